@@ -1,0 +1,36 @@
+"""What a device is: the fingerprint that measurements, predictors and certificates are tied to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """Identity and state of a device.
+
+    ``fingerprint`` covers what decides latency (hardware, runtime and version, threads, precision) and leaves out what
+    only describes the moment (clock, load).
+    """
+
+    name: str
+    hardware: str
+    runtime: str
+    runtime_version: str
+    threads: int
+    precision: str
+    simulated: bool = False
+    clock_mhz: float | None = field(default=None, compare=False)
+    load_average: float | None = field(default=None, compare=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits of SHA-256 over the identity fields."""
+        identity = [self.name, self.hardware, self.runtime, self.runtime_version, self.threads, self.precision]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, object]:
+        """Plain JSON object, fingerprint included."""
+        return {**asdict(self), "fingerprint": self.fingerprint}

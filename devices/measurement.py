@@ -1,0 +1,100 @@
+"""What a device said about one model: every raw sample, never only a mean. Times are milliseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from devices.device_info import DeviceInfo
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorTime:
+    """One row of the runtime's own profile, already joined to the tensors it produces in the user's model.
+
+    ``outputs`` and ``inputs`` name tensors of the model as given. A row of the runtime that has no counterpart there
+    (a layout reorder) is charged to the row that consumes its output, so that nothing is lost; ``ms`` of all rows
+    adds up to the measurement's ``latency_ms``.
+    """
+
+    kernel: str
+    """Kind of the fused kernel in the runtime's words, e.g. ``"com.microsoft.nchwc:Conv"``."""
+    outputs: tuple[str, ...]
+    inputs: tuple[str, ...]
+    ms: float
+    output_shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Back-to-back runs of the candidate beside back-to-back runs of the reference net."""
+
+    runs: int
+    candidate_ms: float
+    """Mean time of one run of the candidate within the block."""
+    reference_ms: float
+    """Mean time of one run of the reference net within the neighbouring block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Latency of one model on one device.
+
+    ``latency_ms`` = median over blocks of candidate / reference, times ``nominal_reference_ms``.
+    """
+
+    label: str
+    model_sha256: str
+    device: DeviceInfo
+    latency_ms: float
+    interval_ms: tuple[float, float]
+    """95 % bootstrap interval of ``latency_ms``."""
+    raw_median_ms: float
+    minimum_ms: float
+    p90_ms: float
+    p99_ms: float
+    first_run_ms: float
+    load_ms: float
+    nominal_reference_ms: float
+    converged: bool
+    """False where the interval's half-width did not get under the protocol's target."""
+    cpu_per_wall: float
+    """Process CPU time / wall time while timing: above 1.05 it was not one thread."""
+    blocks: tuple[Block, ...]
+    operators: tuple[OperatorTime, ...] = ()
+    profiler: str = ""
+    """Where ``operators`` come from, or why there are none."""
+    started_at: str = ""
+    """ISO 8601, UTC."""
+    input_shapes: tuple[tuple[int, ...], ...] = ()
+    peak_memory_bytes: int | None = None
+    protocol: dict[str, float | int | str] = field(default_factory=dict)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether nothing was timed; such a measurement can never certify anything."""
+        return self.device.simulated
+
+
+@dataclass(frozen=True, slots=True)
+class FailedMeasurement:
+    """A model that could not be measured, and why (crash, hang, out of memory, unsupported operator)."""
+
+    label: str
+    model_sha256: str
+    device: DeviceInfo
+    reason: str
+    started_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseFloor:
+    """A/A check: one candidate under two labels; what differs between them is noise."""
+
+    normalised_percent: float
+    raw_percent: float
+    repeats: int
+
+    @property
+    def normalising_helps(self) -> bool:
+        """Whether dividing by the reference net shrank the spread."""
+        return self.normalised_percent <= self.raw_percent

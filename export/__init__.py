@@ -1,0 +1,1 @@
+"""Files a device runs, their parity, the bundle with its certificate, and verification."""

@@ -1,0 +1,59 @@
+"""The contract of a latency predictor."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from latency.operators.operator import OperatorGraph
+from latency.sample import LatencySample
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a predictor thinks of one net. Milliseconds."""
+
+    latency_ms: float
+    operators_ms: tuple[float, ...]
+    """Positive contribution of each operator, in the graph's order; with ``constant_ms`` they add up to the latency."""
+    constant_ms: float
+    unseen: tuple[int, ...]
+    """Positions of the operators whose kind, or whose size range, the predictor has never seen measured."""
+
+
+class LatencyPredictor(ABC):
+    """From operator graphs to milliseconds.
+
+    Every implementation passes ``tests/contracts/predictor_contract.py``: positive and finite predictions,
+    contributions that add up, the same numbers after save and load in another process, no dependence on the order of a
+    batch.
+    """
+
+    name: str
+
+    @abstractmethod
+    def fit(self, samples: Sequence[LatencySample], *, seed: int = 0) -> None:
+        """Learns from measured nets.
+
+        Raises:
+            UserError: too few samples.
+        """
+
+    @abstractmethod
+    def predict(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
+        """One prediction per graph; batched, the order of the result is that of ``graphs``."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Writes safetensors and JSON, atomically; no pickle."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path) -> LatencyPredictor:
+        """Reads what ``save`` wrote.
+
+        Raises:
+            UserError: missing, corrupt, or of another schema.
+        """

@@ -1,0 +1,1 @@
+"""Latency predictors behind one contract."""

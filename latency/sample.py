@@ -1,0 +1,32 @@
+"""What predictors learn from: a net's operator graph with what a device said about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from latency.operators.operator import OperatorGraph
+
+
+@dataclass(frozen=True, slots=True)
+class KernelTime:
+    """Measured time of one fused kernel and the operators it covers.
+
+    Usually one operator; a runtime that fuses further (convolution + residual addition) covers several.
+    """
+
+    operators: tuple[int, ...]
+    """Positions in the graph."""
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class LatencySample:
+    """One measured model."""
+
+    label: str
+    graph: OperatorGraph
+    latency_ms: float
+    kernels: tuple[KernelTime, ...] = ()
+    """Empty where the runtime reported no operator times."""
+    single_operator: bool = False
+    """True for the single-operator models of the campaign, whose time includes what a whole net pays only once."""

@@ -1,0 +1,1 @@
+"""Spaces, budgets, evaluators, strategies and the runner that ties them together."""

@@ -1,0 +1,1 @@
+"""Networks, data, training, distillation and metrics of segmentation. Knows nothing of hardware."""

@@ -1,0 +1,57 @@
+"""A point in a search space."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from segmentation.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """An integer for each named slot of a space; frozen, hashable, and the same after a JSON round trip.
+
+    What the integers mean is the space's affair (``segmentation/portrait.py`` for ``portrait``).
+    """
+
+    space: str
+    choices: tuple[tuple[str, int], ...]
+    """Pairs (slot, choice), in the space's order of slots."""
+
+    def __getitem__(self, slot: str) -> int:
+        return dict(self.choices)[slot]
+
+    @property
+    def id(self) -> str:
+        """Ten hexadecimal digits that name the architecture."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:10]
+
+    def replaced(self, changes: Mapping[str, int]) -> Architecture:
+        """The architecture with some slots chosen anew."""
+        return Architecture(self.space, tuple((slot, changes.get(slot, choice)) for slot, choice in self.choices))
+
+    def to_json(self) -> str:
+        """Canonical JSON text: ``{"space": ..., "choices": {slot: choice}}``."""
+        return json.dumps({"space": self.space, "choices": dict(self.choices)}, separators=(",", ":"))
+
+    @staticmethod
+    def from_json(text: str) -> Architecture:
+        """Reads what ``to_json`` wrote.
+
+        Raises:
+            DataError: not such a text.
+        """
+        try:
+            document = json.loads(text)
+            choices = tuple((str(slot), int(choice)) for slot, choice in document["choices"].items())
+            return Architecture(str(document["space"]), choices)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DataError(
+                "architecture",
+                seen=repr(text[:60]),
+                expected='{"space": "portrait", "choices": {"slot": 0, ...}}',
+                remedy="take the text from `latseg describe --json` or from a run's trials",
+            ) from error

@@ -1,0 +1,109 @@
+"""A network as a list of layers, from which modules, the weight-sharing supernet and the operator graph are made.
+
+One description and three readers (``segmentation/network.py``, ``segmentation/supernet.py``, ``search/lowering.py``)
+keep what is trained, what is searched and what is predicted the same net.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["conv", "conv_transpose", "global_pool", "add", "mul", "concat", "resize", "pixel_shuffle"]
+Activation = Literal["none", "relu", "hswish", "hsigmoid"]
+ResizeMode = Literal["bilinear", "nearest"]
+
+INPUT = "input"
+"""Name by which layers refer to the net's input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer; fields that a kind does not use keep their defaults.
+
+    conv: padding ``dilation * (kernel - 1) // 2``, so height and width shrink by ``stride``, rounded up. ``depthwise``
+    gives one group per channel. ``normalise`` puts batch normalisation behind a bias-free convolution; without it the
+    convolution has a bias. conv_transpose: kernel ``kernel``, stride ``stride``, padding ``(kernel - stride) // 2``, so
+    height and width grow by ``stride``. add, mul: element-wise; the second input may be 1 x 1 in space (broadcast).
+    resize and pixel_shuffle grow height and width by ``factor``; resize is half-pixel (``align_corners=False``).
+    """
+
+    name: str
+    """Unique in the plan; equal names in two plans share weights in a supernet."""
+    kind: Kind
+    inputs: tuple[str, ...]
+    out_channels: int = 0
+    kernel: int = 1
+    stride: int = 1
+    dilation: int = 1
+    depthwise: bool = False
+    normalise: bool = True
+    activation: Activation = "none"
+    factor: int = 1
+    mode: ResizeMode = "bilinear"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Layers in the order in which they run; the last one yields the logits (batch x classes x height x width)."""
+
+    layers: tuple[Layer, ...]
+    input_channels: int = 3
+
+    @property
+    def classes(self) -> int:
+        """Channels of the logits."""
+        return self.channels()[self.layers[-1].name]
+
+    def channels(self) -> dict[str, int]:
+        """Output channels by layer name, the input included."""
+        channels = {INPUT: self.input_channels}
+        for layer in self.layers:
+            channels[layer.name] = _out_channels(layer, [channels[name] for name in layer.inputs])
+        return channels
+
+    def sizes(self, height: int, width: int) -> dict[str, tuple[int, int]]:
+        """Output height and width by layer name, the input included."""
+        sizes = {INPUT: (height, width)}
+        for layer in self.layers:
+            sizes[layer.name] = _out_size(layer, sizes[layer.inputs[0]])
+        return sizes
+
+    def parameters(self) -> int:
+        """Trainable numbers: weights, biases, scale and shift of batch normalisation."""
+        channels = self.channels()
+        return sum(_parameters(layer, channels[layer.inputs[0]]) for layer in self.layers)
+
+
+def _out_channels(layer: Layer, inputs: list[int]) -> int:
+    match layer.kind:
+        case "conv" | "conv_transpose":
+            return layer.out_channels
+        case "concat":
+            return sum(inputs)
+        case "pixel_shuffle":
+            return inputs[0] // layer.factor**2
+        case _:
+            return inputs[0]
+
+
+def _out_size(layer: Layer, size: tuple[int, int]) -> tuple[int, int]:
+    height, width = size
+    match layer.kind:
+        case "conv":
+            return -(-height // layer.stride), -(-width // layer.stride)
+        case "conv_transpose":
+            return height * layer.stride, width * layer.stride
+        case "global_pool":
+            return 1, 1
+        case "resize" | "pixel_shuffle":
+            return height * layer.factor, width * layer.factor
+        case _:
+            return size
+
+
+def _parameters(layer: Layer, in_channels: int) -> int:
+    if layer.kind not in ("conv", "conv_transpose"):
+        return 0
+    fan_in = 1 if layer.depthwise else in_channels
+    return layer.out_channels * fan_in * layer.kernel**2 + layer.out_channels * (2 if layer.normalise else 1)
