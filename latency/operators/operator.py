@@ -43,12 +43,28 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class OperatorGraph:
-    """Operators in topological order (the order in which the model lists their main nodes) with their edges."""
+    """Operators in topological order (the order in which the model lists their main nodes) and what each one reads."""
 
     operators: tuple[Operator, ...]
-    edges: tuple[tuple[int, int], ...]
-    """Sorted pairs (producer, consumer) of positions in ``operators``."""
+    inputs: tuple[tuple[int, ...], ...]
+    """For each operator, in the order of its ``input_shapes``: the position of the operator that produces the input,
+    or ``-1 - k`` for the graph's ``k``-th input. Of a producer with several outputs (Split) the first one that has
+    the input's shape and is not yet taken is meant."""
     input_shapes: tuple[Shape, ...]
+
+    @property
+    def edges(self) -> tuple[tuple[int, int], ...]:
+        """Sorted unique pairs (producer, consumer) of positions in ``operators``; the graph's inputs are left out."""
+        pairs = {
+            (source, consumer) for consumer, sources in enumerate(self.inputs) for source in sources if source >= 0
+        }
+        return tuple(sorted(pairs))
+
+    @property
+    def sinks(self) -> tuple[int, ...]:
+        """Positions of the operators that no other operator reads: they yield the graph's outputs."""
+        read = {source for sources in self.inputs for source in sources}
+        return tuple(position for position in range(len(self.operators)) if position not in read)
 
     @property
     def flops(self) -> int:
