@@ -1,0 +1,111 @@
+"""Quality of a segmentation from its confusion matrix.
+
+All counts run over all labelled pixels of all images (one matrix per data set, not the mean of per-image scores).
+A class that occurs neither in the truth nor in the prediction has no score (``None``) and is left out of the means; a
+class that is predicted but never true, or true but never predicted, scores 0 and counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from segmentation.losses import IGNORE
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Scores of a net on a data set, each in 0..1, per class in the order of the classes."""
+
+    mean_iou: float
+    mean_f1: float
+    pixel_accuracy: float
+    iou_per_class: tuple[float | None, ...]
+    f1_per_class: tuple[float | None, ...]
+    images: int
+
+    @property
+    def foreground_iou(self) -> float:
+        """Mean intersection over union of all classes but the first (the background): the person's for two classes."""
+        return _mean(self.iou_per_class[1:])
+
+    def to_json(self) -> dict[str, Any]:
+        """A document of plain numbers and lists, with ``foreground_iou`` spelt out."""
+        return asdict(self) | {"foreground_iou": self.foreground_iou}
+
+    @staticmethod
+    def from_json(document: dict[str, Any]) -> Quality:
+        """Reads what ``to_json`` wrote."""
+        return Quality(
+            mean_iou=float(document["mean_iou"]),
+            mean_f1=float(document["mean_f1"]),
+            pixel_accuracy=float(document["pixel_accuracy"]),
+            iou_per_class=tuple(document["iou_per_class"]),
+            f1_per_class=tuple(document["f1_per_class"]),
+            images=int(document["images"]),
+        )
+
+
+class ConfusionMatrix:
+    """Counts of labelled pixels by true class (row) and predicted class (column)."""
+
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+        self.counts: npt.NDArray[np.int64] = np.zeros((classes, classes), np.int64)
+
+    def update(self, predicted: Tensor, target: Tensor) -> None:
+        """Adds class maps of equal shape, integers; pixels whose target is ``IGNORE`` do not count."""
+        truth = target.reshape(-1).long()
+        pairs = truth * self.classes + predicted.reshape(-1).long()
+        counts = pairs[truth != IGNORE].bincount(minlength=self.classes**2)
+        self.counts += counts.numpy().reshape(self.classes, self.classes)
+
+    def iou_per_class(self) -> tuple[float | None, ...]:
+        """Intersection over union by class; ``None`` for a class that does not occur."""
+        hits, true, predicted = self._marginals()
+        return _ratios(hits, true + predicted - hits)
+
+    def f1_per_class(self) -> tuple[float | None, ...]:
+        """F1 (Dice coefficient) by class; ``None`` for a class that does not occur."""
+        hits, true, predicted = self._marginals()
+        return _ratios(2 * hits, true + predicted)
+
+    def mean_iou(self) -> float:
+        """Mean of ``iou_per_class`` over the classes that occur; 0 when nothing was counted."""
+        return _mean(self.iou_per_class())
+
+    def mean_f1(self) -> float:
+        """Mean of ``f1_per_class`` over the classes that occur; 0 when nothing was counted."""
+        return _mean(self.f1_per_class())
+
+    def pixel_accuracy(self) -> float:
+        """Share of labelled pixels that are right; 0 when nothing was counted."""
+        return float(np.trace(self.counts) / max(1, self.counts.sum()))
+
+    def quality(self, images: int) -> Quality:
+        """All scores of the matrix, which was counted over ``images`` images."""
+        return Quality(
+            mean_iou=self.mean_iou(),
+            mean_f1=self.mean_f1(),
+            pixel_accuracy=self.pixel_accuracy(),
+            iou_per_class=self.iou_per_class(),
+            f1_per_class=self.f1_per_class(),
+            images=images,
+        )
+
+    def _marginals(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        return np.diag(self.counts), self.counts.sum(1), self.counts.sum(0)
+
+
+def _ratios(numerators: npt.NDArray[np.int64], denominators: npt.NDArray[np.int64]) -> tuple[float | None, ...]:
+    pairs = zip(numerators.tolist(), denominators.tolist(), strict=True)
+    return tuple(None if below == 0 else above / below for above, below in pairs)
+
+
+def _mean(scores: tuple[float | None, ...]) -> float:
+    known = [score for score in scores if score is not None]
+    return sum(known) / len(known) if known else 0.0
