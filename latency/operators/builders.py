@@ -77,7 +77,16 @@ def convolution(
     if output_hw is None:
         output_hw = tuple(-(-side // stride) for side, stride in zip(input_shape[2:], strides, strict=True))
     return _convolution(
-        "Conv", input_shape, out_channels, kernel, strides, dilations, group, activation, output_hw, slopes
+        "Conv",
+        input_shape,
+        out_channels,
+        kernel=kernel,
+        strides=strides,
+        dilations=dilations,
+        group=group,
+        activation=activation,
+        output_hw=output_hw,
+        slopes=slopes,
     )
 
 
@@ -97,7 +106,16 @@ def transposed_convolution(
     if output_hw is None:
         output_hw = tuple(side * stride for side, stride in zip(input_shape[2:], strides, strict=True))
     return _convolution(
-        "ConvTranspose", input_shape, out_channels, kernel, strides, dilations, group, activation, output_hw, slopes
+        "ConvTranspose",
+        input_shape,
+        out_channels,
+        kernel=kernel,
+        strides=strides,
+        dilations=dilations,
+        group=group,
+        activation=activation,
+        output_hw=output_hw,
+        slopes=slopes,
     )
 
 
@@ -106,6 +124,7 @@ def _convolution(
     kind: str,
     input_shape: Shape,
     out_channels: int,
+    *,
     kernel: tuple[int, ...],
     strides: tuple[int, ...],
     dilations: tuple[int, ...],

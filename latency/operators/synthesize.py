@@ -1,0 +1,132 @@
+"""From an operator graph back to an ONNX model, so that a net can be measured without torch and without training.
+
+Weights are random; what a kernel costs does not depend on them as long as the numbers stay in a normal range.
+``from_onnx(to_model(graph)) == graph``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from devices.errors import UserError
+from latency.operators.node_writers import WRITERS, NodeWriter, write_generic
+from latency.operators.operator import Operator, OperatorGraph, Shape
+
+OPSET = 17
+IR_VERSION = 9
+"""Opset 17 goes with IR 8; 9 is read by every runtime in use (Silu and friends need no newer one)."""
+
+
+def to_model(graph: OperatorGraph, *, seed: int = 0) -> onnx.ModelProto:
+    """An ONNX model with these operators and random weights.
+
+    The graph's inputs are float32 tensors ``input``, ``input_1``, ...; operator ``i`` yields ``t{i}`` (further outputs
+    ``t{i}_1``, ...); outputs are those of the operators that nothing reads. Weights are normal, scaled as by He et al.
+    (2015, section 2.2), so that numbers neither overflow nor become denormal.
+
+    Raises:
+        UserError: an operator cannot be written from what a graph knows.
+    """
+    writer = NodeWriter(np.random.default_rng(seed))
+    names = _Wiring(graph)
+    for position, operator in enumerate(graph.operators):
+        outputs = _output_names(position, operator)
+        WRITERS.get(operator.kind, write_generic)(writer, operator, names.sources(position), outputs)
+    model = helper.make_model(
+        helper.make_graph(
+            writer.nodes,
+            "operators",
+            [_value(name, shape) for name, shape in zip(names.graph_inputs, graph.input_shapes, strict=True)],
+            [
+                helper.make_empty_tensor_value_info(name)
+                for position in graph.sinks
+                for name in _output_names(position, graph.operators[position])
+            ],
+            [numpy_helper.from_array(array, name) for name, array in writer.weights.items()],
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="latseg",
+    )
+    return _with_output_types(model)
+
+
+def with_tensor_names(graph: OperatorGraph) -> OperatorGraph:
+    """The same graph with ``Operator.tensors`` as ``to_model`` names them, to join operator times to it."""
+    return replace(
+        graph,
+        operators=tuple(
+            replace(operator, tensors=(f"t{position}_linear", *_output_names(position, operator)))
+            for position, operator in enumerate(graph.operators)
+        ),
+    )
+
+
+def single_operator(operator: Operator) -> OperatorGraph:
+    """A graph of this operator alone."""
+    shapes = operator.input_shapes
+    return OperatorGraph((operator,), (tuple(-1 - slot for slot in range(len(shapes))),), shapes)
+
+
+class _Wiring:
+    """Names of the tensors that each operator reads."""
+
+    def __init__(self, graph: OperatorGraph) -> None:
+        self._graph = graph
+        self._taken: set[str] = set()
+        self.graph_inputs = [f"input_{k}" if k else "input" for k in range(len(graph.input_shapes))]
+
+    def sources(self, consumer: int) -> list[str]:
+        shapes = self._graph.operators[consumer].input_shapes
+        return [self._name(source, shape) for source, shape in zip(self._graph.inputs[consumer], shapes, strict=True)]
+
+    def _name(self, source: int, shape: Shape) -> str:
+        if source < 0:
+            return self.graph_inputs[-1 - source]
+        producer = self._graph.operators[source]
+        names = _output_names(source, producer)
+        fitting = [name for name, made in zip(names, producer.output_shapes, strict=True) if made == shape] or names
+        free = [name for name in fitting if name not in self._taken]
+        chosen = (free or fitting)[0]
+        self._taken.add(chosen)
+        return chosen
+
+
+def _output_names(position: int, operator: Operator) -> list[str]:
+    return [f"t{position}_{slot}" if slot else f"t{position}" for slot in range(len(operator.output_shapes))]
+
+
+def _value(name: str, shape: Iterable[int]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
+
+
+def _with_output_types(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Fills in the outputs' types and shapes and checks the model."""
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+        for target, source in zip(model.graph.output, inferred.graph.output, strict=True):
+            target.CopyFrom(source)
+        onnx.checker.check_model(model)
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
+        raise UserError(
+            "operator graph",
+            seen=str(error)[:200],
+            expected="operators that ONNX can express from their attributes and shapes",
+            remedy="measure the original file instead",
+        ) from error
+    return model
+
+
+def float_weights(model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
+    """The float initializers of a model by name."""
+    return {
+        tensor.name: numpy_helper.to_array(tensor).astype(np.float32)
+        for tensor in model.graph.initializer
+        if tensor.data_type == TensorProto.FLOAT
+    }
