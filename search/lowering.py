@@ -1,0 +1,56 @@
+"""From a plan to the operator graph, without ONNX."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from latency.operators import builders
+from latency.operators.operator import Operator, OperatorGraph, Shape
+from segmentation.plan import INPUT, Layer, Plan
+
+
+def lower(plan: Plan, height: int, width: int) -> OperatorGraph:
+    """The graph that ``from_onnx`` reads from the exported net at this input size: every layer is one operator."""
+    input_shape: Shape = (1, plan.input_channels, height, width)
+    shapes, positions = {INPUT: input_shape}, {INPUT: -1}
+    operators: list[Operator] = []
+    inputs: list[tuple[int, ...]] = []
+    for position, layer in enumerate(plan.layers):
+        operator = _operator(layer, tuple([shapes[name] for name in layer.inputs]))
+        operators.append(operator)
+        inputs.append(tuple([positions[name] for name in layer.inputs]))
+        shapes[layer.name] = operator.output_shapes[0]
+        positions[layer.name] = position
+    return OperatorGraph(tuple(operators), tuple(inputs), (input_shape,))
+
+
+@lru_cache(maxsize=1 << 16)
+def _operator(layer: Layer, shapes: tuple[Shape, ...]) -> Operator:
+    shape = shapes[0]
+    match layer.kind:
+        case "conv" | "conv_transpose":
+            return _convolution(layer, shape)
+        case "global_pool":
+            return builders.global_average_pool(shape)
+        case "add" | "mul":
+            return builders.elementwise(layer.kind.capitalize(), shapes)
+        case "concat":
+            return builders.concat(shapes)
+        case "resize":
+            larger = (*shape[:2], shape[2] * layer.factor, shape[3] * layer.factor)
+            return builders.resize(shape, larger, layer.mode)
+        case "pixel_shuffle":
+            return builders.depth_to_space(shape, layer.factor)
+
+
+def _convolution(layer: Layer, shape: Shape) -> Operator:
+    build = builders.convolution if layer.kind == "conv" else builders.transposed_convolution
+    return build(
+        shape,
+        layer.out_channels,
+        kernel=(layer.kernel, layer.kernel),
+        strides=(layer.stride, layer.stride),
+        dilations=(layer.dilation, layer.dilation),
+        group=shape[1] if layer.depthwise else 1,
+        activation=layer.activation,
+    )

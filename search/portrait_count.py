@@ -1,0 +1,60 @@
+"""How many different nets the ``portrait`` space holds, counted exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import product
+from math import prod
+
+from segmentation.portrait_slots import (
+    ACTIVATIONS,
+    CONTEXTS,
+    DECODER_BLOCKS,
+    DECODER_KINDS,
+    DECODER_WIDTHS,
+    DILATIONS,
+    FUSIONS,
+    KERNEL_EXPANSIONS,
+    MAX_DEPTH,
+    STAGE_WIDTHS,
+    STAGES,
+    STEM_WIDTHS,
+    STRIDES,
+    UPSAMPLINGS,
+    max_strided_stages,
+)
+
+_SQUEEZES = 2
+_ABSENT = 0
+
+
+def number_of_architectures(sizes: Iterable[tuple[int, int]]) -> int:
+    """Canonical architectures with one of these input sizes."""
+    return sum(_with_strided_stages(max_strided_stages(size)) for size in sizes)
+
+
+@cache
+def _with_strided_stages(limit: int) -> int:
+    """Canonical architectures of one input size that allows ``limit`` strided stages."""
+    elsewhere = len(STEM_WIDTHS) * len(CONTEXTS) * len(UPSAMPLINGS)
+    elsewhere *= len(DECODER_KINDS) * len(DECODER_WIDTHS) * len(DECODER_BLOCKS)
+    # Every stage is absent or has one of the strides.
+    layouts = (layout for layout in product((_ABSENT, *STRIDES), repeat=len(STAGES)) if layout.count(2) <= limit)
+    return elsewhere * sum(_encoders(layout) * _fusions(layout) for layout in layouts)
+
+
+def _encoders(layout: Sequence[int]) -> int:
+    blocks = len(KERNEL_EXPANSIONS) * _SQUEEZES * len(ACTIVATIONS)
+    stacks = sum(blocks**depth for depth in range(1, MAX_DEPTH + 1))
+    present = [widths for widths, stride in zip(STAGE_WIDTHS, layout, strict=True) if stride != _ABSENT]
+    encoders: int = prod(len(widths) * len(DILATIONS) * stacks for widths in present)
+    return encoders
+
+
+def _fusions(layout: Sequence[int]) -> int:
+    """Subsets of the outputs that are finer than the last one; any but the empty one can be fused in several ways."""
+    present = [stride for stride in layout if stride != _ABSENT]
+    # What stands before the last strided stage is finer: the stem and the stages up to there.
+    finer = max((position for position, stride in enumerate(present, start=1) if stride > 1), default=0)
+    return 1 + len(FUSIONS) * (2**finer - 1)

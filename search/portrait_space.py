@@ -1,0 +1,196 @@
+"""The ``portrait`` space: sampling and moves over the slots of ``segmentation/portrait_slots.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from random import Random
+
+from devices.errors import UserError
+from latency.operators.operator import OperatorGraph
+from search.lowering import lower
+from search.portrait_count import number_of_architectures
+from search.space import SearchSpace
+from segmentation import portrait
+from segmentation.architecture import Architecture
+from segmentation.errors import DataError
+from segmentation.plan import Plan
+from segmentation.portrait_slots import (
+    BLOCK_SLOTS,
+    CHOICES,
+    KERNEL_EXPANSIONS,
+    MAX_DEPTH,
+    SIZES,
+    SLOT_NAMES,
+    SPACE,
+    STAGES,
+    UPSAMPLINGS,
+    canonical,
+    check,
+)
+
+MAX_TOTAL_DEPTH = MAX_DEPTH * len(STAGES)
+_MAX_CHANGES = 3
+_GROUPS = tuple(dict.fromkeys(name.split(".")[0] for name in SLOT_NAMES))
+
+
+class PortraitSpace(SearchSpace):
+    """Mobile encoder-decoders for portraits (``segmentation/portrait.py``).
+
+    Args:
+        sizes: input sizes (height, width) to keep to; all of ``portrait_slots.SIZES`` by default.
+
+    Raises:
+        UserError: a size that the space does not have.
+    """
+
+    name = SPACE
+
+    def __init__(self, sizes: Sequence[tuple[int, int]] | None = None) -> None:
+        unknown = [size for size in sizes or () if size not in SIZES]
+        if unknown or (sizes is not None and not sizes):
+            raise UserError(
+                "input size",
+                seen=", ".join(f"{height}x{width}" for height, width in unknown) or "none",
+                expected="some of " + ", ".join(f"{height}x{width}" for height, width in SIZES),
+                remedy="choose among these",
+            )
+        self._sizes = tuple(index for index, size in enumerate(SIZES) if sizes is None or size in sizes)
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Allowed input sizes, by area."""
+        return tuple(SIZES[index] for index in self._sizes)
+
+    def size(self) -> int:
+        """Number of different architectures, exact."""
+        return number_of_architectures(self.sizes)
+
+    def sample(self, count: int, rng: Random) -> list[Architecture]:
+        """Random architectures; total depth is dealt round-robin, the rest is drawn uniformly."""
+        depths = list(range(MAX_TOTAL_DEPTH + 1))
+        rng.shuffle(depths)
+        return [self._draw(depths[position % len(depths)], rng) for position in range(count)]
+
+    def _draw(self, total_depth: int, rng: Random) -> Architecture:
+        choices = {name: self._draw_choice(name, rng) for name in SLOT_NAMES}
+        depth_by_stage = dict.fromkeys(STAGES, 0)
+        for _ in range(total_depth):
+            depth_by_stage[rng.choice([stage for stage in STAGES if depth_by_stage[stage] < MAX_DEPTH])] += 1
+        choices.update({f"stage{stage}.depth": depth for stage, depth in depth_by_stage.items()})
+        return canonical(choices)
+
+    def _draw_choice(self, name: str, rng: Random) -> int:
+        return rng.choice(self._sizes) if name == "size" else rng.randrange(CHOICES[name])
+
+    def mutate(self, architecture: Architecture, rng: Random) -> Architecture:
+        """One to three slots chosen anew; what they bring to life (a new block, a new stage) is drawn."""
+        mutant = architecture
+        while mutant == architecture:
+            choices = self._with_dead_slots_drawn(dict(architecture.choices), rng)
+            for name in rng.sample(SLOT_NAMES, rng.randint(1, _MAX_CHANGES)):
+                choices[name] = self._draw_choice(name, rng)
+            mutant = canonical(choices)
+        return mutant
+
+    def _with_dead_slots_drawn(self, choices: dict[str, int], rng: Random) -> dict[str, int]:
+        """The same net with random values in the slots that have no effect, for when they get one."""
+        for stage in STAGES:
+            depth = choices[f"stage{stage}.depth"]
+            dead = [name for block in range(depth + 1, MAX_DEPTH + 1) for name in BLOCK_SLOTS[stage, block]]
+            dead += [f"stage{stage}.{part}" for part in ("width", "stride", "dilation") if not depth]
+            choices.update({name: self._draw_choice(name, rng) for name in dead})
+        return choices
+
+    def crossover(self, first: Architecture, second: Architecture, rng: Random) -> Architecture:
+        """Each group of slots (a stage, the skips, the decoder...) as a whole from one of the two."""
+        parents = (dict(first.choices), dict(second.choices))
+        parent_of = {group: rng.choice(parents) for group in _GROUPS}
+        return canonical({name: parent_of[name.split(".")[0]][name] for name in SLOT_NAMES})
+
+    def smaller(self, architecture: Architecture) -> list[Architecture]:
+        """Neighbours with one slot moved to a cheaper choice.
+
+        Every move lowers the sum of ``cost_ranks``, so that any chain of moves ends, at a net without blocks.
+        """
+        choices = dict(architecture.choices)
+        rank = sum(cost_ranks(choices).values())
+        neighbours = dict.fromkeys(canonical(changed) for changed in self._cheaper(choices))
+        return [other for other in neighbours if sum(cost_ranks(dict(other.choices)).values()) < rank]
+
+    def _cheaper(self, choices: dict[str, int]) -> Iterator[dict[str, int]]:
+        for name, choice in choices.items():
+            for cheaper in self._cheaper_choices(name, choice, choices):
+                yield {**choices, name: cheaper}
+
+    def _cheaper_choices(self, name: str, choice: int, choices: Mapping[str, int]) -> Iterable[int]:
+        if name == "size":
+            return [index for index in self._sizes if index < choice][-1:]
+        if name.endswith(".stride"):
+            return [1] if choice == 0 and choices[name.replace("stride", "depth")] else []
+        if name in _BLOCK_TOKENS:
+            return _cheaper_tokens(choice)
+        return [choice - 1] if choice else []
+
+    def smallest(self) -> list[Architecture]:
+        """Nets with the narrowest layers and none to four single-block stages, which only shrink the resolution."""
+        return [
+            canonical(
+                dict.fromkeys(SLOT_NAMES, 0)
+                | {"size": self._sizes[0], "upsampling": upsampling}
+                | {f"stage{stage}.{part}": 1 for stage in STAGES[:strided] for part in ("depth", "stride")}
+            )
+            for strided in range(len(STAGES))
+            for upsampling in range(len(UPSAMPLINGS))
+        ]
+
+    def validate(self, architecture: Architecture) -> None:
+        """Raises ``UserError`` where the architecture is not a canonical member of the space."""
+        try:
+            check(architecture)
+        except DataError as error:
+            raise UserError(error.what, seen=error.seen, expected=error.expected, remedy=error.remedy) from error
+        if architecture["size"] not in self._sizes:
+            height, width = SIZES[architecture["size"]]
+            raise UserError(
+                "architecture",
+                seen=f"the input size {height}x{width}",
+                expected=", ".join(f"{h}x{w}" for h, w in self.sizes),
+                remedy="allow the size or take another architecture",
+            )
+
+    def plan(self, architecture: Architecture, *, classes: int = 2) -> Plan:
+        """The net's layers; the latest ones are remembered."""
+        return _plan(architecture, classes)
+
+    def input_size(self, architecture: Architecture) -> tuple[int, int]:
+        """Height and width of the net's input."""
+        return portrait.input_size(architecture)
+
+    def lower(self, architecture: Architecture, *, classes: int = 2) -> OperatorGraph:
+        """The operator graph, without ONNX."""
+        return lower(_plan(architecture, classes), *portrait.input_size(architecture))
+
+
+_BLOCK_TOKENS = frozenset(names[0] for names in BLOCK_SLOTS.values())
+
+
+def cost_ranks(choices: Mapping[str, int]) -> dict[str, int]:
+    """How far each slot is from its cheapest choice; all 0 at the bottom of the space."""
+    ranks = dict(choices)
+    for stage in STAGES:
+        # A stride of 1 is the expensive choice, of a stage that is present.
+        present = choices[f"stage{stage}.depth"] > 0
+        ranks[f"stage{stage}.stride"] = int(present and choices[f"stage{stage}.stride"] == 0)
+    return ranks
+
+
+def _cheaper_tokens(token: int) -> list[int]:
+    """The block with the next smaller kernel, and the one with the next smaller expansion."""
+    kernels = len({kernel for kernel, _ in KERNEL_EXPANSIONS})
+    return ([token - 1] if token % kernels else []) + ([token - kernels] if token >= kernels else [])
+
+
+@lru_cache(maxsize=4096)
+def _plan(architecture: Architecture, classes: int) -> Plan:
+    return portrait.plan(architecture, classes)

@@ -1,0 +1,141 @@
+"""Building blocks from which plans are put together."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from segmentation.plan import INPUT, Activation, Layer, Plan
+
+
+class PlanBuilder:
+    """A growing list of layers with the output channels of each; every method returns the name of what it made."""
+
+    def __init__(self, input_channels: int = 3) -> None:
+        self.layers: list[Layer] = []
+        self.channels: dict[str, int] = {INPUT: input_channels}
+        self._input_channels = input_channels
+
+    def plan(self) -> Plan:
+        """The layers so far."""
+        return Plan(tuple(self.layers), self._input_channels)
+
+    def add(self, layer: Layer, channels: int) -> str:
+        """Any layer, ``channels`` being what it puts out."""
+        self.layers.append(layer)
+        self.channels[layer.name] = channels
+        return layer.name
+
+    def conv(
+        self,
+        name: str,
+        source: str,
+        out_channels: int,
+        kernel: int = 1,
+        *,
+        stride: int = 1,
+        activation: Activation = "none",
+        normalise: bool = True,
+    ) -> str:
+        """A convolution over all channels."""
+        layer = Layer(name, "conv", (source,), out_channels, kernel, stride, activation=activation, normalise=normalise)
+        return self.add(layer, out_channels)
+
+    def depthwise(
+        self,
+        name: str,
+        source: str,
+        kernel: int,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        activation: Activation = "relu",
+        normalise: bool = True,
+    ) -> str:
+        """A convolution within each channel."""
+        channels = self.channels[source]
+        layer = Layer(name, "conv", (source,), channels, kernel, stride, dilation, True, normalise, activation)
+        return self.add(layer, channels)
+
+    def sum(self, name: str, first: str, second: str) -> str:
+        """Element-wise sum; the second may be 1 x 1 in space."""
+        return self.add(Layer(name, "add", (first, second)), self.channels[first])
+
+    def concat(self, name: str, *sources: str) -> str:
+        """Channels side by side."""
+        return self.add(Layer(name, "concat", sources), sum(self.channels[source] for source in sources))
+
+    def pool(self, name: str, source: str) -> str:
+        """Mean over height and width."""
+        return self.add(Layer(name, "global_pool", (source,)), self.channels[source])
+
+    def enlarge(self, name: str, source: str, factor: int) -> str:
+        """Bilinear enlargement."""
+        return self.add(Layer(name, "resize", (source,), factor=factor), self.channels[source])
+
+    def inverted_residual(
+        self,
+        name: str,
+        source: str,
+        out_channels: int,
+        *,
+        kernel: int = 3,
+        expansion: int = 6,
+        squeeze: bool = False,
+        activation: Activation = "relu",
+        stride: int = 1,
+        dilation: int = 1,
+    ) -> str:
+        """MobileNetV2's block (arXiv 1801.04381, figure 4), squeeze-and-excitation as in EfficientNet.
+
+        A block without expansion has layer names of its own: its inner channels are the block's input, which
+        must not share weights with expanded ones.
+        """
+        in_channels = self.channels[source]
+        layers = _inverted_residual(
+            name,
+            source,
+            in_channels,
+            out_channels,
+            kernel=kernel,
+            expansion=expansion,
+            squeeze=squeeze,
+            activation=activation,
+            stride=stride,
+            dilation=dilation,
+        )
+        self.layers.extend(layers)
+        self.channels[layers[-1].name] = out_channels
+        return layers[-1].name
+
+
+@lru_cache(maxsize=50_000)
+def _inverted_residual(
+    name: str,
+    source: str,
+    in_channels: int,
+    out_channels: int,
+    *,
+    kernel: int,
+    expansion: int,
+    squeeze: bool,
+    activation: Activation,
+    stride: int,
+    dilation: int,
+) -> tuple[Layer, ...]:
+    hidden = in_channels * expansion
+    built = PlanBuilder()
+    built.channels[source] = in_channels
+    x = source
+    inner = f"{name}.inner" if expansion > 1 else f"{name}.narrow"
+    if expansion > 1:
+        x = built.conv(f"{inner}.expand", x, hidden, activation=activation)
+    x = built.depthwise(f"{inner}.depthwise", x, kernel, stride=stride, dilation=dilation, activation=activation)
+    if squeeze:
+        gate = built.pool(f"{inner}.pool", x)
+        gate = built.conv(f"{inner}.squeeze", gate, max(4, in_channels // 4), activation="relu", normalise=False)
+        gate = built.conv(f"{inner}.excite", gate, hidden, activation="hsigmoid", normalise=False)
+        x = built.add(Layer(f"{inner}.gate", "mul", (x, gate)), hidden)
+    x = built.conv(f"{inner}.project", x, out_channels)
+    if stride == 1 and in_channels == out_channels:
+        built.sum(f"{name}.residual", source, x)
+    return tuple(built.layers)

@@ -1,0 +1,180 @@
+"""The nets of the ``portrait`` space: a mobile encoder, a context module, a decoder with skips, full-size logits.
+
+The decoder works at the resolutions of the skips: it enlarges the encoder's output to the coarsest, fuses, runs its
+blocks, and goes on to the finest. Only the class logits are then brought to the input's size, so that full resolution
+costs little; how fine the details are is decided by the finest skip (the stem's stands at half resolution).
+"""
+
+from __future__ import annotations
+
+from segmentation.architecture import Architecture
+from segmentation.plan import INPUT, Activation, Layer, Plan
+from segmentation.plan_builder import PlanBuilder
+from segmentation.portrait_slots import (
+    ACTIVATIONS,
+    BLOCK_SLOTS,
+    CONTEXTS,
+    DECODER_BLOCKS,
+    DECODER_KINDS,
+    DECODER_WIDTHS,
+    DILATIONS,
+    FUSIONS,
+    KERNEL_EXPANSIONS,
+    SIZES,
+    SKIPS,
+    SLOTS,
+    STAGE_WIDTHS,
+    STAGES,
+    STEM_WIDTHS,
+    STRIDES,
+    UPSAMPLINGS,
+    strides,
+)
+
+__all__ = ["SLOTS", "input_size", "plan"]
+
+PYRAMID_DILATIONS = (1, 2, 4)
+LEARNED_FACTOR = 4
+"""A transposed convolution or pixel shuffle enlarges by this much at most; the rest is bilinear. Weights and
+channels grow with the square of the factor."""
+
+
+def input_size(architecture: Architecture) -> tuple[int, int]:
+    """Height and width of the net's input."""
+    return SIZES[architecture["size"]]
+
+
+def plan(architecture: Architecture, classes: int = 2) -> Plan:
+    """The net's layers; logits are batch x classes x height x width of the input."""
+    choices = dict(architecture.choices)
+    builder = PlanBuilder()
+    outputs = _encoder(builder, choices)
+    x = list(outputs.values())[-1]
+    x = _context(builder, x, CONTEXTS[choices["context"]])
+    x, stride = _decoder(builder, x, outputs, choices)
+    full_size_logits(builder, x, stride, classes, UPSAMPLINGS[choices["upsampling"]])
+    return builder.plan()
+
+
+def _encoder(builder: PlanBuilder, choices: dict[str, int]) -> dict[str, str]:
+    """Name of the output by stage, the stem included."""
+    x = builder.conv("stem", INPUT, STEM_WIDTHS[choices["stem"]], 3, stride=2, activation="hswish")
+    outputs = {"stem": x}
+    for stage in STAGES:
+        depth = choices[f"stage{stage}.depth"]
+        for block in range(1, depth + 1):
+            token, squeeze, activation = (choices[name] for name in BLOCK_SLOTS[stage, block])
+            kernel, expansion = KERNEL_EXPANSIONS[token]
+            x = builder.inverted_residual(
+                f"stage{stage}.block{block}",
+                x,
+                STAGE_WIDTHS[stage - 1][choices[f"stage{stage}.width"]],
+                kernel=kernel,
+                expansion=expansion,
+                squeeze=bool(squeeze),
+                activation=_activation(activation),
+                stride=STRIDES[choices[f"stage{stage}.stride"]] if block == 1 else 1,
+                dilation=DILATIONS[choices[f"stage{stage}.dilation"]],
+            )
+        if depth:
+            outputs[f"stage{stage}"] = x
+    return outputs
+
+
+def _activation(choice: int) -> Activation:
+    return "relu" if ACTIVATIONS[choice] == "relu" else "hswish"
+
+
+def _context(builder: PlanBuilder, x: str, kind: str) -> str:
+    channels = builder.channels[x]
+    if kind == "global_pooling":
+        pooled = builder.pool("context.pool", x)
+        # No batch normalisation: one number per image and channel is too little for statistics.
+        pooled = builder.conv("context.pooled", pooled, channels, activation="relu", normalise=False)
+        return builder.sum("context.sum", x, pooled)
+    if kind == "pyramid":
+        branches = [
+            builder.depthwise(f"context.dilated{dilation}", x, 3, dilation=dilation) for dilation in PYRAMID_DILATIONS
+        ]
+        joined = builder.concat("context.concat", *branches)
+        return builder.conv("context.project", joined, channels, activation="relu")
+    return x
+
+
+def _decoder(builder: PlanBuilder, x: str, outputs: dict[str, str], choices: dict[str, int]) -> tuple[str, int]:
+    """The decoder's output and the stride at which it stands."""
+    width = DECODER_WIDTHS[choices["decoder.width"]]
+    stride_of = strides(choices)
+    stride = list(stride_of.values())[-1]
+    x = builder.conv("decoder.entry", x, width, activation="relu")
+    skips = [source for source in reversed(SKIPS) if choices[f"skip.{source}"]]
+    if not skips:
+        return _decoder_blocks(builder, "decoder.top", x, width, choices), stride
+    for level in sorted({stride_of[source] for source in skips}, reverse=True):
+        sources = [source for source in skips if stride_of[source] == level]
+        name = f"decoder.{sources[0]}"
+        x = builder.enlarge(f"{name}.enlarge", x, stride // level)
+        fuse = _add if FUSIONS[choices["fusion"]] == "add" else _concat
+        x = fuse(builder, x, {source: outputs[source] for source in sources}, width)
+        x = _decoder_blocks(builder, name, x, width, choices)
+        stride = level
+    return x, stride
+
+
+def _add(builder: PlanBuilder, x: str, skips: dict[str, str], width: int) -> str:
+    for source, output in skips.items():
+        lateral = builder.conv(f"decoder.{source}.lateral", output, width)
+        x = builder.sum(f"decoder.{source}.sum", x, lateral)
+    return x
+
+
+def _concat(builder: PlanBuilder, x: str, skips: dict[str, str], width: int) -> str:
+    laterals = [
+        builder.conv(f"decoder.{source}.beside", output, width // 2, activation="relu")
+        for source, output in skips.items()
+    ]
+    return builder.concat(laterals[0].replace("beside", "concat"), x, *laterals)
+
+
+def _decoder_blocks(builder: PlanBuilder, name: str, x: str, width: int, choices: dict[str, int]) -> str:
+    kind = DECODER_KINDS[choices["decoder.kind"]]
+    for block in range(1, DECODER_BLOCKS[choices["decoder.blocks"]] + 1):
+        x = decoder_block(builder, f"{name}.block{block}", x, width, kind)
+    return x
+
+
+def decoder_block(builder: PlanBuilder, name: str, x: str, width: int, kind: str) -> str:
+    """One block of the decoder: ``plain`` (1 x 1), ``separable`` or ``inverted`` (residual, expansion 2)."""
+    if kind == "plain":
+        return builder.conv(f"{name}.plain", x, width, activation="relu")
+    if kind == "separable":
+        x = builder.depthwise(f"{name}.depthwise", x, 3)
+        return builder.conv(f"{name}.pointwise", x, width, activation="relu")
+    source, hidden = x, 2 * width
+    x = builder.conv(f"{name}.expand", x, hidden, activation="relu")
+    x = builder.depthwise(f"{name}.middle", x, 3)
+    x = builder.conv(f"{name}.project", x, width)
+    return builder.sum(f"{name}.residual", source, x) if builder.channels[source] == width else x
+
+
+def full_size_logits(builder: PlanBuilder, x: str, stride: int, classes: int, upsampling: str) -> str:
+    """Logits at the input's size from features at ``stride``."""
+    factor = min(stride, LEARNED_FACTOR)
+    if upsampling == "transposed":
+        layer = Layer(f"head.transposed{factor}", "conv_transpose", (x,), classes, 2 * factor, factor, normalise=False)
+        x = builder.add(layer, classes)
+        return _remaining(builder, x, stride // factor)
+    if upsampling == "shuffle":
+        x = builder.conv(f"head.shuffle{factor}", x, classes * factor**2, normalise=False)
+        x = builder.add(Layer("head.shuffled", "pixel_shuffle", (x,), factor=factor), classes)
+        return _remaining(builder, x, stride // factor)
+    x = builder.conv("head.classes", x, classes, normalise=False)
+    if upsampling == "bilinear":
+        return _remaining(builder, x, stride)
+    x = _remaining(builder, x, stride // 2)
+    x = builder.add(Layer("head.nearest", "resize", (x,), factor=2, mode="nearest"), classes)
+    return builder.depthwise("head.refine", x, 3, activation="none", normalise=False)
+
+
+def _remaining(builder: PlanBuilder, x: str, factor: int) -> str:
+    return builder.enlarge("head.enlarge", x, factor) if factor > 1 else x
