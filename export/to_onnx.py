@@ -16,6 +16,7 @@ from torch.jit._trace import TracerWarning
 
 from devices.errors import UserError
 from export.atomic_file import write_file
+from export.evaluation_mode import evaluation_mode
 from export.graph_cleanup import clean
 from export.uint8_network import Uint8Network
 
@@ -52,7 +53,7 @@ def export_onnx(
         OSError: ``path`` cannot be written.
     """
     _check(height, width, opset)
-    with _evaluation_mode(module):
+    with evaluation_mode(module):
         model = _trace(
             _with_uint8_input(module, mean, std) if uint8_input else module,
             shape=(1, height, width, 3) if uint8_input else (1, 3, height, width),
@@ -78,17 +79,6 @@ def _check(height: int, width: int, opset: int) -> None:
             expected=f"{LOWEST_OPSET} to {HIGHEST_OPSET}",
             remedy=f"use {LOWEST_OPSET} unless the runtime asks for another",
         )
-
-
-@contextmanager
-def _evaluation_mode(module: nn.Module) -> Iterator[None]:
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
 
 
 def _with_uint8_input(module: nn.Module, mean: Sequence[float] | None, std: Sequence[float] | None) -> nn.Module:

@@ -1,0 +1,189 @@
+"""The measurement that proves that a model keeps its latency budget, or the reason why none does."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from devices.device_info import DeviceInfo
+from devices.errors import UserError
+from devices.measurement import Measurement
+
+CPU_PER_WALL_LIMIT = 1.05
+"""Per promised thread: more processor time than that was not the promised number of threads."""
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DeviceRecord(_Record):
+    """``DeviceInfo`` in a file."""
+
+    name: str
+    hardware: str
+    runtime: str
+    runtime_version: str
+    threads: int
+    precision: str
+    simulated: bool
+    clock_mhz: float | None
+    load_average: float | None
+    fingerprint: str
+
+    def to_info(self) -> DeviceInfo:
+        """The device as it was when it was measured."""
+        return DeviceInfo(**self.model_dump(exclude={"fingerprint"}))
+
+
+class BlockRecord(_Record):
+    """``devices.measurement.Block`` in a file: one raw sample."""
+
+    runs: Annotated[int, Field(ge=1)]
+    candidate_ms: Positive
+    reference_ms: Positive
+
+
+class Certificate(_Record):
+    """Proof that the file with ``model_sha256`` runs within ``budget_ms`` on ``device``; times in milliseconds."""
+
+    device: DeviceRecord
+    model_sha256: str
+    budget_ms: Positive
+    latency_ms: Positive
+    interval_ms: tuple[Positive, Positive]
+    """95 % bootstrap interval of ``latency_ms``."""
+    noise_floor_percent: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    upper_ms: Positive
+    """Upper end of the interval plus the noise floor: what was held against the budget."""
+    converged: bool
+    raw_median_ms: float
+    p90_ms: float
+    first_run_ms: float
+    nominal_reference_ms: Positive
+    cpu_per_wall: float
+    protocol: dict[str, float | int | str]
+    blocks: Annotated[tuple[BlockRecord, ...], Field(min_length=1)]
+    input_shapes: tuple[tuple[int, ...], ...]
+    started_at: str
+    statement: str
+    """The certificate in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a measurement certifies nothing; ``upper_ms`` is what was held against the budget."""
+
+    reason: str
+    upper_ms: float
+
+
+def certify(measurement: Measurement, *, budget_ms: float, noise_floor_percent: float) -> Certificate | Refusal:
+    """Certifies ``measurement`` where the interval's upper end, widened by the noise floor, is within the budget.
+
+    An interval that did not converge is wider and counts as it is. Refused are: a simulated device (nothing was
+    timed), a measurement without raw samples, and one that used more processor time than its promised threads can
+    (``cpu_per_wall`` above 1.05 per thread), for then the figure is not the one that was asked for.
+
+    Args:
+        measurement: what the device said.
+        budget_ms: the latency not to be exceeded.
+        noise_floor_percent: spread of the device's A/A check, ``NoiseFloor.normalised_percent``.
+
+    Raises:
+        UserError: the budget or the noise floor is not a usable number.
+    """
+    _check_number("latency budget", budget_ms, above=0, unit="ms")
+    _check_number("noise floor", noise_floor_percent, above=-1e-12, unit="%")
+    upper_ms = max(measurement.interval_ms[1], measurement.latency_ms) * (1 + noise_floor_percent / 100)
+    reason = _refused(measurement, upper_ms, budget_ms)
+    if reason:
+        return Refusal(reason, upper_ms)
+    return _certificate(measurement, budget_ms, noise_floor_percent, upper_ms)
+
+
+def _check_number(what: str, value: float, *, above: float, unit: str) -> None:
+    if not (math.isfinite(value) and value > above):
+        expected = "a positive number" if above == 0 else "zero or a positive number"
+        raise UserError(what, seen=f"{value} {unit}", expected=f"{expected} of {unit}", remedy="give another value")
+
+
+def _refused(measurement: Measurement, upper_ms: float, budget_ms: float) -> str:
+    threads = measurement.device.threads
+    if measurement.simulated:
+        return f"device {measurement.device.name} is simulated: nothing was timed"
+    if not measurement.blocks:
+        return "the measurement holds no raw samples"
+    if not measurement.cpu_per_wall <= CPU_PER_WALL_LIMIT * threads:
+        return (
+            f"processor time was {measurement.cpu_per_wall:.2f} times the wall time while {threads} "
+            f"thread{'s were' if threads > 1 else ' was'} promised"
+        )
+    if not upper_ms <= budget_ms:
+        spread = "" if measurement.converged else " of an interval that did not converge"
+        return (
+            f"{measurement.latency_ms:.3f} ms measured, {upper_ms:.3f} ms with the upper end{spread} and the noise "
+            f"floor, is above the budget of {budget_ms:g} ms"
+        )
+    return ""
+
+
+def _certificate(
+    measurement: Measurement, budget_ms: float, noise_floor_percent: float, upper_ms: float
+) -> Certificate:
+    return Certificate(
+        device=DeviceRecord.model_validate(measurement.device.to_json()),
+        model_sha256=measurement.model_sha256,
+        budget_ms=budget_ms,
+        latency_ms=measurement.latency_ms,
+        interval_ms=measurement.interval_ms,
+        noise_floor_percent=noise_floor_percent,
+        upper_ms=upper_ms,
+        converged=measurement.converged,
+        raw_median_ms=measurement.raw_median_ms,
+        p90_ms=measurement.p90_ms,
+        first_run_ms=measurement.first_run_ms,
+        nominal_reference_ms=measurement.nominal_reference_ms,
+        cpu_per_wall=measurement.cpu_per_wall,
+        protocol=measurement.protocol,
+        blocks=tuple(BlockRecord.model_validate(asdict(block)) for block in measurement.blocks),
+        input_shapes=measurement.input_shapes,
+        started_at=measurement.started_at,
+        statement=_statement(measurement, budget_ms, noise_floor_percent, upper_ms),
+    )
+
+
+def _statement(measurement: Measurement, budget_ms: float, noise_floor_percent: float, upper_ms: float) -> str:
+    device = measurement.device
+    low, high = measurement.interval_ms
+    threads = "1 thread" if device.threads == 1 else f"{device.threads} threads"
+    return (
+        f"One run takes {measurement.latency_ms:.3f} ms (95 % interval {low:.3f} to {high:.3f} ms, noise floor "
+        f"{noise_floor_percent:.2f} %), at most {upper_ms:.3f} ms, within the budget of {budget_ms:g} ms, on "
+        f"{device.name} ({device.hardware}, {device.runtime} {device.runtime_version}, {threads}, {device.precision})."
+    )
+
+
+def contradictions(certificate: Certificate) -> list[str]:
+    """What in a certificate does not follow from its own raw samples; empty for one that ``certify`` made."""
+    found = []
+    ratios = [block.candidate_ms / block.reference_ms for block in certificate.blocks]
+    latency_ms = statistics.median(ratios) * certificate.nominal_reference_ms
+    if not math.isclose(latency_ms, certificate.latency_ms, rel_tol=1e-6):
+        found.append(f"raw samples give {latency_ms:.4f} ms, the certificate says {certificate.latency_ms:.4f} ms")
+    highest = max(certificate.interval_ms[1], certificate.latency_ms)
+    if not math.isclose(highest * (1 + certificate.noise_floor_percent / 100), certificate.upper_ms, rel_tol=1e-6):
+        found.append("the upper value is not the interval's end with the noise floor")
+    if certificate.upper_ms > certificate.budget_ms:
+        found.append(f"{certificate.upper_ms:.4f} ms is above the budget of {certificate.budget_ms:g} ms")
+    if certificate.device.simulated:
+        found.append("a simulated device proves nothing")
+    if certificate.device.to_info().fingerprint != certificate.device.fingerprint:
+        found.append("the device's fingerprint does not belong to its description")
+    return found
