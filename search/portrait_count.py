@@ -57,4 +57,5 @@ def _fusions(layout: Sequence[int]) -> int:
     present = [stride for stride in layout if stride != _ABSENT]
     # What stands before the last strided stage is finer: the stem and the stages up to there.
     finer = max((position for position, stride in enumerate(present, start=1) if stride > 1), default=0)
-    return 1 + len(FUSIONS) * (2**finer - 1)
+    subsets: int = 2**finer
+    return 1 + len(FUSIONS) * (subsets - 1)

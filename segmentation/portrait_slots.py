@@ -1,8 +1,8 @@
 """The slots of the ``portrait`` space: what may be chosen, and the form in which equal nets are equal choices.
 
 Two rules are ours. The widths of the encoder's stages are disjoint lists, so that a block's width tells its stage and
-no net can be written in two ways. The total stride divides height and width (and is 32 at most), so that every enlargement
-in the decoder is by an integer: 256 x 144 is a member of the space with a total stride of 16 at most.
+no net can be written in two ways. The total stride divides height and width (and is 32 at most), so that every
+enlargement in the decoder is by an integer: 256 x 144 is a member of the space with a total stride of 16 at most.
 """
 
 from __future__ import annotations
