@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from devices.errors import UserError
@@ -34,15 +33,15 @@ def to_model(graph: OperatorGraph, *, seed: int = 0) -> onnx.ModelProto:
         UserError: an operator cannot be written from what a graph knows.
     """
     writer = NodeWriter(np.random.default_rng(seed))
-    names = _Wiring(graph)
+    wiring = _Wiring(graph)
     for position, operator in enumerate(graph.operators):
         outputs = _output_names(position, operator)
-        WRITERS.get(operator.kind, write_generic)(writer, operator, names.sources(position), outputs)
+        WRITERS.get(operator.kind, write_generic)(writer, operator, wiring.sources(position, writer), outputs)
     model = helper.make_model(
         helper.make_graph(
             writer.nodes,
             "operators",
-            [_value(name, shape) for name, shape in zip(names.graph_inputs, graph.input_shapes, strict=True)],
+            [_value(name, shape) for name, shape in zip(wiring.graph_inputs, graph.input_shapes, strict=True)],
             [
                 helper.make_empty_tensor_value_info(name)
                 for position in graph.sinks
@@ -82,19 +81,29 @@ class _Wiring:
         self._taken: set[str] = set()
         self.graph_inputs = [f"input_{k}" if k else "input" for k in range(len(graph.input_shapes))]
 
-    def sources(self, consumer: int) -> list[str]:
+    def sources(self, consumer: int, writer: NodeWriter) -> list[str]:
+        """Tensors in the order of the consumer's inputs; a Reshape is written where it sees another shape."""
+        names = []
         shapes = self._graph.operators[consumer].input_shapes
-        return [self._name(source, shape) for source, shape in zip(self._graph.inputs[consumer], shapes, strict=True)]
+        for slot, (source, shape) in enumerate(zip(self._graph.inputs[consumer], shapes, strict=True)):
+            name, made = self._source(source, shape)
+            if made != shape:
+                target = f"t{consumer}_view_{slot}"
+                sides = writer.constant(f"{target}_shape", np.array(shape, np.int64))
+                writer.node("Reshape", [name, sides], [target])
+                name = target
+            names.append(name)
+        return names
 
-    def _name(self, source: int, shape: Shape) -> str:
+    def _source(self, source: int, shape: Shape) -> tuple[str, Shape]:
         if source < 0:
-            return self.graph_inputs[-1 - source]
+            return self.graph_inputs[-1 - source], self._graph.input_shapes[-1 - source]
         producer = self._graph.operators[source]
-        names = _output_names(source, producer)
-        fitting = [name for name, made in zip(names, producer.output_shapes, strict=True) if made == shape] or names
-        free = [name for name in fitting if name not in self._taken]
+        outputs = list(zip(_output_names(source, producer), producer.output_shapes, strict=True))
+        fitting = [output for output in outputs if output[1] == shape] or outputs
+        free = [output for output in fitting if output[0] not in self._taken]
         chosen = (free or fitting)[0]
-        self._taken.add(chosen)
+        self._taken.add(chosen[0])
         return chosen
 
 
@@ -121,12 +130,3 @@ def _with_output_types(model: onnx.ModelProto) -> onnx.ModelProto:
             remedy="measure the original file instead",
         ) from error
     return model
-
-
-def float_weights(model: onnx.ModelProto) -> dict[str, NDArray[np.float32]]:
-    """The float initializers of a model by name."""
-    return {
-        tensor.name: numpy_helper.to_array(tensor).astype(np.float32)
-        for tensor in model.graph.initializer
-        if tensor.data_type == TensorProto.FLOAT
-    }

@@ -1,0 +1,152 @@
+"""Evaluates what does not depend on the input's numbers, until every shape of a model is known.
+
+Exported networks compute sizes at run time (``Shape -> Gather -> Concat -> Resize``); a predictor that does not know
+the decoder's shapes is blind there. Folding and shape inference take turns: a folded size lets inference know one more
+tensor, whose ``Shape`` can then be folded.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+from onnx.inliner import inline_local_functions
+
+from devices.errors import UserError
+from latency.operators.input_shapes import data_inputs
+from latency.operators.operator import Shape
+
+_SMALL = 1024
+"""Constants up to this many numbers are shown to shape inference; larger ones are weights, whose type is enough."""
+_LARGEST_FOLDED = 1 << 24
+_CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+_RANDOM = frozenset(
+    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
+)
+
+
+@dataclass(slots=True)
+class FoldedModel:
+    """What is left to compute, with every constant and every tensor's shape."""
+
+    nodes: list[onnx.NodeProto]
+    constants: dict[str, NDArray[np.generic]]
+    shapes: dict[str, Shape]
+    outputs: list[str]
+
+
+def fold(model: onnx.ModelProto) -> FoldedModel:
+    """Folds a model whose inputs are static.
+
+    Raises:
+        UserError: control flow.
+    """
+    if model.functions:
+        model = inline_local_functions(model)
+    _refuse_control_flow(model.graph.node)
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    nodes = list(model.graph.node)
+    opsets = list(model.opset_import)
+    while True:
+        shapes = _infer(model, nodes, constants)
+        left = [node for node in nodes if not _fold_node(node, constants, shapes, opsets)]
+        if len(left) == len(nodes):
+            break
+        nodes = left
+    outputs = [value.name for value in model.graph.output if value.name not in constants]
+    return FoldedModel(_alive(nodes, outputs), constants, shapes, outputs)
+
+
+def _refuse_control_flow(nodes: Sequence[onnx.NodeProto]) -> None:
+    for node in nodes:
+        if node.op_type in _CONTROL_FLOW and node.domain in ("", "ai.onnx"):
+            raise UserError(
+                f"operator {node.op_type} (node {node.name!r})",
+                seen="control flow",
+                expected="a graph without branches and loops, whose latency does not depend on the image",
+                remedy="export the network with them unrolled",
+            )
+
+
+def _infer(
+    model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto], constants: dict[str, NDArray[np.generic]]
+) -> dict[str, Shape]:
+    """Shapes of all tensors that can be told; weights travel as types only."""
+    used = {name for node in nodes for name in node.input}
+    graph = helper.make_graph(list(nodes), "skeleton", list(data_inputs(model.graph)), list(model.graph.output))
+    graph.value_info.extend(value for value in model.graph.value_info if value.name not in constants)
+    for name in used & constants.keys():
+        array = constants[name]
+        if array.size <= _SMALL:
+            graph.initializer.append(numpy_helper.from_array(np.asarray(array), name))
+        else:
+            kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+            graph.input.append(helper.make_tensor_value_info(name, kind, array.shape))
+    skeleton = helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
+    inferred = onnx.shape_inference.infer_shapes(skeleton, data_prop=True).graph
+    known: dict[str, Shape] = {name: tuple(array.shape) for name, array in constants.items()}
+    for value in (*inferred.value_info, *inferred.output, *inferred.input):
+        tensor = value.type.tensor_type
+        if tensor.HasField("shape") and all(side.HasField("dim_value") for side in tensor.shape.dim):
+            known[value.name] = tuple(side.dim_value for side in tensor.shape.dim)
+    return known
+
+
+def _fold_node(
+    node: onnx.NodeProto,
+    constants: dict[str, NDArray[np.generic]],
+    shapes: dict[str, Shape],
+    opsets: Sequence[onnx.OperatorSetIdProto],
+) -> bool:
+    """Adds the node's outputs to the constants if they are constant."""
+    inputs = [name for name in node.input if name]
+    if node.op_type == "Shape" and inputs[0] in shapes:
+        attributes = {attribute.name: attribute.i for attribute in node.attribute}
+        sides = shapes[inputs[0]][attributes.get("start", 0) : attributes.get("end")]
+        constants[node.output[0]] = np.array(sides, np.int64)
+        return True
+    if node.op_type == "Size" and inputs[0] in shapes:
+        constants[node.output[0]] = np.array(np.prod(shapes[inputs[0]], dtype=np.int64))
+        return True
+    known = [constants[name] for name in inputs if name in constants]
+    if len(known) < len(inputs) or node.op_type in _RANDOM or sum(array.size for array in known) > _LARGEST_FOLDED:
+        return False
+    values = _evaluate(node, dict(zip(inputs, known, strict=True)), opsets)
+    if values is None:
+        return False
+    constants.update(values)
+    return True
+
+
+def _evaluate(
+    node: onnx.NodeProto, feeds: dict[str, NDArray[np.generic]], opsets: Sequence[onnx.OperatorSetIdProto]
+) -> dict[str, NDArray[np.generic]] | None:
+    """Outputs of one node by ONNX's reference implementation; None where that has no such operator."""
+    from onnx.reference import ReferenceEvaluator  # noqa: PLC0415 - slow to import, seldom needed
+
+    outputs = [name for name in node.output if name]
+    inputs = [helper.make_empty_tensor_value_info(name) for name in feeds]
+    graph = helper.make_graph([node], "constant", inputs, [helper.make_empty_tensor_value_info(o) for o in outputs])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            results = ReferenceEvaluator(helper.make_model(graph, opset_imports=list(opsets))).run(None, feeds)
+    except Exception:  # an operator that cannot be evaluated stays an operator
+        return None
+    return {name: np.asarray(result) for name, result in zip(outputs, results, strict=True)}
+
+
+def _alive(nodes: Sequence[onnx.NodeProto], outputs: Sequence[str]) -> list[onnx.NodeProto]:
+    """The nodes on which an output depends."""
+    needed = set(outputs)
+    alive: list[onnx.NodeProto] = []
+    for node in reversed(nodes):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            alive.append(node)
+    return alive[::-1]

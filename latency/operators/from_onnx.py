@@ -1,0 +1,88 @@
+"""The operator graph of any ONNX model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+
+from devices.errors import UserError
+from latency.operators.constant_folding import fold
+from latency.operators.fusion import fuse
+from latency.operators.input_shapes import fix_input_shapes
+from latency.operators.node_readers import read_operator
+from latency.operators.nodes import Node, NodeGraph, node_graph
+from latency.operators.operator import Operator, OperatorGraph, Shape
+
+OLDEST_OPSET = 9
+
+
+def from_onnx(model: onnx.ModelProto | Path, input_shapes: Mapping[str, Shape] | None = None) -> OperatorGraph:
+    """Operators of a model after the fusions that runtimes make.
+
+    Args:
+        model: the model or its file.
+        input_shapes: by input name; needed where an input has dynamic dimensions.
+
+    Raises:
+        UserError: missing or broken file, dynamic input without a shape, control flow, shapes that only the numbers
+            decide, an opset that is too old or too new.
+    """
+    model = _load(model) if isinstance(model, Path) else _copy(model)
+    _check_opset(model)
+    shapes = fix_input_shapes(model, input_shapes or {})
+    try:
+        folded = fold(model)
+    except onnx.shape_inference.InferenceError as error:
+        raise UserError(
+            "model",
+            seen=str(error)[:200],
+            expected="operators whose shapes agree",
+            remedy="check the given input shapes, or export the network again",
+        ) from error
+    graph = node_graph(folded)
+    fuse(graph)
+    return _operator_graph(graph, shapes)
+
+
+def _load(path: Path) -> onnx.ModelProto:
+    from devices.model_file import check_model  # noqa: PLC0415 - not needed for models in memory
+
+    return check_model(path)
+
+
+def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    return copy
+
+
+def _check_opset(model: onnx.ModelProto) -> None:
+    newest = onnx.defs.onnx_opset_version()
+    versions = [opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")]
+    if not versions or not OLDEST_OPSET <= versions[0] <= newest:
+        raise UserError(
+            "opset of the model",
+            seen=versions[0] if versions else "none",
+            expected=f"{OLDEST_OPSET} to {newest}",
+            remedy="export the network with opset 17",
+        )
+
+
+def _operator_graph(graph: NodeGraph, input_shapes: Mapping[str, Shape]) -> OperatorGraph:
+    position_of = {name: -1 - slot for slot, name in enumerate(input_shapes)}
+    for position, node in enumerate(graph.nodes):
+        position_of.update(dict.fromkeys(node.outputs, position))
+    return OperatorGraph(
+        operators=tuple(_operator(node, graph) for node in graph.nodes),
+        inputs=tuple(tuple(position_of[name] for name in node.inputs.values()) for node in graph.nodes),
+        input_shapes=tuple(input_shapes.values()),
+    )
+
+
+def _operator(node: Node, graph: NodeGraph) -> Operator:
+    read = [name for name in node.outputs if name in graph.shapes]
+    operator = read_operator(node, [graph.shapes[name] for name in read])
+    return replace(operator, tensors=(*node.inner, *reversed(node.outputs)))

@@ -1,0 +1,143 @@
+"""From a fused node to an operator: which attributes and constants decide its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latency.operators import builders
+from latency.operators.fusion import ACTIVATIONS, is_plain_convolution
+from latency.operators.nodes import Node
+from latency.operators.operator import AttributeValue, Operator, Shape
+
+Reader = Callable[[Node, Sequence[Shape]], Operator]
+
+_LONGEST_LIST = 16
+
+
+def read_operator(node: Node, output_shapes: Sequence[Shape]) -> Operator:
+    """The operator of a node; an unknown kind is kept by its name, attributes and shapes."""
+    reader = _READERS.get(node.kind, _generic) if not node.domain else _generic
+    return reader(node, output_shapes)
+
+
+def _convolution(node: Node, output_shapes: Sequence[Shape]) -> Operator:
+    if not is_plain_convolution(node):
+        return _generic(node, output_shapes)
+    weights, output_shape = node.constants[1], output_shapes[0]
+    ones = (1,) * (len(output_shape) - 2)
+    build = builders.convolution if node.kind == "Conv" else builders.transposed_convolution
+    return build(
+        node.input_shape,
+        output_shape[1],
+        kernel=tuple(weights.shape[2:]),
+        strides=_ints(node, "strides", ones),
+        dilations=_ints(node, "dilations", ones),
+        group=_int(node, "group", 1),
+        activation=node.activation,
+        output_hw=output_shape[2:],
+        slopes=node.slopes,
+    )
+
+
+def _activation(node: Node, output_shapes: Sequence[Shape]) -> Operator:
+    if list(node.inputs) != [0]:
+        return _generic(node, output_shapes)
+    slopes = node.constants[1].size if node.kind == "PRelu" else 0
+    return builders.activation(node.kind, node.input_shape, slopes=slopes)
+
+
+def _global_average_pool(node: Node, output_shapes: Sequence[Shape]) -> Operator:
+    del output_shapes  # without its kept dimensions a mean is the same kernel
+    return builders.global_average_pool(node.input_shape)
+
+
+def _resize(node: Node, output_shapes: Sequence[Shape]) -> Operator:
+    return builders.resize(node.input_shape, output_shapes[0], str(node.attributes.get("mode", "nearest")))
+
+
+def _depth_to_space(node: Node, output_shapes: Sequence[Shape]) -> Operator:
+    del output_shapes
+    return builders.depth_to_space(node.input_shape, _int(node, "blocksize", 1))
+
+
+def _concat(node: Node, output_shapes: Sequence[Shape]) -> Operator:
+    axis = _int(node, "axis", 1) % len(output_shapes[0])
+    if node.constants:
+        node.attributes["axis"] = axis
+        return _generic(node, output_shapes)
+    return builders.concat(tuple(node.input_shapes.values()), axis)
+
+
+def _batch_normalization(node: Node, output_shapes: Sequence[Shape]) -> Operator:
+    if list(node.inputs) != [0]:
+        return _generic(node, output_shapes)
+    # Mean and variance fold into scale and shift.
+    parameters, written = 2 * node.constants[1].size, prod(output_shapes[0])
+    return builders.operator(
+        node.kind, (), (node.input_shape,), output_shapes, parameters=parameters, flops=2 * written
+    )
+
+
+def _matrix_product(node: Node, output_shapes: Sequence[Shape]) -> Operator:
+    first = node.input_shapes[0] if 0 in node.input_shapes else tuple(node.constants[0].shape)
+    inner = first[0] if node.kind == "Gemm" and node.attributes.get("transA") else first[-1]
+    return _generic(node, output_shapes, flops=2 * inner * prod(output_shapes[0]))
+
+
+def _pool(node: Node, output_shapes: Sequence[Shape]) -> Operator:
+    window = prod(_ints(node, "kernel_shape", (1,)))
+    return _generic(node, output_shapes, flops=window * prod(output_shapes[0]))
+
+
+def _generic(node: Node, output_shapes: Sequence[Shape], flops: int | None = None) -> Operator:
+    """Attributes as they are; constants as ``constant_<slot>`` (values) or ``weight_<slot>`` (shape, parameters)."""
+    attributes = dict(node.attributes)
+    parameters = 0
+    for slot, array in node.constants.items():
+        value = _plain(array)
+        attributes[f"weight_{slot}" if value is None else f"constant_{slot}"] = (
+            tuple(array.shape) if value is None else value
+        )
+        parameters += array.size if value is None else 0
+    kind = f"{node.domain}.{node.kind}" if node.domain else node.kind
+    shapes = tuple(node.input_shapes.values())
+    return builders.operator(kind, attributes.items(), shapes, output_shapes, parameters=parameters, flops=flops)
+
+
+def _plain(array: NDArray[np.generic]) -> AttributeValue | None:
+    """The value of a constant that is a setting rather than a weight."""
+    whole = np.issubdtype(array.dtype, np.integer)
+    if array.ndim == 0 and (whole or np.issubdtype(array.dtype, np.floating)):
+        return int(array) if whole else float(array)
+    return tuple(map(int, array)) if whole and array.ndim == 1 and array.size <= _LONGEST_LIST else None
+
+
+def _int(node: Node, name: str, default: int) -> int:
+    value = node.attributes.get(name, default)
+    return value if isinstance(value, int) else default
+
+
+def _ints(node: Node, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    value = node.attributes.get(name, default)
+    return value if isinstance(value, tuple) else default
+
+
+_READERS: dict[str, Reader] = {
+    **dict.fromkeys(ACTIVATIONS, _activation),
+    "Conv": _convolution,
+    "ConvTranspose": _convolution,
+    "GlobalAveragePool": _global_average_pool,
+    "Resize": _resize,
+    "Upsample": _resize,
+    "DepthToSpace": _depth_to_space,
+    "Concat": _concat,
+    "BatchNormalization": _batch_normalization,
+    "MatMul": _matrix_product,
+    "Gemm": _matrix_product,
+    "MaxPool": _pool,
+    "AveragePool": _pool,
+}

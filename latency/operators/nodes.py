@@ -1,0 +1,132 @@
+"""ONNX nodes as fusion sees them: activations apart from constants, attributes as plain values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import AttributeProto
+
+from devices.errors import UserError
+from latency.operators.constant_folding import FoldedModel
+from latency.operators.operator import AttributeValue, Shape
+
+Constants = dict[int, NDArray[np.generic]]
+
+
+@dataclass(slots=True)
+class Node:
+    """A node, or several that were fused into one."""
+
+    kind: str
+    domain: str
+    position: int
+    inputs: dict[int, str]
+    """Activations by slot; behind a view (Reshape) the tensor that is viewed."""
+    input_shapes: dict[int, Shape]
+    """What the node sees of them."""
+    constants: Constants
+    """Constant inputs by slot."""
+    outputs: list[str]
+    attributes: dict[str, AttributeValue]
+    name: str = ""
+    inner: list[str] = field(default_factory=list)
+    """Tensors inside a fused node and behind views of its output."""
+    activation: str = "none"
+    slopes: int = 0
+
+    @property
+    def output(self) -> str:
+        """The first output."""
+        return self.outputs[0]
+
+    @property
+    def input(self) -> str:
+        """The first activation."""
+        return next(iter(self.inputs.values()))
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of the first activation."""
+        return next(iter(self.input_shapes.values()))
+
+
+@dataclass(slots=True)
+class NodeGraph:
+    """Nodes in order, with the shapes of all tensors; fusion edits it in place."""
+
+    nodes: list[Node]
+    shapes: dict[str, Shape]
+    outputs: list[str]
+
+    def uses(self) -> Counter[str]:
+        """How often each tensor is read; being an output of the graph counts."""
+        return Counter([name for node in self.nodes for name in node.inputs.values()] + self.outputs)
+
+    def producers(self) -> dict[str, Node]:
+        """The node that makes each tensor."""
+        return {name: node for node in self.nodes for name in node.outputs}
+
+    def remove(self, gone: Iterable[Node]) -> None:
+        """Takes nodes out."""
+        identities = {id(node) for node in gone}
+        self.nodes = [node for node in self.nodes if id(node) not in identities]
+
+
+def node_graph(folded: FoldedModel) -> NodeGraph:
+    """The nodes of a folded model."""
+    _refuse_unknown_shapes(folded)
+    nodes = [_node(node, position, folded) for position, node in enumerate(folded.nodes)]
+    return NodeGraph(nodes, folded.shapes, list(folded.outputs))
+
+
+def _refuse_unknown_shapes(folded: FoldedModel) -> None:
+    read = {name for node in folded.nodes for name in node.input}.union(folded.outputs)
+    for node in folded.nodes:
+        for name in node.output:
+            if name and name in read and name not in folded.shapes:
+                kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+                raise UserError(
+                    f"tensor {name!r} of operator {kind} (node {node.name!r})",
+                    seen="a shape that only the numbers decide, or an operator that ONNX does not define",
+                    expected="shapes that follow from the inputs' shapes",
+                    remedy="export the network with standard operators and a fixed input size",
+                )
+
+
+def _node(node: onnx.NodeProto, position: int, folded: FoldedModel) -> Node:
+    slots = [(slot, name) for slot, name in enumerate(node.input) if name]
+    constants = folded.constants
+    return Node(
+        kind=node.op_type,
+        domain="" if node.domain == "ai.onnx" else node.domain,
+        position=position,
+        inputs={slot: name for slot, name in slots if name not in constants},
+        input_shapes={slot: folded.shapes[name] for slot, name in slots if name not in constants},
+        constants={slot: constants[name] for slot, name in slots if name in constants},
+        outputs=[name for name in node.output if name],
+        attributes=_attributes(node),
+        name=node.name,
+    )
+
+
+def _attributes(node: onnx.NodeProto) -> dict[str, AttributeValue]:
+    """Scalars, strings and lists of integers; tensors and subgraphs are left out."""
+    values: dict[str, AttributeValue] = {}
+    for attribute in node.attribute:
+        match attribute.type:
+            case AttributeProto.INT:
+                values[attribute.name] = attribute.i
+            case AttributeProto.FLOAT:
+                values[attribute.name] = attribute.f
+            case AttributeProto.STRING:
+                values[attribute.name] = attribute.s.decode(errors="replace")
+            case AttributeProto.INTS:
+                values[attribute.name] = tuple(attribute.ints)
+            case _:
+                pass
+    return values
