@@ -1,0 +1,48 @@
+"""A whole synthetic portrait: the sitter before a background, as an image with its exact mask."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from segmentation.data.portrait_background import draw_background
+from segmentation.data.portrait_canvas import Brush, Canvas
+from segmentation.data.portrait_clothes import paint_scarf, paint_torso
+from segmentation.data.portrait_face import paint_glasses, paint_head
+from segmentation.data.portrait_hair import paint_hair_before, paint_hair_behind, paint_hat, paint_locks
+from segmentation.data.portrait_light import cast_shadow, light_person, photograph
+from segmentation.data.portrait_traits import Traits, draw_traits
+from segmentation.data.source import Pair
+
+
+def render_portrait(seed: int, index: int, height: int, width: int) -> Pair:
+    """Portrait number ``index`` of the series ``seed``: image and mask (0 background, 1 person).
+
+    The person is drawn at twice the size, so that edges are smooth in the image; a pixel belongs to the person when
+    the person covers at least half of it. Equal arguments give equal pictures.
+    """
+    rng = np.random.default_rng([seed, index])
+    traits = draw_traits(rng, height, width)
+    canvas = Canvas(height, width)
+    _paint_person(canvas, traits, rng)
+    colour, regions = canvas.finished()
+    person = np.minimum(regions.sum(2), 1)
+    # Nothing that was drawn without a region may show outside the person.
+    colour = light_person(np.minimum(colour, person[..., None]), regions, traits, rng)
+    background = cast_shadow(draw_background(rng, height, width), person, rng)
+    picture = background * (1 - person)[..., None] + colour
+    image = np.array(photograph(picture, rng), np.uint8)
+    return image, (person >= 0.5).astype(np.uint8)
+
+
+def _paint_person(canvas: Canvas, traits: Traits, rng: np.random.Generator) -> None:
+    head, body = Brush(canvas, traits.head), Brush(canvas, traits.body)
+    paint_hair_behind(head, traits, rng)
+    paint_torso(body, traits, rng)
+    if traits.hair_before_shoulders:
+        paint_locks(head, traits, rng)
+    if traits.hat == "scarf":
+        paint_scarf(body, traits)
+    paint_head(head, traits, rng)
+    paint_hair_before(head, traits, rng)
+    paint_glasses(head, traits)
+    paint_hat(head, traits)
