@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from export.to_onnx import export_onnx
+from latency.operators.from_onnx import from_onnx
+from search.lowering import lower
+from search.portrait_space import PortraitSpace
+from segmentation.architecture import Architecture
+from segmentation.network import Network
+from segmentation.plan import INPUT, Layer, Plan
+from segmentation.portrait_slots import CHOICES, canonical
+from segmentation.teacher import teacher_plan
+from tests.contracts.space_contract import check_lowering
+
+architectures = st.fixed_dictionaries({name: st.integers(0, choices - 1) for name, choices in CHOICES.items()}).map(
+    canonical
+)
+
+
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(architecture=architectures, classes=st.integers(2, 19))
+def test_lowering_equals_the_exported_net(architecture: Architecture, classes: int, tmp_path: Path) -> None:
+    check_lowering(PortraitSpace(), architecture, tmp_path, classes=classes)
+
+
+@pytest.mark.slow
+def test_lowering_equals_the_exported_net_for_many(tmp_path: Path) -> None:
+    space = PortraitSpace()
+    for architecture in space.sample(42, Random(9)):
+        check_lowering(space, architecture, tmp_path, classes=2)
+
+
+def test_the_teacher_is_lowered_too(tmp_path: Path) -> None:
+    plan = teacher_plan(3)
+    path = export_onnx(Network(plan), tmp_path / "teacher.onnx", height=64, width=96)
+    assert lower(plan, 64, 96) == from_onnx(path)
+
+
+def test_counts_of_a_small_net() -> None:
+    plan = Plan(
+        (
+            Layer("stem", "conv", (INPUT,), 8, 3, 2, activation="relu"),
+            Layer("classes", "conv", ("stem",), 2, normalise=False),
+            Layer("enlarge", "resize", ("classes",), factor=2),
+        )
+    )
+    graph = lower(plan, 32, 64)
+    assert [operator.kind for operator in graph.operators] == ["Conv", "Conv", "Resize"]
+    assert graph.inputs == ((-1,), (0,), (1,))
+    assert graph.operators[0].output_shapes == ((1, 8, 16, 32),)
+    assert graph.operators[0].flops == 2 * 27 * 8 * 16 * 32
+    # Batch normalisation is folded into a bias: one number less a channel than the plan's scale and shift.
+    assert graph.parameters == 27 * 8 + 8 + 8 * 2 + 2 == plan.parameters() - 8
