@@ -1,0 +1,204 @@
+"""What the budgets leave of the space, told before anything is trained."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from devices.errors import UserError
+from search.budgets import Budgets
+from search.progress import OnProgress, Progress, ignore_progress
+from search.space import SearchSpace
+from search.verdict import Verdict
+from segmentation.architecture import Architecture
+
+_STARTS = 4
+"""Random nets, beside the space's smallest ones, from which each descent starts."""
+_STEPS = 200
+_LOCAL_ROUNDS = 12
+_LOCAL_MUTANTS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """An end of the space, each value on its own net. Latencies are upper bounds by device."""
+
+    parameters: int
+    latency_ms: Mapping[str, float]
+
+    def to_json(self) -> dict[str, object]:
+        """Plain JSON object."""
+        return {"parameters": self.parameters, "latency_ms": dict(self.latency_ms)}
+
+
+@dataclass(frozen=True, slots=True)
+class Feasibility:
+    """What a sample and a descent say about the budgets."""
+
+    samples: int
+    feasible_fraction: float
+    """Share of random nets, stratified over depth, that keep every budget."""
+    rejected: Mapping[str, int]
+    """Random nets by the constraint that they break."""
+    smallest: Reach
+    """Found by descent; no proof that nothing smaller exists."""
+    largest: Reach
+    """Of the sample."""
+    closest: Verdict
+    """The safest net: the one with the least worst ratio of value to limit. Where it breaks a budget, all do."""
+    seconds: float
+
+    @property
+    def feasible(self) -> bool:
+        """Whether a net is known that keeps every budget."""
+        return self.closest.feasible
+
+
+class InfeasibleError(UserError):
+    """No net of the space is known to keep the budgets; carries the smallest reachable values."""
+
+    exit_code = 3
+
+    def __init__(self, budgets: Budgets, found: Feasibility) -> None:
+        self.feasibility = found
+        limits = _limits(budgets)
+        reached = _reached(budgets, found.smallest)
+        beyond = [name for name, limit in limits.items() if reached[name] > limit]
+        smallest = ", ".join(_quantity(name, reached[name]) for name in beyond or limits)
+        together = f", each on a net of its own; the closest net to all of them has {_closest(budgets, found.closest)}"
+        super().__init__(
+            "budget" if beyond else "budgets taken together",
+            seen=" and ".join(_quantity(name, limits[name]) for name in beyond or limits),
+            expected=f"at least the smallest reachable {smallest}" + ("" if beyond else together),
+            remedy="raise the budget" if beyond else "raise one of the budgets",
+        )
+
+
+def feasibility(
+    space: SearchSpace,
+    budgets: Budgets,
+    *,
+    classes: int = 2,
+    samples: int = 1000,
+    seed: int = 0,
+    on_progress: OnProgress = ignore_progress,
+) -> Feasibility:
+    """Samples the space, then descends to the smallest value of each quantity and to the safest net."""
+    began = time.monotonic()
+    rng = Random(f"{seed}/feasibility")
+    verdicts = budgets.check_many(space, space.sample(samples, rng), classes, predict_all=True)
+    on_progress(Progress("feasibility", 1, 2, feasible=sum(v.feasible for v in verdicts)))
+    starts = budgets.check_many(space, space.smallest(), classes, predict_all=True) + verdicts
+    descend = _Descender(space, budgets, classes)
+    smallest = _smallest(starts, budgets, descend)
+    closest = _closest_net(starts, budgets, descend, rng)
+    on_progress(Progress("feasibility", 2, 2, feasible=sum(v.feasible for v in verdicts)))
+    return Feasibility(
+        samples=len(verdicts),
+        feasible_fraction=sum(verdict.feasible for verdict in verdicts) / len(verdicts),
+        rejected=Counter(name for verdict in verdicts for name in verdict.violated),
+        smallest=smallest,
+        largest=Reach(
+            max(v.parameters for v in verdicts),
+            {b.device: max(v.upper_ms[b.device] for v in verdicts) for b in budgets.latencies},
+        ),
+        closest=closest,
+        seconds=time.monotonic() - began,
+    )
+
+
+def require_feasible(budgets: Budgets, found: Feasibility) -> None:
+    """Passes where some net is known to keep the budgets.
+
+    Raises:
+        InfeasibleError: none is; exit code 3.
+    """
+    if not found.feasible:
+        raise InfeasibleError(budgets, found)
+
+
+Objective = Callable[[Verdict], float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Descender:
+    space: SearchSpace
+    budgets: Budgets
+    classes: int
+    known: dict[Architecture, Verdict] = field(default_factory=dict)
+
+    def check(self, architectures: Sequence[Architecture]) -> list[Verdict]:
+        """Verdicts with every latency; each net is looked at once, however many ways lead over it."""
+        new = [a for a in dict.fromkeys(architectures) if a not in self.known]
+        found = self.budgets.check_many(self.space, new, self.classes, predict_all=True)
+        self.known.update(zip(new, found, strict=True))
+        return [self.known[architecture] for architecture in architectures]
+
+    def down(self, starts: Sequence[Verdict], objective: Objective) -> Verdict:
+        """Best end of the steepest ways down through ``space.smaller``."""
+        best = sorted(starts, key=objective)[:_STARTS]
+        return min((self._way_down(start, objective) for start in best), key=objective)
+
+    def _way_down(self, start: Verdict, objective: Objective) -> Verdict:
+        current = start
+        for _ in range(_STEPS):
+            better = min(self.check(self.space.smaller(current.architecture)), key=objective, default=current)
+            if objective(better) >= objective(current):
+                break
+            current = better
+        return current
+
+    def around(self, start: Verdict, objective: Objective, rng: Random, *, enough: float) -> Verdict:
+        """Best net that mutation finds from ``start``: a way out where going smaller is not the way down."""
+        best = start
+        for _ in range(_LOCAL_ROUNDS):
+            if objective(best) <= enough:
+                break
+            mutants = [self.space.mutate(best.architecture, rng) for _ in range(_LOCAL_MUTANTS)]
+            best = min(best, *self.check(mutants), key=objective)
+        return best
+
+
+def _smallest(starts: Sequence[Verdict], budgets: Budgets, descend: _Descender) -> Reach:
+    smallest = descend.down(starts, lambda verdict: verdict.parameters)
+    fastest = {
+        b.device: descend.down(starts, lambda verdict, device=b.device: verdict.upper_ms[device])  # type: ignore[misc]
+        for b in budgets.latencies
+    }
+    return Reach(smallest.parameters, {device: verdict.upper_ms[device] for device, verdict in fastest.items()})
+
+
+def _closest_net(starts: Sequence[Verdict], budgets: Budgets, descend: _Descender, rng: Random) -> Verdict:
+    def worst_ratio(verdict: Verdict) -> float:
+        return max(budgets.ratios(verdict.parameters, verdict.upper_ms), default=0.0)
+
+    found = descend.down(starts, worst_ratio)
+    return descend.around(found, worst_ratio, rng, enough=1.0)
+
+
+def _limits(budgets: Budgets) -> dict[str, float]:
+    limits = {} if budgets.parameters is None else {"parameters": float(budgets.parameters.maximum)}
+    return limits | {budget.constraint: budget.maximum_ms for budget in budgets.latencies}
+
+
+def _reached(budgets: Budgets, smallest: Reach) -> dict[str, float]:
+    """Smallest values by constraint, margins included: what the limits would have to be."""
+    times = {b.constraint: smallest.latency_ms[b.device] * b.margin for b in budgets.latencies}
+    return {"parameters": float(smallest.parameters)} | times
+
+
+def _quantity(name: str, value: float) -> str:
+    if name == "parameters":
+        return f"{value:,.0f} parameters"
+    # Rounded up: a user who types the number gets a budget that can be kept.
+    return f"{math.ceil(value * 1000) / 1000:g} ms on {name.removeprefix('latency:')}"
+
+
+def _closest(budgets: Budgets, verdict: Verdict) -> str:
+    sizes = [_quantity("parameters", verdict.parameters)] if budgets.parameters is not None else []
+    times = [_quantity(b.constraint, verdict.upper_ms[b.device] * b.margin) for b in budgets.latencies]
+    return " and ".join(sizes + times)

@@ -1,0 +1,76 @@
+"""One evaluated architecture and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from segmentation.architecture import Architecture
+
+EVALUATED = "evaluated"
+CERTIFIED = "certified"
+REJECTED = "rejected:measured"
+UNCERTIFIED = "uncertified (simulated)"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one device said about a trial's exported net, and whether the budget's rule accepted it."""
+
+    device: str
+    measured_ms: float | None
+    """None where the measurement failed."""
+    interval_ms: tuple[float, float] | None
+    holds: bool
+    """Whether the rule accepted it; for a simulated device, whether the interval's upper end is within the budget."""
+    simulated: bool = False
+    reason: str = ""
+    """Why it does not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """An architecture that kept every budget when it was evaluated. Milliseconds by device."""
+
+    architecture: Architecture
+    generation: int
+    parameters: int
+    flops: int
+    predicted_ms: Mapping[str, float]
+    upper_ms: Mapping[str, float]
+    quality: float
+    seconds: float
+    """What the evaluation took."""
+    created: str
+    """ISO 8601, UTC."""
+    findings: tuple[Finding, ...] = ()
+    """Empty until it was measured as a candidate winner."""
+
+    @property
+    def id(self) -> str:
+        """The architecture's."""
+        return self.architecture.id
+
+    @property
+    def status(self) -> str:
+        """``evaluated``, ``certified``, ``rejected:measured`` or ``uncertified (simulated)``."""
+        if not self.findings:
+            return EVALUATED
+        if not all(finding.holds for finding in self.findings):
+            return REJECTED
+        return UNCERTIFIED if any(finding.simulated for finding in self.findings) else CERTIFIED
+
+    @property
+    def certified(self) -> bool:
+        """Whether real measurements prove every latency budget."""
+        return self.status == CERTIFIED
+
+    @property
+    def rejected(self) -> tuple[str, ...]:
+        """Constraints that did not survive measurement: ``measured:<device>``."""
+        return tuple(f"measured:{finding.device}" for finding in self.findings if not finding.holds)
+
+    @property
+    def measured_ms(self) -> dict[str, float]:
+        """Measured latency by device."""
+        return {f.device: f.measured_ms for f in self.findings if f.measured_ms is not None}
