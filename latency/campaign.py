@@ -1,0 +1,241 @@
+"""The profiling campaign: measures nets and operators on a device, resumable at any moment."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import onnx
+
+from devices.device import Candidate, Device
+from devices.device_info import DeviceInfo
+from devices.errors import UserError
+from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
+from devices.protocol import Protocol
+from latency.campaign_items import CampaignItem, campaign_items
+from latency.operators.synthesize import to_model, with_tensor_names
+from latency.store import MeasurementStore
+
+__all__ = ["CampaignItem", "CampaignProgress", "CampaignResult", "campaign_items", "run_campaign"]
+
+OPERATOR_GROUP_SIZE = 24
+"""Single-operator models are small: many share a worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignProgress:
+    """Where a campaign stands, after each result; ``latency_ms`` is None where it failed."""
+
+    done: int
+    """Results of this run, failures included."""
+    left: int
+    failed: int
+    label: str
+    latency_ms: float | None
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignResult:
+    """What the store holds of a campaign's items after a run."""
+
+    models: int
+    """Whole nets measured, now or earlier."""
+    operators: int
+    """Single-operator models measured, now or earlier."""
+    failed: int
+    """Items that failed and were never measured."""
+    left: int
+    """Items that the limit of minutes left undone."""
+    measured: int
+    """Items measured in this run."""
+    noise_floor: NoiseFloor | None
+    seconds: float
+
+
+def run_campaign(
+    device: Device,
+    store: MeasurementStore,
+    items: Sequence[CampaignItem],
+    *,
+    protocol: Protocol,
+    group_size: int = 8,
+    minutes: float | None = None,
+    seed: int = 0,
+    retry_failed: bool = False,
+    on_progress: Callable[[CampaignProgress], None] | None = None,
+) -> CampaignResult:
+    """Measures the items that the store does not hold for this device, in their order, each stored at once.
+
+    Items that failed before are left out unless ``retry_failed``. After ``minutes`` the item in flight is given up.
+    Interrupting it (Ctrl-C, kill) loses no more than the item in flight; calling it again goes on.
+
+    Raises:
+        DeviceUnavailableError: the device cannot be used here.
+        UserError: the store cannot be written.
+    """
+    started = time.monotonic()
+    campaign = _Campaign(device, store, protocol, seed, on_progress, started, minutes)
+    pending = campaign.pending(items, retry_failed=retry_failed)
+    campaign.left = len(pending)
+    with tempfile.TemporaryDirectory(prefix="latseg-campaign-") as folder:
+        noise_floor = campaign.noise_floor(items, Path(folder))
+        for group in _groups(pending, group_size):
+            if campaign.expired():
+                break
+            campaign.measure(group, Path(folder))
+    return campaign.result(items, noise_floor)
+
+
+@dataclass(slots=True)
+class _Campaign:
+    device: Device
+    store: MeasurementStore
+    protocol: Protocol
+    seed: int
+    on_progress: Callable[[CampaignProgress], None] | None
+    started: float
+    minutes: float | None
+    left: int = 0
+    measured: int = 0
+    failed: int = 0
+    info: DeviceInfo = field(init=False)
+    nominal_ms: float = field(init=False)
+    _first_result: float | None = None
+
+    def __post_init__(self) -> None:
+        self.info = self.device.info()
+        known = self.store.nominal_reference_ms(self.info)
+        self.nominal_ms = self.device.nominal_reference_ms() if known is None else known
+        if known is None:
+            self.store.remember_reference(self.info, self.nominal_ms)
+
+    def pending(self, items: Sequence[CampaignItem], *, retry_failed: bool) -> list[CampaignItem]:
+        """Items to be measured, each label once."""
+        skipped = self.store.measured_labels(self.info.fingerprint)
+        if not retry_failed:
+            skipped |= {failure.label for failure in self.store.failures(self.info.fingerprint)}
+        return [item for item in {item.label: item for item in items}.values() if item.label not in skipped]
+
+    def expired(self) -> bool:
+        return self.minutes is not None and time.monotonic() - self.started > 60 * self.minutes
+
+    def noise_floor(self, items: Sequence[CampaignItem], folder: Path) -> NoiseFloor | None:
+        """The stored one, or an A/A check on the net of median size."""
+        known = self.store.noise_floor(self.info)
+        nets = sorted((item for item in items if item.source != "operator"), key=lambda item: item.graph.flops)
+        if known is not None or not nets:
+            return known
+        with _written([nets[len(nets) // 2]], folder, lambda *_: None) as candidates:
+            if not candidates:
+                return None
+            measured = self.device.noise_floor(
+                candidates[0], nominal_reference_ms=self.nominal_ms, protocol=self.protocol, seed=self.seed
+            )
+        self.store.remember_noise_floor(self.info, measured)
+        return measured
+
+    def measure(self, group: Sequence[CampaignItem], folder: Path) -> None:
+        """Measures one group and stores each result as it comes."""
+        by_label = {item.label: item for item in group}
+        with _written(group, folder, self._reject) as candidates:
+            if not candidates:
+                return
+            results = self.device.measure(
+                candidates, nominal_reference_ms=self.nominal_ms, protocol=self.protocol, seed=self.seed
+            )
+            try:
+                for result in results:
+                    self._keep(by_label[result.label], result)
+                    if self.expired():
+                        break
+            finally:
+                # Ends the worker of a generator that was not run to its end.
+                getattr(results, "close", lambda: None)()
+
+    def result(self, items: Sequence[CampaignItem], noise_floor: NoiseFloor | None) -> CampaignResult:
+        """Counts over all items."""
+        held = self.store.measured_labels(self.info.fingerprint)
+        failures = {failure.label for failure in self.store.failures(self.info.fingerprint)} - held
+        unique = list({item.label: item for item in items}.values())
+        sources = [item.source for item in unique if item.label in held]
+        return CampaignResult(
+            models=sum(source != "operator" for source in sources),
+            operators=sources.count("operator"),
+            failed=sum(item.label in failures for item in unique),
+            left=sum(item.label not in held and item.label not in failures for item in unique),
+            measured=self.measured,
+            noise_floor=noise_floor,
+            seconds=time.monotonic() - self.started,
+        )
+
+    def _keep(self, item: CampaignItem, result: Measurement | FailedMeasurement) -> None:
+        if isinstance(result, Measurement):
+            self.store.add_measurement(result, with_tensor_names(item.graph), source=item.source)
+            self.measured += 1
+        else:
+            self.store.add_failure(result, source=item.source)
+            self.failed += 1
+        self._report(item.label, result.latency_ms if isinstance(result, Measurement) else None)
+
+    def _reject(self, item: CampaignItem, error: UserError) -> None:
+        """An item that cannot even be written as a model."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self._keep(item, FailedMeasurement(item.label, "", self.info, str(error), now))
+
+    def _report(self, label: str, latency_ms: float | None) -> None:
+        self.left -= 1
+        now = time.monotonic()
+        done = self.measured + self.failed
+        # The first result carries the start of the worker; the pace is taken from the later ones.
+        if self._first_result is None:
+            self._first_result = now
+        pace = (now - self._first_result) / (done - 1) if done > 1 else now - self.started
+        if self.on_progress is not None:
+            self.on_progress(CampaignProgress(done, self.left, self.failed, label, latency_ms, pace * self.left))
+
+
+def _groups(items: Sequence[CampaignItem], group_size: int) -> Iterator[Sequence[CampaignItem]]:
+    """Nets in groups of ``group_size``, then single-operator models in larger ones."""
+    nets = [item for item in items if item.source != "operator"]
+    operators = [item for item in items if item.source == "operator"]
+    for kind, size in ((nets, group_size), (operators, max(group_size, OPERATOR_GROUP_SIZE))):
+        yield from (kind[start : start + size] for start in range(0, len(kind), size))
+
+
+@contextmanager
+def _written(
+    items: Sequence[CampaignItem], folder: Path, reject: Callable[[CampaignItem, UserError], None]
+) -> Iterator[list[Candidate]]:
+    """The items' models as files; those that cannot be written are rejected."""
+    candidates: list[Candidate] = []
+    try:
+        for item in items:
+            try:
+                model = to_model(item.graph)
+            except UserError as error:
+                reject(item, error)
+                continue
+            candidates.append(Candidate(item.label, _save(model, folder / f"{item.label}.onnx")))
+        yield candidates
+    finally:
+        for candidate in candidates:
+            candidate.path.unlink(missing_ok=True)
+
+
+def _save(model: onnx.ModelProto, path: Path) -> Path:
+    try:
+        onnx.save(model, path)
+    except OSError as error:
+        raise UserError(
+            f"temporary model {path}",
+            seen=error.strerror or str(error),
+            expected="room in the temporary folder",
+            remedy="free some space, or point TMPDIR to another disk, and run the command again",
+        ) from error
+    return path
