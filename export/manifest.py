@@ -20,6 +20,10 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Side = Annotated[int, Field(ge=1)]
 
 
+class ManifestError(UserError):
+    """A manifest that is there but damaged."""
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -130,7 +134,8 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of the bundle in ``folder``.
 
     Raises:
-        UserError: no bundle, not a manifest, or one of a newer schema.
+        ManifestError: damaged.
+        UserError: no bundle, or a manifest of a newer schema.
     """
     path = folder / MANIFEST_NAME
     try:
@@ -162,5 +167,7 @@ def _check_schema(path: Path, content: object) -> None:
         )
 
 
-def _unreadable(path: Path, reason: str) -> UserError:
-    return UserError(f"manifest {path}", seen=reason, expected="a manifest that export wrote", remedy="export it again")
+def _unreadable(path: Path, reason: str) -> ManifestError:
+    return ManifestError(
+        f"manifest {path}", seen=reason, expected="a manifest that export wrote", remedy="export it again"
+    )

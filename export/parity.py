@@ -13,13 +13,11 @@ from torch import nn
 
 from export.evaluation_mode import evaluation_mode
 from export.mask_agreement import mean_iou
+from export.tolerance import MASK_IOU_TOLERANCE, MAX_ABS_TOLERANCE
 
 Array = NDArray[np.generic]
 Infer = Callable[[Path, Mapping[str, Array]], list[Array]]
 """``Device.infer``."""
-
-MAX_ABS_TOLERANCE = 1e-3
-MASK_IOU_TOLERANCE = 0.99
 
 
 @dataclass(frozen=True, slots=True)

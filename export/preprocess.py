@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -30,7 +30,7 @@ class PictureError(ValueError):
 
 @dataclass(frozen=True)
 class Picture:
-    """Pixels height x width x 3 (red, green, blue) the right way up, and its opacity height x width where it has one."""
+    """Pixels, height x width x 3 (red, green, blue), the right way up, and its opacity (height x width) or None."""
 
     rgb: Pixels
     opacity: Pixels | None = None
@@ -68,7 +68,7 @@ def read_picture(path: Path) -> Picture:
             return _picture(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError as error:
         raise PictureError(path, "has too many pixels") from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise PictureError(path, "not a picture that can be read") from error
     except BROKEN_PICTURE as error:
         raise PictureError(path, f"broken or truncated picture ({error})") from error
@@ -166,4 +166,6 @@ def _resize_plane(plane: Floats, height: int, width: int) -> Floats:
 
 
 def _sigmoid(values: Floats) -> Floats:
-    return np.float32(0.5) * (np.float32(1) + np.tanh(values * np.float32(0.5)))
+    half = np.float32(0.5)
+    shares: Floats = half + half * np.tanh(values * half)
+    return shares

@@ -1,0 +1,93 @@
+"""Whether the certificates of a bundle hold: on paper, and measured again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from devices.device import Candidate, Device
+from devices.errors import UserError
+from devices.measurement import FailedMeasurement, Measurement
+from devices.protocol import Protocol
+from export.certificate import Certificate, contradictions
+from export.check import Check
+from export.manifest import BundleFile, Manifest
+
+
+def check_certificates(manifest: Manifest) -> Iterator[Check]:
+    """Each certificate against its own raw samples and against the files; a bundle without any proves no latency."""
+    if not manifest.certificates:
+        yield Check("certificate", False, "the bundle has none: no latency was proved")
+    hashes = {file.sha256 for file in manifest.files}
+    for certificate in manifest.certificates:
+        faults = contradictions(certificate)
+        if certificate.model_sha256 not in hashes:
+            faults.append("it is for a file that is not in the bundle")
+        yield Check(
+            f"certificate for {certificate.device.name}", not faults, "; ".join(faults) or certificate.statement
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Remeasuring:
+    """How budgets are measured again: on ``device``, or on each certificate's own if None."""
+
+    get_device: Callable[[str], Device]
+    device: Device | None
+    protocol: Protocol
+    seed: int
+
+
+def check_budgets(
+    folder: Path, manifest: Manifest, remeasuring: Remeasuring, *, intact: Collection[str]
+) -> Iterator[Check]:
+    """Measures the certified files again, except those that are not ``intact`` (paths whose content has its hash)."""
+    device = remeasuring.device
+    certificates = [c for c in manifest.certificates if device is None or c.device.name == device.name]
+    if device is not None and not certificates:
+        yield Check(f"budget on {device.name}", False, "the bundle has no certificate, so no budget, for this device")
+    for certificate in certificates:
+        name = f"budget on {certificate.device.name}"
+        file = next((f for f in manifest.files if f.sha256 == certificate.model_sha256), None)
+        if file is None or file.path not in intact:
+            yield Check(name, False, "not measured: the certified file is missing or was changed")
+            continue
+        try:
+            yield _budget(name, _candidate(folder, file, certificate), certificate, remeasuring)
+        except UserError as error:
+            yield Check(name, False, str(error))
+
+
+def _candidate(folder: Path, file: BundleFile, certificate: Certificate) -> Candidate:
+    open_size = file.format == "onnx-dynamic"
+    shapes = tuple(("image", shape) for shape in certificate.input_shapes[:1])
+    return Candidate(label="bundle", path=folder / file.path, input_shapes=shapes if open_size else ())
+
+
+def _budget(name: str, candidate: Candidate, certificate: Certificate, remeasuring: Remeasuring) -> Check:
+    device = remeasuring.device or remeasuring.get_device(certificate.device.name)
+    info = device.info()
+    if info.simulated:
+        return Check(name, False, "simulated proves nothing: no run was timed")
+    same = info.fingerprint == certificate.device.fingerprint
+    nominal_ms = certificate.nominal_reference_ms if same else device.nominal_reference_ms()
+    (result,) = device.measure(
+        [candidate], nominal_reference_ms=nominal_ms, protocol=remeasuring.protocol, seed=remeasuring.seed
+    )
+    return _judge(name, certificate, result, "" if same else f"another machine ({info.hardware}): ")
+
+
+def _judge(name: str, certificate: Certificate, result: Measurement | FailedMeasurement, where: str) -> Check:
+    if isinstance(result, FailedMeasurement):
+        return Check(name, False, f"{where}{result.reason}")
+    if result.model_sha256 != certificate.model_sha256:
+        return Check(name, False, f"{where}another file was measured")
+    low, high = result.interval_ms
+    unsure = "" if result.converged else ", not converged"
+    return Check(
+        name,
+        result.latency_ms <= certificate.budget_ms,
+        f"{where}{result.latency_ms:.3f} ms ({low:.3f} to {high:.3f}{unsure}) "
+        f"against a budget of {certificate.budget_ms:g} ms, certified at {certificate.latency_ms:.3f} ms",
+    )

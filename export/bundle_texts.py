@@ -1,0 +1,105 @@
+"""The files of a bundle that a person reads: ``README.md`` and ``segment.py``."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from export.manifest import BundleFile, Manifest
+
+_MARKER = "{{preprocess}}"
+_HEAD_END = "from __future__ import annotations\n"
+
+
+def segment_script() -> str:
+    """``segment.py``: runs alone with numpy, Pillow and onnxruntime; treats pictures exactly as this package does."""
+    package = files("export")
+    template = package.joinpath("segment_template.txt").read_text(encoding="utf-8")
+    preprocess = package.joinpath("preprocess.py").read_text(encoding="utf-8")
+    return template.replace(_MARKER, preprocess.split(_HEAD_END, 1)[1].strip())
+
+
+def readme(manifest: Manifest) -> str:
+    """``README.md`` for the person who puts the network into a program."""
+    layout = manifest.input
+    return f"""# Segmentation network, {layout.height} x {layout.width}, {manifest.parameters:,} parameters
+
+Classes: {", ".join(f"{number} {name}" for number, name in enumerate(manifest.classes))}.
+
+## Try it
+
+    pip install numpy pillow onnxruntime
+    python segment.py photograph.jpg --out results
+
+writes `photograph_mask.png` and `photograph_cutout.png`.
+
+## Latency
+
+{_certificates(manifest)}
+
+## Quality
+
+{_quality(manifest)}
+
+## Input and output
+
+`model.onnx` takes `{layout.name}`, {layout.dtype} 1 x 3 x {layout.height} x {layout.width} ({layout.channels}), and
+gives `logits`, float32 1 x {len(manifest.classes)} x {layout.height} x {layout.width}; the class of a pixel is the
+arg-max. The input is `(x / 255 - mean) / std` with
+
+    mean = {_numbers(layout.normalisation.mean)}
+    std  = {_numbers(layout.normalisation.std)}
+
+Pictures of another size are brought to it by **{layout.resize_policy}** ({_policy(layout.resize_policy)}).
+
+## Files
+
+| file | format | parity with torch | |
+|---|---|---|---|
+{chr(10).join(_row(file) for file in manifest.files)}
+
+`manifest.json` holds all of this for programs, with every raw latency sample and the SHA-256 of every file.
+`latseg verify` checks the hashes and the parity and measures the latency again.
+
+## Made with
+
+{_reproduce(manifest)}
+"""
+
+
+def _certificates(manifest: Manifest) -> str:
+    if not manifest.certificates:
+        return "Not certified: no latency was measured for these files."
+    return "\n".join(
+        f"- {certificate.statement} Measured {certificate.started_at or 'at an unknown time'}."
+        for certificate in manifest.certificates
+    )
+
+
+def _quality(manifest: Manifest) -> str:
+    if not manifest.quality:
+        return "Not evaluated."
+    return "\n".join(f"- {score.metric}: {score.value:.4f} on {score.data}" for score in manifest.quality)
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return "[" + ", ".join(f"{value:g}" for value in values) + "]"
+
+
+def _policy(policy: str) -> str:
+    return {
+        "letterbox": "shape kept, in the middle, the border filled with the mean colour",
+        "resize": "stretched to fill",
+    }[policy]
+
+
+def _row(file: BundleFile) -> str:
+    parity = "-"
+    if file.parity_mask_iou is not None:
+        difference = "" if file.parity_max_abs is None else f", largest difference {file.parity_max_abs:.1e}"
+        parity = f"mask IoU {file.parity_mask_iou:.4f}{difference}"
+    return f"| `{file.path}` | {file.format} | {parity} | {file.note} |"
+
+
+def _reproduce(manifest: Manifest) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items()))
+    return f"    {manifest.reproduce}\n\n{versions}." if manifest.reproduce else f"{versions}."

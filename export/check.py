@@ -1,0 +1,26 @@
+"""The outcome of verifying something."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """Every check of a bundle."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether something was checked and nothing failed."""
+        return bool(self.checks) and all(check.ok for check in self.checks)
