@@ -1,0 +1,60 @@
+"""What this machine is and what it is doing."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+_CPUINFO = Path("/proc/cpuinfo")
+
+
+def cpu_name() -> str:
+    """Model of the processor and the number of cores that this process may use."""
+    fields = _cpuinfo()
+    name = fields.get("model name") or fields.get("Model") or platform.processor() or platform.machine()
+    return f"{name} ({core_count()} cores)"
+
+
+def core_count() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def clock_mhz() -> float | None:
+    """Clock of the first core right now, where the system tells."""
+    text = _cpuinfo().get("cpu MHz", "")
+    return float(text) if text else None
+
+
+def load_average() -> float | None:
+    """Processes that wanted to run over the last minute."""
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return None
+
+
+def is_virtual() -> bool:
+    """Whether the processor says that a hypervisor is above it."""
+    return "hypervisor" in _cpuinfo().get("flags", "").split()
+
+
+def frequency_governor() -> str | None:
+    """The kernel's rule for the clock, e.g. ``powersave``; None where it cannot be seen."""
+    path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None
+
+
+def _cpuinfo() -> dict[str, str]:
+    """Fields of the first core."""
+    try:
+        text = _CPUINFO.read_text()
+    except OSError:
+        return {}
+    first, _, _ = text.partition("\n\n")
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}

@@ -1,0 +1,133 @@
+"""Operator times of ONNX Runtime: its profile and its optimised graph, both from one session.
+
+Names of fused nodes differ from session to session, so the two must come from the same one. In the optimised graph the
+layout transformer (onnxruntime/core/optimizer/nchwc_transformer.cc) calls a node ``<tensor>_nchwc`` after the tensor
+that it made before, and puts ``ReorderInput`` and ``ReorderOutput`` nodes where the layout changes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devices.onnxruntime_session import open_session, run_session, session_options
+from devices.operator_join import ExecutedNode, join_rows, with_shapes
+from devices.profiled_model import load_named, node_position
+from devices.session import OperatorProfile
+from devices.statistics import interquartile_mean
+from devices.tensor_graph import TensorGraph
+from devices.tensor_shapes import tensor_shapes
+
+if TYPE_CHECKING:
+    import onnx
+
+SOURCE = "onnxruntime profiling"
+_WARM_UP_RUNS = 3
+_SUFFIX = "_kernel_time"
+_CONVOLUTIONS = frozenset({"Conv", "FusedConv"})
+_SUM_INPUT = 3
+"""Position of the addend that is fused into a convolution."""
+_REORDERS = frozenset({"ReorderInput", "ReorderOutput"})
+_LAYOUT_NAME = re.compile(r"(?P<tensor>.+)_nchwc(_token_\d+)?")
+
+
+def profile_model(path: Path, feeds: dict[str, Any], threads: int, runs: int) -> OperatorProfile:
+    """Runs the model under the profiler and joins its rows to the model's tensors.
+
+    Raises:
+        SessionError: ONNX Runtime fails.
+    """
+    import onnx
+
+    model, content = load_named(path)
+    with tempfile.TemporaryDirectory(prefix="latseg-") as name:
+        folder = Path(name)
+        options = session_options(threads)
+        options.enable_profiling = True
+        options.profile_file_prefix = str(folder / "profile")
+        options.optimized_model_filepath = str(folder / "optimized.onnx")
+        session = open_session(content, options)
+        for _ in range(_WARM_UP_RUNS + runs):
+            run_session(session, feeds)
+        events = json.loads(Path(session.end_profiling()).read_text())
+        optimized = onnx.load(str(folder / "optimized.onnx"), load_external_data=False)
+    kernels = _kernels(events)
+    nodes = executed_nodes(TensorGraph(model.graph), optimized.graph, kernels)
+    shapes = tensor_shapes(model, {name: array.shape for name, array in feeds.items()})
+    return OperatorProfile(SOURCE, with_shapes(join_rows(nodes), shapes), _peak_memory(events))
+
+
+class _Kernel:
+    """Events of one node over the runs."""
+
+    def __init__(self) -> None:
+        self.microseconds: list[float] = []
+
+    @property
+    def ms(self) -> float:
+        return interquartile_mean(self.microseconds[_WARM_UP_RUNS:] or self.microseconds) / 1000
+
+
+def _kernels(events: list[dict[str, Any]]) -> dict[str, _Kernel]:
+    kernels: dict[str, _Kernel] = {}
+    for event in events:
+        if event.get("cat") != "Node" or not event["name"].endswith(_SUFFIX):
+            continue
+        kernels.setdefault(event["name"].removesuffix(_SUFFIX), _Kernel()).microseconds.append(float(event["dur"]))
+    return kernels
+
+
+def _peak_memory(events: list[dict[str, Any]]) -> int | None:
+    peaks = [int(event["args"].get("mem_in_use_peak", 0)) for event in events if event.get("cat") == "Node"]
+    return max(peaks, default=0) or None
+
+
+def executed_nodes(user: TensorGraph, optimized: onnx.GraphProto, kernels: Mapping[str, _Kernel]) -> list[ExecutedNode]:
+    """Nodes of the optimised graph with their times, inputs and the tensors of the user's model that they make."""
+    producers: dict[str, int | str] = {name: name for name in user.inputs}
+    nodes: list[ExecutedNode] = []
+    for index, (node, outputs) in enumerate(zip(optimized.node, _made_tensors(user, optimized), strict=True)):
+        kernel = kernels.get(node.name)
+        sources = tuple(producers[name] for name in node.input if name in producers)
+        kind = f"{node.domain}:{node.op_type}" if node.domain else node.op_type
+        nodes.append(ExecutedNode(kind, kernel.ms if kernel else 0.0, sources, outputs))
+        producers.update((name, index) for name in node.output if name)
+    return nodes
+
+
+def _made_tensors(user: TensorGraph, optimized: onnx.GraphProto) -> list[tuple[str, ...]]:
+    """For each optimised node the tensors of the user's model that it makes."""
+    found = [_named_tensors(user, node) for node in optimized.node]
+    taken = {tensor for tensors in found for tensor in tensors}
+    for node, tensors in zip(optimized.node, found, strict=True):
+        if node.op_type in _CONVOLUTIONS:
+            taken |= {inner for tensor in tensors for inner in user.inside_fusion(tensor, "Conv", taken)}
+    return [
+        tuple(user.end_of_fusion(tensor, taken) for tensor in tensors) if _continues(user, node) else tensors
+        for node, tensors in zip(optimized.node, found, strict=True)
+    ]
+
+
+def _continues(user: TensorGraph, node: onnx.NodeProto) -> bool:
+    """Whether more nodes may be fused behind the tensor after which this node is named: an addition, an activation."""
+    if node.op_type not in _CONVOLUTIONS or any(name in user for name in node.output):
+        return False
+    return any(attribute.name == "activation" for attribute in node.attribute) or len(node.input) > _SUM_INPUT
+
+
+def _named_tensors(user: TensorGraph, node: onnx.NodeProto) -> tuple[str, ...]:
+    """Tensors of the user's model that an optimised node's outputs or name point to."""
+    if node.op_type in _REORDERS:
+        return ()
+    own = tuple(name for name in node.output if name in user)
+    if own:
+        return own
+    match = _LAYOUT_NAME.fullmatch(node.name)
+    if match and match["tensor"] in user:
+        return (match["tensor"],)
+    position = node_position(node.name)
+    return () if position is None else tuple(name for name in user.nodes[position].output if name)

@@ -1,0 +1,92 @@
+"""Joins the rows of a runtime's profile to the tensors of the user's model, so that no time is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from devices.measurement import OperatorTime
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutedNode:
+    """One kernel in the graph that the runtime executes."""
+
+    kernel: str
+    ms: float
+    sources: tuple[int | str, ...]
+    """What feeds it: positions of executed nodes, or names of the model's inputs. Weights are not sources."""
+    outputs: tuple[str, ...] = ()
+    """Tensors of the user's model that it makes; empty for what only the runtime knows, such as a layout reorder."""
+
+
+def join_rows(nodes: Sequence[ExecutedNode]) -> tuple[OperatorTime, ...]:
+    """One row per executed kernel that makes a tensor of the user's model, in the order of execution.
+
+    The time of every other kernel is charged to those that consume its output, in equal parts; where nothing does
+    (a reorder before the model's output), to those that feed it. Kernels that make the same tensor become one row.
+    """
+    charged = _charge(nodes)
+    rows: dict[tuple[str, ...], OperatorTime] = {}
+    for index, node in enumerate(nodes):
+        if not node.outputs:
+            continue
+        inputs = tuple(dict.fromkeys(_inputs(nodes, index)))
+        known = rows.get(node.outputs)
+        if known is None:
+            rows[node.outputs] = OperatorTime(node.kernel, node.outputs, inputs, charged[index])
+            continue
+        kernel = known.kernel if node.kernel in known.kernel.split("+") else f"{known.kernel}+{node.kernel}"
+        merged = tuple(dict.fromkeys(known.inputs + inputs))
+        rows[node.outputs] = replace(known, kernel=kernel, inputs=merged, ms=known.ms + charged[index])
+    return tuple(rows.values())
+
+
+def with_shapes(rows: Sequence[OperatorTime], shapes: Mapping[str, tuple[int, ...]]) -> tuple[OperatorTime, ...]:
+    """The rows with the shapes that the user's model gives its tensors (a runtime may pad channels)."""
+    return tuple(replace(row, output_shape=shapes.get(row.outputs[-1], ())) for row in rows)
+
+
+def scale_rows(rows: Sequence[OperatorTime], latency_ms: float) -> tuple[OperatorTime, ...]:
+    """The rows with times that add up to ``latency_ms``; none where the profiler saw no time at all."""
+    total = sum(row.ms for row in rows)
+    if total <= 0:
+        return ()
+    return tuple(replace(row, ms=row.ms * latency_ms / total) for row in rows)
+
+
+def _charge(nodes: Sequence[ExecutedNode]) -> list[float]:
+    """Milliseconds of each node with what it is charged; positions are in the order of execution."""
+    consumers: list[list[int]] = [[] for _ in nodes]
+    for index, node in enumerate(nodes):
+        for source in node.sources:
+            if isinstance(source, int):
+                consumers[source].append(index)
+    charged = [node.ms for node in nodes]
+    for index, node in enumerate(nodes):
+        if not node.outputs and consumers[index]:
+            _share(charged, index, consumers[index])
+    for index in reversed(range(len(nodes))):
+        producers = [source for source in nodes[index].sources if isinstance(source, int)]
+        if not nodes[index].outputs and producers:
+            _share(charged, index, producers)
+    return charged
+
+
+def _share(charged: list[float], index: int, receivers: Sequence[int]) -> None:
+    for receiver in receivers:
+        charged[receiver] += charged[index] / len(receivers)
+    charged[index] = 0.0
+
+
+def _inputs(nodes: Sequence[ExecutedNode], index: int) -> list[str]:
+    """Tensors of the user's model that feed a node, looking through what the runtime inserted."""
+    names: list[str] = []
+    for source in nodes[index].sources:
+        if isinstance(source, str):
+            names.append(source)
+        elif nodes[source].outputs:
+            names.append(nodes[source].outputs[-1])
+        else:
+            names.extend(_inputs(nodes, source))
+    return [name for name in names if name not in nodes[index].outputs]

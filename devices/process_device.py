@@ -1,0 +1,183 @@
+"""A device on this machine whose runtime lives in a worker process."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from datetime import UTC, datetime
+from statistics import median
+from typing import Any
+
+from devices.device import Candidate, Device
+from devices.device_info import DeviceInfo
+from devices.errors import DeviceUnavailableError
+from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
+from devices.messages import profile_from_json, timing_from_json
+from devices.model_inputs import model_inputs
+from devices.noise import measure_noise_floor
+from devices.prepared import PreparedCandidate, prepare
+from devices.protocol import Protocol
+from devices.reference_net import build_reference_net, reference_net_path
+from devices.result import measurement_of
+from devices.session import OperatorProfile
+from devices.timing import Timing
+from devices.worker_client import WorkerClient, WorkerFailedError
+
+Result = Measurement | FailedMeasurement
+_NOMINAL_PROCESSES = 5
+_ATTEMPTS_WITHOUT_CULPRIT = 2
+
+
+class ProcessDevice(Device):
+    """Implements measuring for devices that name a ``Runtime``; see ``devices/worker.py``."""
+
+    runtime: str
+    """``module:class`` of the ``Runtime``."""
+
+    def __init__(self, threads: int = 1) -> None:
+        self.threads = threads
+
+    @abstractmethod
+    def info(self) -> DeviceInfo:
+        """See ``Device``."""
+
+    def require_available(self) -> None:
+        """Raises ``DeviceUnavailableError`` where the device cannot be used."""
+        status = self.availability()
+        if not status.available:
+            raise DeviceUnavailableError(
+                f"device {self.name!r}", seen=status.reason, expected="a device of this machine", remedy=status.remedy
+            )
+
+    def nominal_reference_ms(self) -> float:
+        """See ``Device``; a median over five processes."""
+        self.require_available()
+        return median(self._reference_ms(Protocol()) for _ in range(_NOMINAL_PROCESSES))
+
+    def measure(
+        self, candidates: Sequence[Candidate], *, nominal_reference_ms: float, protocol: Protocol, seed: int = 0
+    ) -> Iterator[Result]:
+        """See ``Device``. Files are checked before anything is timed."""
+        self.require_available()
+        prepared = [prepare(candidate) for candidate in candidates]
+        return self._measure(prepared, nominal_reference_ms, protocol, seed)
+
+    def noise_floor(
+        self, candidate: Candidate, *, nominal_reference_ms: float, protocol: Protocol, seed: int = 0
+    ) -> NoiseFloor:
+        """See ``Device``."""
+
+        def measure(twins: Sequence[Candidate], settings: Protocol, group_seed: int) -> Iterator[Result]:
+            return self.measure(twins, nominal_reference_ms=nominal_reference_ms, protocol=settings, seed=group_seed)
+
+        return measure_noise_floor(measure, candidate, protocol, seed)
+
+    def _reference_ms(self, protocol: Protocol) -> float:
+        with WorkerClient(self.runtime, self.threads, protocol.timeout_s) as worker:
+            try:
+                worker.send(_request("reference", protocol))
+                return float(worker.receive()["ms"])
+            except WorkerFailedError as failure:
+                raise DeviceUnavailableError(
+                    f"device {self.name!r}",
+                    seen=f"the reference net failed ({failure.reason})",
+                    expected="a runtime that runs it",
+                    remedy="reinstall the runtime",
+                ) from failure
+
+    def _measure(
+        self, pending: list[PreparedCandidate], nominal_reference_ms: float, protocol: Protocol, seed: int
+    ) -> Iterator[Result]:
+        attempts = 0
+        while pending:
+            group = _Group(pending, self.info(), nominal_reference_ms, protocol, seed)
+            failure = None
+            with (
+                WorkerClient(self.runtime, self.threads, protocol.timeout_s) as worker,
+                closing(group.run(worker)) as results,
+            ):
+                try:
+                    yield from results
+                except WorkerFailedError as error:
+                    failure = error
+            if failure is not None:
+                attempts += failure.candidate < 0
+                yield from group.blame(failure, everyone=attempts >= _ATTEMPTS_WITHOUT_CULPRIT)
+            pending = [candidate for index, candidate in enumerate(pending) if index in group.open]
+
+
+def _request(command: str, protocol: Protocol, **more: Any) -> dict[str, Any]:
+    inputs = [asdict(each) for each in model_inputs(build_reference_net(), ())]
+    common = {"reference": str(reference_net_path()), "reference_inputs": inputs, "protocol": asdict(protocol)}
+    return {"command": command, **common, **more}
+
+
+class _Group:
+    """One request to one worker; ``open`` holds the positions of the candidates without a result."""
+
+    def __init__(
+        self,
+        candidates: list[PreparedCandidate],
+        device: DeviceInfo,
+        nominal_reference_ms: float,
+        protocol: Protocol,
+        seed: int,
+    ) -> None:
+        self._candidates = candidates
+        self._device = device
+        self._nominal_reference_ms = nominal_reference_ms
+        self._protocol = protocol
+        self._seed = seed
+        self._timings: dict[int, Timing] = {}
+        self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self.open = set(range(len(candidates)))
+
+    def run(self, worker: WorkerClient) -> Generator[Result, None, None]:
+        """Yields results as the worker has them.
+
+        Raises:
+            WorkerFailedError: the worker crashed or hung.
+        """
+        files = [{"path": str(c.path), "inputs": [asdict(each) for each in c.inputs]} for c in self._candidates]
+        worker.send(_request("measure", self._protocol, candidates=files, seed=self._seed))
+        while (answer := worker.receive())["event"] != "done":
+            candidate = answer["candidate"]
+            if answer["event"] == "timed":
+                self._timings[candidate] = timing_from_json(answer["timing"])
+            elif answer["event"] == "failed":
+                yield self._failed(candidate, answer["reason"])
+            else:
+                yield self._measured(candidate, profile_from_json(answer["profile"]))
+                worker.send({"command": "continue"})
+
+    def blame(self, failure: WorkerFailedError, *, everyone: bool) -> Iterator[Result]:
+        """The results that a failure leaves: of the candidate in hand, or of all that are open.
+
+        A candidate that was timed and died under the profiler keeps its timing, without operator times.
+        """
+        for candidate in sorted(self.open) if everyone else [failure.candidate]:
+            if candidate not in self.open:
+                continue
+            if candidate in self._timings and candidate == failure.candidate:
+                yield self._measured(candidate, OperatorProfile(f"profiling failed: {failure.reason}"))
+            else:
+                yield self._failed(candidate, failure.reason)
+
+    def _measured(self, candidate: int, profile: OperatorProfile) -> Measurement:
+        self.open.discard(candidate)
+        return measurement_of(
+            self._candidates[candidate],
+            self._timings[candidate],
+            profile,
+            device=self._device,
+            nominal_reference_ms=self._nominal_reference_ms,
+            protocol=self._protocol,
+            started_at=self._started_at,
+        )
+
+    def _failed(self, candidate: int, reason: str) -> FailedMeasurement:
+        self.open.discard(candidate)
+        prepared = self._candidates[candidate]
+        return FailedMeasurement(prepared.label, prepared.sha256, self._device, reason, self._started_at)

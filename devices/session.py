@@ -1,0 +1,85 @@
+"""A model loaded into a runtime inside the worker process."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+from devices.measurement import OperatorTime
+from devices.model_inputs import ModelInput
+
+
+class SessionError(Exception):
+    """The runtime could not load or run the model; the text is the reason in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockTime:
+    """Back-to-back runs."""
+
+    runs: int
+    wall_ms: float
+    """Of all runs together."""
+    cpu_ms: float
+    """Process CPU time, all threads."""
+
+    @property
+    def run_ms(self) -> float:
+        """Mean wall time of one run."""
+        return self.wall_ms / self.runs
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorProfile:
+    """What the runtime's profiler said; ``operators`` are mean milliseconds, not yet scaled."""
+
+    source: str
+    operators: tuple[OperatorTime, ...] = ()
+    peak_memory_bytes: int | None = None
+
+
+class Session(ABC):
+    """A loaded model that can be run and timed. Every method may raise ``SessionError``."""
+
+    load_ms: float
+    """Time that loading and compiling took."""
+
+    @abstractmethod
+    def time_block(self, runs: int) -> BlockTime:
+        """Runs the model back to back on the same input, outputs consumed, nothing else in between."""
+
+    @abstractmethod
+    def profile(self, runs: int) -> OperatorProfile:
+        """Operator times under the runtime's own profiler, joined to the tensors of the user's model."""
+
+
+class Runtime(ABC):
+    """Opens sessions; lives in the worker process and is the first to import the runtime."""
+
+    @abstractmethod
+    def open(self, path: Path, inputs: tuple[ModelInput, ...]) -> Session:
+        """Loads a model.
+
+        Raises:
+            SessionError: the runtime refuses the model.
+        """
+
+
+class ClockedSession(Session):
+    """A session timed by the clocks of this process."""
+
+    @abstractmethod
+    def run(self) -> None:
+        """One inference whose outputs are consumed."""
+
+    def time_block(self, runs: int) -> BlockTime:
+        """See ``Session``."""
+        run = self.run
+        cpu = time.process_time_ns()
+        wall = time.perf_counter_ns()
+        for _ in range(runs):
+            run()
+        wall_ms = (time.perf_counter_ns() - wall) / 1e6
+        return BlockTime(runs, wall_ms, (time.process_time_ns() - cpu) / 1e6)

@@ -1,0 +1,191 @@
+"""The measurement protocol, over sessions of any kind.
+
+1. Every candidate runs once (the first run is a result of its own), then in blocks until two consecutive blocks agree.
+2. Rounds: the candidates in random order, one block each, with a block of the reference net before the first and after
+   every one, so that each candidate's block lies between two reference blocks. Their mean is what it is divided by:
+   a linear drift of the machine's speed cancels.
+3. A candidate leaves when the bootstrap interval of the median ratio is narrow enough, or at the cap.
+
+Before each timed block of a candidate an untimed run brings its weights back into the caches.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+import numpy as np
+
+from devices.measurement import Block
+from devices.protocol import Protocol
+from devices.session import BlockTime, Session, SessionError
+from devices.statistics import bootstrap_median_interval, half_width_percent
+
+REFERENCE = -1
+"""Key of the reference net towards ``on_step``."""
+_LEAST_BLOCKS_AT_TIMEOUT = 3
+
+OnStep = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What was timed of one candidate."""
+
+    blocks: tuple[Block, ...]
+    ratio: float
+    """Median over the blocks of candidate / reference (of plain milliseconds where the protocol does not normalise)."""
+    ratio_interval: tuple[float, float]
+    first_run_ms: float
+    load_ms: float
+    converged: bool
+    cpu_per_wall: float
+
+
+@dataclass(slots=True)
+class _Running:
+    """A candidate on its way."""
+
+    session: Session
+    first_run_ms: float = 0.0
+    run_ms: float = 0.0
+    wall_ms: float = 0.0
+    cpu_ms: float = 0.0
+    spent_ms: float = 0.0
+    blocks: list[Block] = field(default_factory=list)
+    interval: tuple[float, float] = (0.0, math.inf)
+    finished: bool = False
+    converged: bool = False
+
+
+def time_group(
+    sessions: Mapping[int, Session],
+    reference: Session,
+    protocol: Protocol,
+    *,
+    random: np.random.Generator,
+    on_step: OnStep = lambda _: None,
+) -> dict[int, Timing | SessionError]:
+    """Times the sessions as one interleaved group; those whose runtime fails on the way give their error.
+
+    ``on_step`` is told before every step whose session is about to run.
+
+    Raises:
+        SessionError: the reference net fails.
+    """
+    failed: dict[int, Timing | SessionError] = {}
+    on_step(REFERENCE)
+    standard = _Running(reference)
+    _warm_up(standard, protocol)
+    running: dict[int, _Running] = {}
+    for key, session in sessions.items():
+        on_step(key)
+        candidate = _Running(session)
+        try:
+            _warm_up(candidate, protocol)
+            running[key] = candidate
+        except SessionError as error:
+            failed[key] = error
+    while active := [key for key, each in running.items() if not each.finished]:
+        order = [active[i] for i in random.permutation(len(active))]
+        for key, fault in _round(order, running, standard, protocol, on_step).items():
+            failed[key] = fault
+            del running[key]
+        for key in order:
+            if key in running:
+                _decide(running[key], protocol, random)
+    return failed | {key: _timing(each, protocol) for key, each in running.items()}
+
+
+def time_alone(session: Session, protocol: Protocol) -> float:
+    """Median over blocks of the time of one run: the nominal time of the reference net in this process."""
+    running = _Running(session)
+    _warm_up(running, protocol)
+    return median(_block(running, protocol).run_ms for _ in range(protocol.minimum_blocks))
+
+
+def _runs(run_ms: float, protocol: Protocol) -> int:
+    return max(1, math.ceil(protocol.block_ms / max(run_ms, 1e-6)))
+
+
+def _block(running: _Running, protocol: Protocol) -> BlockTime:
+    block = running.session.time_block(_runs(running.run_ms, protocol))
+    running.run_ms = min(running.run_ms, block.run_ms)
+    running.spent_ms += block.wall_ms
+    return block
+
+
+def _warm_up(running: _Running, protocol: Protocol) -> None:
+    running.first_run_ms = running.run_ms = running.session.time_block(1).wall_ms
+    previous = math.inf
+    for _ in range(protocol.maximum_warm_up_blocks):
+        current = _block(running, protocol).run_ms
+        if abs(current - previous) <= protocol.warm_up_agreement_percent / 100 * min(current, previous):
+            break
+        previous = current
+        if running.spent_ms > _allowed_ms(protocol) / 2:
+            break
+
+
+def _round(
+    order: Sequence[int],
+    running: Mapping[int, _Running],
+    standard: _Running,
+    protocol: Protocol,
+    on_step: OnStep,
+) -> dict[int, SessionError]:
+    failed: dict[int, SessionError] = {}
+    on_step(REFERENCE)
+    before = _block(standard, protocol).run_ms
+    for key in order:
+        candidate = running[key]
+        on_step(key)
+        try:
+            candidate.spent_ms += candidate.session.time_block(1).wall_ms
+            block = _block(candidate, protocol)
+        except SessionError as error:
+            failed[key] = error
+            continue
+        on_step(REFERENCE)
+        after = _block(standard, protocol).run_ms
+        candidate.blocks.append(Block(block.runs, block.run_ms, (before + after) / 2))
+        candidate.wall_ms += block.wall_ms
+        candidate.cpu_ms += block.cpu_ms
+        before = after
+    return failed
+
+
+def _ratios(running: _Running, protocol: Protocol) -> list[float]:
+    if protocol.normalise:
+        return [block.candidate_ms / block.reference_ms for block in running.blocks]
+    return [block.candidate_ms for block in running.blocks]
+
+
+def _allowed_ms(protocol: Protocol) -> float:
+    return protocol.timeout_s * 1000 / 2
+
+
+def _decide(running: _Running, protocol: Protocol, random: np.random.Generator) -> None:
+    count = len(running.blocks)
+    late = count >= _LEAST_BLOCKS_AT_TIMEOUT and running.spent_ms > _allowed_ms(protocol)
+    if count < protocol.minimum_blocks and not late:
+        return
+    ratios = _ratios(running, protocol)
+    interval = bootstrap_median_interval(ratios, resamples=protocol.bootstrap_resamples, random=random)
+    running.interval = interval
+    running.converged = half_width_percent(median(ratios), interval) < protocol.half_width_percent
+    running.finished = running.converged or late or count >= protocol.maximum_blocks
+
+
+def _timing(running: _Running, protocol: Protocol) -> Timing:
+    return Timing(
+        blocks=tuple(running.blocks),
+        ratio=median(_ratios(running, protocol)),
+        ratio_interval=running.interval,
+        first_run_ms=running.first_run_ms,
+        load_ms=running.session.load_ms,
+        converged=running.converged,
+        cpu_per_wall=running.cpu_ms / running.wall_ms,
+    )
