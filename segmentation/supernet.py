@@ -1,0 +1,180 @@
+"""One set of weights for all nets of a space. Importing this module loads torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from segmentation.network import Network, initialise, resize
+from segmentation.plan import INPUT, Layer, Plan
+from segmentation.portrait_widest import widest_plans
+from segmentation.supernet_extents import MAIN, Extent, Layout, extents, layouts
+
+_BATCH_NORM_EPSILON = 1e-5
+
+
+class Supernet(nn.Module):
+    """Weight sharing by layer name: a net takes the first channels and the middle of the kernel of the largest layer.
+
+    Batch normalisation shares scale and shift; statistics are always the batch's, since every net has others
+    (Yu et al., arXiv 1903.05134, section 3.2). ``extract`` gives a net of its own, to be recalibrated.
+
+    Args:
+        classes: channels of the logits.
+        plans: nets that contain, between them, every layer at its largest; those of the ``portrait`` space by default.
+    """
+
+    def __init__(self, classes: int, plans: Iterable[Plan] | None = None) -> None:
+        super().__init__()
+        self.classes = classes
+        self.extents = extents(widest_plans(classes) if plans is None else plans)
+        self.shared = nn.ParameterDict()
+        for name, extent in self.extents.items():
+            self._share(name, extent)
+
+    def _share(self, name: str, extent: Extent) -> None:
+        layer = extent.layer
+        for segment, channels in extent.inputs.items():
+            shape = _weight_shape(layer, channels, extent)
+            weight = torch.empty(*shape, extent.kernel, extent.kernel)
+            initialise(weight, layer)
+            self.shared[_key(name, "weight", segment)] = nn.Parameter(weight)
+        for segment, channels in (extent.inputs if layer.depthwise else {MAIN: extent.out_channels}).items():
+            if layer.normalise:
+                self.shared[_key(name, "scale", segment)] = nn.Parameter(torch.ones(channels))
+            self.shared[_key(name, "shift", segment)] = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, images: Tensor, plan: Plan) -> Tensor:
+        """Logits of the net ``plan`` for normalised images (float32, batch x 3 x height x width)."""
+        layout_of = layouts(plan)
+        tensors = {INPUT: images}
+        for layer in plan.layers:
+            inputs = [tensors[name] for name in layer.inputs]
+            tensors[layer.name] = (
+                self._convolve(inputs[0], layer, layout_of[layer.inputs[0]])
+                if layer.kind in ("conv", "conv_transpose")
+                else _compute(layer, inputs)
+            )
+        return tensors[plan.layers[-1].name]
+
+    def _convolve(self, x: Tensor, layer: Layer, layout: Layout) -> Tensor:
+        weight = self.weight(layer, layout)
+        shift = self.shift(layer, layout)
+        bias = None if layer.normalise else shift
+        if layer.kind == "conv_transpose":
+            x = functional.conv_transpose2d(x, weight, bias, layer.stride, (layer.kernel - layer.stride) // 2)
+        else:
+            padding = layer.dilation * (layer.kernel - 1) // 2
+            groups = x.shape[1] if layer.depthwise else 1
+            x = functional.conv2d(x, weight, bias, layer.stride, padding, layer.dilation, groups)
+        if layer.normalise:
+            scale = self.scale(layer, layout)
+            x = functional.batch_norm(x, None, None, scale, shift, training=True, eps=_BATCH_NORM_EPSILON)
+        return _activate(x, layer.activation)
+
+    def weight(self, layer: Layer, layout: Layout) -> Tensor:
+        """The layer's slice of the shared weight; ``layout`` is that of its input."""
+        margin = (self.extents[layer.name].kernel - layer.kernel) // 2
+        middle = slice(margin, margin + layer.kernel)
+        parts = []
+        for segment, channels in layout:
+            shared = self.shared[_key(layer.name, "weight", segment)]
+            first, second = _weight_shape(layer, channels, layer)
+            parts.append(shared[:first, :second, middle, middle])
+        joined_along = 0 if layer.depthwise or layer.kind == "conv_transpose" else 1
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=joined_along)
+
+    def scale(self, layer: Layer, layout: Layout) -> Tensor:
+        """The layer's slice of the shared scale of batch normalisation."""
+        return self._slice(layer, "scale", layout)
+
+    def shift(self, layer: Layer, layout: Layout) -> Tensor:
+        """The layer's slice of the shared shift of batch normalisation, or its bias where it has none."""
+        return self._slice(layer, "shift", layout)
+
+    def _slice(self, layer: Layer, part: str, layout: Layout) -> Tensor:
+        sizes = layout if layer.depthwise else ((MAIN, layer.out_channels),)
+        parts = [self.shared[_key(layer.name, part, segment)][:channels] for segment, channels in sizes]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def extract(self, plan: Plan) -> Network:
+        """The net with copies of its slices; its running statistics are still to be set (``recalibrate``)."""
+        network = Network(plan)
+        layout_of = layouts(plan)
+        with torch.no_grad():
+            for layer, module in zip(plan.layers, network.layers, strict=True):
+                if layer.kind in ("conv", "conv_transpose"):
+                    self._copy(layer, layout_of[layer.inputs[0]], cast("nn.Sequential", module))
+        return network
+
+    def _copy(self, layer: Layer, layout: Layout, module: nn.Sequential) -> None:
+        convolution = cast("nn.Conv2d", module[0])
+        convolution.weight.copy_(self.weight(layer, layout))
+        shift = self.shift(layer, layout)
+        if layer.normalise:
+            normalisation = cast("nn.BatchNorm2d", module[1])
+            normalisation.weight.copy_(self.scale(layer, layout))
+            normalisation.bias.copy_(shift)
+        elif convolution.bias is not None:
+            convolution.bias.copy_(shift)
+
+
+def recalibrate(network: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Sets the running statistics of batch normalisation to the mean over ``batches`` of normalised images.
+
+    The network is left in evaluation mode; nothing else of it changes. Without batches the statistics stay reset.
+    """
+    normalisations = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [module.momentum for module in normalisations]
+    for module in normalisations:
+        module.reset_running_stats()
+        module.momentum = None  # a plain mean over the batches instead of a moving one
+    network.train()
+    with torch.no_grad():
+        for images in batches:
+            network(images)
+    network.eval()
+    for module, momentum in zip(normalisations, momenta, strict=True):
+        module.momentum = momentum
+
+
+def _key(name: str, part: str, segment: str) -> str:
+    # Parameters of torch cannot have a dot in their names.
+    return f"{name}:{part}:{segment}".replace(".", "/")
+
+
+def _weight_shape(layer: Layer, in_channels: int, size: Extent | Layer) -> tuple[int, int]:
+    if layer.depthwise:
+        return in_channels, 1
+    if layer.kind == "conv_transpose":
+        return in_channels, size.out_channels
+    return size.out_channels, in_channels
+
+
+def _activate(x: Tensor, activation: str) -> Tensor:
+    match activation:
+        case "relu":
+            return functional.relu(x)
+        case "hswish":
+            return functional.hardswish(x)
+        case "hsigmoid":
+            return functional.hardsigmoid(x)
+        case _:
+            return x
+
+
+def _compute(layer: Layer, inputs: list[Tensor]) -> Tensor:
+    x = inputs[0]
+    if layer.kind in ("add", "mul"):
+        return x + inputs[1] if layer.kind == "add" else x * inputs[1]
+    if layer.kind == "concat":
+        return torch.cat(inputs, dim=1)
+    if layer.kind == "resize":
+        return resize(x, float(layer.factor), layer.mode)
+    if layer.kind == "pixel_shuffle":
+        return functional.pixel_shuffle(x, layer.factor)
+    return functional.adaptive_avg_pool2d(x, 1)

@@ -1,0 +1,72 @@
+"""How large the shared weights of a supernet are.
+
+Layers of equal name share weights: a net takes the first channels and the middle of the kernel of the largest one.
+Where a convolution reads several tensors side by side (a concatenation), each of them has weights of its own, for the
+width of one must not shift the weights of the next: a tensor's channels are a *layout* of named segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from segmentation.plan import INPUT, Layer, Plan
+
+MAIN = "main"
+"""The segment of a tensor that comes from one layer, and of the first part of a concatenation."""
+
+Layout = tuple[tuple[str, int], ...]
+"""Segments (name, channels) in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The largest size of a layer's weights over all nets."""
+
+    layer: Layer
+    """One of the layers of this name; kernel and channels may be smaller."""
+    kernel: int
+    out_channels: int
+    inputs: dict[str, int]
+    """Channels by segment of the input."""
+
+
+@lru_cache(maxsize=256)
+def layouts(plan: Plan) -> dict[str, Layout]:
+    """Layout of each tensor by layer name, the input included. Not to be changed: it is remembered."""
+    found: dict[str, Layout] = {INPUT: ((MAIN, plan.input_channels),)}
+    channels = plan.channels()
+    for layer in plan.layers:
+        found[layer.name] = _layout(layer, found, channels[layer.name])
+    return found
+
+
+def _layout(layer: Layer, found: dict[str, Layout], channels: int) -> Layout:
+    if layer.kind == "concat":
+        first, *others = layer.inputs
+        parts = [(MAIN, first), *((name, name) for name in others)]
+        return tuple((segment, sum(size for _, size in found[name])) for segment, name in parts)
+    if layer.kind == "pixel_shuffle" or (layer.kind in ("conv", "conv_transpose") and not layer.depthwise):
+        return ((MAIN, channels),)
+    return found[layer.inputs[0]]
+
+
+def extents(plans: Iterable[Plan]) -> dict[str, Extent]:
+    """Extent by name of every layer with weights that occurs in any of the plans, in the order of occurrence."""
+    found: dict[str, Extent] = {}
+    for plan in plans:
+        layout_of = layouts(plan)
+        for layer in plan.layers:
+            if layer.kind in ("conv", "conv_transpose"):
+                found[layer.name] = _merged(found.get(layer.name), layer, layout_of[layer.inputs[0]])
+    return found
+
+
+def _merged(known: Extent | None, layer: Layer, layout: Layout) -> Extent:
+    if known is None:
+        return Extent(layer, layer.kernel, layer.out_channels, dict(layout))
+    inputs = dict(known.inputs)
+    for segment, size in layout:
+        inputs[segment] = max(size, inputs.get(segment, 0))
+    return Extent(known.layer, max(known.kernel, layer.kernel), max(known.out_channels, layer.out_channels), inputs)
