@@ -1,0 +1,83 @@
+"""Masks from files: class numbers, whatever way they were saved.
+
+Two conventions are read. With two classes (background, person) a mask holds 0 and 1, or 0 and 255, or, where a program
+has smoothed it, grey values between 0 and 255, of which those from 128 on are the person. With more classes a mask
+holds class numbers, and 255 where there is no label. Palette files count by index; their colours do not matter.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from segmentation.data.image_file import eight_bits, opened
+from segmentation.errors import DataError
+from segmentation.losses import IGNORE
+
+Mask = npt.NDArray[np.uint8]
+"""``height x width`` of class numbers, ``IGNORE`` where there is no label."""
+
+
+def read_mask(path: Path, classes: int) -> Mask:
+    """The mask of a file as class numbers below ``classes``.
+
+    Raises:
+        DataError: missing, no picture, in colour, or with values that fit neither convention.
+    """
+    with opened(path) as image:
+        values = _single_channel(image, path)
+    return _binary(values, path) if classes == 2 else _class_numbers(values, classes, path)
+
+
+def resized_mask(mask: Mask, size: tuple[int, int]) -> Mask:
+    """The mask at another (height, width).
+
+    Masks of background and person are averaged and cut at one half; others take the nearest pixel.
+    """
+    if mask.shape == size:
+        return mask
+    height, width = size
+    if mask.size and mask.max() <= 1:
+        soft = Image.fromarray(mask * np.uint8(255)).resize((width, height), Image.Resampling.BILINEAR)
+        return (np.asarray(soft) >= 128).astype(np.uint8)
+    return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST), np.uint8)
+
+
+def _single_channel(image: Image.Image, path: Path) -> Mask:
+    if image.mode == "PA":
+        image = image.convert("P")
+    values = np.asarray(image)
+    if values.ndim == 2:
+        return eight_bits(values.astype(np.int64))
+    colours = values[..., :1] if image.mode == "LA" else values[..., :3]
+    if (colours != colours[..., :1]).any():
+        raise DataError(
+            "mask", seen=f"{path} in colour", expected="one channel, or a palette, of class numbers or of 0 and 255",
+            remedy="save the mask as a grey or palette PNG",
+        )  # fmt: skip
+    return np.ascontiguousarray(colours[..., 0], np.uint8)
+
+
+def _binary(values: Mask, path: Path) -> Mask:
+    highest = int(values.max(initial=0))
+    if highest <= 1:
+        return values
+    if highest < 128:
+        raise DataError(
+            "mask", seen=f"{path} with values up to {highest}", expected="0 and 1, or 0 and 255",
+            remedy="name the classes, one a line, in classes.txt next to the images folder",
+        )  # fmt: skip
+    return (values >= 128).astype(np.uint8)
+
+
+def _class_numbers(values: Mask, classes: int, path: Path) -> Mask:
+    known = values[values != IGNORE]
+    if known.size and known.max() >= classes:
+        raise DataError(
+            "mask", seen=f"{path} with value {known.max()}", expected=f"class numbers below {classes}, or {IGNORE}",
+            remedy="add the missing names to classes.txt or correct the mask",
+        )  # fmt: skip
+    return values

@@ -1,0 +1,300 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from PIL import Image
+
+from segmentation.data.folder import left_and_right
+from segmentation.data.image_file import read_image
+from segmentation.data.mask_file import read_mask, resized_mask
+from segmentation.data.sources import open_source
+from segmentation.errors import DataError
+
+Array = npt.NDArray[np.uint8]
+
+
+def _pair(height: int = 20, width: int = 30, seed: int = 0) -> tuple[Array, Array]:
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((height, width), np.uint8)
+    mask[height // 2 :, width // 4 : width // 2] = 255
+    return rng.integers(0, 256, (height, width, 3), dtype=np.uint8), mask
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Ten pairs as ``images/*.png`` and ``masks/*.png``."""
+    for part in ("images", "masks"):
+        (tmp_path / part).mkdir()
+    for number in range(10):
+        image, mask = _pair(seed=number)
+        Image.fromarray(image).save(tmp_path / "images" / f"{number}.png")
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{number}.png")
+    return tmp_path
+
+
+def _read_all(text: str) -> None:
+    source = open_source(text, size=(16, 16))
+    for part in (source.train, source.validation):
+        for index in range(len(part)):
+            part[index]
+
+
+def _error(text: str) -> str:
+    with pytest.raises(DataError) as caught:
+        _read_all(text)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_pairs_are_read_and_dealt(folder: Path) -> None:
+    source = open_source(f"folder:{folder}", size=(20, 30))
+    assert (len(source.train), len(source.validation)) == (8, 2)
+    assert source.classes == ("background", "person")
+    image, mask = source.train[0]
+    number = int(source.train.files[0][0].stem)  # type: ignore[attr-defined]
+    expected = torch.from_numpy(_pair(seed=number)[0]).movedim(-1, 0) / 255
+    torch.testing.assert_close(image, expected)
+    assert torch.equal(mask, torch.from_numpy(_pair()[1] // 255).long())
+
+
+def test_the_deal_depends_on_the_seed_alone(folder: Path) -> None:
+    def names(seed: int) -> list[str]:
+        return [image.name for image, _ in open_source(f"folder:{folder}", seed=seed).validation.files]  # type: ignore[attr-defined]
+
+    assert names(0) == names(0)
+    assert len({tuple(names(seed)) for seed in range(5)}) > 1
+
+
+def test_count_takes_a_part(folder: Path) -> None:
+    source = open_source(f"folder:{folder}", count=5)
+    assert (len(source.train), len(source.validation)) == (4, 1)
+
+
+def test_images_are_stretched_to_the_size(folder: Path) -> None:
+    source = open_source(f"folder:{folder}", size=(64, 48))
+    image, mask = source.train[0]
+    assert image.shape == (3, 64, 48)
+    assert mask.shape == (64, 48)
+    assert mask.float().mean() == pytest.approx(_pair()[1].mean() / 255, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "ending"),
+    [("Training_Images", "Ground_Truth", ""), ("JPEGImages", "labels", "_mask"), (".", ".", "_mask"), (".", ".", "")],
+)
+def test_layouts(tmp_path: Path, images: str, masks: str, ending: str) -> None:
+    for part in (images, masks):
+        (tmp_path / part).mkdir(exist_ok=True)
+    for number in range(4):
+        image, mask = _pair()
+        Image.fromarray(image).save(tmp_path / images / f"{number}.jpg")
+        Image.fromarray(mask).save(tmp_path / masks / f"{number}{ending}.png")
+    assert len(open_source(f"folder:{tmp_path}").train) == 3
+
+
+def test_class_names_and_ignored_pixels(folder: Path) -> None:
+    (folder / "classes.txt").write_text("background\nleft eye\nright eye\n")
+    for path in (folder / "masks").iterdir():
+        mask = np.zeros((20, 30), np.uint8)
+        mask[0], mask[1], mask[2] = 1, 2, 255
+        image = Image.fromarray(mask).convert("P")
+        image.putpalette(list(range(256)) * 3)
+        image.save(path)
+    source = open_source(f"folder:{folder}", size=(20, 30))
+    assert source.classes == ("background", "left eye", "right eye")
+    assert source.flip_swaps == ((1, 2),)
+    assert source.train[0][1][:4, 0].tolist() == [1, 2, 255, 0]
+
+
+# Errors
+
+
+def test_mask_of_another_size(folder: Path) -> None:
+    Image.fromarray(_pair(10, 15)[1]).save(folder / "masks" / "3.png")
+    message = _error(f"folder:{folder}")
+    assert "masks/3.png: got 15 x 10 pixels; expected 30 x 20 like its image 3.png" in message
+    assert "?resize-masks" in message
+    for source in (
+        open_source(f"folder:{folder}?resize-masks", size=(20, 30)),
+        open_source(f"folder:{folder}", size=(20, 30), resize_masks=True),
+    ):
+        assert source.name == f"folder:{folder}?resize-masks"
+        parts = [pair for part in (source.train, source.validation) for pair in map(part.__getitem__, range(len(part)))]
+        means = [mask.float().mean().item() for _, mask in parts]
+        assert max(means) - min(means) < 0.02
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.rglob("*.png"):
+        path.unlink()
+
+
+def _one_pair(folder: Path) -> None:
+    for path in folder.rglob("*.png"):
+        if path.stem != "0":
+            path.unlink()
+
+
+def _truncated(folder: Path) -> None:
+    path = folder / "images" / "5.png"
+    path.write_bytes(path.read_bytes()[:700])
+
+
+def _two_masks(folder: Path) -> None:
+    Image.fromarray(_pair()[1]).save(folder / "masks" / "2.bmp")
+
+
+def _colour(folder: Path) -> None:
+    Image.fromarray(_pair()[0]).save(folder / "masks" / "2.png")
+
+
+def _class_ids(folder: Path) -> None:
+    Image.fromarray(_pair()[1] // 50).save(folder / "masks" / "2.png")
+
+
+def _too_high(folder: Path) -> None:
+    (folder / "classes.txt").write_text("a\nb\nc\n")
+    Image.fromarray(_pair()[1] // 50).save(folder / "masks" / "2.png")
+
+
+def _same_names(folder: Path) -> None:
+    (folder / "classes.txt").write_text("a\na\n")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (_empty, "no pairs in"),
+        (_one_pair, "number of pairs: got 1 "),
+        (lambda folder: (folder / "masks" / "4.png").unlink(), "images/4.png without a mask"),
+        (lambda folder: (folder / "images" / "5.png").write_text("no picture"), "unreadable"),
+        (_truncated, "images/5.png"),
+        (_two_masks, "two masks 2.bmp and 2.png"),
+        (_colour, "masks/2.png in colour"),
+        (_class_ids, "values up to 5; expected 0 and 1, or 0 and 255; name the classes"),
+        (_too_high, "value 5; expected class numbers below 3"),
+        (_same_names, "2 names, 1 of them different"),
+    ],
+)
+def test_spoilt_folders(folder: Path, spoil: Callable[[Path], object], expected: str) -> None:
+    spoil(folder)
+    assert expected in _error(f"folder:{folder}")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("folder:", "expected synthetic, synthetic:COUNT, folder:PATH"),
+        ("pictures", "got 'pictures'"),
+        ("", "got ''"),
+        ("folder:/nowhere/at/all", "no folder /nowhere/at/all"),
+        ("folder:/nowhere?resize", "option of folder:PATH: got resize; expected resize-masks"),
+        ("eg1800:/nowhere", "eg1800 has no reader yet"),
+        ("helen:/nowhere", "helen has no reader yet"),
+        ("synthetic:many", "got 'many'; expected a whole number"),
+        ("synthetic:0", "got 0; expected at least 2"),
+        ("synthetic:-3", "got '-3'; expected a whole number"),
+    ],
+)
+def test_texts_that_name_no_source(text: str, expected: str) -> None:
+    assert expected in _error(text)
+
+
+def test_synthetic_text() -> None:
+    assert len(open_source("synthetic:10").train) == 8
+    assert len(open_source("synthetic", count=20).validation) == 4
+
+
+# Files
+
+
+def test_exif_orientation_is_honoured(tmp_path: Path) -> None:
+    image, _ = _pair(8, 12)
+    upright, exif = Image.fromarray(image), Image.Exif()
+    exif[0x0112] = 6  # the camera was held sideways: turn by 90 degrees clockwise to see it upright
+    upright.rotate(90, expand=True).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(np.asarray(read_image(tmp_path / "a.png")), image)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "CMYK", "P", "1", "I;16", "I"])
+def test_every_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
+    grey = np.repeat(np.arange(0, 250, 10, dtype=np.uint8)[None], 9, 0)
+    if mode in ("I;16", "I"):
+        values = grey.astype(np.uint16 if mode == "I;16" else np.int32) * 257
+        Image.fromarray(values).save(tmp_path / "a.tif")
+    else:
+        Image.fromarray(grey).convert(mode).save(tmp_path / "a.tif")
+    image = read_image(tmp_path / "a.tif")
+    assert image.mode == "RGB"
+    assert image.size == (25, 9)
+    if mode != "1":
+        assert np.abs(np.asarray(image).astype(int) - grey[..., None]).max() <= 3
+
+
+def test_transparent_parts_are_white(tmp_path: Path) -> None:
+    Image.new("RGBA", (4, 4), (10, 20, 30, 0)).save(tmp_path / "a.png")
+    assert (np.asarray(read_image(tmp_path / "a.png")) == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "LA", "RGB", "I;16"])
+def test_binary_masks_of_every_mode(tmp_path: Path, mode: str) -> None:
+    mask = _pair()[1]
+    if mode == "P":
+        image = Image.fromarray(mask // 255).convert("P")
+        image.putpalette([0, 0, 0, 200, 10, 10])
+    else:
+        image = Image.fromarray(mask.astype(np.uint16) * 257 if mode == "I;16" else mask)
+        image = image if mode == "I;16" else image.convert(mode)
+    image.save(tmp_path / "m.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.png", 2), mask // 255)
+
+
+def test_smoothed_masks_are_cut_at_the_middle(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 100, 127, 128, 200, 255]], np.uint8)).save(tmp_path / "m.png")
+    assert read_mask(tmp_path / "m.png", 2).tolist() == [[0, 0, 0, 1, 1, 1]]
+
+
+def test_resized_masks_hold_the_same_classes() -> None:
+    rng = np.random.default_rng(0)
+    mask = rng.choice(np.array([0, 3, 255], np.uint8), (40, 40))
+    assert set(np.unique(resized_mask(mask, (13, 17)))) <= {0, 3, 255}
+    assert resized_mask(np.ones((9, 9), np.uint8), (5, 4)).min() == 1
+
+
+def test_left_and_right_by_name() -> None:
+    names = ("skin", "l_eye", "r_eye", "u_lip", "l_lip", "left arm", "right arm")
+    assert left_and_right(names) == ((1, 2), (5, 6))
+
+
+# CelebAMask-HQ
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Path:
+    for part in ("images", "masks"):
+        (tmp_path / part).mkdir()
+    for number in range(20):
+        Image.fromarray(_pair()[0]).save(tmp_path / "images" / f"{number:03}.jpg")
+        Image.fromarray(np.arange(600, dtype=np.uint8).reshape(20, 30) % 19).save(
+            tmp_path / "masks" / f"{number:03}.png"
+        )
+    return tmp_path
+
+
+def test_celebamask_leaves_its_test_part_alone(faces: Path) -> None:
+    source = open_source(f"celebamask:{faces}", size=(20, 30))
+    used = [image.stem for part in (source.train, source.validation) for image, _ in part.files]  # type: ignore[attr-defined]
+    assert used == [f"{number:03}" for number in range(16)]
+    assert (len(source.train), len(source.classes)) == (14, 19)
+    assert source.flip_swaps == ((4, 5), (6, 7), (8, 9))
+    assert source.train[0][1].unique().tolist() == list(range(19))
+
+
+def test_celebamask_as_person(faces: Path) -> None:
+    source = open_source(f"celebamask:{faces}?person", size=(20, 30))
+    assert source.classes == ("background", "person")
+    assert source.train[0][1].float().mean() > 0.9
