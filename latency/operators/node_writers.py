@@ -10,6 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
+from devices.errors import UserError
 from latency.operators.operator import AttributeValue, Operator, Shape
 
 Writer = Callable[["NodeWriter", Operator, Sequence[str], Sequence[str]], None]
@@ -110,9 +111,9 @@ def write_resize(writer: NodeWriter, operator: Operator, inputs: Sequence[str], 
     mode = str(operator.attribute("mode", "linear"))
     shape, output_shape = operator.input_shapes[0], operator.output_shapes[0]
     scales = [target / source for source, target in zip(shape, output_shape, strict=True)]
-    as_scales = all(
-        int(source * scale) == target for source, scale, target in zip(shape, scales, output_shape, strict=True)
-    )
+    # A scale that float32 cannot hold may round to another size.
+    exact = zip(scales, shape, output_shape, strict=True)
+    as_scales = all(float(np.float32(scale)) * source == target for scale, source, target in exact)
     values = np.array(scales, np.float32) if as_scales else np.array(output_shape, np.int64)
     name = writer.constant(f"{outputs[0]}_scales" if as_scales else f"{outputs[0]}_sizes", values)
     nearest = mode == "nearest"
@@ -139,6 +140,13 @@ def write_batch_normalization(
 
 def write_generic(writer: NodeWriter, operator: Operator, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     """Any other operator: attributes as they are, constant inputs from ``constant_<slot>`` and ``weight_<slot>``."""
+    if not onnx.defs.has(operator.kind):
+        raise UserError(
+            f"operator {operator.kind}",
+            seen="no such operator in ONNX",
+            expected="standard operators where a model is to be made from a graph",
+            remedy="measure the original file instead",
+        )
     waiting = list(inputs)
     constants = {name: value for name, value in operator.attributes if name.startswith(("constant_", "weight_"))}
     slots = {int(name.rsplit("_", 1)[1]): name for name in constants}

@@ -61,7 +61,7 @@ def with_tensor_names(graph: OperatorGraph) -> OperatorGraph:
     return replace(
         graph,
         operators=tuple(
-            replace(operator, tensors=(f"t{position}_linear", *_output_names(position, operator)))
+            replace(operator, tensors=(f"t{position}_linear", f"t{position}_gate", *_output_names(position, operator)))
             for position, operator in enumerate(graph.operators)
         ),
     )
