@@ -69,10 +69,14 @@ class Plan:
             sizes[layer.name] = _out_size(layer, sizes[layer.inputs[0]])
         return sizes
 
-    def parameters(self) -> int:
-        """Trainable numbers: weights, biases, scale and shift of batch normalisation."""
+    def parameters(self, *, prefix: str = "") -> int:
+        """Trainable numbers: weights, biases, scale and shift of batch normalisation.
+
+        ``prefix`` counts only the layers whose name starts with it, e.g. ``"decoder"``.
+        """
         channels = self.channels()
-        return sum(_parameters(layer, channels[layer.inputs[0]]) for layer in self.layers)
+        counted = (layer for layer in self.layers if layer.name.startswith(prefix))
+        return sum(_parameters(layer, channels[layer.inputs[0]]) for layer in counted)
 
 
 def _out_channels(layer: Layer, inputs: list[int]) -> int:
