@@ -1,1 +1,29 @@
-"""One file per command."""
+"""One file per command; this is their register, in the order in which help lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from latseg.commands.describe import describe
+from latseg.commands.devices import devices
+from latseg.commands.doctor import doctor
+from latseg.commands.feasibility import feasibility
+from latseg.commands.fit import fit
+from latseg.commands.measure import measure
+from latseg.commands.predict import predict
+from latseg.commands.profile import profile
+from latseg.commands.segment import segment
+from latseg.commands.verify import verify
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "doctor": doctor,
+    "devices": devices,
+    "profile": profile,
+    "fit": fit,
+    "predict": predict,
+    "measure": measure,
+    "feasibility": feasibility,
+    "describe": describe,
+    "verify": verify,
+    "segment": segment,
+}

@@ -1,0 +1,101 @@
+"""One model, measured and kept: what ``measure``, winners and exports have in common."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from devices.device import Candidate, Device
+from devices.errors import UserError
+from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
+from devices.protocol import Protocol
+from latency.operators.from_onnx import from_onnx
+from latency.store import MeasurementStore
+
+_log = logging.getLogger(__name__)
+
+
+def reference_ms(device: Device, store: MeasurementStore) -> float:
+    """The device's nominal time of the reference net: the stored one, else measured now and stored."""
+    info = device.info()
+    known = store.nominal_reference_ms(info)
+    if known is None:
+        known = device.nominal_reference_ms()
+        store.remember_reference(info, known)
+    return known
+
+
+def noise_floor(
+    device: Device, store: MeasurementStore, candidate: Candidate, *, protocol: Protocol | None = None, seed: int = 0
+) -> NoiseFloor:
+    """The device's A/A check: the stored one, else taken now on ``candidate`` and stored."""
+    info = device.info()
+    known = store.noise_floor(info)
+    if known is None:
+        nominal_ms = reference_ms(device, store)
+        known = device.noise_floor(
+            candidate, nominal_reference_ms=nominal_ms, protocol=protocol or Protocol(), seed=seed
+        )
+        store.remember_noise_floor(info, known)
+    return known
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A measurement with the device's noise floor."""
+
+    measurement: Measurement
+    noise_floor: NoiseFloor
+
+
+def measure_one(
+    device: Device,
+    candidate: Candidate,
+    store: MeasurementStore,
+    *,
+    protocol: Protocol | None = None,
+    seed: int = 0,
+    source: str = "user",
+) -> Measured:
+    """Measures one model and keeps the result in the store, success or failure.
+
+    Raises:
+        DeviceUnavailableError: the device cannot be used here.
+        UserError: the model cannot be measured on it; the reason is the runtime's.
+    """
+    nominal_ms = reference_ms(device, store)
+    result = measure_or_fail(device, candidate, store, nominal_ms, protocol=protocol, seed=seed, source=source)
+    if isinstance(result, FailedMeasurement):
+        raise UserError(
+            f"measuring {candidate.path} on {device.name}",
+            seen=result.reason,
+            expected="a model that the runtime can load and run",
+            remedy="export it with operators that the runtime supports, or choose another --device",
+        )
+    return Measured(result, noise_floor(device, store, candidate, protocol=protocol, seed=seed))
+
+
+def measure_or_fail(
+    device: Device,
+    candidate: Candidate,
+    store: MeasurementStore,
+    nominal_ms: float,
+    *,
+    protocol: Protocol | None = None,
+    seed: int = 0,
+    source: str = "user",
+) -> Measurement | FailedMeasurement:
+    """Like ``measure_one`` with a failure as its result."""
+    results = device.measure([candidate], nominal_reference_ms=nominal_ms, protocol=protocol or Protocol(), seed=seed)
+    result = next(iter(results))
+    if isinstance(result, FailedMeasurement):
+        store.add_failure(result, source=source)
+        return result
+    try:
+        graph = from_onnx(candidate.path, dict(candidate.input_shapes))
+    except UserError as error:
+        # The runtime can run what our operator graph cannot describe (loops); nothing is learned from such a model.
+        _log.warning("not kept for fitting: %s", error)
+        return result
+    store.add_measurement(result, graph, source=source)
+    return result

@@ -1,0 +1,88 @@
+"""``latseg describe``: what architectures of a space are: parameters, operations, predicted latency."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from devices.errors import UserError
+from latseg.console import Console, table
+from latseg.options import ClassesOption, SeedOption, SizesOption, SpaceOption
+from latseg.spaces import open_space
+from latseg.workspace import Workspace
+
+if TYPE_CHECKING:
+    from search.space import SearchSpace
+    from segmentation.architecture import Architecture
+
+
+def describe(
+    context: typer.Context,
+    architecture: Annotated[str | None, typer.Argument(help="An architecture as JSON.")] = None,
+    space: SpaceOption = "portrait",
+    size: SizesOption = None,
+    from_file: Annotated[Path | None, typer.Option("--from", help="One architecture as JSON on each line.")] = None,
+    random: Annotated[int | None, typer.Option("--random", min=1, help="So many random architectures.")] = None,
+    device: Annotated[str | None, typer.Option("--device", "-d", help="Predict latency on this device.")] = None,
+    classes: ClassesOption = 2,
+    seed: SeedOption = 0,
+) -> None:
+    """Count parameters and operations of architectures."""
+    console: Console = context.obj
+    opened = open_space(space, size)
+    found = _architectures(opened, architecture, from_file, random, seed)
+    graphs = [opened.lower(item, classes=classes) for item in found]
+    plans = [opened.plan(item, classes=classes) for item in found]
+    predicted = _predicted(console, device, graphs)
+    rows = [
+        {
+            "id": item.id,
+            "architecture": {"space": item.space, "choices": dict(item.choices)},
+            "input": list(opened.input_size(item)),
+            "parameters": plan.parameters(),
+            "decoder_parameters": plan.parameters(prefix="decoder"),
+            "flops": graph.flops,
+            "operators": len(graph.operators),
+            "predicted_ms": latency,
+        }
+        for item, plan, graph, latency in zip(found, plans, graphs, predicted, strict=True)
+    ]
+    columns = ("id", "input", "parameters", "decoder_parameters", "flops", "operators", "predicted_ms")
+    console.emit(rows, lambda: table(f"{space}", columns, [[row[column] for column in columns] for row in rows]))
+
+
+def _architectures(
+    space: SearchSpace, text: str | None, file: Path | None, random: int | None, seed: int
+) -> list[Architecture]:
+    from segmentation.architecture import Architecture
+
+    if sum(given is not None for given in (text, file, random)) != 1:
+        expected = "exactly one of ARCHITECTURE, --from FILE and --random N"
+        raise UserError("describe", seen="none or several", expected=expected, remedy="write for example --random 5")
+    if random is not None:
+        return space.sample(random, Random(seed))
+    lines = [text] if text is not None else _lines(file)
+    found = [Architecture.from_json(line) for line in lines if line]
+    for item in found:
+        space.validate(item)
+    return found
+
+
+def _lines(file: Path | None) -> list[str]:
+    try:
+        return Path(file or "").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        expected = "a text file with one architecture on each line"
+        raise UserError("--from", seen=f"{file} ({error})", expected=expected, remedy="check the path") from error
+
+
+def _predicted(console: Console, device: str | None, graphs: list) -> list[float | None]:  # type: ignore[type-arg]
+    if device is None:
+        return [None] * len(graphs)
+    from devices.registry import get_device
+
+    predictor = Workspace(console.workspace).predictor(get_device(device))
+    return [prediction.latency_ms for prediction in predictor.predict(graphs)]

@@ -1,0 +1,26 @@
+"""``latseg devices``: the targets, available or with the reason why not."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from latseg.console import Console, table
+from latseg.options import SeedOption
+
+
+def devices(context: typer.Context, seed: SeedOption = 0) -> None:  # noqa: ARG001 - every command takes --seed
+    """List the targets."""
+    from devices.doctor import diagnose
+
+    console: Console = context.obj
+    found = diagnose().devices
+    console.emit(
+        [asdict(device) for device in found],
+        lambda: table(
+            "Devices",
+            ("device", "available", "runtime", "version", "reason"),
+            [(d.name, d.available, d.runtime, d.version, d.reason) for d in found],
+        ),
+    )

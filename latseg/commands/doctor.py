@@ -1,0 +1,35 @@
+"""``latseg doctor``: what can be measured here, each warning with its fix."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from latseg.console import Console, table
+from latseg.options import SeedOption
+
+
+def doctor(context: typer.Context, seed: SeedOption = 0) -> None:  # noqa: ARG001 - every command takes --seed
+    """Tell what can be measured on this machine, and what would disturb it."""
+    from devices.doctor import diagnose
+
+    console: Console = context.obj
+    found = diagnose()
+    document = {
+        "devices": [asdict(device) for device in found.devices],
+        "warnings": [asdict(warning) for warning in found.warnings],
+    }
+    console.emit(
+        document,
+        lambda: [
+            table(
+                "Devices",
+                ("device", "available", "runtime", "version", "reason"),
+                [(d.name, d.available, d.runtime, d.version, d.reason) for d in found.devices],
+            ),
+            table("Warnings", ("what", "how to mend it"), [(w.what, w.fix) for w in found.warnings])
+            if found.warnings
+            else "No warnings.",
+        ],
+    )

@@ -1,0 +1,64 @@
+"""``latseg fit``: trains the predictors on what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from latseg.console import Console, table
+from latseg.options import DeviceOption, SeedOption, ThreadsOption
+from latseg.workspace import Workspace
+
+
+def fit(
+    context: typer.Context,
+    device: DeviceOption = "cpu",
+    threads: ThreadsOption = 1,
+    test_fraction: Annotated[float, typer.Option(min=0.05, max=0.5, help="Share of the nets held out.")] = 0.2,
+    seed: SeedOption = 0,
+) -> None:
+    """Train the attention predictor and the look-up table; test and calibrate on held-out nets."""
+    from latency.fit import fit_device
+
+    from devices.registry import get_device
+
+    console: Console = context.obj
+    target = get_device(device, threads=threads)
+    info = target.info()
+    workspace = Workspace(console.workspace)
+    console.resume_hint = f"latseg fit --device {device}"
+    with workspace.store() as store:
+        samples = store.samples(info.fingerprint)
+    with console.progress(f"fit {device}") as progress:
+        result = fit_device(
+            samples,
+            info,
+            seed=seed,
+            test_fraction=test_fraction,
+            on_progress=lambda p: progress.update(p.done, p.total, p.remark, stage=p.stage),
+        )
+    folder = workspace.predictor_folder(target)
+    result.predictor.save(folder)
+    document = {
+        "device": info.name,
+        "fingerprint": info.fingerprint,
+        "predictors": {name: asdict(scores) for name, scores in result.scores.items()},
+        "coverage": result.coverage,
+        "test_models": result.test_models,
+        "seconds": result.seconds,
+        "path": str(folder),
+    }
+    columns = ("mape_percent", "within_5_percent", "within_10_percent", "spearman")
+    console.emit(
+        document,
+        lambda: [
+            table(
+                f"Predictors of {info.name} on {result.test_models} nets held out",
+                ("predictor", *columns),
+                [(name, *(getattr(scores, column) for column in columns)) for name, scores in result.scores.items()],
+            ),
+            f"The bound held for {100 * result.coverage:.0f} % of them.",
+        ],
+    )

@@ -1,0 +1,73 @@
+"""``latseg profile``: the resumable measuring campaign."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from latseg.console import Console, table
+from latseg.options import DeviceOption, SeedOption, SizesOption, SpaceOption, ThreadsOption
+from latseg.spaces import open_space
+from latseg.workspace import Workspace
+
+if TYPE_CHECKING:
+    from latency.campaign import CampaignProgress
+    from latency.operators.operator import OperatorGraph
+    from search.space import SearchSpace
+
+
+def profile(
+    context: typer.Context,
+    device: DeviceOption = "cpu",
+    threads: ThreadsOption = 1,
+    space: SpaceOption = "portrait",
+    size: SizesOption = None,
+    models: Annotated[int, typer.Option("--models", min=1, help="Nets of the space to measure.")] = 150,
+    operators: Annotated[int, typer.Option("--operators", min=0, help="Single-operator models to measure.")] = 100,
+    minutes: Annotated[float | None, typer.Option("--minutes", min=0.0, help="Stop after this time.")] = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Measure nets of the space and single operators; go on where the last campaign stopped."""
+    from devices.registry import get_device
+    from latency.campaign import campaign_items, run_campaign
+
+    console: Console = context.obj
+    target = get_device(device, threads=threads)
+    items = campaign_items(_graphs(open_space(space, size), models, seed), operator_limit=operators)
+    console.resume_hint = f"latseg profile --device {device} --models {models} --operators {operators} --seed {seed}"
+    with Workspace(console.workspace).store() as store, console.progress(f"profile {device}") as progress:
+        result = run_campaign(
+            target,
+            store,
+            items,
+            protocol=Protocol(),
+            minutes=minutes,
+            seed=seed,
+            on_progress=lambda p: progress.update(p.done, p.done + p.left, _remark(p)),
+        )
+    info, noise = target.info(), result.noise_floor
+    document = {
+        "device": info.name,
+        "fingerprint": info.fingerprint,
+        "hardware": info.hardware,
+        "simulated": info.simulated,
+        "models": result.models,
+        "operators": result.operators,
+        "failed": result.failed,
+        "left": result.left,
+        "noise_floor_percent": noise.normalised_percent if noise else None,
+        "raw_noise_percent": noise.raw_percent if noise else None,
+        "seconds": result.seconds,
+    }
+    console.emit(document, lambda: table(f"Profile of {info.name}", ("what", "value"), list(document.items())))
+
+
+def _remark(progress: CampaignProgress) -> str:
+    latest = "failed" if progress.latency_ms is None else f"{progress.latency_ms:.2f} ms"
+    return f"{latest}, {progress.failed} failed" if progress.failed else latest
+
+
+def _graphs(space: SearchSpace, models: int, seed: int) -> list[OperatorGraph]:
+    return [space.lower(architecture) for architecture in space.sample(models, Random(seed))]

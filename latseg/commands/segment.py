@@ -1,0 +1,50 @@
+"""``latseg segment``: runs a bundle on photographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from devices.errors import UserError
+from latseg.console import Console, table
+from latseg.options import SeedOption
+
+
+def segment(
+    context: typer.Context,
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder that `latseg export` wrote.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs of any size and shape.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for masks and cut-outs.")] = Path("segmented"),
+    policy: Annotated[
+        str | None, typer.Option(help="letterbox keeps the shape, resize squashes; default: the bundle's.")
+    ] = None,
+    seed: SeedOption = 0,  # noqa: ARG001 - every command takes --seed
+) -> None:
+    """Write a mask and a cut-out for each photograph."""
+    from export.segment import Segmenter
+
+    console: Console = context.obj
+    if policy not in (None, "letterbox", "resize"):
+        remedy = "write --policy letterbox or --policy resize"
+        raise UserError("--policy", seen=repr(policy), expected="letterbox or resize", remedy=remedy)
+    segmenter = Segmenter(bundle, policy=policy)  # type: ignore[arg-type]
+    outputs = []
+    with console.progress("segment") as progress:
+        for number, image in enumerate(images, start=1):
+            outputs.append(segmenter.segment_file(image, output))
+            progress.update(number, len(images), image.name)
+    rows = [
+        {
+            "image": str(written.image),
+            "mask": str(written.mask),
+            "cutout": str(written.cutout),
+            "height": written.height,
+            "width": written.width,
+            "foreground_percent": round(100 * written.foreground_share, 2),
+        }
+        for written in outputs
+    ]
+    columns = ("image", "mask", "cutout", "foreground_percent")
+    console.emit({"outputs": rows}, lambda: table("", columns, [[row[column] for column in columns] for row in rows]))

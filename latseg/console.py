@@ -1,0 +1,146 @@
+"""What a command says: data to stdout, progress and remarks to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+DEFAULT_WORKSPACE = Path("latseg-workspace")
+
+
+@dataclass(slots=True)
+class Console:
+    """The options that every command shares, and its voice."""
+
+    workspace: Path = DEFAULT_WORKSPACE
+    as_json: bool = False
+    quiet: bool = False
+    debug: bool = False
+    resume_hint: str = ""
+    """Said after Ctrl-C: the command that goes on where this one stopped."""
+    muted: bool = field(default=False)
+    """While one command runs others (``demo``), these print no document of their own."""
+
+    def emit(self, document: object, render: Callable[[], RenderableType | Sequence[RenderableType]]) -> None:
+        """Prints the result: one JSON document with ``--json``, else what ``render`` draws."""
+        if self.muted:
+            return
+        if self.as_json:
+            sys.stdout.write(json.dumps(document, indent=2, default=_jsonable) + "\n")
+            return
+        from rich.console import Console as RichConsole
+
+        drawn = render()
+        rich = RichConsole(width=None if sys.stdout.isatty() else 120, highlight=False)
+        for part in drawn if isinstance(drawn, list | tuple) else [drawn]:
+            rich.print(part)
+
+    def remark(self, text: str) -> None:
+        """One line for people, on stderr."""
+        if not self.quiet:
+            sys.stderr.write(text.rstrip() + "\n")
+
+    @contextmanager
+    def progress(self, description: str) -> Iterator[Progress]:
+        """A progress bar on stderr: what is done, what is left, the best so far."""
+        progress = Progress(description, quiet=self.quiet)
+        try:
+            yield progress
+        finally:
+            progress.close()
+
+
+class Progress:
+    """A bar on a terminal; elsewhere a line for every fifth of the work."""
+
+    def __init__(self, description: str, *, quiet: bool) -> None:
+        self._description = description
+        self._quiet = quiet
+        self._bar: Any = None
+        self._task: Any = None
+        self._said: tuple[str, int] | None = None
+
+    def update(self, done: float, total: float, remark: str = "", *, stage: str = "") -> None:
+        """Shows the state: ``done`` of ``total``, with a remark such as the best so far."""
+        if self._quiet:
+            return
+        if sys.stderr.isatty():
+            self._draw(done, total, remark, stage)
+            return
+        fifth = int(5 * done / total) if total else 0
+        if (stage, fifth) != self._said:
+            self._said = (stage, fifth)
+            name = f"{self._description}: {stage}" if stage else self._description
+            sys.stderr.write(f"{name} {done:.0f}/{total:.0f} {remark}".rstrip() + "\n")
+            sys.stderr.flush()
+
+    def close(self) -> None:
+        """Leaves the last state on the screen."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _draw(self, done: float, total: float, remark: str, stage: str) -> None:
+        if self._bar is None:
+            self._bar = _rich_progress()
+            self._bar.start()
+            self._task = self._bar.add_task(self._description, total=total, remark="")
+        name = f"{self._description}: {stage}" if stage else self._description
+        self._bar.update(self._task, completed=done, total=total, remark=remark, description=name)
+
+
+def _rich_progress() -> Any:
+    from rich.console import Console as RichConsole
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
+    return RichProgress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[remark]}"),
+        console=RichConsole(stderr=True),
+    )
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> RenderableType:
+    """A table of text; columns whose name ends in a unit or a count are right-aligned by their values."""
+    from rich.table import Table
+
+    drawn = Table(title=title or None, title_justify="left", title_style="bold")
+    for position, column in enumerate(columns):
+        numeric = rows and all(_is_number(row[position]) for row in rows)
+        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(_cell(value) for value in row))
+    return drawn
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _jsonable(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"not JSON: {type(value).__name__}")

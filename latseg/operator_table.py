@@ -1,0 +1,88 @@
+"""Rows of an operator-by-operator table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from devices.errors import UserError
+from devices.measurement import Measurement
+from latency.operators.operator import Operator, OperatorGraph, Shape
+
+Row = dict[str, Any]
+
+
+def operator_rows(graph: OperatorGraph, times_ms: Sequence[float]) -> list[Row]:
+    """One row for each operator with its time and its share of the whole."""
+    total = sum(times_ms) or 1.0
+    return [
+        {
+            "kind": operator.kind,
+            "attributes": describe(operator),
+            "output": _dimensions(operator.output_shapes[0]) if operator.output_shapes else "",
+            "mflops": round(operator.flops / 1e6, 3),
+            "ms": round(ms, 5),
+            "share_percent": round(100 * ms / total, 2),
+        }
+        for operator, ms in zip(graph.operators, times_ms, strict=True)
+    ]
+
+
+def measured_rows(model: Path, shapes: Mapping[str, Shape], measurement: Measurement) -> list[Row]:
+    """One row for each kernel that the runtime reported, with the operators that it covers."""
+    from latency.kernel_times import join
+    from latency.operators.from_onnx import from_onnx
+
+    try:
+        graph = from_onnx(model, shapes)
+    except UserError:
+        return [_bare_row(time.kernel, time.output_shape, time.ms, measurement) for time in measurement.operators]
+    kernels = {name: time.kernel for time in measurement.operators for name in time.outputs}
+    rows = []
+    for kernel in join(graph, measurement.operators):
+        covered = [graph.operators[position] for position in kernel.operators]
+        names = dict.fromkeys(kernels[name] for operator in covered for name in operator.tensors if name in kernels)
+        rows.append(
+            {
+                "kind": " + ".join(operator.kind for operator in covered),
+                "attributes": " + ".join(filter(None, (describe(operator) for operator in covered))),
+                "output": _dimensions(covered[-1].output_shapes[0]),
+                "mflops": round(sum(operator.flops for operator in covered) / 1e6, 3),
+                "ms": round(kernel.ms, 5),
+                "share_percent": round(100 * kernel.ms / measurement.latency_ms, 2),
+                "kernel": ", ".join(names),
+                "positions": list(kernel.operators),
+            }
+        )
+    return rows
+
+
+def describe(operator: Operator) -> str:
+    """Attributes that differ from the usual, in a few words: ``3x3 /2 depthwise hswish``."""
+    words = []
+    attributes = dict(operator.attributes)
+    kernel, strides = attributes.get("kernel"), attributes.get("strides")
+    if isinstance(kernel, tuple):
+        words.append("x".join(map(str, kernel)))
+    if isinstance(strides, tuple) and any(stride != 1 for stride in strides):
+        words.append(f"/{strides[0]}")
+    dilations = attributes.get("dilations")
+    if isinstance(dilations, tuple) and any(dilation != 1 for dilation in dilations):
+        words.append(f"dilated {dilations[0]}")
+    group = attributes.get("group", 1)
+    if isinstance(group, int) and group > 1:
+        depthwise = bool(operator.input_shapes) and group == operator.input_shapes[0][1]
+        words.append("depthwise" if depthwise else f"{group} groups")
+    words.extend(str(attributes[name]) for name in ("activation", "mode") if attributes.get(name, "none") != "none")
+    return " ".join(words)
+
+
+def _bare_row(kernel: str, shape: Shape, ms: float, measurement: Measurement) -> Row:
+    share = round(100 * ms / measurement.latency_ms, 2)
+    row = {"kind": kernel, "attributes": "", "output": _dimensions(shape), "mflops": 0.0, "ms": round(ms, 5)}
+    return row | {"share_percent": share, "kernel": kernel, "positions": []}
+
+
+def _dimensions(shape: Shape) -> str:
+    return "x".join(map(str, shape[1:] if len(shape) > 1 else shape))

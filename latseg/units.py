@@ -1,0 +1,83 @@
+"""Quantities with units, as people write them on the command line."""
+
+from __future__ import annotations
+
+import math
+
+from devices.errors import UserError
+
+_TIME_MS = {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
+_COUNT = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+
+
+def parse_latency_ms(text: str, *, option: str = "--max-latency") -> float:
+    """``8ms``, ``900us`` or ``0.01s`` in milliseconds.
+
+    Raises:
+        UserError: no unit, another unit, or not a positive number.
+    """
+    number, unit = _split(text)
+    if unit not in _TIME_MS or not _positive(number):
+        remedy = f"write {text.strip()}ms" if unit == "" and _positive(number) else "write for example 8ms"
+        raise UserError(option, seen=repr(text), expected="a positive time with its unit: us, ms or s", remedy=remedy)
+    return float(number) * _TIME_MS[unit]
+
+
+def parse_parameters(text: str, *, option: str = "--max-params") -> int:
+    """``0.4M``, ``400K`` or ``400000`` as a count.
+
+    Raises:
+        UserError: another unit, or not a positive number.
+    """
+    number, unit = _split(text)
+    if unit.lower() not in _COUNT or not _positive(number):
+        expected = "a positive count, with K or M if you like"
+        raise UserError(option, seen=repr(text), expected=expected, remedy="write for example 0.4M")
+    return round(float(number) * _COUNT[unit.lower()])
+
+
+def parse_size(text: str, *, option: str = "--size") -> tuple[int, int]:
+    """``256x192`` as height and width in pixels.
+
+    Raises:
+        UserError: not two positive whole numbers with an x between.
+    """
+    height, cross, width = text.strip().lower().partition("x")
+    if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+        raise UserError(option, seen=repr(text), expected="HEIGHTxWIDTH in pixels", remedy="write for example 256x192")
+    return int(height), int(width)
+
+
+def parse_shape(text: str, *, option: str = "--shape") -> tuple[str, tuple[int, ...]]:
+    """``image=1x3x224x224`` as the input's name and its shape.
+
+    Raises:
+        UserError: another form.
+    """
+    name, equals, dimensions = text.strip().rpartition("=")
+    sizes = dimensions.lower().split("x")
+    if not (equals and name and all(size.isdecimal() and int(size) for size in sizes)):
+        expected = "NAME=SHAPE with positive dimensions"
+        raise UserError(option, seen=repr(text), expected=expected, remedy="write for example image=1x3x224x224")
+    return name, tuple(int(size) for size in sizes)
+
+
+def format_count(count: float) -> str:
+    """``412345`` as ``0.412 M``."""
+    if count >= 1e5:
+        return f"{count / 1e6:.3f} M"
+    return f"{count / 1e3:.1f} K" if count >= 1e3 else f"{count:.0f}"
+
+
+def _split(text: str) -> tuple[str, str]:
+    stripped = text.strip()
+    unit = stripped.lstrip("+-0123456789.")
+    return stripped[: len(stripped) - len(unit)], unit.strip()
+
+
+def _positive(number: str) -> bool:
+    try:
+        value = float(number)
+    except ValueError:
+        return False
+    return math.isfinite(value) and value > 0

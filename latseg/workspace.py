@@ -1,0 +1,96 @@
+"""The folder in which measurements, predictors and runs are kept."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devices.device import Device
+from devices.errors import UserError
+
+if TYPE_CHECKING:
+    from latency.bounded import BoundedPredictor
+
+    from latency.store import MeasurementStore
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """``measurements.sqlite``, ``predictors/<device>/``, ``runs/<id>/`` below ``root``."""
+
+    root: Path
+
+    def store(self) -> MeasurementStore:
+        """The measurements, created at first use.
+
+        Raises:
+            UserError: the store is corrupt or of a newer schema, or the folder cannot be written.
+        """
+        from latency.store import MeasurementStore
+
+        self._make(self.root)
+        return MeasurementStore(self.root / "measurements.sqlite")
+
+    def predictor_folder(self, device: Device) -> Path:
+        """Where ``fit`` puts the device's predictor."""
+        threads = device.info().threads
+        suffix = "" if threads == 1 else f"-{threads}-threads"
+        return self.root / "predictors" / (re.sub(r"[^A-Za-z0-9.-]+", "_", device.name) + suffix)
+
+    def predictor(self, device: Device) -> BoundedPredictor:
+        """The device's fitted predictor.
+
+        Raises:
+            UserError: there is none, or it was fitted on another device.
+        """
+        from latency.bounded import BoundedPredictor
+
+        folder = self.predictor_folder(device)
+        if not folder.is_dir():
+            raise UserError(
+                f"predictor of {device.name}",
+                seen=f"none in {self.root}",
+                expected="one fitted on measurements of this device",
+                remedy=f"run `latseg profile --device {device.name}` and `latseg fit --device {device.name}`",
+            )
+        predictor = BoundedPredictor.load(folder)
+        if predictor.fingerprint != device.info().fingerprint:
+            raise UserError(
+                f"predictor of {device.name}",
+                seen=f"fingerprint {predictor.fingerprint}",
+                expected=f"{device.info().fingerprint}, the device as it is now (hardware, runtime version, threads)",
+                remedy=f"profile and fit anew: `latseg profile --device {device.name}`, `latseg fit`",
+            )
+        return predictor
+
+    def runs(self) -> Path:
+        """The folder of all runs."""
+        return self.root / "runs"
+
+    def run(self, run_id: str) -> Path:
+        """The folder of one run.
+
+        Raises:
+            UserError: no such run.
+        """
+        folder = self.runs() / run_id
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", run_id) or not (folder / "run.json").is_file():
+            known = sorted(path.parent.name for path in self.runs().glob("*/run.json"))
+            seen = f"{run_id!r}"
+            expected = f"one of {', '.join(known[-5:])}" if known else "a run of this workspace, which has none"
+            raise UserError("run", seen=seen, expected=expected, remedy="start one with `latseg search`")
+        return folder
+
+    @staticmethod
+    def _make(folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                "workspace",
+                seen=f"{folder} ({error.strerror})",
+                expected="a folder that can be written",
+                remedy="choose another with --workspace DIR",
+            ) from error

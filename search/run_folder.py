@@ -1,0 +1,49 @@
+"""Where a run keeps what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """``runs/<id>/``."""
+
+    path: Path
+
+    @property
+    def trials(self) -> Path:
+        """The trial store."""
+        return self.path / "trials.sqlite"
+
+    @property
+    def teacher(self) -> Path:
+        """Checkpoint of the teacher."""
+        return self.path / "teacher"
+
+    @property
+    def supernet(self) -> Path:
+        """Checkpoint of the supernet."""
+        return self.path / "supernet"
+
+    @property
+    def report(self) -> Path:
+        """The page that ``latseg report`` writes."""
+        return self.path / "report.html"
+
+    def candidate(self, architecture_id: str) -> Path:
+        """ONNX file of a trial that was measured as a candidate winner."""
+        return self.path / "candidates" / f"{architecture_id}.onnx"
+
+    def training(self, architecture_id: str) -> Path:
+        """Checkpoint of a winner's full training."""
+        return self.path / "winners" / architecture_id
+
+    def exported(self, architecture_id: str) -> Path:
+        """ONNX file of a winner, as measured for its certificate."""
+        return self.path / "winners" / f"{architecture_id}.onnx"
+
+    def bundle(self, architecture_id: str) -> Path:
+        """The folder that a user deploys."""
+        return self.path / "bundles" / architecture_id
