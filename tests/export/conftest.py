@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from export.bundle import write_bundle
+from export.certificate import Certificate, certify
+from export.manifest import Manifest, Normalisation, Quality
+from export.to_onnx import export_onnx
+from tests.export.runtime_device import RuntimeDevice, measurement
+from tests.export.small_network import HEIGHT, MEAN, STD, WIDTH, small_network
+
+NORMALISATION = Normalisation(mean=MEAN, std=STD)
+
+
+def certificate_for(path: Path, budget_ms: float = 5.0) -> Certificate:
+    certificate = certify(measurement(path), budget_ms=budget_ms, noise_floor_percent=2.0)
+    assert isinstance(certificate, Certificate)
+    return certificate
+
+
+@pytest.fixture
+def make_bundle(tmp_path: Path) -> Callable[..., Manifest]:
+    """Writes a certified bundle of the small network to ``tmp_path / "bundle"``; settings override."""
+
+    def make(classes: int = 2, **settings: object) -> Manifest:
+        network = small_network(classes)
+        measured = export_onnx(network, tmp_path / "measured.onnx", height=HEIGHT, width=WIDTH)
+        defaults = {
+            "architecture": {"space": "portrait", "stages": [1, 2]},
+            "parameters": sum(p.numel() for p in network.parameters()),
+            "height": HEIGHT,
+            "width": WIDTH,
+            "classes": ["background", "person", "hair", "face", "hat"][:classes],
+            "normalisation": NORMALISATION,
+            "quality": [Quality(metric="mean_iou", value=0.9, data="synthetic")],
+            "certificates": [certificate_for(measured)],
+            "model_path": measured,
+            "reproduce": "latseg export run-1 --winner 2",
+            "get_device": lambda name: RuntimeDevice(name=name),
+        }
+        return write_bundle(tmp_path / "bundle", network, **{**defaults, **settings})
+
+    return make

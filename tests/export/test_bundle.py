@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from devices.errors import UserError
+from export.manifest import Manifest
+from export.parity_sample import smooth_picture
+from export.to_onnx import export_onnx
+from tests.export.conftest import certificate_for
+from tests.export.runtime_device import RuntimeDevice
+from tests.export.small_network import HEIGHT, WIDTH, small_network
+
+Make = Callable[..., Manifest]
+ALL_FORMATS = ("onnx", "onnx-dynamic", "onnx-uint8", "openvino")
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_every_file_is_described_by_its_hash(make_bundle: Make, tmp_path: Path) -> None:
+    manifest = make_bundle(formats=ALL_FORMATS)
+    folder = tmp_path / "bundle"
+    assert names(folder) == {file.path for file in manifest.files} | {"manifest.json"}
+    for file in manifest.files:
+        content = (folder / file.path).read_bytes()
+        assert file.sha256 == hashlib.sha256(content).hexdigest()
+        assert file.bytes == len(content)
+
+
+def test_certified_file_is_the_measured_file(make_bundle: Make, tmp_path: Path) -> None:
+    manifest = make_bundle()
+    assert (tmp_path / "bundle" / "model.onnx").read_bytes() == (tmp_path / "measured.onnx").read_bytes()
+    assert manifest.certificates[0].model_sha256 == manifest.file("onnx").sha256
+    assert manifest.file("onnx").measured_ms == 4.0
+
+
+def test_every_model_file_was_run_beside_torch(make_bundle: Make) -> None:
+    manifest = make_bundle(formats=ALL_FORMATS, photographs=[smooth_picture(50, 70, 5)])
+    for name in ALL_FORMATS:
+        file = manifest.file(name)
+        assert file.executed
+        assert file.parity_mask_iou is not None
+        assert file.parity_mask_iou > 0.99
+        if name == "onnx-uint8":
+            assert file.parity_max_abs is None
+        else:
+            assert file.parity_max_abs is not None
+            assert file.parity_max_abs < 1e-5
+    assert manifest.file("openvino").path == "model.onnx"
+    assert manifest.file("openvino").measured_ms is None  # certified on another runtime
+
+
+def test_runtime_that_is_missing_is_not_claimed(make_bundle: Make) -> None:
+    manifest = make_bundle(
+        formats=ALL_FORMATS, get_device=lambda name: RuntimeDevice(name=name, usable=name != "openvino")
+    )
+    file = manifest.file("openvino")
+    assert not file.executed
+    assert file.parity_mask_iou is None
+    assert file.note.endswith("not executed: not installed")
+    assert manifest.file("onnx").executed
+
+
+def test_onnx_is_always_there(make_bundle: Make) -> None:
+    manifest = make_bundle(formats=["onnx-uint8", "onnx-uint8"])
+    assert [file.format for file in manifest.files][:2] == ["onnx", "onnx-uint8"]
+
+
+@pytest.mark.parametrize("name", ["tensorrt", "ONNX", ""])
+def test_format_that_cannot_be_checked_here(make_bundle: Make, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="expected onnx or onnx-dynamic or onnx-uint8 or openvino"):
+        make_bundle(formats=["onnx", name])
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_certificate_of_another_file(make_bundle: Make, tmp_path: Path) -> None:
+    other = export_onnx(small_network(seed=1), tmp_path / "other.onnx", height=HEIGHT, width=WIDTH)
+    with pytest.raises(UserError, match="certificate: got one for a file with SHA-256"):
+        make_bundle(certificates=[certificate_for(other)])
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_model_of_another_network(make_bundle: Make, tmp_path: Path) -> None:
+    other = export_onnx(small_network(seed=1), tmp_path / "other.onnx", height=HEIGHT, width=WIDTH)
+    with pytest.raises(UserError, match="the file is not of this network"):
+        make_bundle(model_path=other, certificates=())
+
+
+def test_file_is_exported_where_none_is_given(make_bundle: Make, tmp_path: Path) -> None:
+    make_bundle(model_path=None)  # deterministic, so the certificate fits
+    assert (tmp_path / "bundle" / "model.onnx").read_bytes() == (tmp_path / "measured.onnx").read_bytes()
+
+
+def test_new_bundle_replaces_the_old_one(make_bundle: Make, tmp_path: Path) -> None:
+    make_bundle(formats=ALL_FORMATS)
+    make_bundle()
+    assert "model_uint8.onnx" not in names(tmp_path / "bundle")
+    assert names(tmp_path) == {"bundle", "measured.onnx"}
+
+
+def test_failure_leaves_the_old_bundle(make_bundle: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_bundle()
+    before = {path.name: path.read_bytes() for path in (tmp_path / "bundle").iterdir()}
+
+    def full(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("export.bundle.readme", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        make_bundle(formats=ALL_FORMATS)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "bundle").iterdir()} == before
+    assert names(tmp_path) == {"bundle", "measured.onnx"}
+
+
+def test_rename_that_fails_brings_the_old_bundle_back(
+    make_bundle: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_bundle()
+    rename = Path.rename
+
+    def fails(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(UserError, match="Input/output error"):
+        make_bundle()
+    assert "manifest.json" in names(tmp_path / "bundle")
+
+
+def test_folder_with_other_things_is_not_replaced(make_bundle: Make, tmp_path: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match="which holds something else"):
+        make_bundle()
+    assert names(tmp_path / "bundle") == {"thesis.tex"}
+
+
+def test_photographs_do_not_enter_the_bundle(make_bundle: Make, tmp_path: Path) -> None:
+    make_bundle()
+    plain = {path.name: path.read_bytes() for path in (tmp_path / "bundle").iterdir()}
+    make_bundle(photographs=[np.full((HEIGHT, WIDTH, 3), 200, np.uint8)])
+    assert (tmp_path / "bundle" / "parity.safetensors").read_bytes() == plain["parity.safetensors"]
+
+
+def test_readme_tells_the_deployer(make_bundle: Make, tmp_path: Path) -> None:
+    manifest = make_bundle(formats=ALL_FORMATS)
+    text = (tmp_path / "bundle" / "README.md").read_text()
+    for word in [
+        manifest.certificates[0].statement, "0 background, 1 person", "mean_iou: 0.9000 on synthetic", "letterbox",
+        "mean = [0.485, 0.456, 0.406]", "latseg export run-1 --winner 2", "`model_uint8.onnx`", "1 x 3 x 32 x 48",
+    ]:  # fmt: skip
+        assert word in text
+    make_bundle(certificates=(), quality=())
+    text = (tmp_path / "bundle" / "README.md").read_text()
+    assert "Not certified" in text
+    assert "Not evaluated" in text
