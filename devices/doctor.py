@@ -1,0 +1,98 @@
+"""What can be measured on this machine, and what would spoil it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from devices import hardware
+from devices.registry import device_names, get_device
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "KMP_AFFINITY")
+_CALM_LOAD_PER_CORE = 0.5
+_STEADY_GOVERNORS = frozenset({"performance"})
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatus:
+    """One device and whether it can be used here."""
+
+    name: str
+    available: bool
+    reason: str
+    """Why not, with the remedy; empty where it is available."""
+    runtime: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warning_:  # noqa: N801 - ``Warning`` is a built-in
+    """Something that makes measurements worse, and what to do about it."""
+
+    what: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The findings."""
+
+    devices: tuple[DeviceStatus, ...]
+    warnings: tuple[Warning_, ...]
+
+
+def diagnose() -> Diagnosis:
+    """Looks at the devices and at the machine; takes milliseconds and measures nothing."""
+    devices = tuple(_status(name) for name in device_names())
+    missing = [
+        Warning_(f"device {device.name} cannot be used", device.reason) for device in devices if not device.available
+    ]
+    return Diagnosis(devices, tuple(missing + _load() + _cores() + _governor() + _virtual() + _variables()))
+
+
+def _status(name: str) -> DeviceStatus:
+    device = get_device(name)
+    status = device.availability()
+    if not status.available:
+        return DeviceStatus(name, False, f"{status.reason}: {status.remedy}", "", "")
+    info = device.info()
+    return DeviceStatus(name, True, "", info.runtime, info.runtime_version)
+
+
+def _load() -> list[Warning_]:
+    load, cores = hardware.load_average(), hardware.core_count()
+    if load is None or load <= _CALM_LOAD_PER_CORE * cores:
+        return []
+    what = f"load average {load:.1f} on {cores} cores: other processes disturb the timing"
+    return [Warning_(what, "close other programs; results stay usable, but take longer and have wider intervals")]
+
+
+def _cores() -> list[Warning_]:
+    cores = hardware.core_count()
+    if cores > 1:
+        return []
+    what = "only one core: the operating system runs on the core that is measured"
+    return [Warning_(what, "allow this process more cores, or expect wider intervals")]
+
+
+def _governor() -> list[Warning_]:
+    governor = hardware.frequency_governor()
+    if governor is None or governor in _STEADY_GOVERNORS:
+        return []
+    what = f"frequency governor {governor!r}: the clock changes while measuring"
+    return [Warning_(what, "sudo cpupower frequency-set --governor performance")]
+
+
+def _virtual() -> list[Warning_]:
+    if not hardware.is_virtual():
+        return []
+    what = "virtual machine: neighbours that cannot be seen from here change its speed"
+    return [Warning_(what, "trust normalised latencies, not raw ones, and look at the noise floor")]
+
+
+def _variables() -> list[Warning_]:
+    return [
+        Warning_(f"environment variable {name}={os.environ[name]} may change the runtimes' threads", f"unset {name}")
+        for name in _THREAD_VARIABLES
+        if name in os.environ
+    ]
