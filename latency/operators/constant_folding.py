@@ -127,7 +127,7 @@ def _evaluate(
     node: onnx.NodeProto, feeds: dict[str, NDArray[np.generic]], opsets: Sequence[onnx.OperatorSetIdProto]
 ) -> dict[str, NDArray[np.generic]] | None:
     """Outputs of one node by ONNX's reference implementation; None where that has no such operator."""
-    from onnx.reference import ReferenceEvaluator  # noqa: PLC0415 - slow to import, seldom needed
+    from onnx.reference import ReferenceEvaluator
 
     outputs = [name for name in node.output if name]
     inputs = [helper.make_empty_tensor_value_info(name) for name in feeds]

@@ -48,7 +48,7 @@ def from_onnx(model: onnx.ModelProto | Path, input_shapes: Mapping[str, Shape] |
 
 
 def _load(path: Path) -> onnx.ModelProto:
-    from devices.model_file import check_model  # noqa: PLC0415 - not needed for models in memory
+    from devices.model_file import check_model
 
     return check_model(path)
 

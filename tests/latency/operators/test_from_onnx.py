@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import numpy_helper
 from onnx.parser import parse_model
+from torch import nn
+from torch.nn import functional
 
 from devices.errors import UserError
 from latency.operators import builders
@@ -211,7 +214,7 @@ class TestErrors:
             from_onnx(model("y = Relu(x)", inputs="float[1,3,h,w] x"))
 
     def test_unknown_input(self) -> None:
-        with pytest.raises(UserError, match="'image'.*x"):
+        with pytest.raises(UserError, match=r"'image'.*x"):
             from_onnx(model("y = Relu(x)"), {"image": (1, 3, 8, 8)})
 
     @pytest.mark.parametrize("shape", [(1, 4, 8, 8), (1, 3, 8), (1, 3, 0, 8)])
@@ -250,7 +253,7 @@ class TestErrors:
             from_onnx(model("c = Conv(x, w, b) y = Add(c, x)", weights=CONV))
 
     def test_missing_file(self, tmp_path: Path) -> None:
-        with pytest.raises(UserError, match="none.onnx"):
+        with pytest.raises(UserError, match=r"none\.onnx"):
             from_onnx(tmp_path / "none.onnx")
 
 
@@ -263,10 +266,6 @@ def test_the_given_model_is_left_alone() -> None:
 
 @pytest.fixture(scope="module")
 def torch_net():  # type: ignore[no-untyped-def]
-    import torch
-    from torch import nn
-    from torch.nn import functional
-
     class Net(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -309,8 +308,6 @@ def expected_net(size: int) -> tuple[builders.Operator, ...]:
 @pytest.mark.parametrize("dynamic", [False, True])
 @pytest.mark.parametrize("opset", [11, 13, 16, 17, 18, 20])
 def test_torch_export(torch_net, opset: int, dynamic: bool) -> None:  # type: ignore[no-untyped-def]
-    import torch
-
     file = io.BytesIO()
     axes = {"dynamic_axes": {"image": {0: "n", 2: "h", 3: "w"}}} if dynamic else {}
     with warnings.catch_warnings():

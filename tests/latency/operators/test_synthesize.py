@@ -7,6 +7,7 @@ from random import Random
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from onnx import numpy_helper
@@ -20,8 +21,6 @@ from tests.latency.graphs import random_graph, random_graphs, small_net
 
 
 def run(model: onnx.ModelProto) -> list[np.ndarray]:
-    import onnxruntime
-
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3

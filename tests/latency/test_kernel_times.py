@@ -1,0 +1,82 @@
+"""Operator times find their operators, and none is lost."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from devices.measurement import OperatorTime
+from latency.kernel_times import join
+from latency.operators.from_onnx import from_onnx
+from latency.operators.operator import OperatorGraph
+from latency.operators.synthesize import to_model, with_tensor_names
+from tests.latency.graphs import random_graphs, small_net
+from tests.latency.measurements import row
+
+NAMED = with_tensor_names(small_net())
+ALL = tuple(row(f"t{position}", 0.1 * (position + 1)) for position in range(10))
+
+
+def test_one_row_for_each_operator() -> None:
+    kernels = join(NAMED, ALL)
+    assert [kernel.operators for kernel in kernels] == [(position,) for position in range(10)]
+    assert [kernel.ms for kernel in kernels] == pytest.approx([0.1 * (position + 1) for position in range(10)])
+
+
+def test_graph_read_from_the_file_joins_as_well() -> None:
+    assert join(from_onnx(to_model(small_net())), ALL) == join(NAMED, ALL)
+
+
+def test_tensor_inside_an_operator() -> None:
+    rows = (row("t0_linear", 0.3), row("t0", 0.2), *ALL[1:])
+    kernels = join(NAMED, rows)
+    assert kernels[0].operators == (0,)
+    assert kernels[0].ms == pytest.approx(0.5)
+
+
+def test_operator_without_a_row_is_covered_by_its_reader() -> None:
+    # Operator 6 (convolution) was fused into 7 (concatenation), which it feeds; 2 and 3 (the gate) into 4.
+    rows = tuple(one for position, one in enumerate(ALL) if position not in (2, 3, 6))
+    kernels = {kernel.operators: kernel.ms for kernel in join(NAMED, rows)}
+    assert kernels[(2, 3, 4)] == pytest.approx(0.5)
+    assert kernels[(6, 7)] == pytest.approx(0.8)
+
+
+def test_last_operator_without_a_row_is_covered_by_its_source() -> None:
+    kernels = join(NAMED, ALL[:-1])
+    assert kernels[-1].operators == (8, 9)
+
+
+def test_rows_that_match_nothing_are_spread_in_proportion() -> None:
+    kernels = join(NAMED, (row("t3", 3.0), row("t9", 1.0), row("a constant", 2.0)))
+    assert [kernel.ms for kernel in kernels] == pytest.approx([4.5, 1.5])
+
+
+def test_row_that_makes_tensors_of_two_operators() -> None:
+    both = OperatorTime("Conv+Add", ("t4", "t5"), (), 1.0)
+    rest = tuple(one for position, one in enumerate(ALL) if position not in (4, 5))
+    assert [kernel.operators for kernel in join(NAMED, (both, *rest)) if 5 in kernel.operators] == [(4, 5)]
+
+
+def test_no_rows_no_times() -> None:
+    assert join(NAMED, ()) == ()
+    assert join(NAMED, (row("elsewhere", 1.0),)) == ()
+
+
+@given(random_graphs(), st.integers(0, 10**6))
+@settings(deadline=None, max_examples=100)
+def test_the_sum_is_kept_and_each_operator_covered_at_most_once(graph: OperatorGraph, seed: int) -> None:
+    rng = Random(seed)
+    named = with_tensor_names(graph)
+    names = [*(f"t{position}" for position in range(len(graph.operators))), "lost", "t0_linear"]
+    rows = [row(name, rng.random() + 0.01) for name in names if rng.random() < 0.7]
+    kernels = join(named, rows)
+    if not kernels:
+        assert not {one.outputs[0] for one in rows} - {"lost"}
+        return
+    assert sum(kernel.ms for kernel in kernels) == pytest.approx(sum(one.ms for one in rows))
+    covered = [position for kernel in kernels for position in kernel.operators]
+    assert len(covered) == len(set(covered))

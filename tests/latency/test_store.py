@@ -1,0 +1,278 @@
+"""The store keeps what it acknowledged, whatever happens to its writers, and says what is wrong with its file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from devices.errors import UserError
+from devices.measurement import FailedMeasurement, NoiseFloor
+from latency.operators.synthesize import with_tensor_names
+from latency.schema import SCHEMA_VERSION, user_errors
+from latency.store import MeasurementStore
+from tests.latency.graphs import small_net
+from tests.latency.measurements import INFO, OTHER, measurement, row
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "workspace" / "measurements.sqlite"
+
+
+def writer(path: Path, prefix: str, count: int) -> subprocess.Popen[str]:
+    arguments = [sys.executable, "-m", "tests.latency.store_writer", str(path), prefix, str(count)]
+    return subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def check_integrity(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_measurements_come_back_whole(path: Path) -> None:
+    taken = measurement(operators=(row("t0", 1.5), row("t9", 0.5)))
+    graph = with_tensor_names(small_net())
+    with MeasurementStore(path) as store:
+        store.add_measurement(taken, graph, source="winner")
+    with MeasurementStore(path) as store:
+        (stored,) = store.measurements(INFO.fingerprint)
+        assert store.devices() == [INFO]
+    assert stored.measurement == taken
+    assert stored.graph == graph
+    assert [operator.tensors for operator in stored.graph.operators] == [o.tensors for o in graph.operators]
+    assert stored.source == "winner"
+
+
+def test_devices_are_kept_apart(path: Path) -> None:
+    with MeasurementStore(path) as store:
+        store.add_measurement(measurement("a"), small_net(), source="campaign")
+        store.add_measurement(measurement("b", device=OTHER), small_net(), source="campaign")
+        assert store.measured_labels(INFO.fingerprint) == {"a"}
+        assert store.measured_labels(OTHER.fingerprint) == {"b"}
+        assert store.devices() == [INFO, OTHER]
+
+
+def test_samples_join_operator_times(path: Path) -> None:
+    graph = with_tensor_names(small_net())
+    with MeasurementStore(path) as store:
+        store.add_measurement(measurement(operators=(row("t3", 1.5), row("t9", 0.5))), graph, source="campaign")
+        (sample,) = store.samples(INFO.fingerprint)
+    assert sample.graph == graph
+    assert not sample.single_operator
+    assert sum(kernel.ms for kernel in sample.kernels) == pytest.approx(sample.latency_ms)
+    assert sample.kernels[0].operators == (0, 1, 2, 3)
+
+
+def test_samples_take_the_median_of_a_label(path: Path) -> None:
+    with MeasurementStore(path) as store:
+        for latency_ms in (2.0, 9.0, 3.0):
+            taken = measurement(latency_ms=latency_ms, operators=(row("t9", latency_ms),))
+            store.add_measurement(taken, with_tensor_names(small_net()), source="campaign")
+        (sample,) = store.samples(INFO.fingerprint)
+        assert len(store.measurements(INFO.fingerprint)) == 3
+    assert sample.latency_ms == 3.0
+    assert sum(kernel.ms for kernel in sample.kernels) == pytest.approx(3.0)
+
+
+def test_samples_by_source(path: Path) -> None:
+    with MeasurementStore(path) as store:
+        store.add_measurement(measurement("net"), small_net(), source="campaign")
+        store.add_measurement(measurement("operator"), small_net(4), source="operator")
+        assert [sample.label for sample in store.samples(INFO.fingerprint, sources={"operator"})] == ["operator"]
+        assert [sample.single_operator for sample in store.samples(INFO.fingerprint)] == [False, True]
+        with pytest.raises(UserError, match="rumour"):
+            store.add_measurement(measurement(), small_net(), source="rumour")
+
+
+def test_references_noise_floors_and_failures(path: Path) -> None:
+    with MeasurementStore(path) as store:
+        assert store.nominal_reference_ms(INFO) is None
+        assert store.noise_floor(INFO) is None
+        store.remember_reference(INFO, 1.0)
+        store.remember_reference(INFO, 1.25)
+        store.remember_noise_floor(INFO, NoiseFloor(1.5, 12.0, 20))
+        store.add_failure(FailedMeasurement("bad", "cd" * 32, INFO, "it crashed", "now"), source="campaign")
+        assert store.nominal_reference_ms(INFO) == 1.25
+        assert store.nominal_reference_ms(OTHER) is None
+        assert store.noise_floor(INFO) == NoiseFloor(1.5, 12.0, 20)
+        assert [(failure.label, failure.reason) for failure in store.failures(INFO.fingerprint)] == [
+            ("bad", "it crashed")
+        ]
+        assert store.measured_labels(INFO.fingerprint) == set()
+
+
+@pytest.mark.parametrize("table", ["devices", "graphs", "measurements", "failures", "reference_times", "noise_floors"])
+@pytest.mark.parametrize("change", ["DELETE FROM {}", "UPDATE {} SET rowid = rowid"])
+def test_nothing_can_be_changed(path: Path, table: str, change: str) -> None:
+    with MeasurementStore(path) as store:
+        store.add_measurement(measurement(), small_net(), source="user")
+        store.add_failure(FailedMeasurement("bad", "", INFO, "it crashed"), source="user")
+        store.remember_reference(INFO, 1.0)
+        store.remember_noise_floor(INFO, NoiseFloor(1.5, 12.0, 20))
+    with closing(sqlite3.connect(path)) as connection, pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        connection.execute(change.format(table))
+
+
+def test_a_failed_write_leaves_nothing_behind(path: Path) -> None:
+    with MeasurementStore(path) as store:
+        with pytest.raises(sqlite3.IntegrityError):
+            store.add_measurement(measurement("a", float("nan")), small_net(), source="user")
+        assert store.devices() == []
+        store.add_measurement(measurement("b"), small_net(), source="user")
+        assert store.measured_labels(INFO.fingerprint) == {"b"}
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_killed_writers_lose_nothing_they_acknowledged(path: Path) -> None:
+    rng = Random(0)
+    acknowledged: set[str] = set()
+    for attempt in range(8):
+        process = writer(path, f"run{attempt}", 10_000)
+        assert process.stdout is not None
+        for _ in range(rng.randint(1, 40)):
+            acknowledged.add(process.stdout.readline().strip())
+        os.kill(process.pid, signal.SIGKILL)
+        # The last line may be cut off by the kill.
+        acknowledged.update(
+            line.strip() for line in process.stdout.read().splitlines(keepends=True) if line.endswith("\n")
+        )
+        process.wait()
+        process.stdout.close()
+        check_integrity(path)
+        with MeasurementStore(path) as store:
+            stored = store.measured_labels(INFO.fingerprint)
+        assert acknowledged <= stored
+        assert len(stored - acknowledged) <= attempt + 1, "more than the measurement in flight was added unheard"
+    with MeasurementStore(path) as store:
+        assert len(store.measurements(INFO.fingerprint)) == len(stored)
+
+
+def test_two_writers_at_once(path: Path) -> None:
+    processes = [writer(path, prefix, 60) for prefix in ("first", "second")]
+    for process in processes:
+        process.communicate(timeout=120)
+        assert process.returncode == 0
+    check_integrity(path)
+    with MeasurementStore(path) as store:
+        expected = {f"{prefix}-{number}" for prefix in ("first", "second") for number in range(60)}
+        assert store.measured_labels(INFO.fingerprint) == expected
+        assert len(store.measurements(INFO.fingerprint)) == 120
+
+
+def test_newer_schema(path: Path) -> None:
+    MeasurementStore(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 6}")
+    with pytest.raises(UserError, match=rf"version {SCHEMA_VERSION + 6}.*upgrade latseg"):
+        MeasurementStore(path)
+
+
+def test_another_programs_database(path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE recipes (name TEXT)")
+    with pytest.raises(UserError, match="another program"):
+        MeasurementStore(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+
+
+def test_not_a_database(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"these are not the pages of a database" * 100)
+    with pytest.raises(UserError, match="intact SQLite file"):
+        MeasurementStore(path)
+
+
+def test_damaged_pages(path: Path) -> None:
+    with MeasurementStore(path) as store:
+        for number in range(30):
+            store.add_measurement(measurement(f"net{number}"), small_net(), source="user")
+    content = bytearray(path.read_bytes())
+    page = 4096
+    content[page:] = b"\xa5" * (len(content) - page)
+    path.write_bytes(bytes(content))
+    with pytest.raises(UserError, match="intact SQLite file"), MeasurementStore(path) as store:
+        store.measurements(INFO.fingerprint)
+
+
+def test_truncated_file(path: Path) -> None:
+    with MeasurementStore(path) as store:
+        for number in range(30):
+            store.add_measurement(measurement(f"net{number}"), small_net(), source="user")
+    path.write_bytes(path.read_bytes()[: 3 * 4096 + 100])
+    with pytest.raises(UserError, match="intact SQLite file"), MeasurementStore(path) as store:
+        store.measurements(INFO.fingerprint)
+
+
+def test_record_that_is_not_json(path: Path) -> None:
+    with MeasurementStore(path) as store:
+        store.add_measurement(measurement(), small_net(), source="user")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TRIGGER measurements_update")
+        connection.execute("UPDATE measurements SET measurement = '{\"label\": 3'")
+        connection.commit()
+    with MeasurementStore(path) as store, pytest.raises(UserError, match="intact SQLite file"):
+        store.measurements(INFO.fingerprint)
+
+
+def test_full_disk(path: Path) -> None:
+    with MeasurementStore(path) as store:
+        store.add_measurement(measurement("kept"), small_net(), source="user")
+        pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+        store._connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(UserError, match=r"full.*free some space"):
+            store.add_measurement(measurement("large", blocks=5000), small_net(), source="user")
+    check_integrity(path)
+    with MeasurementStore(path) as store:
+        assert store.measured_labels(INFO.fingerprint) == {"kept"}
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder in which nobody can write")
+def test_folder_that_cannot_be_made() -> None:
+    with pytest.raises(UserError, match="permissions"):
+        MeasurementStore(Path("/proc/self/latseg/measurements.sqlite"))
+
+
+def test_path_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("text")
+    with pytest.raises(UserError, match="can be written"):
+        MeasurementStore(tmp_path / "file" / "measurements.sqlite")
+
+
+def test_path_that_is_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="can be written"):
+        MeasurementStore(tmp_path)
+
+
+def test_write_to_a_read_only_file(path: Path) -> None:
+    MeasurementStore(path).close()
+    with (
+        closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection,
+        pytest.raises(UserError, match="permissions"),
+        user_errors(path),
+    ):
+        connection.execute("INSERT INTO graphs VALUES ('key', 'graph')")
+
+
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_that_cannot_be_written(path: Path) -> None:
+    MeasurementStore(path).close()
+    path.chmod(0o444)
+    path.parent.chmod(0o555)
+    try:
+        with pytest.raises(UserError, match="permissions"), MeasurementStore(path) as store:
+            store.add_measurement(measurement(), small_net(), source="user")
+    finally:
+        path.parent.chmod(0o755)
