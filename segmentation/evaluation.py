@@ -1,0 +1,62 @@
+"""Judges a net on a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sized
+from contextlib import contextmanager
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import Dataset
+
+from segmentation.data.source import batch_of
+from segmentation.losses import match_size
+from segmentation.metrics import ConfusionMatrix, Quality
+from segmentation.normalisation import normalise
+
+
+def evaluate(
+    network: nn.Module,
+    dataset: Dataset[tuple[Tensor, Tensor]],
+    input_size: tuple[int, int],
+    *,
+    batch_size: int = 8,
+    limit: int | None = None,
+) -> Quality:
+    """Scores of ``network`` on ``dataset``, or on its first ``limit`` pairs.
+
+    Images are resized to ``input_size`` (height, width) and normalised; logits are resized to the masks' own size
+    before the largest is taken, so that nets of different input sizes are judged on the same pixels. The net is in
+    evaluation mode meanwhile and back in its own mode afterwards.
+    """
+    count = len(cast("Sized", dataset))
+    if limit is not None:
+        count = min(count, limit)
+    matrix: ConfusionMatrix | None = None
+    with evaluating(network), torch.inference_mode():
+        for start in range(0, count, batch_size):
+            images, masks = batch_of(dataset, range(start, min(start + batch_size, count)))
+            logits = match_size(network(normalise(resized(images, input_size))), masks.shape[-2:])
+            matrix = matrix or ConfusionMatrix(logits.shape[1])
+            matrix.update(logits.argmax(1), masks)
+    return (matrix or ConfusionMatrix(2)).quality(count)
+
+
+def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Images (``batch x 3 x h x w``) at ``size``; averaged where they shrink, as Pillow does it."""
+    if tuple(images.shape[-2:]) == tuple(size):
+        return images
+    return functional.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=True)
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Puts the net into evaluation mode and back into the mode that it was in."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)

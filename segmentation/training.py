@@ -1,0 +1,243 @@
+"""Trains one net: cross-entropy and Dice, a teacher where there is one, a moving average of the weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from segmentation.augmentation import Augmentation
+from segmentation.data.source import DataSource, batch_of
+from segmentation.ema import MovingAverage
+from segmentation.errors import DataError
+from segmentation.evaluation import evaluate, evaluating, resized
+from segmentation.interrupts import uninterrupted
+from segmentation.losses import distillation, segmentation_loss
+from segmentation.metrics import Quality
+from segmentation.normalisation import normalise
+from segmentation.training_settings import TrainSettings
+from segmentation.training_state import EpochRecord, TrainingState
+
+_LARGEST_GRADIENT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where training stands after an update."""
+
+    epoch: int
+    """Counted from 1."""
+    epochs: int
+    step: int
+    """Updates done."""
+    steps: int
+    loss: float
+    quality: Quality | None
+    """Of the last look at the validation split."""
+    best_mean_iou: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """The trained net (weights of the moving average, evaluation mode) and its quality on the validation split."""
+
+    network: nn.Module
+    quality: Quality
+    epochs: int
+    steps: int
+    checkpoint: Path | None
+    seconds: float
+    history: tuple[EpochRecord, ...]
+
+
+def train(
+    network: nn.Module,
+    source: DataSource,
+    settings: TrainSettings,
+    *,
+    teacher: nn.Module | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> TrainingResult:
+    """Trains ``network`` in place and leaves it with the weights of the moving average.
+
+    The checkpoint is written after every epoch, and on Ctrl-C, which is then raised on. With ``resume`` training goes
+    on from an existing checkpoint and ends as it would have ended without the interruption; it starts at the beginning
+    when there is none. The teacher, which stays as it is, sees the same images as the net.
+
+    Raises:
+        DataError: settings or data differ from the checkpoint's, a file cannot be read or written, or the loss is no
+            longer finite.
+    """
+    state = _new_state(network, source, settings)
+    if resume and checkpoint is not None and checkpoint.exists():
+        state.restore(checkpoint)
+    per_epoch = max(1, len(source.train) // settings.batch_size)
+    steps = settings.steps or settings.epochs * per_epoch
+    run = _Run(state, teacher, per_epoch, steps)
+    with _threads(settings.threads):
+        try:
+            while len(state.history) < run.epochs:
+                run.epoch(on_progress)
+                _save(state, checkpoint)
+        except KeyboardInterrupt:
+            _save(state, checkpoint)
+            raise
+    network.load_state_dict(state.average.network.state_dict())
+    network.eval()
+    assert state.quality is not None  # the last epoch is always judged
+    return TrainingResult(
+        network, state.quality, len(state.history), steps, checkpoint, state.seconds, tuple(state.history)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    state: TrainingState
+    teacher: nn.Module | None
+    per_epoch: int
+    steps: int
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs; the last one may be cut short."""
+        return -(-self.steps // self.per_epoch)
+
+    def epoch(self, on_progress: Callable[[Progress], None] | None) -> None:
+        """Goes on to the end of the epoch that is under way and judges it."""
+        state = self.state
+        state.network.train()
+        end = min(self.steps, (len(state.history) + 1) * self.per_epoch)
+        while state.step < end:
+            loss = self._update()
+            if on_progress is not None and state.step < end:
+                on_progress(self._progress(loss))
+        loss = state.losses[-1]
+        self._finish_epoch()
+        if on_progress is not None:
+            on_progress(self._progress(loss))
+
+    def _update(self) -> float:
+        state = self.state
+        loss = self._loss(*self._batch())
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise DataError(
+                f"training loss at step {state.step}", seen=value, expected="a finite number",
+                remedy="lower the learning rate",
+            )  # fmt: skip
+        state.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(state.network.parameters(), _LARGEST_GRADIENT)
+        for group in state.optimiser.param_groups:
+            group["lr"] = state.settings.rate(state.step, self.steps)
+        with uninterrupted():
+            state.optimiser.step()
+            state.average.update(state.network, state.step)
+            state.step += 1
+            state.losses.append(value)
+        return value
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        """Augmented images in 0..1 and masks, large enough for the net and for the teacher."""
+        settings, source = self.state.settings, self.state.source
+        epoch, position = divmod(self.state.step, self.per_epoch)
+        order = _order(len(source.train), settings.batch_size, _generator(settings.seed, 0, epoch))
+        start = position * settings.batch_size
+        images, masks = batch_of(source.train, order[start : start + settings.batch_size])
+        size = _larger(settings.input_size, settings.teacher_input_size if self.teacher is not None else None)
+        images, masks = resized(images, size), _resized_masks(masks, size)
+        if not settings.augment:
+            return images, masks
+        generator = _generator(settings.seed, 1, self.state.step)
+        return Augmentation()(images, masks, generator, flip_swaps=source.flip_swaps)
+
+    def _loss(self, images: Tensor, masks: Tensor) -> Tensor:
+        settings = self.state.settings
+        logits = self.state.network(normalise(resized(images, settings.input_size)))
+        masks = _resized_masks(masks, settings.input_size)
+        loss = segmentation_loss(logits, masks, dice_weight=settings.dice_weight)
+        if self.teacher is None or settings.distillation_weight == 0:
+            return loss
+        with evaluating(self.teacher), torch.no_grad():
+            taught = self.teacher(normalise(resized(images, settings.teacher_input_size or settings.input_size)))
+        return loss + settings.distillation_weight * distillation(logits, taught, temperature=settings.temperature)
+
+    def _finish_epoch(self) -> None:
+        state, settings = self.state, self.state.settings
+        last = state.step == self.steps
+        number, mean_iou = len(state.history) + 1, None
+        if last or number % settings.evaluate_every == 0:
+            limit = None if last else settings.evaluate_limit
+            quality = evaluate(state.average.network, state.source.validation, settings.input_size, limit=limit)
+            state.quality, mean_iou = quality, quality.mean_iou
+        with uninterrupted():
+            state.history.append(EpochRecord(number, sum(state.losses) / len(state.losses), mean_iou))
+            state.losses.clear()
+
+    def _progress(self, loss: float) -> Progress:
+        state = self.state
+        return Progress(
+            epoch=(state.step - 1) // self.per_epoch + 1,
+            epochs=self.epochs,
+            step=state.step,
+            steps=self.steps,
+            loss=loss,
+            quality=state.quality,
+            best_mean_iou=state.best_mean_iou,
+            seconds=state.seconds,
+        )
+
+
+def _new_state(network: nn.Module, source: DataSource, settings: TrainSettings) -> TrainingState:
+    # Weights are matrices or kernels; biases and batch normalisation are vectors and are not decayed.
+    decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    free = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": free, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW([group for group in groups if group["params"]], lr=settings.learning_rate)
+    return TrainingState(network, MovingAverage(network, settings.ema_decay), optimiser, settings, source)
+
+
+def _save(state: TrainingState, checkpoint: Path | None) -> None:
+    if checkpoint is not None:
+        with uninterrupted():
+            state.save(checkpoint)
+
+
+def _order(count: int, batch_size: int, generator: torch.Generator) -> list[int]:
+    """A shuffled pass over the data; where a batch asks for more images than there are, several passes."""
+    passes = max(1, -(-batch_size // count))
+    return torch.cat([torch.randperm(count, generator=generator) for _ in range(passes)]).tolist()
+
+
+def _generator(seed: int, purpose: int, number: int) -> torch.Generator:
+    # Multiplying by odd constants keeps the streams of neighbouring seeds, purposes and numbers apart.
+    mixed = (seed * 0x9E3779B97F4A7C15 + purpose * 0xC2B2AE3D27D4EB4F + number * 0x165667B19E3779F9) % 2**63
+    return torch.Generator().manual_seed(mixed)
+
+
+def _larger(size: tuple[int, int], other: tuple[int, int] | None) -> tuple[int, int]:
+    return size if other is None else (max(size[0], other[0]), max(size[1], other[1]))
+
+
+def _resized_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
+    if tuple(masks.shape[-2:]) == tuple(size):
+        return masks
+    return nn.functional.interpolate(masks.unsqueeze(1).float(), size=size, mode="nearest-exact").squeeze(1).long()
+
+
+@contextmanager
+def _threads(threads: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
