@@ -69,9 +69,7 @@ class Run:
     def evolve(self, until: int) -> None:
         """Runs generations until there are so many trials, or until no new feasible candidate is found."""
         while len(self.trials) < until and not self.exhausted:
-            before = len(self.trials)
-            self._run_generation(until)
-            self.exhausted = len(self.trials) == before
+            self.exhausted = not self._run_generation(until)
 
     def report(self, stage: str, done: int, total: int, note: str = "") -> None:
         """Tells the callback."""
@@ -90,7 +88,8 @@ class Run:
             )
         )
 
-    def _run_generation(self, until: int) -> None:
+    def _run_generation(self, until: int) -> list[Trial]:
+        """The generation's trials, those included that were stored before an interruption."""
         begun = {trial.architecture for trial in self.trials if trial.generation == self.generation}
         size = min(self.settings.population, until - len(self.trials) + len(begun))
         proposals = self._propose(size)
@@ -101,8 +100,10 @@ class Run:
         for verdict in new[: size - len(begun)]:
             self._evaluate(verdict)
             self.report("search", len(self.trials), self.settings.trials)
-        self.strategy.tell([trial for trial in self.trials if trial.generation == self.generation])
+        told = [trial for trial in self.trials if trial.generation == self.generation]
+        self.strategy.tell(told)
         self.generation += 1
+        return told
 
     def _propose(self, size: int) -> Proposals:
         known = {trial.architecture for trial in self.trials if trial.generation < self.generation}

@@ -41,7 +41,7 @@ class SearchResult:
     """One line on how it ended, for a person."""
 
 
-def run_search(  # noqa: PLR0917
+def run_search(
     space: SearchSpace,
     budgets: Budgets,
     evaluator: Evaluator,

@@ -176,7 +176,8 @@ class TrialStore:
                 remedy="use the version of latseg that wrote it, or a newer one",
             )
         self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
+        # Safe under kill -9; a power cut may cost the last commits, never the file.
+        self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.executescript(_SCHEMA)
         self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 

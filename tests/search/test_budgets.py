@@ -1,0 +1,91 @@
+"""Budgets on several devices at once, tested on the upper bound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+
+from devices.errors import UserError
+from latency.operators.operator import OperatorGraph
+from search.budgets import Budgets, LatencyBudget, ParameterBudget
+from tests.search.toy import Bounded, FormulaPredictor, ToySpace
+
+SPACE = ToySpace()
+FAST, SLOW = FormulaPredictor(), FormulaPredictor(ms_per_operator=0.4)
+
+
+class CountingPredictor(FormulaPredictor):
+    calls: list[int] = []  # noqa: RUF012
+
+    def predict(self, graphs: Sequence[OperatorGraph]) -> list[Bounded]:
+        self.calls.append(len(graphs))
+        return super().predict(graphs)
+
+
+def test_verdicts_agree_with_the_formula_on_every_budget() -> None:
+    budgets = Budgets(ParameterBudget(8000), (LatencyBudget("fast", 2.0, FAST), LatencyBudget("slow", 4.0, SLOW)))
+    architectures = SPACE.sample(200, Random(0))
+    seen: set[str] = set()
+    for architecture, verdict in zip(architectures, budgets.check_many(SPACE, architectures), strict=True):
+        graph = SPACE.lower(architecture)
+        too_big = SPACE.plan(architecture).parameters() > 8000
+        assert verdict.architecture == architecture
+        if too_big:
+            assert verdict.violated == ("parameters",)
+        else:
+            over = {"latency:fast": FAST.true_ms(graph) * 1.05 > 2, "latency:slow": SLOW.true_ms(graph) * 1.05 > 4}
+            assert verdict.violated == tuple(name for name, holds in over.items() if holds)
+            assert verdict.flops == graph.flops
+        seen |= set(verdict.violated)
+    assert seen == {"parameters", "latency:fast", "latency:slow"}
+
+
+def test_the_bound_decides_and_not_the_prediction() -> None:
+    architecture = SPACE.sample(1, Random(3))[0]
+    likely = FAST.true_ms(SPACE.lower(architecture))
+    between = Budgets(None, (LatencyBudget("toy", likely * 1.02, FAST),))
+    verdict = between.check_many(SPACE, [architecture])[0]
+    assert verdict.predicted_ms["toy"] < between.latencies[0].maximum_ms
+    assert verdict.violated == ("latency:toy",)
+
+
+def test_one_batched_prediction_of_what_is_small_enough() -> None:
+    predictor = CountingPredictor()
+    predictor.calls.clear()
+    budgets = Budgets(ParameterBudget(2000), (LatencyBudget("toy", 2.0, predictor),))
+    verdicts = budgets.check_many(SPACE, SPACE.sample(100, Random(0)))
+    assert predictor.calls == [sum("parameters" not in verdict.violated for verdict in verdicts)]
+    assert 0 < predictor.calls[0] < 100
+
+
+def test_nothing_to_check() -> None:
+    assert Budgets(ParameterBudget(10)).check_many(SPACE, []) == []
+
+
+def test_excess_adds_up_the_relative_overruns() -> None:
+    budgets = Budgets(ParameterBudget(100), (LatencyBudget("a", 2.0, FAST), LatencyBudget("b", 4.0, FAST)))
+    assert budgets.excess(150, {"a": 3.0, "b": 1.0}) == pytest.approx(0.5 + 0.5)
+    assert budgets.excess(100, {"a": 2.0, "b": 4.0}) == 0.0
+    assert budgets.latency_ratio({"a": 1.0, "b": 3.0}) == 0.75
+
+
+def test_a_margin_tightens() -> None:
+    tightened = Budgets(None, (LatencyBudget("a", 2.0, FAST),)).tightened({"a": 1.1}).tightened({"a": 1.1})
+    assert tightened.violated(1, {"a": 1.7}) == ("latency:a",)
+    assert tightened.violated(1, {"a": 1.6}) == ()
+
+
+@pytest.mark.parametrize("maximum", [0, -5, float("nan")])
+def test_budgets_are_positive(maximum: float) -> None:
+    with pytest.raises(UserError, match="latency budget for cpu: got") as refused:
+        LatencyBudget("cpu", maximum, FAST)
+    assert refused.value.exit_code == 2
+    with pytest.raises(UserError, match="parameter budget"):
+        ParameterBudget(maximum)  # type: ignore[arg-type]
+
+
+def test_one_budget_for_each_device() -> None:
+    with pytest.raises(UserError, match="one budget for each device"):
+        Budgets(None, (LatencyBudget("cpu", 1.0, FAST), LatencyBudget("cpu", 2.0, FAST)))

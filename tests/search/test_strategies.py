@@ -1,0 +1,87 @@
+"""Strategies: the contract, and that evolution beats chance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from devices.errors import UserError
+from search.budgets import Budgets, LatencyBudget, ParameterBudget
+from search.evolution import Evolution
+from search.pareto import hypervolume
+from search.runner import run_search
+from search.settings import SearchSettings
+from search.space import SearchSpace
+from search.strategies import make_strategy, strategy_names
+from search.strategy import Strategy
+from search.trials import TrialStore
+from tests.contracts.strategy_contract import StrategyContract
+from tests.search.toy import FormulaEvaluator, FormulaPredictor, ToySpace
+
+
+def toy_budgets() -> Budgets:
+    return Budgets(ParameterBudget(12_000), (LatencyBudget("toy", 3.0, FormulaPredictor()),))
+
+
+class _ToyContract(StrategyContract):
+    name: str
+
+    def make(self, seed: int = 0) -> Strategy:
+        return make_strategy(self.name, ToySpace(), toy_budgets(), seed=seed, population=16)
+
+    def space(self) -> SearchSpace:
+        return ToySpace()
+
+    def budgets(self) -> Budgets:
+        return toy_budgets()
+
+
+class TestEvolution(_ToyContract):
+    name = "evolution"
+
+
+class TestRandomSearch(_ToyContract):
+    name = "random"
+
+
+def test_every_strategy_is_under_contract() -> None:
+    assert {contract.name for contract in (TestEvolution, TestRandomSearch)} == set(strategy_names())
+
+
+def test_unknown_strategy() -> None:
+    with pytest.raises(UserError, match="expected evolution or random"):
+        make_strategy("annealing", ToySpace(), toy_budgets())
+
+
+def _searched(name: str, seed: int, folder: Path) -> tuple[float, float]:
+    """Hypervolume (quality, latency ratio, parameter ratio) and best quality after 200 evaluations."""
+    budgets = toy_budgets()
+    with TrialStore(folder / f"{name}-{seed}.sqlite") as store:
+        strategy = make_strategy(name, ToySpace(), budgets, seed=seed)
+        settings = SearchSettings(trials=200, seed=seed, feasibility_samples=50)
+        result = run_search(ToySpace(), budgets, FormulaEvaluator(), strategy, store, settings)
+    assert len(result.trials) == 200
+    rows = [(-t.quality, budgets.latency_ratio(t.upper_ms), t.parameters / 12_000) for t in result.trials]
+    return hypervolume(np.array(rows), np.array([0.0, 1.0, 1.0])), max(trial.quality for trial in result.trials)
+
+
+def test_evolution_beats_random_search_at_equal_cost(tmp_path: Path) -> None:
+    evolution = np.array([_searched("evolution", seed, tmp_path) for seed in range(6)])
+    chance = np.array([_searched("random", seed, tmp_path) for seed in range(6)])
+    assert (evolution[:, 0] > chance[:, 0]).all()
+    assert evolution[:, 1].mean() > chance[:, 1].mean()
+
+
+def test_evolution_prefers_what_keeps_the_budgets() -> None:
+    contract = TestEvolution()
+    space, budgets = ToySpace(), toy_budgets()
+    strategy = Evolution(space, budgets, seed=0, population=8, immigrants=0.0)
+    samples = make_strategy("random", space, budgets).ask(60)
+    strategy.tell(contract.evaluated(samples))
+    ranked, best = strategy._survivors()
+    for survivors in (ranked, best):
+        assert len(survivors) == 8
+        assert not any(budgets.violated(trial.parameters, trial.upper_ms) for trial in survivors)
+    assert min(trial.quality for trial in best) > min(trial.quality for trial in ranked)

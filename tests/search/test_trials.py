@@ -1,0 +1,179 @@
+"""The store of trials: round trip, append-only, two writers, corrupt and newer files, kill -9."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from devices.errors import UserError
+from search.trial import CERTIFIED, EVALUATED, REJECTED, UNCERTIFIED, Finding, Trial
+from search.trials import SCHEMA_VERSION, TrialStore
+from search.verdict import Verdict
+from tests.search.toy import ToySpace
+
+
+def make_trials(count: int) -> list[Trial]:
+    return [
+        Trial(
+            architecture=architecture,
+            generation=position // 2,
+            parameters=100 + position,
+            flops=10**10 + position,
+            predicted_ms={"a": 1.5, "b": 2.5},
+            upper_ms={"a": 2.0, "b": 3.0},
+            quality=0.5 + position / 100,
+            seconds=0.25,
+            created="2026-01-01T00:00:00.000+00:00",
+        )
+        for position, architecture in enumerate(dict.fromkeys(ToySpace().sample(2 * count, Random(0))))
+    ][:count]
+
+
+def test_trials_come_back_as_they_were_in_their_order(tmp_path: Path) -> None:
+    trials = make_trials(5)
+    with TrialStore(tmp_path / "trials.sqlite") as store:
+        for trial in trials:
+            store.add(trial)
+        assert store.trials() == trials
+    with TrialStore(tmp_path / "trials.sqlite") as store:
+        assert store.trials() == trials
+
+
+def test_findings_decide_the_status(tmp_path: Path) -> None:
+    trials = make_trials(4)
+    holding = Finding("a", 1.4, (1.3, 1.5), holds=True)
+    failed = Finding("b", None, None, holds=False, reason="out of memory")
+    simulated = Finding("b", 1.0, (0.9, 1.1), holds=True, simulated=True)
+    with TrialStore(tmp_path / "trials.sqlite") as store:
+        for trial in trials:
+            store.add(trial)
+        store.add_findings(trials[2], [holding, failed])
+        store.add_findings(trials[0], [holding, replace(holding, device="b")])
+        store.add_findings(trials[1], [holding, simulated])
+        found = store.trials()
+        assert store.measured() == [trials[i].id for i in (2, 0, 1)]
+        assert store.rejected() == {"measured:b": 1}
+    assert [trial.status for trial in found] == [CERTIFIED, UNCERTIFIED, REJECTED, EVALUATED]
+    assert [trial.certified for trial in found] == [True, False, False, False]
+    assert found[2].findings == (holding, failed)
+    assert found[2].rejected == ("measured:b",)
+    assert found[2].measured_ms == {"a": 1.4}
+
+
+def test_rejections_are_counted_once_for_each_generation(tmp_path: Path) -> None:
+    one, two = (Verdict(trial.architecture, 1, violated=("parameters",)) for trial in make_trials(2))
+    both = replace(two, violated=("latency:a", "latency:b"))
+    with TrialStore(tmp_path / "trials.sqlite") as store:
+        store.add_rejections(0, [one, both], [True, False])
+        store.add_rejections(0, [one, both], [True, False])
+        store.add_rejections(1, [one], [False])
+        assert store.rejected() == {"latency:a": 1, "latency:b": 1, "parameters": 2}
+        assert store.repaired() == 1
+
+
+def test_nothing_is_ever_overwritten(tmp_path: Path) -> None:
+    trial = make_trials(1)[0]
+    with TrialStore(tmp_path / "trials.sqlite") as store:
+        store.add(trial)
+        store.add(replace(trial, quality=0.0))
+        store.add_findings(trial, [Finding("a", 1.0, (0.9, 1.1), holds=True)])
+        store.add_findings(trial, [Finding("a", 9.0, (8.0, 9.9), holds=False)])
+        assert [found.quality for found in store.trials()] == [trial.quality]
+        assert store.trials()[0].certified
+
+
+def test_two_writers(tmp_path: Path) -> None:
+    trials = make_trials(6)
+    with TrialStore(tmp_path / "trials.sqlite") as one, TrialStore(tmp_path / "trials.sqlite") as two:
+        for position, trial in enumerate(trials):
+            (one if position % 2 else two).add(trial)
+        two.add(trials[0])
+        assert one.trials() == two.trials() == trials
+
+
+def test_another_runs_store(tmp_path: Path) -> None:
+    with TrialStore(tmp_path / "trials.sqlite") as store:
+        store.identify({"space": "toy", "seed": "0"})
+        store.identify({"space": "toy", "seed": "0"})
+        with pytest.raises(UserError, match="got seed 1; expected seed 0"):
+            store.identify({"space": "toy", "seed": "1"})
+
+
+def test_not_a_store(tmp_path: Path) -> None:
+    path = tmp_path / "trials.sqlite"
+    path.write_bytes(b"no database at all, but long enough to be one" * 50)
+    with pytest.raises(UserError, match="start a new run") as refused:
+        TrialStore(path)
+    assert refused.value.exit_code == 2
+    with pytest.raises(UserError, match="unable to open"):
+        TrialStore(tmp_path / "missing" / "trials.sqlite")
+
+
+def test_a_damaged_page_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "trials.sqlite"
+    with TrialStore(path) as store:
+        for trial in make_trials(40):
+            store.add(trial)
+    content = bytearray(path.read_bytes())
+    content[4096:] = os.urandom(len(content) - 4096)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="trial store"), TrialStore(path) as store:
+        store.trials()
+
+
+def test_a_damaged_row_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "trials.sqlite"
+    with TrialStore(path) as store:
+        store.add(make_trials(1)[0])
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE trials SET upper_ms = '{'")
+    connection.close()
+    with TrialStore(path) as store, pytest.raises(UserError, match="undamaged"):
+        store.trials()
+
+
+def test_a_newer_schema(tmp_path: Path) -> None:
+    path = tmp_path / "trials.sqlite"
+    TrialStore(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.close()
+    with pytest.raises(UserError, match=f"got schema {SCHEMA_VERSION + 1}; expected schema {SCHEMA_VERSION} or older"):
+        TrialStore(path)
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from search.trials import TrialStore
+from tests.search.test_trials import make_trials
+with TrialStore(Path(sys.argv[1])) as store:
+    for trial in make_trials(400):
+        store.add(trial)
+        sys.stdout.write("stored\\n")
+        sys.stdout.flush()
+"""
+
+
+@pytest.mark.parametrize("after", [3, 17])
+def test_kill_9_loses_nothing_that_was_stored(tmp_path: Path, after: int) -> None:
+    path = tmp_path / "trials.sqlite"
+    with subprocess.Popen([sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        for _ in range(after):
+            writer.stdout.readline()
+        writer.send_signal(signal.SIGKILL)
+    with TrialStore(path) as store:
+        found = store.trials()
+        assert len(found) >= after
+        assert found == make_trials(400)[: len(found)]
+        store.add(make_trials(400)[-1])
+        assert len(store.trials()) == len(found) + 1
