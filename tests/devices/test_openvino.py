@@ -1,0 +1,30 @@
+import pytest
+
+from devices import openvino_cpu
+from devices.device import Candidate, Device
+from devices.errors import DeviceUnavailableError
+from devices.openvino_cpu import OpenVinoDevice
+from tests.contracts.device_contract import FAST, RuntimeContract
+
+
+@pytest.mark.skipif(not OpenVinoDevice().availability().available, reason="openvino is not installed")
+class TestOpenVino(RuntimeContract):
+    runtime_modules = ("openvino", "onnx", "torch")
+    construct = "from devices.registry import get_device; get_device('openvino').availability()"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def device(cls) -> Device:
+        return OpenVinoDevice()
+
+
+def test_absent_runtime_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino_cpu, "find_spec", lambda _: None)
+    device = OpenVinoDevice()
+    assert not device.availability().available
+    assert device.availability().remedy == 'pip install "latseg[openvino]"'
+    with pytest.raises(DeviceUnavailableError, match="latseg") as error:
+        device.info()
+    assert error.value.exit_code == 5
+    with pytest.raises(DeviceUnavailableError):
+        device.measure([Candidate("x", None)], nominal_reference_ms=1.0, protocol=FAST)  # type: ignore[arg-type]

@@ -1,0 +1,79 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from devices.device import Candidate, Device
+from devices.errors import UserError
+from devices.measurement import Measurement
+from devices.protocol import Protocol
+from devices.registry import get_device
+from devices.simulated import SimulatedDevice
+from tests.contracts.device_contract import NOMINAL_MS, DeviceContract
+from tests.devices.nets import mobile_net, saved, small_net
+
+
+class TestSimulated(DeviceContract):
+    runtime_modules = ("onnxruntime", "openvino", "torch")
+    construct = "from devices.registry import get_device; get_device('simulated').availability()"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def device(cls) -> Device:
+        return SimulatedDevice(noise=0.01, drift=0.1, seed=4)
+
+    def test_says_that_it_is_simulated(self, measured: dict[str, Measurement]) -> None:
+        assert all(result.simulated and result.started_at == "" for result in measured.values())
+
+
+@pytest.fixture
+def candidates(tmp_path: Path) -> list[Candidate]:
+    return [
+        Candidate("mobile", saved(mobile_net(), tmp_path / "mobile.onnx")),
+        Candidate("small", saved(small_net(), tmp_path / "small.onnx")),
+        Candidate("wide", saved(small_net(64), tmp_path / "wide.onnx")),
+    ]
+
+
+def _measure(device: Device, candidates: list[Candidate], seed: int = 0) -> list[Measurement]:
+    results = device.measure(candidates, nominal_reference_ms=NOMINAL_MS, protocol=Protocol(), seed=seed)
+    return [result for result in results if isinstance(result, Measurement)]
+
+
+def test_the_same_seed_gives_the_same_measurement(candidates: list[Candidate]) -> None:
+    name = "simulated:noise=0.05,drift=0.3,seed=7"
+    assert _measure(get_device(name), candidates, 3) == _measure(get_device(name), candidates, 3)
+    assert _measure(get_device(name), candidates, 3) != _measure(get_device(name), candidates, 4)
+    assert _measure(get_device(name), candidates, 3) != _measure(get_device("simulated:noise=0.05"), candidates, 3)
+
+
+def test_without_noise_the_latency_is_exact(candidates: list[Candidate]) -> None:
+    still, drifting = SimulatedDevice(), SimulatedDevice(drift=0.5)
+    for exact, moved in zip(_measure(still, candidates), _measure(drifting, candidates), strict=True):
+        assert exact.converged
+        assert exact.interval_ms[1] - exact.interval_ms[0] == pytest.approx(0, abs=1e-9)
+        assert moved.latency_ms == pytest.approx(exact.latency_ms, rel=0.03)
+
+
+def test_more_work_takes_longer(candidates: list[Candidate]) -> None:
+    latency = {result.label: result.latency_ms for result in _measure(SimulatedDevice(), candidates)}
+    assert latency["small"] < latency["wide"]
+
+
+def test_the_protocol_takes_out_drift(candidates: list[Candidate]) -> None:
+    floor = SimulatedDevice(noise=0.01, drift=0.6).noise_floor(
+        candidates[0], nominal_reference_ms=NOMINAL_MS, protocol=replace(Protocol(), maximum_blocks=15)
+    )
+    assert floor.normalising_helps
+    assert floor.normalised_percent < floor.raw_percent / 4
+
+
+def test_where_there_is_no_drift_normalising_does_not_help(candidates: list[Candidate]) -> None:
+    floor = SimulatedDevice(noise=0.2).noise_floor(candidates[0], nominal_reference_ms=NOMINAL_MS, protocol=Protocol())
+    assert not floor.normalising_helps
+
+
+@pytest.mark.parametrize("setting", [{"noise": -1.0}, {"drift": 11.0}])
+def test_settings_out_of_range(setting: dict[str, float]) -> None:
+    with pytest.raises(UserError, match="0 to 10"):
+        SimulatedDevice(**setting)  # type: ignore[arg-type]
