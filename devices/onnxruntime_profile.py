@@ -29,6 +29,7 @@ SOURCE = "onnxruntime profiling"
 _WARM_UP_RUNS = 3
 _SUFFIX = "_kernel_time"
 _CONVOLUTIONS = frozenset({"Conv", "FusedConv"})
+_ADDITIONS = frozenset({"Add", "Sum"})
 _SUM_INPUT = 3
 """Position of the addend that is fused into a convolution."""
 _REORDERS = frozenset({"ReorderInput", "ReorderOutput"})
@@ -107,16 +108,21 @@ def _made_tensors(user: TensorGraph, optimized: onnx.GraphProto) -> list[tuple[s
         if node.op_type in _CONVOLUTIONS:
             taken |= {inner for tensor in tensors for inner in user.inside_fusion(tensor, "Conv", taken)}
     return [
-        tuple(user.end_of_fusion(tensor, taken) for tensor in tensors) if _continues(user, node) else tensors
+        tuple(_last_tensor(user, node, tensor, taken) for tensor in tensors)
         for node, tensors in zip(optimized.node, found, strict=True)
     ]
 
 
-def _continues(user: TensorGraph, node: onnx.NodeProto) -> bool:
-    """Whether more nodes may be fused behind the tensor after which this node is named: an addition, an activation."""
+def _last_tensor(user: TensorGraph, node: onnx.NodeProto, tensor: str, taken: set[str]) -> str:
+    """Follows the addition and the activation that were fused behind the tensor after which a node is named."""
     if node.op_type not in _CONVOLUTIONS or any(name in user for name in node.output):
-        return False
-    return any(attribute.name == "activation" for attribute in node.attribute) or len(node.input) > _SUM_INPUT
+        return tensor
+    if len(node.input) > _SUM_INPUT and node.input[_SUM_INPUT]:
+        tensor = user.next_in_fusion(tensor, _ADDITIONS, taken)
+    activation = next((a.s.decode() for a in node.attribute if a.name == "activation"), "")
+    if activation and user.nodes[user.producers[tensor]].op_type != activation:
+        tensor = user.next_in_fusion(tensor, {activation}, taken)
+    return tensor
 
 
 def _named_tensors(user: TensorGraph, node: onnx.NodeProto) -> tuple[str, ...]:

@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import onnx
 
-_NOT_DATA = frozenset({"Shape", "Size", "Constant", "ConstantOfShape"})
-"""Kinds that read a tensor without passing its values on; they never are the tail of a fused kernel."""
-
 
 class TensorGraph:
     """Read-only view of a model's main graph, nodes by position."""
@@ -37,18 +34,14 @@ class TensorGraph:
             inside.add(tensor)
         return inside - {""}
 
-    def end_of_fusion(self, tensor: str, taken: AbstractSet[str]) -> str:
-        """The last tensor of the fused kernel that begins by making ``tensor``.
+    def next_in_fusion(self, tensor: str, kinds: AbstractSet[str], taken: AbstractSet[str]) -> str:
+        """What a node of one of these kinds makes of ``tensor`` as part of the same kernel; else ``tensor``.
 
-        A runtime that fuses a convolution with the addition and the activation behind it reports one kernel; the
-        tensors in between, and the last one, are made by no other kernel, that is, are not in ``taken``.
+        Tensors that other kernels make are ``taken``.
         """
-        while True:
-            tails = [
-                self.nodes[index].output[0]
-                for index in self.consumers.get(tensor, ())
-                if self.nodes[index].op_type not in _NOT_DATA and not taken & set(self.nodes[index].output)
-            ]
-            if not tails:
-                return tensor
-            tensor = tails[0]
+        made = (
+            self.nodes[index].output[0]
+            for index in self.consumers.get(tensor, ())
+            if self.nodes[index].op_type in kinds and not taken & set(self.nodes[index].output)
+        )
+        return next(made, tensor)

@@ -51,7 +51,7 @@ class WorkerClient:
             [sys.executable, "-P", "-m", "devices.worker", runtime, str(threads), *map(str, descriptors)],
             pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
-            stdout=self._errors,
+            stdout=subprocess.DEVNULL,
             stderr=self._errors,
             env=_environment(),
         )

@@ -1,0 +1,145 @@
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from devices.protocol import Protocol
+from devices.session import BlockTime, OperatorProfile, Session, SessionError
+from devices.timing import REFERENCE, Timing, time_alone, time_group
+
+PROTOCOL = Protocol(minimum_blocks=5, maximum_blocks=30)
+
+
+class Machine:
+    """A clock that only sessions move, and the order of what they did."""
+
+    def __init__(self, speed: Callable[[float], float] = lambda _: 1.0) -> None:
+        self.now_ms = 0.0
+        self.speed = speed
+        self.log: list[tuple[str, int]] = []
+
+
+class ScriptedSession(Session):
+    load_ms = 1.0
+
+    def __init__(self, machine: Machine, name: str, run_ms: float, *, fails_after: float = math.inf) -> None:
+        self._machine = machine
+        self._name = name
+        self._run_ms = run_ms
+        self._fails_after = fails_after
+        self._blocks = 0
+
+    def time_block(self, runs: int) -> BlockTime:
+        self._blocks += 1
+        if self._blocks > self._fails_after:
+            raise SessionError("scripted")
+        self._machine.log.append((self._name, runs))
+        taken = self._run_ms * runs * self._machine.speed(self._machine.now_ms)
+        self._machine.now_ms += taken
+        return BlockTime(runs, taken, taken)
+
+    def profile(self, runs: int) -> OperatorProfile:
+        return OperatorProfile("scripted")
+
+
+def _time(machine: Machine, runs_ms: dict[str, float], protocol: Protocol = PROTOCOL) -> list[Timing]:
+    sessions: dict[int, Session] = {
+        index: ScriptedSession(machine, name, ms) for index, (name, ms) in enumerate(runs_ms.items())
+    }
+    reference = ScriptedSession(machine, "reference", 1.0)
+    timings = time_group(sessions, reference, protocol, random=np.random.default_rng(0))
+    return [timing for timing in timings.values() if isinstance(timing, Timing)]
+
+
+def test_ratio_to_the_reference() -> None:
+    first, second = _time(Machine(), {"a": 2.0, "b": 0.5})
+    assert first.ratio == pytest.approx(2.0)
+    assert second.ratio == pytest.approx(0.5)
+    assert first.converged
+    assert len(first.blocks) == PROTOCOL.minimum_blocks
+    assert first.cpu_per_wall == pytest.approx(1.0)
+    assert first.first_run_ms == pytest.approx(2.0)
+
+
+def test_a_steady_drift_cancels() -> None:
+    slowing = Machine(lambda now: 1 + now / 1000)
+    (timing,) = _time(slowing, {"a": 2.0})
+    raw = [block.candidate_ms for block in timing.blocks]
+    assert max(raw) / min(raw) > 1.05
+    assert timing.ratio == pytest.approx(2.0, rel=0.001)
+
+
+def test_blocks_last_as_long_as_asked() -> None:
+    machine = Machine()
+    (fast, slow) = _time(machine, {"fast": 0.3, "slow": 25.0})
+    assert {block.runs for block in fast.blocks} == {34}
+    assert {block.runs for block in slow.blocks} == {1}
+
+
+def test_every_timed_block_lies_between_reference_blocks() -> None:
+    machine = Machine()
+    _time(machine, {"a": 2.0, "b": 3.0, "c": 4.0})
+    names = [name for name, runs in machine.log if runs > 1]
+    rounds = names[-3 * 7 :]
+    assert rounds[::2][:3] != []
+    for position, name in enumerate(names[-7:]):
+        assert (name == "reference") == (position % 2 == 0)
+
+
+def test_the_order_of_candidates_is_random_and_repeats_with_the_seed() -> None:
+    logs = []
+    for _ in range(2):
+        machine = Machine()
+        _time(machine, {"a": 2.0, "b": 3.0, "c": 4.0})
+        logs.append(machine.log)
+    assert logs[0] == logs[1]
+    order = "".join(name for name, runs in logs[0] if name in "abc" and runs > 1)
+    assert len({order[i : i + 3] for i in range(len(order) - 15, len(order), 3)}) > 1
+
+
+def test_noise_runs_to_the_cap_and_says_so() -> None:
+    random = np.random.default_rng(3)
+    (timing,) = _time(Machine(lambda _: float(random.uniform(0.3, 3))), {"a": 2.0})
+    assert not timing.converged
+    assert len(timing.blocks) == PROTOCOL.maximum_blocks
+
+
+def test_warm_up_ends_at_its_cap() -> None:
+    machine = Machine(lambda now: 1 + math.sin(now))
+    time_alone(ScriptedSession(machine, "reference", 7.0), replace(PROTOCOL, maximum_warm_up_blocks=4))
+    assert len(machine.log) <= 1 + 4 + PROTOCOL.minimum_blocks
+
+
+def test_warm_up_waits_for_agreement() -> None:
+    machine = Machine(lambda now: 1 + 9 * math.exp(-now / 30))
+    settled = time_alone(ScriptedSession(machine, "reference", 1.0), PROTOCOL)
+    assert settled == pytest.approx(1.0, rel=0.1)
+
+
+def test_a_failing_session_leaves_the_others_alone() -> None:
+    machine = Machine()
+    sessions: dict[int, Session] = {
+        0: ScriptedSession(machine, "at once", 1.0, fails_after=0),
+        1: ScriptedSession(machine, "later", 1.0, fails_after=9),
+        2: ScriptedSession(machine, "good", 1.0),
+    }
+    steps: list[int] = []
+    outcome = time_group(
+        sessions,
+        ScriptedSession(machine, "reference", 1.0),
+        PROTOCOL,
+        random=np.random.default_rng(0),
+        on_step=steps.append,
+    )
+    assert isinstance(outcome[0], SessionError)
+    assert isinstance(outcome[1], SessionError)
+    assert isinstance(outcome[2], Timing)
+    assert set(steps) == {0, 1, 2, REFERENCE}
+
+
+def test_without_normalising_the_ratio_is_plain_milliseconds() -> None:
+    machine = Machine(lambda _: 2.0)
+    (timing,) = _time(machine, {"a": 3.0}, replace(PROTOCOL, normalise=False))
+    assert timing.ratio == pytest.approx(6.0)

@@ -1,0 +1,166 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from devices.cpu import CpuDevice
+from devices.device import Candidate
+from devices.errors import DeviceUnavailableError
+from devices.measurement import FailedMeasurement, Measurement
+from devices.worker_client import WorkerClient
+from tests.contracts.device_contract import FAST, NOMINAL_MS
+from tests.devices.nets import saved, small_net
+
+PATIENCE_S = 20.0
+
+
+class MisbehavingDevice(CpuDevice):
+    name = "misbehaving"
+    runtime = "tests.devices.misbehaving:MisbehavingRuntime"
+
+
+class BrokenDevice(CpuDevice):
+    name = "broken"
+    runtime = "tests.devices.misbehaving:BrokenRuntime"
+
+
+def _measure(folder: Path, *names: str, timeout_s: float = 30.0) -> dict[str, Measurement | FailedMeasurement]:
+    candidates = [Candidate(name, saved(small_net(), folder / f"{name}.onnx")) for name in names]
+    protocol = replace(FAST, timeout_s=timeout_s)
+    results = list(MisbehavingDevice().measure(candidates, nominal_reference_ms=NOMINAL_MS, protocol=protocol))
+    assert len(results) == len(names)
+    return {result.label: result for result in results}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("segfault", "crashed with SIGSEGV"),
+        ("exit", "ended with exit code 7: fatal: cannot allocate memory"),
+        ("refused", "no such operator"),
+        ("raises", "bad allocation"),
+    ],
+)
+def test_a_failing_candidate_does_not_harm_the_others(tmp_path: Path, name: str, reason: str) -> None:
+    results = _measure(tmp_path, "first", name, "last")
+    failed = results[name]
+    assert isinstance(failed, FailedMeasurement)
+    assert failed.reason == reason
+    assert len(failed.model_sha256) == 64
+    assert isinstance(results["first"], Measurement)
+    assert isinstance(results["last"], Measurement)
+
+
+@pytest.mark.parametrize("name", ["hang", "hang-on-load"])
+def test_a_hanging_candidate_is_given_up(tmp_path: Path, name: str) -> None:
+    results = _measure(tmp_path, name, "good", timeout_s=1.0)
+    failed = results[name]
+    assert isinstance(failed, FailedMeasurement)
+    assert "hung" in failed.reason
+    assert isinstance(results["good"], Measurement)
+
+
+def test_a_slow_candidate_ends_early_and_says_so(tmp_path: Path) -> None:
+    slow = _measure(tmp_path, "slow", timeout_s=4.0)["slow"]
+    assert isinstance(slow, Measurement)
+    assert 3 <= len(slow.blocks) < FAST.minimum_blocks
+
+
+def test_a_crash_under_the_profiler_keeps_the_timing(tmp_path: Path) -> None:
+    results = _measure(tmp_path, "dies-in-profile", "good")
+    crashed, good = results["dies-in-profile"], results["good"]
+    assert isinstance(crashed, Measurement)
+    assert crashed.operators == ()
+    assert "exit code 9" in crashed.profiler
+    assert isinstance(good, Measurement)
+    assert good.operators
+
+
+def test_a_runtime_that_cannot_start_fails_everything(tmp_path: Path) -> None:
+    candidates = [Candidate(name, saved(small_net(), tmp_path / "net.onnx")) for name in "ab"]
+    results = list(BrokenDevice().measure(candidates, nominal_reference_ms=NOMINAL_MS, protocol=FAST))
+    assert [result.label for result in results] == ["a", "b"]
+    assert all(isinstance(result, FailedMeasurement) and "exit code 3" in result.reason for result in results)
+    with pytest.raises(DeviceUnavailableError, match="exit code 3"):
+        BrokenDevice().nominal_reference_ms()
+
+
+def test_leaving_the_iteration_ends_the_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+    enter = WorkerClient.__enter__
+
+    def noting(self: WorkerClient) -> WorkerClient:
+        started.append(self.pid)
+        return enter(self)
+
+    monkeypatch.setattr(WorkerClient, "__enter__", noting)
+    candidates = [Candidate(name, saved(small_net(), tmp_path / "net.onnx")) for name in "ab"]
+    results = CpuDevice().measure(candidates, nominal_reference_ms=NOMINAL_MS, protocol=FAST)
+    next(results)
+    assert len(started) == 1
+    assert _alive(started[0])
+    results.close()  # type: ignore[attr-defined]
+    assert not _alive(started[0])
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from devices.worker_client import WorkerClient
+from devices.process_device import _request
+from devices.protocol import Protocol
+worker = WorkerClient("tests.devices.misbehaving:MisbehavingRuntime", 1, 600.0)
+with worker:
+    candidate = {"path": sys.argv[1], "inputs": []}
+    worker.send(_request("measure", Protocol(timeout_s=600), candidates=[candidate], seed=0))
+    print(worker.pid, flush=True)
+    worker.receive()
+"""
+
+
+@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGINT])
+def test_the_worker_dies_with_its_parent(tmp_path: Path, death: signal.Signals) -> None:
+    path = saved(small_net(), tmp_path / "hang.onnx")
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    assert _alive(worker)
+    parent.send_signal(death)
+    assert parent.wait(PATIENCE_S) != 0
+    parent.stdout.close()
+    assert _within(PATIENCE_S, lambda: not _alive(worker))
+
+
+def _alive(pid: int) -> bool:
+    """A zombie is dead."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _within(seconds: float, condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_the_worker_ignores_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "devices").mkdir()
+    (tmp_path / "devices" / "__init__.py").write_text("raise SystemExit('the wrong package')")
+    path = saved(small_net(), tmp_path / "net.onnx")
+    monkeypatch.chdir(tmp_path)
+    candidate = Candidate("net", Path(os.path.relpath(path)))
+    (result,) = CpuDevice().measure([candidate], nominal_reference_ms=NOMINAL_MS, protocol=FAST)
+    assert isinstance(result, Measurement)
