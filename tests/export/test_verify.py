@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from devices.device import Device
+from devices.errors import DeviceUnavailableError, UserError
+from export.check import Check, VerifyResult
+from export.manifest import Manifest
+from export.parity_sample import read_sample
+from export.verify import verify_bundle
+from tests.export.runtime_device import INFO, RuntimeDevice
+
+Make = Callable[..., Manifest]
+
+
+def verify(folder: Path, found: RuntimeDevice | None = None, **settings: object) -> VerifyResult:
+    """With ``found`` as what the names of devices stand for."""
+
+    def get_device(name: str) -> Device:
+        return found or RuntimeDevice(name=name)
+
+    return verify_bundle(folder, get_device=get_device, **settings)
+
+
+def failures(result: VerifyResult) -> list[Check]:
+    assert result.ok is (not [check for check in result.checks if not check.ok])
+    return [check for check in result.checks if not check.ok]
+
+
+def edit(folder: Path, change: Callable[[dict], None]) -> None:
+    content = json.loads((folder / "manifest.json").read_text())
+    change(content)
+    (folder / "manifest.json").write_text(json.dumps(content))
+
+
+@pytest.fixture
+def bundle(make_bundle: Make, tmp_path: Path) -> Path:
+    make_bundle(formats=("onnx", "onnx-dynamic", "onnx-uint8", "openvino"))
+    return tmp_path / "bundle"
+
+
+def test_good_bundle(bundle: Path) -> None:
+    told: list[Check] = []
+    result = verify(bundle, on_check=told.append)
+    assert failures(result) == []
+    assert tuple(told) == result.checks
+    assert [check.name for check in result.checks] == [
+        "manifest",
+        "files",
+        *[f"hash of {n}" for n in ("model.onnx", "model_dynamic.onnx", "model_uint8.onnx")],
+        *[f"hash of {n}" for n in ("parity.safetensors", "segment.py", "README.md")],
+        "parity of model.onnx (onnx)",
+        "parity of model_dynamic.onnx (onnx-dynamic)",
+        "parity of model_uint8.onnx (onnx-uint8)",
+        "parity of model.onnx (openvino)",
+        "certificate for cpu",
+        "budget on cpu",
+    ]
+
+
+def test_without_measuring(bundle: Path) -> None:
+    result = verify(bundle, measure=False)
+    assert result.ok
+    assert not any(check.name.startswith("budget") for check in result.checks)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model_uint8.onnx", "parity.safetensors", "segment.py", "README.md"])
+def test_one_changed_byte(bundle: Path, name: str) -> None:
+    content = bytearray((bundle / name).read_bytes())
+    content[-1] ^= 1
+    (bundle / name).write_bytes(content)
+    assert f"hash of {name}" in [check.name for check in failures(verify(bundle, measure=False))]
+
+
+def test_changed_model_is_not_run(bundle: Path) -> None:
+    (bundle / "model.onnx").write_bytes(b"anything")
+    device = RuntimeDevice()
+    details = {check.name: check.detail for check in failures(verify(bundle, device))}
+    assert "not run" in details["parity of model.onnx (onnx)"]
+    assert "not measured" in details["budget on cpu"]
+    assert device.asked == []
+
+
+def test_missing_and_extra_files(bundle: Path) -> None:
+    (bundle / "segment.py").unlink()
+    (bundle / "more").mkdir()
+    (bundle / "more" / "virus.py").write_text("")
+    (failed,) = failures(verify(bundle, measure=False))
+    assert failed == Check("files", False, "segment.py is missing; more/virus.py is not of the bundle")
+
+
+def test_missing_sample(bundle: Path) -> None:
+    (bundle / "parity.safetensors").unlink()
+    assert "parity" in [check.name for check in failures(verify(bundle, measure=False))]
+    (bundle / "parity.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(UserError, match="parity sample"):
+        read_sample(bundle)
+
+
+def test_link_in_place_of_a_file(bundle: Path, tmp_path: Path) -> None:
+    (bundle / "model.onnx").rename(tmp_path / "elsewhere.onnx")
+    (bundle / "model.onnx").symlink_to(tmp_path / "elsewhere.onnx")
+    assert Check("hash of model.onnx", False, "is a link") in failures(verify(bundle, measure=False))
+
+
+def test_model_exchanged_together_with_its_hash(make_bundle: Make, tmp_path: Path) -> None:
+    """A forger who fits the hashes is found by the parity and by the certificate."""
+    make_bundle()
+    good = tmp_path / "bundle"
+    sample, certificate = (good / "parity.safetensors").read_bytes(), json.loads((good / "manifest.json").read_text())
+    make_bundle(classes=3, certificates=())
+    (good / "parity.safetensors").write_bytes(sample)
+    edit(good, lambda content: content.update(certificates=certificate["certificates"]))
+    names = [check.name for check in failures(verify(good))]
+    assert "parity of model.onnx (onnx)" in names
+    assert "certificate for cpu" in names
+    assert "budget on cpu" in names
+
+
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [({"latency_ms": 1.0}, "raw samples give"), ({"budget_ms": 3.0}, "above the budget of 3 ms")],
+)
+def test_certificate_that_was_changed(bundle: Path, change: dict[str, float], detail: str) -> None:
+    edit(bundle, lambda content: content["certificates"][0].update(change))
+    (failed,) = failures(verify(bundle, measure=False))
+    assert failed.name == "certificate for cpu"
+    assert detail in failed.detail
+
+
+def test_bundle_without_certificate_proves_no_latency(make_bundle: Make, tmp_path: Path) -> None:
+    make_bundle(certificates=())
+    assert [check.name for check in failures(verify(tmp_path / "bundle"))] == ["certificate"]
+
+
+def test_budget_decides(bundle: Path) -> None:
+    assert failures(verify(bundle, RuntimeDevice(latency_ms=4.999))) == []
+    (failed,) = failures(verify(bundle, RuntimeDevice(latency_ms=5.001)))
+    assert failed.name == "budget on cpu"
+    assert "5.001 ms" in failed.detail
+    assert "against a budget of 5 ms, certified at 4.000 ms" in failed.detail
+
+
+def test_same_machine_is_normalised_as_certified(bundle: Path) -> None:
+    device = RuntimeDevice()
+    verify(bundle, device)
+    assert device.asked == [2.0]
+
+
+def test_another_machine_is_normalised_afresh_and_named(bundle: Path) -> None:
+    device = RuntimeDevice(device_info=replace(INFO, hardware="another"))
+    result = verify(bundle, device)
+    assert device.asked == [2.5]
+    assert result.ok
+    assert result.checks[-1].detail.startswith("another machine (another): 4.000 ms")
+
+
+def test_given_device_is_used(bundle: Path) -> None:
+    device = RuntimeDevice(latency_ms=9.0)
+    (failed,) = failures(verify(bundle, device=device))
+    assert failed.name == "budget on cpu"
+    assert device.asked == [2.0]
+
+
+def test_device_without_a_budget(bundle: Path) -> None:
+    (failed,) = failures(verify(bundle, device=RuntimeDevice(name="openvino")))
+    assert failed.name == "budget on openvino"
+    assert "no certificate" in failed.detail
+
+
+def test_simulated_device_proves_nothing(bundle: Path) -> None:
+    device = RuntimeDevice(device_info=replace(INFO, simulated=True))
+    (failed,) = failures(verify(bundle, device))
+    assert "simulated proves nothing" in failed.detail
+    assert device.asked == []
+
+
+def test_crash_while_measuring(bundle: Path) -> None:
+    (failed,) = failures(verify(bundle, RuntimeDevice(crashes=True)))
+    assert failed == Check("budget on cpu", False, "out of memory")
+
+
+def test_device_that_is_not_here(bundle: Path) -> None:
+    class Missing(RuntimeDevice):
+        def info(self) -> None:
+            raise DeviceUnavailableError("device cpu", seen="nothing", expected="a device", remedy="plug it in")
+
+    (failed,) = failures(verify(bundle, Missing()))
+    assert "plug it in" in failed.detail
+
+
+def test_no_bundle_and_newer_bundle_are_bad_input(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="bundle"):
+        verify(tmp_path)
+    edit(bundle, lambda content: content.update(schema_version=99))
+    with pytest.raises(UserError, match="newer latseg"):
+        verify(bundle)
+
+
+def test_damaged_manifest_fails(bundle: Path) -> None:
+    (bundle / "manifest.json").write_text("{")
+    (failed,) = failures(verify(bundle))
+    assert failed.name == "manifest"
+
+
+def test_nothing_checked_is_not_good() -> None:
+    assert not VerifyResult(()).ok
+
+
+def test_needs_no_torch() -> None:
+    heavy = ("torch", "onnx", "onnxruntime", "openvino")
+    code = f"import sys, export.verify, export.segment; print([name for name in {heavy} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
