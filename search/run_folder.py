@@ -20,12 +20,12 @@ class RunFolder:
     @property
     def teacher(self) -> Path:
         """Checkpoint of the teacher."""
-        return self.path / "teacher"
+        return self.path / "teacher.safetensors"
 
     @property
     def supernet(self) -> Path:
         """Checkpoint of the supernet."""
-        return self.path / "supernet"
+        return self.path / "supernet.safetensors"
 
     @property
     def report(self) -> Path:
@@ -38,7 +38,7 @@ class RunFolder:
 
     def training(self, architecture_id: str) -> Path:
         """Checkpoint of a winner's full training."""
-        return self.path / "winners" / architecture_id
+        return self.path / "winners" / f"{architecture_id}.safetensors"
 
     def exported(self, architecture_id: str) -> Path:
         """ONNX file of a winner, as measured for its certificate."""

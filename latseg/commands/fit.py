@@ -21,6 +21,7 @@ def fit(
 ) -> None:
     """Train the attention predictor and the look-up table; test and calibrate on held-out nets."""
     from latency.fit import fit_device
+    from latency.fit_summary import summary_of, write_summary
 
     from devices.registry import get_device
 
@@ -37,10 +38,13 @@ def fit(
             info,
             seed=seed,
             test_fraction=test_fraction,
-            on_progress=lambda p: progress.update(p.done, p.total, p.remark, stage=p.stage),
+            on_progress=lambda stage, done, total, error: progress.update(
+                done, total, "" if error is None else f"mean error {error:.1f} % so far", stage=stage
+            ),
         )
     folder = workspace.predictor_folder(target)
     result.predictor.save(folder)
+    write_summary(folder, summary_of(result))
     document = {
         "device": info.name,
         "fingerprint": info.fingerprint,
@@ -59,6 +63,6 @@ def fit(
                 ("predictor", *columns),
                 [(name, *(getattr(scores, column) for column in columns)) for name, scores in result.scores.items()],
             ),
-            f"The bound held for {100 * result.coverage:.0f} % of them.",
+            f"The bound held for {100 * result.coverage:.0f} % of them: {result.predictor.calibration.statement}.",
         ],
     )

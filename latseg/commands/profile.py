@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from devices.protocol import Protocol
 from latseg.console import Console, table
 from latseg.options import DeviceOption, SeedOption, SizesOption, SpaceOption, ThreadsOption
 from latseg.spaces import open_space

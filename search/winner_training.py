@@ -1,0 +1,71 @@
+"""Full training of a winner with the teacher. Importing this module loads torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from devices.errors import UserError
+from search.session import Session
+from search.trial import Trial
+from search.trials import TrialStore
+from segmentation.network import Network
+from segmentation.training import TrainingResult, train
+from segmentation.training_settings import TrainSettings
+
+
+def find_trial(session: Session, trial_id: str) -> Trial:
+    """The run's trial with this id.
+
+    Raises:
+        UserError: none has it.
+    """
+    with TrialStore(session.folder.trials) as store:
+        trials = store.trials()
+    found = next((trial for trial in trials if trial.id == trial_id), None)
+    if found is None:
+        known = [trial.id for trial in trials if trial.certified] or [trial.id for trial in trials]
+        raise UserError(
+            "--winner",
+            seen=repr(trial_id),
+            expected=f"the id of a trial of run {session.config.run}, such as {', '.join(known[:3]) or 'none yet'}",
+            remedy=f"see `latseg report {session.config.run}`",
+        )
+    return found
+
+
+def train_winner(session: Session, trial: Trial, *, epochs: int | None = None) -> TrainingResult:
+    """Trains the trial's net in full; goes on from its checkpoint, and returns at once where it was finished.
+
+    Raises:
+        DataError: as ``segmentation.training.train``.
+    """
+    config, effort = session.config, session.config.effort
+    torch.manual_seed(config.seed)
+    network: nn.Module = Network(session.space.plan(trial.architecture, classes=len(config.classes)))
+    teacher = session.teacher
+    settings = TrainSettings(
+        input_size=session.space.input_size(trial.architecture),
+        epochs=epochs or effort.winner_epochs,
+        batch_size=effort.batch_size,
+        teacher_input_size=None if teacher is None else session.teacher_size,
+        evaluate_limit=effort.evaluation_images,
+        seed=config.seed,
+        threads=effort.threads,
+    )
+    return train(
+        network,
+        session.source,
+        settings,
+        teacher=teacher,
+        checkpoint=checkpoint_of(session, trial),
+        resume=True,
+        on_progress=session.training_progress(f"train {trial.id}"),
+    )
+
+
+def checkpoint_of(session: Session, trial: Trial) -> Path:
+    """Where the trial's full training is kept."""
+    return session.folder.training(trial.id)
