@@ -1,0 +1,134 @@
+"""A predictor with its calibrated bound and the device that both belong to: what a search asks."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from devices.errors import UserError
+from latency.calibration import Calibration
+from latency.operators.operator import OperatorGraph
+from latency.predictor import LatencyPredictor
+from latency.predictors.folder import SCHEMA, corrupt, read_document, write_json
+
+_NAME = "bounded"
+
+
+@dataclass(frozen=True, slots=True)
+class BoundedPrediction:
+    """What is expected of one net, and what it will not exceed. Milliseconds."""
+
+    latency_ms: float
+    upper_ms: float
+    """One-sided bound at the calibration's confidence; the one that hard budgets are tested on."""
+    operators_ms: tuple[float, ...]
+    constant_ms: float
+    unseen: tuple[int, ...]
+    """Positions of the operators that were never measured: they have widened the bound."""
+
+
+@dataclass(frozen=True)
+class BoundedPredictor:
+    """Predictor + calibration for one device; immutable but for the predictor's caches."""
+
+    predictor: LatencyPredictor
+    calibration: Calibration
+    device_info_json: Mapping[str, Any]
+    """``DeviceInfo.to_json()``: hardware, runtime, version, fingerprint."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the device whose measurements the predictor was fitted on."""
+        return str(self.device_info_json["fingerprint"])
+
+    def predict(self, graphs: Sequence[OperatorGraph]) -> list[BoundedPrediction]:
+        """One bounded prediction per graph, in their order."""
+        results = []
+        for prediction in self.predictor.predict(graphs):
+            unseen_ms = sum(prediction.operators_ms[position] for position in prediction.unseen)
+            results.append(
+                BoundedPrediction(
+                    latency_ms=prediction.latency_ms,
+                    upper_ms=self.calibration.upper_ms(prediction.latency_ms, unseen_ms),
+                    operators_ms=prediction.operators_ms,
+                    constant_ms=prediction.constant_ms,
+                    unseen=prediction.unseen,
+                )
+            )
+        return results
+
+    def recalibrated(self, ratios: Sequence[float]) -> BoundedPredictor:
+        """With measured / predicted of further nets, such as a search's finalists near the budget: a cheap refit.
+
+        The bound can only become wider by this (``Calibration.factor``).
+        """
+        return replace(self, calibration=self.calibration.recalibrated(ratios))
+
+    def save(self, folder: Path) -> None:
+        """Writes the folder so that an interruption leaves the old predictor or the new one.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        previous = _subfolder(folder)
+        subfolder = "second" if previous == "first" else "first"
+        shutil.rmtree(folder / subfolder, ignore_errors=True)
+        self.predictor.save(folder / subfolder)
+        document = {
+            "schema": SCHEMA,
+            "name": _NAME,
+            "kind": self.predictor.name,
+            "folder": subfolder,
+            "calibration": self.calibration.to_json(),
+            "device": dict(self.device_info_json),
+        }
+        write_json(folder / f"{_NAME}.json", document)
+        if previous:
+            shutil.rmtree(folder / previous, ignore_errors=True)
+
+    @staticmethod
+    def load(folder: Path, *, fingerprint: str | None = None) -> BoundedPredictor:
+        """Reads what ``save`` wrote; with ``fingerprint``, only if it belongs to that device.
+
+        Raises:
+            UserError: missing, corrupt, of another schema or of another device.
+        """
+        document = read_document(folder / f"{_NAME}.json", _NAME)
+        try:
+            subfolder = folder / Path(str(document["folder"])).name
+            predictor = _predictor_class(str(document["kind"])).load(subfolder)
+            bounded = BoundedPredictor(predictor, Calibration.from_json(document["calibration"]), document["device"])
+            found = bounded.fingerprint
+        except (KeyError, TypeError, ValueError) as error:
+            raise corrupt(folder, f"{type(error).__name__}: {error}") from error
+        if fingerprint is not None and fingerprint != found:
+            raise UserError(
+                "predictor",
+                seen=f"one of device {found} ({bounded.device_info_json.get('runtime_version', '?')}) in {folder}",
+                expected=f"device {fingerprint}",
+                remedy="profile and fit this device: `latseg profile`, `latseg fit`",
+            )
+        return bounded
+
+
+def _subfolder(folder: Path) -> str:
+    """The predictor's subfolder that is in use; empty where there is none or it cannot be read."""
+    try:
+        return str(read_document(folder / f"{_NAME}.json", _NAME).get("folder", ""))
+    except UserError:
+        return ""
+
+
+def _predictor_class(kind: str) -> type[LatencyPredictor]:
+    if kind == "attention":
+        from latency.predictors.attention import AttentionPredictor
+
+        return AttentionPredictor
+    if kind == "lookup_table":
+        from latency.predictors.lookup_table import LookupTablePredictor
+
+        return LookupTablePredictor
+    raise ValueError(f"predictor of unknown kind {kind!r}")

@@ -1,0 +1,157 @@
+"""From a device's measurements to a bounded predictor, with its scores on nets held out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from devices.device_info import DeviceInfo
+from latency.bounded import BoundedPredictor
+from latency.calibration import Calibration
+from latency.predictor import LatencyPredictor, Prediction
+from latency.predictors.folds import stratified_folds
+from latency.predictors.sample_checks import whole_nets
+from latency.sample import LatencySample
+from latency.scores import Scores
+
+if TYPE_CHECKING:
+    from latency.predictors.training import TrainingSettings
+
+LEAST_NETS = 20
+"""Fewer cannot be split into training and test nets."""
+
+OnProgress = Callable[[str, int, int, float | None], None]
+"""Stage, steps done, steps in all, best mean error in percent so far where known."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestRow:
+    """One net of the test set. Milliseconds."""
+
+    __test__ = False  # not a test class, whatever its name suggests to pytest
+
+    label: str
+    measured_ms: float
+    predicted_ms: float
+    upper_ms: float
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A fitted predictor and what is known of its quality."""
+
+    predictor: BoundedPredictor
+    scores: dict[str, Scores]
+    """By predictor, all fitted on the same training nets and scored on the same test nets."""
+    coverage: float
+    """Share of the test nets whose measurement lies within the bound."""
+    test_models: int
+    training_models: int
+    seconds: float
+    test_table: tuple[TestRow, ...]
+    """The test nets in order of their measured latency."""
+
+
+def fit_device(
+    samples: Sequence[LatencySample],
+    device_info: DeviceInfo,
+    *,
+    seed: int = 0,
+    test_fraction: float = 0.2,
+    alpha: float = 0.1,
+    threads: int = 1,
+    members: int = 4,
+    settings: TrainingSettings | None = None,
+    on_progress: OnProgress | None = None,
+) -> FitResult:
+    """Fits the attention predictor and the look-up table, calibrates the bound, scores on held-out nets.
+
+    The test nets (``test_fraction``, stratified by latency) are kept from everything but the scores and the coverage.
+    The bound is calibrated on ALL training nets: each by the member of the predictor that was trained without it
+    (``AttentionPredictor.out_of_fold``). A single member errs more than the average of all that is handed back, so the
+    bound is on the safe side of its nominal level; no net needs to be kept from training for it. Single-operator
+    models serve training only.
+
+    Args:
+        samples: of one device.
+        device_info: of that device; kept with the predictor.
+        seed: of splits and training.
+        test_fraction: of the whole nets, at least four.
+        alpha: the bound may be exceeded by this share of nets.
+        threads: that torch may use.
+        members: of the attention predictor.
+        settings: of its training.
+        on_progress: called after every epoch.
+
+    Raises:
+        UserError: fewer than ``LEAST_NETS`` whole nets, or samples that no device can have yielded.
+    """
+    from latency.predictors.attention import AttentionPredictor
+    from latency.predictors.lookup_table import LookupTablePredictor
+
+    started = time.monotonic()
+    report = on_progress or (lambda *_: None)
+    training, test = split(samples, test_fraction, seed=seed)
+    table = LookupTablePredictor()
+    report("lookup_table", 0, 1, None)
+    table.fit(training, seed=seed)
+    report("lookup_table", 1, 1, None)
+    attention = AttentionPredictor(settings, members=members, threads=threads)
+    attention.fit(
+        training,
+        seed=seed,
+        on_epoch=lambda done, total: report("attention", done, total, _error(attention.out_of_fold)),
+    )
+    calibration = Calibration.of(list(attention.out_of_fold.values()), alpha=alpha)
+    bounded = BoundedPredictor(attention, calibration, device_info.to_json())
+    rows = _test_table(bounded, test)
+    return FitResult(
+        predictor=bounded,
+        scores={attention.name: _scores(attention, test), table.name: _scores(table, test)},
+        coverage=float(np.mean([row.measured_ms <= row.upper_ms for row in rows])),
+        test_models=len(test),
+        training_models=sum(not sample.single_operator for sample in training),
+        seconds=time.monotonic() - started,
+        test_table=rows,
+    )
+
+
+def split(
+    samples: Sequence[LatencySample], test_fraction: float, *, seed: int
+) -> tuple[list[LatencySample], list[LatencySample]]:
+    """Training samples (single-operator models among them) and test nets.
+
+    Raises:
+        UserError: too few whole nets.
+    """
+    whole = whole_nets(samples, least=LEAST_NETS)
+    folds = max(2, min(round(1 / max(test_fraction, 1e-6)), len(whole) // 4))
+    fold = stratified_folds([sample.latency_ms for sample in whole], folds, seed=seed)
+    test = [sample for sample, number in zip(whole, fold, strict=True) if number == 0]
+    training = [sample for sample, number in zip(whole, fold, strict=True) if number != 0]
+    return [*training, *(sample for sample in samples if sample.single_operator)], test
+
+
+def _scores(predictor: LatencyPredictor, test: Sequence[LatencySample]) -> Scores:
+    predictions: list[Prediction] = predictor.predict([sample.graph for sample in test])
+    return Scores.of([prediction.latency_ms for prediction in predictions], [sample.latency_ms for sample in test])
+
+
+def _test_table(predictor: BoundedPredictor, test: Sequence[LatencySample]) -> tuple[TestRow, ...]:
+    predictions = predictor.predict([sample.graph for sample in test])
+    rows = [
+        TestRow(sample.label, sample.latency_ms, prediction.latency_ms, prediction.upper_ms)
+        for sample, prediction in zip(test, predictions, strict=True)
+    ]
+    return tuple(sorted(rows, key=lambda row: row.measured_ms))
+
+
+def _error(out_of_fold: dict[str, float]) -> float | None:
+    """Mean absolute error in percent of the nets predicted out of fold so far."""
+    if not out_of_fold:
+        return None
+    return 100 * float(np.mean([abs(1 / ratio - 1) for ratio in out_of_fold.values()]))

@@ -1,0 +1,201 @@
+"""The self-attention predictor: positive operator times that add up, corrected by what stands around each operator.
+
+Several members, averaged in log space. Each is trained without one fold of the nets, so that for every net there is a
+member that has never seen it: ``out_of_fold`` holds truth / prediction of that member, from which a bound can be
+calibrated without giving up training nets (jackknife+ after bootstrap, Kim, Xu & Barber 2020, with folds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from latency.operators.operator import OperatorGraph
+from latency.predictor import LatencyPredictor, Prediction
+from latency.predictors.folder import corrupt, read_folder, write_folder
+from latency.predictors.folds import stratified_folds
+from latency.predictors.member import Member, settings_json
+from latency.predictors.operator_table import OperatorTable
+from latency.predictors.sample_checks import whole_nets
+from latency.predictors.threads import torch_threads
+from latency.predictors.tokens import TokenBatch, chunks_by_length, token_batch
+from latency.predictors.training import TrainingSettings
+from latency.predictors.vocabulary import Vocabulary
+from latency.sample import LatencySample
+
+_CHUNK = 64
+OnEpoch = Callable[[int, int], None]
+"""Epochs done and epochs in all."""
+
+
+class AttentionPredictor(LatencyPredictor):
+    """Learns from whole nets and from the times of their kernels.
+
+    Args:
+        settings: of the training.
+        members: number of networks, and of folds.
+        threads: that torch may use in ``fit``; ``predict`` uses what torch is set to.
+    """
+
+    name = "attention"
+
+    def __init__(self, settings: TrainingSettings | None = None, *, members: int = 4, threads: int = 1) -> None:
+        self.settings = settings or TrainingSettings()
+        self.threads = threads
+        self._count = members
+        self._members: list[Member] = []
+        self._vocabulary: Vocabulary | None = None
+        self._forget_rows()
+        self.out_of_fold: dict[str, float] = {}
+        """Truth / prediction by label, for every whole net of the training samples."""
+
+    def fit(self, samples: Sequence[LatencySample], *, seed: int = 0, on_epoch: OnEpoch | None = None) -> None:
+        """Trains the members; the same samples and seed give the same numbers on the same machine."""
+        whole = whole_nets(samples)
+        single = [sample for sample in samples if sample.single_operator]
+        fold = stratified_folds([sample.latency_ms for sample in whole], self._count, seed=seed)
+        self._vocabulary = _learn_vocabulary(samples)
+        self._members, self.out_of_fold = [], {}
+        self._forget_rows()
+        for index in range(self._count):
+            self._fit_member(index, whole, single, fold, seed, on_epoch)
+
+    def _fit_member(
+        self,
+        index: int,
+        whole: Sequence[LatencySample],
+        single: Sequence[LatencySample],
+        fold: NDArray[np.int64],
+        seed: int,
+        on_epoch: OnEpoch | None,
+    ) -> None:
+        def report(epoch: int) -> None:
+            if on_epoch is not None:
+                on_epoch(index * self.settings.epochs + epoch, self._count * self.settings.epochs)
+
+        inside = [sample for sample, number in zip(whole, fold, strict=True) if number != index or self._count == 1]
+        outside = [sample for sample, number in zip(whole, fold, strict=True) if number == index]
+        with torch_threads(self.threads):
+            member = Member.fit([*inside, *single], self.settings, seed=1000 * seed + index, on_epoch=report)
+            self._members = [*self._members, member]
+            alone = self._alone(index)
+            predictions = alone.predict([sample.graph for sample in outside])
+        for sample, prediction in zip(outside, predictions, strict=True):
+            self.out_of_fold[sample.label] = sample.latency_ms / prediction.latency_ms
+
+    def _alone(self, index: int) -> AttentionPredictor:
+        """A predictor of one member, with a cache of its own."""
+        copy = AttentionPredictor(self.settings, members=1, threads=self.threads)
+        member = self._members[index]
+        copy._members = [Member(member.vocabulary, member.regression, member.network)]
+        copy._vocabulary = self._vocabulary
+        return copy
+
+    def predict(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
+        """Batches graphs of similar length."""
+        assert self._members, "fit or load comes first"
+        if self._table.full:
+            self._forget_rows()
+        results: list[Prediction | None] = [None] * len(graphs)
+        for positions in chunks_by_length(graphs, _CHUNK):
+            chunk = [graphs[position] for position in positions]
+            for position, prediction in zip(positions, self._predict_chunk(chunk), strict=True):
+                results[position] = prediction
+        return [self._empty() if result is None else result for result in results]
+
+    def _predict_chunk(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
+        tokens = token_batch(graphs, self._table)
+        self._extend_unseen()
+        ms, constant = self._mean(tokens)
+        unseen = self._unseen[tokens.rows] & tokens.present
+        constants = constant.tolist()
+        predictions = []
+        for index, graph in enumerate(graphs):
+            operators_ms = tuple(ms[index, : len(graph.operators)].tolist())
+            names = tuple(np.flatnonzero(unseen[index]).tolist()) if unseen[index].any() else ()
+            total = sum(operators_ms) + constants[index]
+            predictions.append(Prediction(total, operators_ms, constants[index], names))
+        return predictions
+
+    def _mean(self, tokens: TokenBatch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Milliseconds of operators (batch x tokens) and of the constant (batch).
+
+        The members' totals are averaged in log space; the parts, likewise averaged, are scaled to that total.
+        """
+        present = torch.from_numpy(tokens.present)
+        log_parts = torch.zeros(tokens.rows.shape, dtype=torch.float64)
+        log_total = torch.zeros(len(tokens.rows), dtype=torch.float64)
+        log_constant = 0.0
+        for member in self._members:
+            log_ms, constant = member.log_ms(tokens, self._table.features)
+            wide = log_ms.double()
+            log_parts += wide
+            log_total += (torch.where(present, wide.exp(), 0.0).sum(dim=1) + constant).log()
+            log_constant += np.log(constant)
+        count = len(self._members)
+        parts = torch.where(present, (log_parts / count).exp(), 0.0)
+        constant = float(np.exp(log_constant / count))
+        scale = (log_total / count).exp() / (parts.sum(dim=1) + constant)
+        return (parts * scale[:, None]).numpy(), (constant * scale).numpy()
+
+    def _empty(self) -> Prediction:
+        constant = float(np.exp(np.mean([member.network.log_constant.item() for member in self._members])))
+        return Prediction(constant, (), constant, ())
+
+    def save(self, folder: Path) -> None:
+        """Writes ``attention.json`` and its tensors."""
+        assert self._vocabulary is not None, "fit or load comes first"
+        document = {
+            "settings": settings_json(self.settings),
+            "vocabulary": self._vocabulary.to_json(),
+            "members": [member.vocabulary.to_json() for member in self._members],
+            "out_of_fold": self.out_of_fold,
+        }
+        arrays = {}
+        for index, member in enumerate(self._members):
+            arrays.update(member.arrays(f"{index}."))
+        write_folder(folder, self.name, document, arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> AttentionPredictor:
+        """Reads what ``save`` wrote."""
+        document, arrays = read_folder(folder, cls.name)
+        try:
+            settings = TrainingSettings(**document["settings"])
+            vocabularies = [Vocabulary.from_json(entry) for entry in document["members"]]
+            predictor = cls(settings, members=len(vocabularies))
+            predictor._vocabulary = Vocabulary.from_json(document["vocabulary"])
+            predictor._members = [
+                Member.from_arrays(vocabulary, settings, arrays, f"{index}.")
+                for index, vocabulary in enumerate(vocabularies)
+            ]
+            predictor.out_of_fold = {str(label): float(ratio) for label, ratio in document["out_of_fold"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise corrupt(folder, f"{type(error).__name__}: {error}") from error
+        return predictor
+
+    def _forget_rows(self) -> None:
+        self._table = OperatorTable()
+        self._unseen = np.zeros(0, np.bool_)
+        for member in self._members:
+            member.forget()
+
+    def _extend_unseen(self) -> None:
+        """Keeps ``_unseen`` as long as the table."""
+        assert self._vocabulary is not None
+        fresh = self._table.features[len(self._unseen) :]
+        if fresh:
+            added = np.array([self._vocabulary.unseen(operator) for operator in fresh], dtype=np.bool_)
+            self._unseen = np.concatenate([self._unseen, added])
+
+
+def _learn_vocabulary(samples: Sequence[LatencySample]) -> Vocabulary:
+    """Of all samples together: an operator that any member has met counts as seen."""
+    table = OperatorTable()
+    for sample in samples:
+        table.rows(sample.graph)
+    return Vocabulary.learn(table.features)

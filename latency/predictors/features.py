@@ -1,0 +1,146 @@
+"""What a predictor sees of one operator: its family, its categories and its sizes on a logarithmic scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log, log1p, prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latency.operators.operator import AttributeValue, Operator, Shape
+
+NUMERIC_NAMES: tuple[str, ...] = (
+    "log_flops",
+    "log_bytes_read",
+    "log_bytes_written",
+    "log_parameters",
+    "log_intensity",
+    "log_channels_in",
+    "log_height_in",
+    "log_width_in",
+    "log_channels_out",
+    "log_height_out",
+    "log_width_out",
+    "log_channels_per_group",
+    "log_kernel_area",
+    "log_stride_area",
+    "log_dilation",
+    "inputs",
+    "log_waste_in_8",
+    "log_waste_in_16",
+    "log_waste_out_8",
+    "log_waste_out_16",
+    "aligned_in_8",
+    "aligned_out_8",
+    "log_output_positions",
+    "width_out_beyond_8",
+)
+"""``waste`` is what rounding channels up to the vector width adds: blocked layouts compute the padding, too."""
+
+SIZED: tuple[int, ...] = tuple(
+    NUMERIC_NAMES.index(name)
+    for name in (
+        "log_flops",
+        "log_bytes_read",
+        "log_bytes_written",
+        "log_channels_in",
+        "log_height_in",
+        "log_width_in",
+        "log_channels_out",
+        "log_height_out",
+        "log_width_out",
+    )
+)
+"""The sizes whose range decides whether an operator counts as seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """One operator as predictors read it."""
+
+    family: str
+    """Kind, and for convolutions the way in which they use channels: their costs obey different laws."""
+    categories: tuple[str, ...]
+    """Properties that are alike or not: kind, family, kernel, stride, activation, mode..."""
+    numeric: NDArray[np.float64]
+    """In the order of ``NUMERIC_NAMES``."""
+
+
+def features(operator: Operator) -> Features:
+    """Describes an operator of any kind; shapes that are not batch x channels x height x width are padded with ones."""
+    kernel = _pair(operator.attribute("kernel", (1, 1)))
+    family = _family(operator, kernel)
+    return Features(family, _categories(operator, family), _numeric(operator, kernel))
+
+
+def _family(operator: Operator, kernel: tuple[int, ...]) -> str:
+    group = operator.attribute("group", 0)
+    if not isinstance(group, int) or group == 0 or not operator.input_shapes or len(operator.input_shapes[0]) < 2:
+        return operator.kind
+    channels = operator.input_shapes[0][1]
+    if group > 1:
+        return f"{operator.kind}/{'depthwise' if group == channels else 'grouped'}"
+    if prod(kernel) > 1:
+        return f"{operator.kind}/dense"
+    single = prod(operator.output_shapes[0][2:]) == 1
+    return f"{operator.kind}/{'vector' if single else 'pointwise'}"
+
+
+def _categories(operator: Operator, family: str) -> tuple[str, ...]:
+    named = [f"{operator.kind}.{name}={_text(value)}" for name, value in operator.attributes if name != "group"]
+    return (f"kind={operator.kind}", f"family={family}", *named)
+
+
+def _text(value: AttributeValue) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _pair(value: AttributeValue) -> tuple[int, ...]:
+    return value if isinstance(value, tuple) else (1, 1)
+
+
+def _four(shapes: tuple[Shape, ...]) -> tuple[int, int, int]:
+    """Channels, height and width of the largest shape."""
+    shape = max(shapes, key=prod, default=())
+    padded = (*shape, 1, 1, 1, 1)[:4] if len(shape) <= 4 else (*shape[:3], prod(shape[3:]))
+    return max(padded[1], 1), max(padded[2], 1), max(padded[3], 1)
+
+
+def _waste(channels: int, block: int) -> float:
+    return log(-(-channels // block) * block / channels)
+
+
+def _numeric(operator: Operator, kernel: tuple[int, ...]) -> NDArray[np.float64]:
+    channels_in, height_in, width_in = _four(operator.input_shapes)
+    channels_out, height_out, width_out = _four(operator.output_shapes)
+    group = operator.attribute("group", 1)
+    groups = group if isinstance(group, int) and group > 0 else 1
+    return np.array(
+        [
+            log1p(operator.flops),
+            log1p(operator.bytes_read),
+            log1p(operator.bytes_written),
+            log1p(operator.parameters),
+            log1p(operator.flops) - log1p(operator.bytes_read + operator.bytes_written),
+            log(channels_in),
+            log(height_in),
+            log(width_in),
+            log(channels_out),
+            log(height_out),
+            log(width_out),
+            log(max(channels_in / groups, 1)),
+            log(max(prod(kernel), 1)),
+            log(max(prod(_pair(operator.attribute("strides", (1, 1)))), 1)),
+            log(max(max(_pair(operator.attribute("dilations", (1, 1))), default=1), 1)),
+            float(len(operator.input_shapes)),
+            _waste(channels_in, 8),
+            _waste(channels_in, 16),
+            _waste(channels_out, 8),
+            _waste(channels_out, 16),
+            float(channels_in % 8 == 0),
+            float(channels_out % 8 == 0),
+            log(height_out * width_out),
+            (width_out % 8) / 8,
+        ]
+    )

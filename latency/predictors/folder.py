@@ -1,0 +1,129 @@
+"""How predictors lie on disk: ``<name>.json`` names a safetensors file and its SHA-256 and is written last.
+
+A reader that finds the JSON file therefore finds the tensors that belong to it, whenever the writer was interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devices.errors import UserError
+
+SCHEMA = 1
+"""Raised whenever older readers would misread a newer folder or the other way round."""
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def write_folder(folder: Path, name: str, document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Writes ``<name>.json`` and its tensors; replaces what an earlier call wrote under the same name.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    from safetensors.numpy import save
+
+    data = save({key: np.ascontiguousarray(array) for key, array in arrays.items()})
+    digest = hashlib.sha256(data).hexdigest()
+    tensors = f"{name}-{digest[:16]}.safetensors"
+    full = {"schema": SCHEMA, "name": name, **document, "tensors": {"file": tensors, "sha256": digest}}
+    write_atomically(folder / tensors, data)
+    write_json(folder / f"{name}.json", full)
+    for stale in folder.glob(f"{name}-*.safetensors"):
+        if stale.name != tensors:
+            stale.unlink(missing_ok=True)
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Writes a JSON document atomically.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    write_atomically(path, json.dumps(document, indent=1, allow_nan=False).encode())
+
+
+def read_folder(folder: Path, name: str) -> tuple[dict[str, Any], Arrays]:
+    """Document and tensors that ``write_folder`` wrote.
+
+    Raises:
+        UserError: missing, corrupt, or of another schema.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    document = read_document(folder / f"{name}.json", name)
+    try:
+        entry = document["tensors"]
+        data = (folder / Path(str(entry["file"])).name).read_bytes()
+        if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+            raise corrupt(folder, "tensors that differ from their checksum")
+        return document, load(data)
+    except (OSError, KeyError, TypeError, SafetensorError) as error:
+        raise corrupt(folder, f"{type(error).__name__}: {error}") from error
+
+
+def read_document(path: Path, name: str) -> dict[str, Any]:
+    """A JSON object with our schema and this name.
+
+    Raises:
+        UserError: missing, corrupt, or of another schema.
+    """
+    if not path.is_file():
+        raise UserError(
+            "predictor", seen=f"no {path}", expected="a folder written by a fit", remedy="run `latseg fit` first"
+        )
+    try:
+        document = json.loads(path.read_bytes())
+        schema, found = document["schema"], document["name"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise corrupt(path, "a file that is not its JSON document") from error
+    if schema != SCHEMA or found != name:
+        raise UserError(
+            "predictor",
+            seen=f"{found!r} of schema {schema} in {path}",
+            expected=f"{name!r} of schema {SCHEMA}",
+            remedy="fit it again with this version: `latseg fit`",
+        )
+    return dict(document)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Writes a file, and the folders above it, so that readers see the old or the new content, never a part.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(
+            "predictor file",
+            seen=f"{path} ({error.strerror})",
+            expected="a file that can be written",
+            remedy="check the folder's rights and the space left on the disk",
+        ) from error
+
+
+def corrupt(path: Path, seen: str) -> UserError:
+    """The error for files that were damaged after they were written."""
+    return UserError(
+        "predictor", seen=f"{seen} in {path}", expected="an undamaged predictor", remedy="run `latseg fit`"
+    )

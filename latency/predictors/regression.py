@@ -1,0 +1,135 @@
+"""Closed-form operator times: ridge regression of log time on log sizes, pooled over kinds and refined by family.
+
+The additive base of the attention predictor and the fall-back of the look-up table. Being linear in logarithms it
+extrapolates as a power law, and the pooled stage answers for kinds never measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latency.predictors.features import NUMERIC_NAMES, Features
+from latency.predictors.kernel_groups import KernelGroups
+from latency.predictors.vocabulary import Vocabulary
+
+Matrix = NDArray[np.float64]
+
+_POOLED = tuple(
+    NUMERIC_NAMES.index(name)
+    for name in ("log_flops", "log_bytes_read", "log_bytes_written", "log_parameters", "log_output_positions")
+)
+_POOLED_PENALTY = 1.0
+_FAMILY_PENALTY = 3.0
+_ROUNDS = 4
+_SHORT_MS = 0.003
+"""Kernels shorter than this are measured with an error of the order of their time and count accordingly less."""
+
+
+@dataclass(frozen=True)
+class OperatorRegression:
+    """log ms = pooled law + offset and slopes of the family + offsets of known categories."""
+
+    pooled: Matrix
+    """1 + sizes of the pooled stage"""
+    family: Matrix
+    """families x (1 + sizes + categories)"""
+    isolated: Matrix
+    """families + 1: what being measured alone adds to log ms; the last entry is for unknown families."""
+
+    @staticmethod
+    def fit(groups: KernelGroups, operators: Sequence[Features], vocabulary: Vocabulary) -> OperatorRegression:
+        """Alternates between sharing out fused kernels' times and least squares.
+
+        Args:
+            groups: measured kernels; their rows index ``operators``.
+            operators: features of every different operator.
+            vocabulary: learned from the measured operators among them.
+        """
+        design = _Design.of(operators, vocabulary)
+        predicted = np.exp(design.pooled[:, 3])  # bytes written: a first guess that only has to be positive
+        for _ in range(_ROUNDS):
+            member_ms = groups.shared_out(predicted[groups.rows])
+            model = _fit_once(design, groups, member_ms)
+            predicted = np.exp(model.log_ms_of(design))
+        return model
+
+    def log_ms(self, operators: Sequence[Features], vocabulary: Vocabulary) -> Matrix:
+        """Logarithm of each operator's milliseconds within a whole net."""
+        return self.log_ms_of(_Design.of(operators, vocabulary))
+
+    def isolated_of(self, operators: Sequence[Features], vocabulary: Vocabulary) -> Matrix:
+        """What being measured alone adds to each operator's ``log_ms``."""
+        result: Matrix = self.isolated[[vocabulary.family(operator) for operator in operators]]
+        return result
+
+    def arrays(self) -> dict[str, Matrix]:
+        """Its numbers by name, to be written to disk."""
+        return {"pooled": self.pooled, "family": self.family, "isolated": self.isolated}
+
+    @staticmethod
+    def from_arrays(arrays: dict[str, Matrix]) -> OperatorRegression:
+        """Reads ``arrays()``.
+
+        Raises:
+            KeyError: one is missing.
+        """
+        return OperatorRegression(arrays["pooled"], arrays["family"], arrays["isolated"])
+
+    def log_ms_of(self, design: _Design) -> Matrix:
+        """The same for a prepared design."""
+        known = design.family >= 0
+        refined = np.einsum("of,of->o", design.detail, self.family[np.where(known, design.family, 0)])
+        result: Matrix = design.pooled @ self.pooled + np.where(known, refined, 0.0)
+        return result
+
+
+@dataclass(frozen=True)
+class _Design:
+    pooled: Matrix
+    detail: Matrix
+    family: NDArray[np.int64]
+
+    @staticmethod
+    def of(operators: Sequence[Features], vocabulary: Vocabulary) -> _Design:
+        numeric = np.stack([operator.numeric for operator in operators])
+        standard = (numeric - vocabulary.mean) / vocabulary.scale
+        categories = np.stack([vocabulary.encode(operator)[: len(vocabulary.categories)] for operator in operators])
+        ones = np.ones((len(operators), 1))
+        family = np.array([vocabulary.family(operator) for operator in operators], dtype=np.int64)
+        return _Design(
+            np.hstack([ones, standard[:, _POOLED]]), np.hstack([ones, standard, categories.astype(np.float64)]), family
+        )
+
+
+def _fit_once(design: _Design, groups: KernelGroups, member_ms: Matrix) -> OperatorRegression:
+    rows, family = groups.rows, design.family[groups.rows]
+    alone = groups.isolated[groups.group]
+    target = np.log(np.maximum(member_ms, 1e-6))
+    weight = member_ms / (member_ms + _SHORT_MS)
+    weight[alone] *= 0.3
+    families = int(design.family.max()) + 1
+    indicator = np.eye(families)[family] * alone[:, None]
+    pooled = _ridge(np.hstack([design.pooled[rows], indicator]), target, weight, _POOLED_PENALTY)
+    width = design.pooled.shape[1]
+    residual = target - design.pooled[rows] @ pooled[:width]
+    coefficients = np.zeros((families, design.detail.shape[1]))
+    isolated = np.zeros(families + 1)
+    for index in range(families):
+        mine = family == index
+        if mine.any():
+            matrix = np.hstack([design.detail[rows[mine]], alone[mine, None].astype(np.float64)])
+            solution = _ridge(matrix, residual[mine], weight[mine], _FAMILY_PENALTY)
+            coefficients[index], isolated[index] = solution[:-1], solution[-1]
+    return OperatorRegression(pooled[:width], coefficients, isolated)
+
+
+def _ridge(matrix: Matrix, target: Matrix, weight: Matrix, penalty: float) -> Matrix:
+    """Weighted ridge; the first column (the constant) is hardly penalised."""
+    penalties = np.full(matrix.shape[1], penalty)
+    penalties[0] = 1e-3
+    normal = (matrix * weight[:, None]).T @ matrix + np.diag(penalties)
+    return np.asarray(np.linalg.solve(normal, (matrix * weight[:, None]).T @ target), dtype=np.float64)

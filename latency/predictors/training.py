@@ -1,0 +1,182 @@
+"""Trains one member of the attention predictor: relative error of the whole net and of each measured kernel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import smooth_l1_loss
+
+from latency.predictors.kernel_groups import kernels_of
+from latency.predictors.network import CorrectionNetwork
+from latency.predictors.operator_table import OperatorTable
+from latency.predictors.tokens import chunks_by_length, token_batch
+from latency.sample import LatencySample
+
+_LEAST_MS = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """How a member is trained; the values are those that won on held-out nets of the portrait space."""
+
+    width: int = 64
+    layers: int = 2
+    heads: int = 4
+    limit: float = 1.5
+    """Largest correction of log time: a factor of 4.5 in either direction."""
+    epochs: int = 60
+    batch: int = 12
+    rate: float = 2e-3
+    weight_decay: float = 0.05
+    average: float = 0.98
+    """Decay of the exponential moving average of the weights, for each step."""
+    kernel_weight: float = 1.0
+    """Of the kernels' loss beside that of the whole net."""
+    net_weight: float = 1.0
+    dropout: float = 0.0
+    local: float = 0.0
+    share_power: float = 1.0
+    isolated_weight: float = 0.2
+    """Of kernels measured in single-operator models, beside that of kernels within nets."""
+    beta: float = 0.05
+    """Where smooth L1 turns from square to straight, in log ratio."""
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Samples of similar length as tensors; kernels are padded to ``batch x kernels``."""
+
+    rows: Tensor
+    present: Tensor
+    places: Tensor
+    relations: Tensor
+    kernel_of: Tensor
+    """batch x tokens: kernel of each operator, the last one for those of none."""
+    kernel_log_ms: Tensor
+    kernel_share: Tensor
+    """batch x kernels: share of the net's time; zero where padded."""
+    log_latency: Tensor
+    whole: Tensor
+    """batch: 1 for whole nets, 0 for single-operator models."""
+
+
+def train_member(
+    network: CorrectionNetwork,
+    samples: Sequence[LatencySample],
+    table: OperatorTable,
+    features: Tensor,
+    log_base: Tensor,
+    isolated: Tensor,
+    settings: TrainingSettings,
+    *,
+    seed: int,
+    on_epoch: Callable[[int], None] | None = None,
+) -> None:
+    """Trains in place; afterwards the network holds the averaged weights.
+
+    Args:
+        network: freshly made.
+        samples: what to learn from; graphs are not empty.
+        table: holds the samples' operators; ``features`` (operators x width), ``log_base`` and ``isolated`` (operators)
+            go by its rows; ``isolated`` is what being measured alone adds to ``log_base``.
+        settings: hyper-parameters.
+        seed: of the order of the samples.
+        on_epoch: called after each epoch with its number.
+    """
+    generator = np.random.default_rng(seed)
+    optimiser = torch.optim.AdamW(_groups(network, settings), lr=settings.rate)
+    steps_per_epoch = math.ceil(len(samples) / settings.batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.rate, total_steps=(steps_per_epoch + 2) * settings.epochs, pct_start=0.1
+    )
+    averaged = [parameter.detach().clone() for parameter in network.parameters()]
+    chunks = _chunks(samples, table, settings.batch)
+    for epoch in range(settings.epochs):
+        if epoch % 10 == 0 and epoch:
+            chunks = _chunks([samples[i] for i in generator.permutation(len(samples))], table, settings.batch)
+        for position in generator.permutation(len(chunks)):
+            loss = _loss(network, chunks[position], features, log_base, isolated, settings)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            for mean, parameter in zip(averaged, network.parameters(), strict=True):
+                mean.lerp_(parameter.detach(), 1 - settings.average)
+        if on_epoch:
+            on_epoch(epoch + 1)
+    with torch.no_grad():
+        for mean, parameter in zip(averaged, network.parameters(), strict=True):
+            parameter.copy_(mean)
+
+
+def _groups(network: CorrectionNetwork, settings: TrainingSettings) -> list[dict[str, object]]:
+    """Weight matrices decay; biases, norms, relation biases and the constant do not."""
+    matrices = [p for name, p in network.named_parameters() if p.ndim == 2 and not name.endswith("attention.bias")]
+    others = [p for name, p in network.named_parameters() if p.ndim != 2 or name.endswith("attention.bias")]
+    return [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def _loss(
+    network: CorrectionNetwork,
+    chunk: _Chunk,
+    features: Tensor,
+    log_base: Tensor,
+    isolated: Tensor,
+    settings: TrainingSettings,
+) -> Tensor:
+    embedded = network.embeddings(features[chunk.rows])
+    correction = network.corrections(embedded, chunk.places, chunk.relations)
+    alone = (1 - chunk.whole)[:, None]
+    log_ms = log_base[chunk.rows] + alone * isolated[chunk.rows] + correction
+    ms = log_ms.exp() * chunk.present
+    kernels = torch.zeros(len(ms), chunk.kernel_log_ms.shape[1] + 1).scatter_add(1, chunk.kernel_of, ms)[:, :-1]
+    error = (kernels.clamp_min(_LEAST_MS).log() - chunk.kernel_log_ms).abs()
+    kernel_loss = smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=2 * settings.beta)
+    weights = chunk.kernel_share * (chunk.whole + (1 - chunk.whole) * settings.isolated_weight)[:, None]
+    total = (ms.sum(dim=1) + network.log_constant.exp()).log()
+    net_loss = smooth_l1_loss(total, chunk.log_latency, reduction="none", beta=settings.beta)
+    return (
+        settings.kernel_weight * (weights * kernel_loss).sum() + settings.net_weight * (chunk.whole * net_loss).sum()
+    ) / len(ms)
+
+
+def _chunks(samples: Sequence[LatencySample], table: OperatorTable, size: int) -> list[_Chunk]:
+    whole = [sample for sample in samples if not sample.single_operator]
+    single = [sample for sample in samples if sample.single_operator]
+    groups = [(whole, size), (single, 8 * size)]
+    return [
+        _chunk([members[position] for position in positions], table)
+        for members, length in groups
+        for positions in chunks_by_length([sample.graph for sample in members], length)
+    ]
+
+
+def _chunk(samples: Sequence[LatencySample], table: OperatorTable) -> _Chunk:
+    alone = [sample.single_operator for sample in samples]
+    tokens = token_batch([sample.graph for sample in samples], table, alone=alone)
+    kernels = max(len(kernels_of(sample)) for sample in samples)
+    kernel_of = np.full(tokens.rows.shape, kernels, np.int64)
+    log_ms = np.zeros((len(samples), kernels), np.float32)
+    share = np.zeros((len(samples), kernels), np.float32)
+    for index, sample in enumerate(samples):
+        for position, kernel in enumerate(kernels_of(sample)):
+            kernel_of[index, list(kernel.operators)] = position
+            log_ms[index, position] = math.log(max(kernel.ms, _LEAST_MS))
+            share[index, position] = kernel.ms / sample.latency_ms
+    return _Chunk(
+        torch.from_numpy(tokens.rows),
+        torch.from_numpy(tokens.present).float(),
+        torch.from_numpy(tokens.places),
+        torch.from_numpy(tokens.relations).long(),
+        torch.from_numpy(kernel_of),
+        torch.from_numpy(log_ms),
+        torch.from_numpy(share),
+        torch.tensor([math.log(sample.latency_ms) for sample in samples]),
+        1 - torch.tensor(alone, dtype=torch.float32),
+    )

@@ -1,0 +1,120 @@
+"""What every latency predictor must do. Subclass ``PredictorContract`` in a test module and say how to make one."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from devices.errors import UserError
+from latency.predictor import LatencyPredictor, Prediction
+from tests.latency.predictors.synthetic import measured, random_graphs, single_operators
+
+FRESH = random_graphs(12, 99)
+
+_READ_IN_ANOTHER_PROCESS = """
+import importlib, json, sys
+from pathlib import Path
+from tests.latency.predictors.synthetic import random_graphs
+module, name, folder = sys.argv[1:]
+predictor = getattr(importlib.import_module(module), name).load(Path(folder))
+print(json.dumps([p.latency_ms for p in predictor.predict(random_graphs(12, 99))]))
+"""
+
+
+def training_samples(count: int = 24) -> list:
+    graphs = random_graphs(count, 1)
+    return [*measured(graphs), *single_operators(graphs, 10, 2)]
+
+
+def latencies(predictions: list[Prediction]) -> list[float]:
+    return [prediction.latency_ms for prediction in predictions]
+
+
+class PredictorContract:
+    """The conformance suite."""
+
+    @classmethod
+    def make(cls) -> LatencyPredictor:
+        raise NotImplementedError
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def fitted(cls) -> LatencyPredictor:
+        predictor = cls.make()
+        predictor.fit(training_samples(), seed=3)
+        return predictor
+
+    def test_predictions_are_positive_and_finite(self, fitted: LatencyPredictor) -> None:
+        predictions = fitted.predict(FRESH)
+        assert len(predictions) == len(FRESH)
+        assert all(math.isfinite(ms) and ms > 0 for ms in latencies(predictions))
+
+    def test_contributions_are_positive_and_add_up(self, fitted: LatencyPredictor) -> None:
+        for graph, prediction in zip(FRESH, fitted.predict(FRESH), strict=True):
+            assert len(prediction.operators_ms) == len(graph.operators)
+            assert min(prediction.operators_ms) > 0
+            assert prediction.constant_ms >= 0
+            total = sum(prediction.operators_ms) + prediction.constant_ms
+            assert total == pytest.approx(prediction.latency_ms, rel=1e-9)
+
+    def test_order_and_company_in_a_batch_change_nothing(self, fitted: LatencyPredictor) -> None:
+        together = latencies(fitted.predict(FRESH))
+        backwards = latencies(fitted.predict(FRESH[::-1]))[::-1]
+        alone = [fitted.predict([graph])[0].latency_ms for graph in FRESH]
+        assert backwards == pytest.approx(together, rel=1e-5)
+        assert alone == pytest.approx(together, rel=1e-5)
+
+    def test_no_graphs_no_predictions(self, fitted: LatencyPredictor) -> None:
+        assert fitted.predict([]) == []
+
+    def test_measured_operators_are_seen(self, fitted: LatencyPredictor) -> None:
+        known = [sample.graph for sample in training_samples()]
+        assert all(prediction.unseen == () for prediction in fitted.predict(known))
+
+    def test_the_same_after_save_and_load_in_another_process(self, fitted: LatencyPredictor, tmp_path: Path) -> None:
+        fitted.save(tmp_path)
+        kind = type(fitted)
+        arguments = [sys.executable, "-c", _READ_IN_ANOTHER_PROCESS, kind.__module__, kind.__name__, str(tmp_path)]
+        root = Path(__file__).parents[2]
+        run = subprocess.run(arguments, cwd=root, capture_output=True, text=True, check=True)
+        assert json.loads(run.stdout) == pytest.approx(latencies(fitted.predict(FRESH)), rel=1e-6)
+
+    def test_a_second_save_replaces_the_first(self, fitted: LatencyPredictor, tmp_path: Path) -> None:
+        fitted.save(tmp_path)
+        fitted.save(tmp_path)
+        assert len(list(tmp_path.iterdir())) == 2
+
+    def test_the_same_seed_gives_the_same_predictor(self, fitted: LatencyPredictor) -> None:
+        again = self.make()
+        again.fit(training_samples(), seed=3)
+        assert latencies(again.predict(FRESH)) == pytest.approx(latencies(fitted.predict(FRESH)), rel=1e-6)
+
+    def test_too_few_nets_are_refused(self) -> None:
+        with pytest.raises(UserError, match="latseg profile --models"):
+            self.make().fit(training_samples(3))
+
+    def test_a_missing_folder_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="latseg fit"):
+            type(self.make()).load(tmp_path / "nowhere")
+
+    @pytest.mark.parametrize("suffix", [".json", ".safetensors"])
+    def test_a_damaged_file_is_refused(self, fitted: LatencyPredictor, tmp_path: Path, suffix: str) -> None:
+        fitted.save(tmp_path)
+        path = next(path for path in tmp_path.iterdir() if path.suffix == suffix)
+        content = bytearray(path.read_bytes())
+        middle = len(content) // 2
+        path.write_bytes(bytes(content[:middle]))
+        with pytest.raises(UserError, match="latseg fit"):
+            type(fitted).load(tmp_path)
+
+    def test_another_schema_is_refused(self, fitted: LatencyPredictor, tmp_path: Path) -> None:
+        fitted.save(tmp_path)
+        path = next(tmp_path.glob("*.json"))
+        path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
+        with pytest.raises(UserError, match="schema 2"):
+            type(fitted).load(tmp_path)

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from latency.operators import builders
+from latency.operators.operator import OperatorGraph
+from latency.predictors.attention import AttentionPredictor
+from latency.predictors.training import TrainingSettings
+from latency.scores import Scores
+from tests.contracts.predictor_contract import PredictorContract
+from tests.latency.predictors.synthetic import log_errors, measured, operator_ms, random_graphs
+
+QUICK = TrainingSettings(width=32, epochs=4)
+LEARNING = TrainingSettings(width=32, epochs=25)
+
+
+class TestAttentionContract(PredictorContract):
+    @classmethod
+    def make(cls) -> AttentionPredictor:
+        return AttentionPredictor(QUICK, members=2)
+
+
+@pytest.fixture(scope="module")
+def learned() -> AttentionPredictor:
+    predictor = AttentionPredictor(LEARNING, members=3)
+    predictor.fit(measured(random_graphs(60, 0)), seed=0)
+    return predictor
+
+
+def test_fresh_nets_are_predicted_and_ranked(learned: AttentionPredictor) -> None:
+    fresh = measured(random_graphs(40, 7), noise=0.0)
+    predicted = [prediction.latency_ms for prediction in learned.predict([sample.graph for sample in fresh])]
+    scores = Scores.of(predicted, [sample.latency_ms for sample in fresh])
+    assert scores.mape_percent < 4
+    assert scores.within_10_percent > 95
+    assert scores.spearman > 0.98
+
+
+def test_contributions_explain_where_the_time_goes(learned: AttentionPredictor) -> None:
+    graphs = random_graphs(20, 8)
+    predicted = [ms for prediction in learned.predict(graphs) for ms in prediction.operators_ms]
+    truth = [ms for graph in graphs for ms in operator_ms(graph)]
+    alone = [operator.kind != "Add" for graph in graphs for operator in graph.operators]
+    errors = np.array(log_errors(predicted, truth))[alone]
+    assert np.average(errors, weights=np.array(truth)[alone]) < 0.1
+
+
+def test_attention_learns_what_the_neighbours_cost(learned: AttentionPredictor) -> None:
+    shape = (1, 48, 32, 32)
+    project = builders.convolution(shape, 24, kernel=(1, 1))
+    scaled = builders.elementwise("Mul", (shape, (1, 48, 1, 1)))
+    depthwise = builders.convolution(shape, 48, kernel=(3, 3), group=48, activation="relu")
+    behind_scale = OperatorGraph((depthwise, scaled, project), ((-1,), (0, -2), (1,)), (shape, (1, 48, 1, 1)))
+    behind_depthwise = OperatorGraph((depthwise, project), ((-1,), (0,)), (shape,))
+    first, second = learned.predict([behind_scale, behind_depthwise])
+    assert first.operators_ms[2] > 1.2 * second.operators_ms[1]
+
+
+def test_every_net_is_predicted_by_a_member_that_has_not_seen_it(learned: AttentionPredictor) -> None:
+    assert set(learned.out_of_fold) == {f"net{index}" for index in range(60)}
+    assert 0.9 < np.median(list(learned.out_of_fold.values())) < 1.1
+
+
+def test_unseen_operators_are_named(learned: AttentionPredictor) -> None:
+    shape = (1, 32, 32, 32)
+    known = builders.convolution(shape, 32, kernel=(1, 1), activation="relu")
+    strange = builders.operator("Einsum", (("equation", "ij"),), (shape,), (shape,), flops=10**7)
+    kernel = builders.convolution(shape, 32, kernel=(9, 9), activation="relu")
+    huge = builders.convolution((1, 2048, 32, 32), 2048, kernel=(1, 1), activation="relu")
+    for operator in (strange, kernel, huge):
+        graph = OperatorGraph((known, operator), ((-1,), (0,)), (shape,))
+        prediction = learned.predict([graph])[0]
+        assert prediction.unseen == (1,)
+        assert prediction.operators_ms[1] > 0
+
+
+def test_latency_grows_with_depth_beyond_what_was_measured(learned: AttentionPredictor) -> None:
+    shape = (1, 32, 32, 32)
+    block = builders.convolution(shape, 32, kernel=(1, 1), activation="relu")
+
+    def chain(length: int) -> OperatorGraph:
+        return OperatorGraph((block,) * length, ((-1,), *((index,) for index in range(length - 1))), (shape,))
+
+    short, long = learned.predict([chain(40), chain(160)])
+    assert 3 < long.latency_ms / short.latency_ms < 5
+
+
+def test_progress_is_told_and_threads_are_restored() -> None:
+    import torch
+
+    before, told = torch.get_num_threads(), []
+    predictor = AttentionPredictor(TrainingSettings(width=16, epochs=2), members=2, threads=1)
+    predictor.fit(measured(random_graphs(10, 0)), on_epoch=lambda done, total: told.append((done, total)))
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert torch.get_num_threads() == before
+
+
+def test_nothing_to_run_costs_the_constant(learned: AttentionPredictor) -> None:
+    prediction = learned.predict([OperatorGraph((), (), ())])[0]
+    assert prediction.operators_ms == ()
+    assert prediction.latency_ms == prediction.constant_ms > 0

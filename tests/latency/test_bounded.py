@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from devices.device_info import DeviceInfo
+from devices.errors import UserError
+from latency.bounded import BoundedPredictor
+from latency.calibration import Calibration
+from latency.operators import builders
+from latency.operators.operator import OperatorGraph
+from latency.predictors.lookup_table import LookupTablePredictor
+from tests.latency.predictors.synthetic import measured, random_graphs
+
+INFO = DeviceInfo("simulated", "none", "none", "1.0", 1, "float32", simulated=True)
+
+
+@pytest.fixture(scope="module")
+def bounded() -> BoundedPredictor:
+    predictor = LookupTablePredictor()
+    predictor.fit(measured(random_graphs(20, 0)))
+    return BoundedPredictor(predictor, Calibration.of([1.1] * 20), INFO.to_json())
+
+
+def test_the_bound_lies_above_the_prediction(bounded: BoundedPredictor) -> None:
+    for prediction in bounded.predict([sample.graph for sample in measured(random_graphs(20, 0))]):
+        assert prediction.unseen == ()
+        assert prediction.upper_ms == pytest.approx(1.1 * prediction.latency_ms)
+        assert sum(prediction.operators_ms) + prediction.constant_ms == pytest.approx(prediction.latency_ms)
+
+
+def test_an_unseen_operator_widens_the_bound(bounded: BoundedPredictor) -> None:
+    shape = (1, 32, 32, 32)
+    strange = builders.operator("Einsum", (("equation", "ij"),), (shape,), (shape,), flops=10**7)
+    prediction = bounded.predict([OperatorGraph((strange,), ((-1,),), (shape,))])[0]
+    assert prediction.unseen == (0,)
+    assert prediction.upper_ms > 2.5 * prediction.latency_ms
+
+
+def test_save_and_load_keep_everything(bounded: BoundedPredictor, tmp_path: Path) -> None:
+    recalibrated = bounded.recalibrated([1.3])
+    recalibrated.save(tmp_path)
+    recalibrated.save(tmp_path)
+    loaded = BoundedPredictor.load(tmp_path, fingerprint=INFO.fingerprint)
+    graphs = random_graphs(5, 3)
+    expected = [prediction.upper_ms for prediction in recalibrated.predict(graphs)]
+    assert [prediction.upper_ms for prediction in loaded.predict(graphs)] == pytest.approx(expected, rel=1e-9)
+    assert loaded.fingerprint == INFO.fingerprint
+    assert loaded.device_info_json["runtime_version"] == "1.0"
+    assert sum(path.is_dir() for path in tmp_path.iterdir()) == 1
+
+
+def test_an_interrupted_save_leaves_the_old_one(bounded: BoundedPredictor, tmp_path: Path, monkeypatch) -> None:
+    bounded.save(tmp_path)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("latency.bounded.write_json", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            bounded.recalibrated([1.3]).save(tmp_path)
+    assert BoundedPredictor.load(tmp_path).calibration == bounded.calibration
+
+
+def test_a_predictor_of_another_device_is_refused(bounded: BoundedPredictor, tmp_path: Path) -> None:
+    bounded.save(tmp_path)
+    with pytest.raises(UserError, match="expected device 0123456789abcdef"):
+        BoundedPredictor.load(tmp_path, fingerprint="0123456789abcdef")
+
+
+def test_missing_and_damaged_folders_are_refused(bounded: BoundedPredictor, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="latseg fit"):
+        BoundedPredictor.load(tmp_path)
+    bounded.save(tmp_path)
+    path = tmp_path / "bounded.json"
+    content = path.read_text()
+    for damaged in (content[:50], "[]", content.replace('"calibration"', '"other"'), content.replace("lookup_", "x")):
+        path.write_text(damaged)
+        with pytest.raises(UserError, match="latseg fit"):
+            BoundedPredictor.load(tmp_path)
+
+
+def test_a_path_out_of_the_folder_is_not_followed(bounded: BoundedPredictor, tmp_path: Path) -> None:
+    bounded.save(tmp_path / "good")
+    bounded.save(tmp_path / "bad")
+    path = tmp_path / "bad" / "bounded.json"
+    path.write_text(path.read_text().replace('"folder": "first"', '"folder": "../good/first2"'))
+    with pytest.raises(UserError, match="predictor"):
+        BoundedPredictor.load(tmp_path / "bad")
