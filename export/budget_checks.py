@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from devices.measurement import FailedMeasurement, Measurement
 from devices.protocol import Protocol
 from export.certificate import Certificate, contradictions
 from export.check import Check
+from export.device_lookup import GetDevice
 from export.manifest import BundleFile, Manifest
 
 
@@ -33,7 +34,7 @@ def check_certificates(manifest: Manifest) -> Iterator[Check]:
 class Remeasuring:
     """How budgets are measured again: on ``device``, or on each certificate's own if None."""
 
-    get_device: Callable[[str], Device]
+    get_device: GetDevice
     device: Device | None
     protocol: Protocol
     seed: int
@@ -66,7 +67,7 @@ def _candidate(folder: Path, file: BundleFile, certificate: Certificate) -> Cand
 
 
 def _budget(name: str, candidate: Candidate, certificate: Certificate, remeasuring: Remeasuring) -> Check:
-    device = remeasuring.device or remeasuring.get_device(certificate.device.name)
+    device = remeasuring.device or remeasuring.get_device(certificate.device.name, threads=certificate.device.threads)
     info = device.info()
     if info.simulated:
         return Check(name, False, "simulated proves nothing: no run was timed")
@@ -75,7 +76,8 @@ def _budget(name: str, candidate: Candidate, certificate: Certificate, remeasuri
     (result,) = device.measure(
         [candidate], nominal_reference_ms=nominal_ms, protocol=remeasuring.protocol, seed=remeasuring.seed
     )
-    return _judge(name, certificate, result, "" if same else f"another machine ({info.hardware}): ")
+    here = f"{info.hardware}, {info.runtime} {info.runtime_version}, threads: {info.threads}"
+    return _judge(name, certificate, result, "" if same else f"another machine or set-up ({here}): ")
 
 
 def _judge(name: str, certificate: Certificate, result: Measurement | FailedMeasurement, where: str) -> Check:

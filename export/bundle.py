@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -12,12 +12,13 @@ from pathlib import Path
 from pydantic import JsonValue
 from torch import nn
 
-from devices.device import Device
 from devices.errors import UserError
 from devices.model_file import sha256_of
+from devices.registry import get_device
 from export.bundle_formats import FORMATS, Source, check_formats, write_format
 from export.bundle_texts import readme, segment_script
 from export.certificate import Certificate
+from export.device_lookup import GetDevice
 from export.manifest import (
     MANIFEST_NAME,
     BundleFile,
@@ -55,7 +56,7 @@ def write_bundle(
     reproduce: str = "",
     opset: int = 17,
     seed: int = 0,
-    get_device: Callable[[str], Device] | None = None,
+    get_device: GetDevice = get_device,
 ) -> Manifest:
     """Writes a bundle, whole or not at all; an existing bundle is replaced when the new one is complete.
 
@@ -79,7 +80,7 @@ def write_bundle(
         reproduce: the command that makes this bundle.
         opset: of the ONNX files that are exported anew.
         seed: of the parity pictures.
-        get_device: gives the device by name that runs a format; ``devices.registry.get_device`` if None.
+        get_device: gives the device by name that runs a format.
 
     Raises:
         UserError: unknown format, parity lost, a certificate for another file, or a folder that cannot be written.
@@ -93,7 +94,7 @@ def write_bundle(
         seed=seed,
         opset=opset,
     )
-    write_model = partial(write_format, source=source, model_path=model_path, get_device=get_device or _registry())
+    write_model = partial(write_format, source=source, model_path=model_path, get_device=get_device)
     names = check_formats(formats)
     with _writing(Path(folder)) as fresh:
         models = [write_model(name, fresh) for name in names]
@@ -125,12 +126,6 @@ def _writing(folder: Path) -> Iterator[Path]:
             expected="a folder that can be written",
             remedy="free space or name another folder",
         ) from error
-
-
-def _registry() -> Callable[[str], Device]:
-    from devices.registry import get_device
-
-    return get_device
 
 
 def _fitted(photo: Pixels, height: int, width: int, policy: ResizePolicy, normalisation: Normalisation) -> Pixels:

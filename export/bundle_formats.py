@@ -6,16 +6,16 @@ Importing this module loads torch.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from torch import nn
 
-from devices.device import Device
 from devices.errors import UserError
 from devices.model_file import sha256_of
+from export.device_lookup import GetDevice
 from export.manifest import BundleFile, Normalisation
 from export.parity import Array, Infer, Parity, check_parity
 from export.parity_sample import noise_picture, smooth_picture
@@ -75,7 +75,7 @@ def check_formats(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def write_format(
-    name: str, folder: Path, source: Source, *, model_path: Path | None, get_device: Callable[[str], Device]
+    name: str, folder: Path, source: Source, *, model_path: Path | None, get_device: GetDevice
 ) -> BundleFile:
     """Writes the file of a format into ``folder``, runs it beside torch and describes it.
 

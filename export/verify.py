@@ -7,13 +7,13 @@ from pathlib import Path
 
 from devices.device import Device
 from devices.protocol import Protocol
+from devices.registry import get_device
 from export.budget_checks import Remeasuring, check_budgets, check_certificates
 from export.check import Check, VerifyResult
+from export.device_lookup import GetDevice
 from export.file_checks import check_files
 from export.manifest import BundleFile, Manifest, ManifestError, read_manifest
 from export.parity_checks import check_parities
-
-GetDevice = Callable[[str], Device]
 
 
 def verify_bundle(
@@ -23,7 +23,7 @@ def verify_bundle(
     measure: bool = True,
     protocol: Protocol | None = None,
     seed: int = 0,
-    get_device: GetDevice | None = None,
+    get_device: GetDevice = get_device,
     on_check: Callable[[Check], None] | None = None,
 ) -> VerifyResult:
     """Checks hashes, missing and extra files, parity with torch's stored answer, certificates, and the budgets.
@@ -38,7 +38,7 @@ def verify_bundle(
         measure: False leaves the budgets out.
         protocol: of the new measurement.
         seed: of the new measurement.
-        get_device: gives a device by name; ``devices.registry.get_device`` if None.
+        get_device: gives a device by name.
         on_check: told of every check as it is done.
 
     Raises:
@@ -48,7 +48,7 @@ def verify_bundle(
         manifest = read_manifest(folder)
     except ManifestError as error:
         return VerifyResult((Check("manifest", False, str(error)),))
-    remeasuring = Remeasuring(get_device or _registry(), device, protocol or Protocol(), seed)
+    remeasuring = Remeasuring(get_device, device, protocol or Protocol(), seed)
     checks = []
     for check in _steps(folder, manifest, remeasuring, measure=measure):
         checks.append(check)
@@ -69,9 +69,3 @@ def _steps(folder: Path, manifest: Manifest, remeasuring: Remeasuring, *, measur
     yield from check_certificates(manifest)
     if measure:
         yield from check_budgets(folder, manifest, remeasuring, intact=files.intact)
-
-
-def _registry() -> GetDevice:
-    from devices.registry import get_device
-
-    return get_device

@@ -58,7 +58,7 @@ def test_every_model_file_was_run_beside_torch(make_bundle: Make) -> None:
 
 def test_runtime_that_is_missing_is_not_claimed(make_bundle: Make) -> None:
     manifest = make_bundle(
-        formats=ALL_FORMATS, get_device=lambda name: RuntimeDevice(name=name, usable=name != "openvino")
+        formats=ALL_FORMATS, get_device=lambda name, threads=1: RuntimeDevice(name=name, usable=name != "openvino")
     )
     file = manifest.file("openvino")
     assert not file.executed

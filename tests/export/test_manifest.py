@@ -23,9 +23,8 @@ def test_survives_the_file(make_bundle: Callable[..., Manifest], tmp_path: Path)
     assert manifest.architecture == {"space": "portrait", "stages": [1, 2]}
 
 
-def test_newer_schema(make_bundle: Callable[..., Manifest], tmp_path: Path) -> None:
-    make_bundle()
-    folder = changed(tmp_path / "bundle", schema_version=2, something_new=True)
+def test_newer_schema(bundle: Path) -> None:
+    folder = changed(bundle, schema_version=2, something_new=True)
     with pytest.raises(UserError, match="schema version: got 2; expected at most 1; install the newer latseg"):
         read_manifest(folder)
 
@@ -34,10 +33,9 @@ def test_newer_schema(make_bundle: Callable[..., Manifest], tmp_path: Path) -> N
     "changes",
     [{"schema_version": "one"}, {"schema_version": True}, {"classes": ["one"]}, {"files": []}, {"surprise": 1}],
 )
-def test_damaged_manifest(make_bundle: Callable[..., Manifest], tmp_path: Path, changes: dict[str, object]) -> None:
-    make_bundle()
+def test_damaged_manifest(bundle: Path, changes: dict[str, object]) -> None:
     with pytest.raises(ManifestError, match=r"manifest\.json"):
-        read_manifest(changed(tmp_path / "bundle", **changes))
+        read_manifest(changed(bundle, **changes))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])

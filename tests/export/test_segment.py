@@ -27,12 +27,6 @@ def picture(folder: Path, size: tuple[int, int] = (90, 60), mode: str = "RGB", n
     return path
 
 
-@pytest.fixture
-def bundle(make_bundle: Make, tmp_path: Path) -> Path:
-    make_bundle()
-    return tmp_path / "bundle"
-
-
 @pytest.mark.parametrize("policy", ["letterbox", "resize"])
 @pytest.mark.parametrize(
     ("size", "mode", "name"),

@@ -23,7 +23,7 @@ Make = Callable[..., Manifest]
 def verify(folder: Path, found: RuntimeDevice | None = None, **settings: object) -> VerifyResult:
     """With ``found`` as what the names of devices stand for."""
 
-    def get_device(name: str) -> Device:
+    def get_device(name: str, /, *, threads: int = 1) -> Device:
         return found or RuntimeDevice(name=name)
 
     return verify_bundle(folder, get_device=get_device, **settings)
@@ -38,12 +38,6 @@ def edit(folder: Path, change: Callable[[dict], None]) -> None:
     content = json.loads((folder / "manifest.json").read_text())
     change(content)
     (folder / "manifest.json").write_text(json.dumps(content))
-
-
-@pytest.fixture
-def bundle(make_bundle: Make, tmp_path: Path) -> Path:
-    make_bundle(formats=("onnx", "onnx-dynamic", "onnx-uint8", "openvino"))
-    return tmp_path / "bundle"
 
 
 def test_good_bundle(bundle: Path) -> None:
@@ -159,7 +153,9 @@ def test_another_machine_is_normalised_afresh_and_named(bundle: Path) -> None:
     result = verify(bundle, device)
     assert device.asked == [2.5]
     assert result.ok
-    assert result.checks[-1].detail.startswith("another machine (another): 4.000 ms")
+    assert result.checks[-1].detail.startswith(
+        "another machine or set-up (another, onnxruntime 1, threads: 1): 4.000 ms"
+    )
 
 
 def test_given_device_is_used(bundle: Path) -> None:
