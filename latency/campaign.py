@@ -85,10 +85,10 @@ def run_campaign(
     campaign.left = len(pending)
     with tempfile.TemporaryDirectory(prefix="latseg-campaign-") as folder:
         noise_floor = campaign.noise_floor(items, Path(folder))
-        for group in _groups(pending, group_size):
+        for number, group in enumerate(_groups(pending, group_size)):
             if campaign.expired():
                 break
-            campaign.measure(group, Path(folder))
+            campaign.measure(group, Path(folder), seed + number)
     return campaign.result(items, noise_floor)
 
 
@@ -106,7 +106,8 @@ class _Campaign:
     failed: int = 0
     info: DeviceInfo = field(init=False)
     nominal_ms: float = field(init=False)
-    _first_result: float | None = None
+    _first_group: float = 0.0
+    _begun: int = 0
 
     def __post_init__(self) -> None:
         self.info = self.device.info()
@@ -140,14 +141,16 @@ class _Campaign:
         self.store.remember_noise_floor(self.info, measured)
         return measured
 
-    def measure(self, group: Sequence[CampaignItem], folder: Path) -> None:
+    def measure(self, group: Sequence[CampaignItem], folder: Path, seed: int) -> None:
         """Measures one group and stores each result as it comes."""
         by_label = {item.label: item for item in group}
+        self._first_group = self._first_group or time.monotonic()
+        self._begun += len(group)
         with _written(group, folder, self._reject) as candidates:
             if not candidates:
                 return
             results = self.device.measure(
-                candidates, nominal_reference_ms=self.nominal_ms, protocol=self.protocol, seed=self.seed
+                candidates, nominal_reference_ms=self.nominal_ms, protocol=self.protocol, seed=seed
             )
             try:
                 for result in results:
@@ -190,13 +193,10 @@ class _Campaign:
 
     def _report(self, label: str, latency_ms: float | None) -> None:
         self.left -= 1
-        now = time.monotonic()
-        done = self.measured + self.failed
-        # The first result carries the start of the worker; the pace is taken from the later ones.
-        if self._first_result is None:
-            self._first_result = now
-        pace = (now - self._first_result) / (done - 1) if done > 1 else now - self.started
         if self.on_progress is not None:
+            # A group's results come together at its end: what was spent so far is shared by all items begun.
+            pace = (time.monotonic() - self._first_group) / max(1, self._begun)
+            done = self.measured + self.failed
             self.on_progress(CampaignProgress(done, self.left, self.failed, label, latency_ms, pace * self.left))
 
 

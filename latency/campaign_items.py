@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ def campaign_items(graphs: Sequence[OperatorGraph], operator_limit: int) -> list
     """The distinct nets, then single-operator models for at most ``operator_limit`` operators that they contain.
 
     Half of the operators are the costliest of each family (kind, kernel, strides, activation) in turn, so that nothing
-    common goes unmeasured; the rest are those that cost most over all nets.
+    common goes unmeasured; the rest are those that make up the largest shares of their nets.
     """
     nets = {graph_digest(graph): graph for graph in graphs}
     operators = [single_operator(operator) for operator in _choose(list(nets.values()), operator_limit)]
@@ -39,10 +39,14 @@ def campaign_items(graphs: Sequence[OperatorGraph], operator_limit: int) -> list
 
 
 def _choose(graphs: Sequence[OperatorGraph], limit: int) -> list[Operator]:
-    occurrences = [operator for graph in graphs for operator in graph.operators]
-    counts = Counter(operator.signature for operator in occurrences)
-    distinct = {operator.signature: operator for operator in occurrences}
-    ranked = sorted(distinct.values(), key=lambda o: (-counts[o.signature] * _rough_cost(o), repr(o.signature)))
+    shares: defaultdict[tuple[object, ...], float] = defaultdict(float)
+    distinct: dict[tuple[object, ...], Operator] = {}
+    for graph in graphs:
+        costs = [_rough_cost(operator) for operator in graph.operators]
+        for operator, cost in zip(graph.operators, costs, strict=True):
+            shares[operator.signature] += cost / sum(costs)
+            distinct[operator.signature] = operator
+    ranked = sorted(distinct.values(), key=lambda operator: (-shares[operator.signature], repr(operator.signature)))
     families: dict[object, Operator] = {}
     for operator in ranked:
         families.setdefault(_family(operator), operator)
