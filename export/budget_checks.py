@@ -30,6 +30,9 @@ def check_certificates(manifest: Manifest) -> Iterator[Check]:
         )
 
 
+SIMULATED = "simulated proves nothing: no run is timed"
+
+
 @dataclass(frozen=True, slots=True)
 class Remeasuring:
     """How budgets are measured again: on ``device``, or on each certificate's own if None."""
@@ -47,7 +50,7 @@ def check_budgets(
     device = remeasuring.device
     certificates = [c for c in manifest.certificates if device is None or c.device.name == device.name]
     if device is not None and not certificates:
-        yield Check(f"budget on {device.name}", False, "the bundle has no certificate, so no budget, for this device")
+        yield _without_budget(device)
     for certificate in certificates:
         name = f"budget on {certificate.device.name}"
         file = next((f for f in manifest.files if f.sha256 == certificate.model_sha256), None)
@@ -60,6 +63,15 @@ def check_budgets(
             yield Check(name, False, str(error))
 
 
+def _without_budget(device: Device) -> Check:
+    try:
+        simulated = device.info().simulated
+    except UserError as error:
+        return Check(f"budget on {device.name}", False, str(error))
+    detail = SIMULATED if simulated else "the bundle has no certificate, so no budget, for this device"
+    return Check(f"budget on {device.name}", False, detail)
+
+
 def _candidate(folder: Path, file: BundleFile, certificate: Certificate) -> Candidate:
     open_size = file.format == "onnx-dynamic"
     shapes = tuple(("image", shape) for shape in certificate.input_shapes[:1])
@@ -70,7 +82,7 @@ def _budget(name: str, candidate: Candidate, certificate: Certificate, remeasuri
     device = remeasuring.device or remeasuring.get_device(certificate.device.name, threads=certificate.device.threads)
     info = device.info()
     if info.simulated:
-        return Check(name, False, "simulated proves nothing: no run was timed")
+        return Check(name, False, SIMULATED)
     same = info.fingerprint == certificate.device.fingerprint
     nominal_ms = certificate.nominal_reference_ms if same else device.nominal_reference_ms()
     (result,) = device.measure(

@@ -188,3 +188,12 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
         export(tmp_path, small_network(seed=1))
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_weights_and_statistics_are_left_as_they_were(tmp_path: Path) -> None:
+    network = small_network()
+    network.train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    export(tmp_path, network)
+    export(tmp_path, network, uint8_input=True, mean=MEAN, std=STD)
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())

@@ -11,6 +11,7 @@ import pytest
 
 from devices.device import Device
 from devices.errors import DeviceUnavailableError, UserError
+from devices.registry import get_device
 from export.check import Check, VerifyResult
 from export.manifest import Manifest
 from export.parity_sample import read_sample
@@ -176,6 +177,32 @@ def test_simulated_device_proves_nothing(bundle: Path) -> None:
     (failed,) = failures(verify(bundle, device))
     assert "simulated proves nothing" in failed.detail
     assert device.asked == []
+
+
+def test_given_simulated_device_proves_nothing(bundle: Path) -> None:
+    (failed,) = failures(verify(bundle, device=get_device("simulated")))
+    assert failed == Check("budget on simulated", False, "simulated proves nothing: no run is timed")
+
+
+def test_further_runtime_that_is_missing_is_left_out(bundle: Path) -> None:
+    def get(name: str, /, *, threads: int = 1) -> Device:
+        return RuntimeDevice(name=name, usable=name != "openvino")
+
+    result = verify_bundle(bundle, get_device=get)
+    assert result.ok
+    assert not any("openvino" in check.name for check in result.checks)
+
+
+def test_certificate_on_two_threads_is_measured_on_two(bundle: Path) -> None:
+    edit(bundle, lambda content: content["certificates"][0]["device"].update(threads=2))
+    asked: list[int] = []
+
+    def get(name: str, /, *, threads: int = 1) -> Device:
+        asked.append(threads)
+        return RuntimeDevice(name=name)
+
+    verify_bundle(bundle, get_device=get)
+    assert asked[-1] == 2
 
 
 def test_crash_while_measuring(bundle: Path) -> None:

@@ -1,0 +1,60 @@
+"""The whole way on this machine's processor: measure, certify, bundle, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from devices.device import Candidate
+from devices.measurement import Measurement
+from devices.protocol import Protocol
+from devices.registry import get_device
+from export.certificate import Certificate, Refusal, certify
+from export.manifest import Manifest
+from export.to_onnx import export_onnx
+from export.verify import verify_bundle
+from tests.export.small_network import HEIGHT, WIDTH, small_network
+
+QUICK = Protocol(block_ms=2, minimum_blocks=5, maximum_blocks=9, profile_runs=0)
+
+
+@pytest.mark.serial
+def test_certified_bundle_verifies(make_bundle: Callable[..., Manifest], tmp_path: Path) -> None:
+    path = export_onnx(small_network(), tmp_path / "measured.onnx", height=HEIGHT, width=WIDTH)
+    device = get_device("cpu")
+    nominal_ms = device.nominal_reference_ms()
+    (taken,) = device.measure([Candidate("small", path)], nominal_reference_ms=nominal_ms, protocol=QUICK)
+    assert isinstance(taken, Measurement)
+    assert isinstance(certify(taken, budget_ms=taken.latency_ms, noise_floor_percent=1.0), Refusal)
+    # Room for a busy machine: what is tested here is the way, not the speed.
+    certificate = certify(taken, budget_ms=100 * taken.latency_ms, noise_floor_percent=1.0)
+    assert isinstance(certificate, Certificate)
+    manifest = make_bundle(certificates=[certificate], get_device=get_device)
+    assert manifest.file("onnx").measured_ms == taken.latency_ms
+    result = verify_bundle(tmp_path / "bundle", protocol=QUICK)
+    assert result.ok, result.checks
+    assert result.checks[-1].name == "budget on cpu"
+    assert not result.checks[-1].detail.startswith("another machine")
+
+
+def test_simulated_device_certifies_nothing(tmp_path: Path) -> None:
+    path = export_onnx(small_network(), tmp_path / "measured.onnx", height=HEIGHT, width=WIDTH)
+    device = get_device("simulated")
+    (taken,) = device.measure([Candidate("small", path)], nominal_reference_ms=1.0, protocol=QUICK)
+    assert isinstance(taken, Measurement)
+    refusal = certify(taken, budget_ms=1e9, noise_floor_percent=0.0)
+    assert isinstance(refusal, Refusal)
+    assert "simulated" in refusal.reason
+
+
+def test_openvino_reads_the_same_file(make_bundle: Callable[..., Manifest], tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    manifest = make_bundle(formats=["onnx", "onnx-dynamic", "onnx-uint8", "openvino"], get_device=get_device)
+    file = manifest.file("openvino")
+    assert file.executed
+    assert file.parity_max_abs is not None
+    assert file.parity_max_abs < 1e-4
+    assert file.sha256 == manifest.file("onnx").sha256
+    assert verify_bundle(tmp_path / "bundle", measure=False).ok
