@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import onnx
-
-from devices.device import Candidate, Device
+from devices.device import Device
 from devices.device_info import DeviceInfo
-from devices.errors import UserError
+from devices.errors import DeviceUnavailableError, UserError
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import Protocol
 from latency.campaign_items import CampaignItem, campaign_items
-from latency.operators.synthesize import to_model, with_tensor_names
+from latency.measuring import noise_floor, reference_ms
+from latency.normalising import settle
+from latency.operators.synthesize import with_tensor_names
 from latency.store import MeasurementStore
+from latency.temporary_models import written_models
 
 __all__ = ["CampaignItem", "CampaignProgress", "CampaignResult", "campaign_items", "run_campaign"]
+
+_log = logging.getLogger(__name__)
 
 OPERATOR_GROUP_SIZE = 24
 """Single-operator models are small: many share a worker."""
@@ -80,16 +83,17 @@ def run_campaign(
         UserError: the store cannot be written.
     """
     started = time.monotonic()
-    campaign = _Campaign(device, store, protocol, seed, on_progress, started, minutes)
-    pending = campaign.pending(items, retry_failed=retry_failed)
-    campaign.left = len(pending)
-    with tempfile.TemporaryDirectory(prefix="latseg-campaign-") as folder:
-        noise_floor = campaign.noise_floor(items, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="latseg-campaign-") as name:
+        folder = Path(name)
+        floor = _noise_floor(device, store, items, folder, protocol, seed)
+        campaign = _Campaign(device, store, settle(protocol, floor), on_progress, started, minutes)
+        pending = campaign.pending(items, retry_failed=retry_failed)
+        campaign.left = len(pending)
         for number, group in enumerate(_groups(pending, group_size)):
             if campaign.expired():
                 break
-            campaign.measure(group, Path(folder), seed + number)
-    return campaign.result(items, noise_floor)
+            campaign.measure(group, folder, seed + number)
+    return campaign.result(items, floor)
 
 
 @dataclass(slots=True)
@@ -97,7 +101,6 @@ class _Campaign:
     device: Device
     store: MeasurementStore
     protocol: Protocol
-    seed: int
     on_progress: Callable[[CampaignProgress], None] | None
     started: float
     minutes: float | None
@@ -111,10 +114,7 @@ class _Campaign:
 
     def __post_init__(self) -> None:
         self.info = self.device.info()
-        known = self.store.nominal_reference_ms(self.info)
-        self.nominal_ms = self.device.nominal_reference_ms() if known is None else known
-        if known is None:
-            self.store.remember_reference(self.info, self.nominal_ms)
+        self.nominal_ms = reference_ms(self.device, self.store)
 
     def pending(self, items: Sequence[CampaignItem], *, retry_failed: bool) -> list[CampaignItem]:
         """Items to be measured, each label once."""
@@ -126,27 +126,12 @@ class _Campaign:
     def expired(self) -> bool:
         return self.minutes is not None and time.monotonic() - self.started > 60 * self.minutes
 
-    def noise_floor(self, items: Sequence[CampaignItem], folder: Path) -> NoiseFloor | None:
-        """The stored one, or an A/A check on the net of median size."""
-        known = self.store.noise_floor(self.info)
-        nets = sorted((item for item in items if item.source != "operator"), key=lambda item: item.graph.flops)
-        if known is not None or not nets:
-            return known
-        with _written([nets[len(nets) // 2]], folder, lambda *_: None) as candidates:
-            if not candidates:
-                return None
-            measured = self.device.noise_floor(
-                candidates[0], nominal_reference_ms=self.nominal_ms, protocol=self.protocol, seed=self.seed
-            )
-        self.store.remember_noise_floor(self.info, measured)
-        return measured
-
     def measure(self, group: Sequence[CampaignItem], folder: Path, seed: int) -> None:
         """Measures one group and stores each result as it comes."""
         by_label = {item.label: item for item in group}
         self._first_group = self._first_group or time.monotonic()
         self._begun += len(group)
-        with _written(group, folder, self._reject) as candidates:
+        with written_models(group, folder, self._reject) as candidates:
             if not candidates:
                 return
             results = self.device.measure(
@@ -200,42 +185,34 @@ class _Campaign:
             self.on_progress(CampaignProgress(done, self.left, self.failed, label, latency_ms, pace * self.left))
 
 
+def _noise_floor(
+    device: Device,
+    store: MeasurementStore,
+    items: Sequence[CampaignItem],
+    folder: Path,
+    protocol: Protocol,
+    seed: int,
+) -> NoiseFloor | None:
+    """The stored one, or an A/A check on the net of median size (on another where that one cannot be measured)."""
+    known = store.noise_floor(device.info())
+    nets = sorted((item for item in items if item.source != "operator"), key=lambda item: item.graph.flops)
+    if known is not None or not nets:
+        return known
+    middle = len(nets) // 2
+    for item in (nets[middle], nets[middle // 2], nets[0]):
+        with written_models([item], folder, lambda *_: None) as candidates:
+            if not candidates:
+                continue
+            try:
+                return noise_floor(device, store, candidates[0], protocol=protocol, seed=seed)
+            except DeviceUnavailableError as error:
+                _log.warning("no A/A check on %s: %s", item.label, error)
+    return None
+
+
 def _groups(items: Sequence[CampaignItem], group_size: int) -> Iterator[Sequence[CampaignItem]]:
     """Nets in groups of ``group_size``, then single-operator models in larger ones."""
     nets = [item for item in items if item.source != "operator"]
     operators = [item for item in items if item.source == "operator"]
     for kind, size in ((nets, group_size), (operators, max(group_size, OPERATOR_GROUP_SIZE))):
         yield from (kind[start : start + size] for start in range(0, len(kind), size))
-
-
-@contextmanager
-def _written(
-    items: Sequence[CampaignItem], folder: Path, reject: Callable[[CampaignItem, UserError], None]
-) -> Iterator[list[Candidate]]:
-    """The items' models as files; those that cannot be written are rejected."""
-    candidates: list[Candidate] = []
-    try:
-        for item in items:
-            try:
-                model = to_model(item.graph)
-            except UserError as error:
-                reject(item, error)
-                continue
-            candidates.append(Candidate(item.label, _save(model, folder / f"{item.label}.onnx")))
-        yield candidates
-    finally:
-        for candidate in candidates:
-            candidate.path.unlink(missing_ok=True)
-
-
-def _save(model: onnx.ModelProto, path: Path) -> Path:
-    try:
-        onnx.save(model, path)
-    except OSError as error:
-        raise UserError(
-            f"temporary model {path}",
-            seen=error.strerror or str(error),
-            expected="room in the temporary folder",
-            remedy="free some space, or point TMPDIR to another disk, and run the command again",
-        ) from error
-    return path

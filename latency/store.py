@@ -24,7 +24,7 @@ from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from latency.kernel_times import join
 from latency.measurement_json import device_info_from_json, measurement_from_json, measurement_to_json
 from latency.operators.operator import OperatorGraph
-from latency.operators.serialize import graph_from_json, graph_to_json
+from latency.operators.serialize import graph_digest, graph_from_json, graph_to_json
 from latency.sample import KernelTime, LatencySample
 from latency.schema import connect, corrupt, transaction, user_errors
 
@@ -170,15 +170,15 @@ class MeasurementStore:
             ]
 
     def samples(self, fingerprint: str, *, sources: Collection[str] | None = None) -> list[LatencySample]:
-        """What predictors learn from: one sample for each label, in the order in which labels were first measured.
+        """What predictors learn from: one sample for each model, in the order in which they were first measured.
 
-        Where a model was measured several times its latency is the median of them, and the operator times of the
-        latest are scaled to it.
+        A model is a label with a graph (two files may have one name). Where it was measured several times its latency
+        is the median of them, and the operator times of the latest are scaled to it.
         """
-        by_label: defaultdict[str, list[StoredMeasurement]] = defaultdict(list)
+        by_model: defaultdict[tuple[str, str], list[StoredMeasurement]] = defaultdict(list)
         for stored in self.measurements(fingerprint, sources=sources):
-            by_label[stored.measurement.label].append(stored)
-        return [_sample(label, stored) for label, stored in by_label.items()]
+            by_model[stored.measurement.label, graph_digest(stored.graph)].append(stored)
+        return [_sample(label, stored) for (label, _), stored in by_model.items()]
 
     def _add_device(self, info: DeviceInfo) -> None:
         self._connection.execute(

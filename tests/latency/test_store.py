@@ -85,6 +85,13 @@ def test_samples_take_the_median_of_a_label(path: Path) -> None:
     assert sum(kernel.ms for kernel in sample.kernels) == pytest.approx(3.0)
 
 
+def test_two_models_of_one_name_are_two_samples(path: Path) -> None:
+    with MeasurementStore(path) as store:
+        store.add_measurement(measurement("model.onnx", 2.0), small_net(), source="user")
+        store.add_measurement(measurement("model.onnx", 4.0), small_net(4), source="user")
+        assert [sample.latency_ms for sample in store.samples(INFO.fingerprint)] == [2.0, 4.0]
+
+
 def test_samples_by_source(path: Path) -> None:
     with MeasurementStore(path) as store:
         store.add_measurement(measurement("net"), small_net(), source="campaign")

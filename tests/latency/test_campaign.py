@@ -1,0 +1,243 @@
+"""The campaign on the simulated device: resumable, bounded in time, never stopped by one bad model."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from devices.device import Candidate
+from devices.errors import DeviceUnavailableError
+from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
+from devices.protocol import Protocol
+from devices.simulated import SimulatedDevice
+from latency.campaign import CampaignItem, CampaignProgress, campaign_items, run_campaign
+from latency.operators.operator import OperatorGraph
+from latency.operators.serialize import graph_digest
+from latency.operators.synthesize import single_operator
+from latency.store import MeasurementStore
+from tests.latency.graphs import random_graph, small_net
+
+QUICK = Protocol(minimum_blocks=3, maximum_blocks=3, bootstrap_resamples=20, profile_runs=2)
+ROOT = Path(__file__).parents[2]
+
+
+def nets(count: int = 6) -> list[OperatorGraph]:
+    return [random_graph(Random(seed), 12) for seed in range(count)]
+
+
+class Watched(SimulatedDevice):
+    """A simulated device that counts, and that can fail or be interrupted at a label."""
+
+    def __init__(self, *, failing: Sequence[str] = (), interrupt_after: int | None = None) -> None:
+        super().__init__(noise=0.01)
+        self.groups: list[list[str]] = []
+        self.asked_reference = 0
+        self.closed = 0
+        self._failing = failing
+        self._interrupt_after = interrupt_after
+
+    def nominal_reference_ms(self) -> float:
+        self.asked_reference += 1
+        return super().nominal_reference_ms()
+
+    def measure(
+        self, candidates: Sequence[Candidate], *, nominal_reference_ms: float, protocol: Protocol, seed: int = 0
+    ) -> Iterator[Measurement | FailedMeasurement]:
+        results = super().measure(candidates, nominal_reference_ms=nominal_reference_ms, protocol=protocol, seed=seed)
+        if len({candidate.path for candidate in candidates}) < len(candidates):
+            return results  # the A/A check
+        self.groups.append([candidate.label for candidate in candidates])
+        return self._watched(results)
+
+    def _watched(self, results: Iterator[Measurement | FailedMeasurement]) -> Iterator[Measurement | FailedMeasurement]:
+        try:
+            for result in results:
+                if self._interrupt_after == 0:
+                    raise KeyboardInterrupt
+                if self._interrupt_after is not None:
+                    self._interrupt_after -= 1
+                if result.label in self._failing:
+                    yield FailedMeasurement(result.label, result.model_sha256, self.info(), "it crashed", "now")
+                else:
+                    yield result
+        finally:
+            self.closed += 1
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[MeasurementStore]:
+    with MeasurementStore(tmp_path / "measurements.sqlite") as opened:
+        yield opened
+
+
+def test_nets_first_then_operators_in_larger_groups(store: MeasurementStore) -> None:
+    device, items = Watched(), campaign_items(nets(), 30)
+    result = run_campaign(device, store, items, protocol=QUICK, group_size=4)
+    assert (result.models, result.operators, result.failed, result.left) == (6, 30, 0, 0)
+    assert [len(group) for group in device.groups] == [4, 2, 24, 6]
+    assert result.noise_floor is not None
+    assert result.noise_floor == store.noise_floor(device.info())
+    assert device.closed == 4
+    samples = store.samples(device.info().fingerprint)
+    assert [sample.single_operator for sample in samples] == [False] * 6 + [True] * 30
+    assert {sample.label: sample.graph for sample in samples} == {item.label: item.graph for item in items}
+    for sample in samples:
+        assert sum(kernel.ms for kernel in sample.kernels) == pytest.approx(sample.latency_ms)
+
+
+def test_a_second_run_has_nothing_to_do(store: MeasurementStore) -> None:
+    device, items = Watched(), campaign_items(nets(), 5)
+    run_campaign(device, store, items, protocol=QUICK)
+    groups = len(device.groups)
+    again = run_campaign(device, store, items, protocol=QUICK)
+    assert (again.models, again.operators, again.measured) == (6, 5, 0)
+    assert len(device.groups) == groups
+    assert device.asked_reference == 1
+
+
+def test_new_items_are_added_to_old_ones(store: MeasurementStore) -> None:
+    device = Watched()
+    run_campaign(device, store, campaign_items(nets(2), 0), protocol=QUICK)
+    result = run_campaign(device, store, campaign_items(nets(5), 0), protocol=QUICK)
+    assert (result.models, result.measured) == (5, 3)
+
+
+def test_interrupt_keeps_what_was_measured(store: MeasurementStore) -> None:
+    items = campaign_items(nets(), 0)
+    device = Watched(interrupt_after=3)
+    with pytest.raises(KeyboardInterrupt):
+        run_campaign(device, store, items, protocol=QUICK)
+    assert len(store.measured_labels(device.info().fingerprint)) == 3
+    resumed = Watched()
+    result = run_campaign(resumed, store, items, protocol=QUICK)
+    assert (result.models, result.measured) == (6, 3)
+    assert resumed.asked_reference == 0
+
+
+def test_failures_are_recorded_and_not_repeated_unless_asked(store: MeasurementStore) -> None:
+    items = campaign_items(nets(), 0)
+    bad = items[2].label
+    failing = Watched(failing=[bad])
+    result = run_campaign(failing, store, items, protocol=QUICK)
+    assert (result.models, result.failed, result.left) == (5, 1, 0)
+    assert [(f.label, f.reason) for f in store.failures(failing.info().fingerprint)] == [(bad, "it crashed")]
+    idle = Watched()
+    assert run_campaign(idle, store, items, protocol=QUICK).failed == 1
+    assert idle.groups == []
+    mended = run_campaign(Watched(), store, items, protocol=QUICK, retry_failed=True)
+    assert (mended.models, mended.failed, mended.measured) == (6, 0, 1)
+
+
+def test_a_graph_that_no_model_can_be_made_of_is_a_failure(store: MeasurementStore) -> None:
+    graph = small_net()
+    odd = replace(graph, operators=(*graph.operators[:-1], replace(graph.operators[-1], kind="com.example.Odd")))
+    items = [CampaignItem("odd", odd, "campaign"), *campaign_items(nets(2), 0)]
+    result = run_campaign(Watched(), store, items, protocol=QUICK)
+    assert (result.models, result.failed) == (2, 1)
+    assert "com.example.Odd" in store.failures(Watched().info().fingerprint)[0].reason
+
+
+def test_limit_of_minutes(store: MeasurementStore) -> None:
+    device, items = Watched(), campaign_items(nets(), 10)
+    stopped = run_campaign(device, store, items, protocol=QUICK, minutes=0)
+    assert (stopped.models, stopped.operators, stopped.left) == (0, 0, 16)
+    assert run_campaign(device, store, items, protocol=QUICK).left == 0
+
+
+def test_progress_counts_down_to_nothing(store: MeasurementStore) -> None:
+    items = campaign_items(nets(), 4)
+    seen: list[CampaignProgress] = []
+    run_campaign(Watched(failing=[items[0].label]), store, items, protocol=QUICK, on_progress=seen.append)
+    assert [progress.done for progress in seen] == list(range(1, 11))
+    assert [progress.left for progress in seen] == list(range(9, -1, -1))
+    assert seen[-1].failed == 1
+    assert seen[-1].seconds_left == 0
+    assert [progress.latency_ms is None for progress in seen].count(True) == 1
+
+
+def test_temporary_models_are_taken_away(
+    store: MeasurementStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    with pytest.raises(KeyboardInterrupt):
+        run_campaign(Watched(interrupt_after=1), store, campaign_items(nets(), 0), protocol=QUICK)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_killed_campaign_goes_on_where_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "measurements.sqlite"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.latency.campaign_runner", str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    heard = [process.stdout.readline().strip() for _ in range(3)]
+    os.kill(process.pid, signal.SIGKILL)
+    heard += [line.strip() for line in process.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
+    process.wait()
+    process.stdout.close()
+    device, items = Watched(), campaign_items(nets(), 0)
+    with MeasurementStore(path) as store:
+        assert set(heard) <= store.measured_labels(device.info().fingerprint)
+        result = run_campaign(device, store, items, protocol=QUICK)
+        assert result.models == 6
+        assert len(store.measurements(device.info().fingerprint)) == 6
+
+
+def test_a_net_that_fails_the_noise_check_gives_way_to_another(store: MeasurementStore) -> None:
+    items = campaign_items(nets(), 0)
+    middle = sorted(items, key=lambda item: item.graph.flops)[3]
+
+    class Crashing(Watched):
+        def noise_floor(self, candidate: Candidate, **settings: object) -> NoiseFloor:
+            if candidate.label == middle.label:
+                raise DeviceUnavailableError("A/A check", seen="a crash", expected="a measurement", remedy="another")
+            return super().noise_floor(candidate, **settings)  # type: ignore[arg-type]
+
+    result = run_campaign(Crashing(), store, items, protocol=QUICK)
+    assert result.noise_floor is not None
+    assert result.models == 6
+
+
+@pytest.mark.parametrize(("normalised", "raw", "normalises"), [(2.0, 20.0, True), (1.1, 1.0, True), (6.0, 3.0, False)])
+def test_normalising_is_given_up_only_where_it_clearly_harms(
+    store: MeasurementStore, normalised: float, raw: float, normalises: bool
+) -> None:
+    device = Watched()
+    store.remember_noise_floor(device.info(), NoiseFloor(normalised, raw, 5))
+    run_campaign(device, store, campaign_items(nets(1), 0), protocol=QUICK)
+    (stored,) = store.measurements(device.info().fingerprint)
+    assert stored.measurement.protocol["normalise"] == normalises
+
+
+class TestItems:
+    def test_equal_nets_are_one_item(self) -> None:
+        graph = small_net()
+        assert [item.label for item in campaign_items([graph, small_net(), small_net(4)], 0)] == [
+            graph_digest(graph),
+            graph_digest(small_net(4)),
+        ]
+
+    def test_operators_are_distinct_and_from_the_nets(self) -> None:
+        graphs = nets()
+        operators = [item.graph for item in campaign_items(graphs, 1000) if item.source == "operator"]
+        contained = {operator.signature: operator for graph in graphs for operator in graph.operators}
+        assert {graph.operators[0].signature for graph in operators} == set(contained)
+        assert len(operators) == len(contained)
+
+    def test_limit_keeps_the_costliest_and_each_family(self) -> None:
+        graph = small_net()
+        limited = [item.graph for item in campaign_items([graph], 6) if item.source == "operator"]
+        assert len(limited) == 6
+        assert single_operator(graph.operators[8]) in limited  # the transposed convolution is most of the net
+        assert len({graph.operators[0].kind for graph in limited}) >= 3
