@@ -9,6 +9,7 @@ from devices.device import Candidate, Device
 from devices.errors import UserError
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import Protocol
+from latency.normalising import settle
 from latency.operators.from_onnx import from_onnx
 from latency.store import MeasurementStore
 
@@ -63,8 +64,7 @@ def measure_one(
         DeviceUnavailableError: the device cannot be used here.
         UserError: the model cannot be measured on it; the reason is the runtime's.
     """
-    nominal_ms = reference_ms(device, store)
-    result = measure_or_fail(device, candidate, store, nominal_ms, protocol=protocol, seed=seed, source=source)
+    result = measure_or_fail(device, candidate, store, protocol=protocol, seed=seed, source=source)
     if isinstance(result, FailedMeasurement):
         raise UserError(
             f"measuring {candidate.path} on {device.name}",
@@ -79,14 +79,15 @@ def measure_or_fail(
     device: Device,
     candidate: Candidate,
     store: MeasurementStore,
-    nominal_ms: float,
     *,
     protocol: Protocol | None = None,
     seed: int = 0,
     source: str = "user",
 ) -> Measurement | FailedMeasurement:
     """Like ``measure_one`` with a failure as its result."""
-    results = device.measure([candidate], nominal_reference_ms=nominal_ms, protocol=protocol or Protocol(), seed=seed)
+    settled = settle(protocol or Protocol(), store.noise_floor(device.info()))
+    nominal_ms = reference_ms(device, store)
+    results = device.measure([candidate], nominal_reference_ms=nominal_ms, protocol=settled, seed=seed)
     result = next(iter(results))
     if isinstance(result, FailedMeasurement):
         store.add_failure(result, source=source)

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +26,14 @@ class Console:
     debug: bool = False
     resume_hint: str = ""
     """Said after Ctrl-C: the command that goes on where this one stopped."""
-    muted: bool = field(default=False)
+    muted: bool = False
     """While one command runs others (``demo``), these print no document of their own."""
+    last: Any = None
+    """The document of the last command."""
 
     def emit(self, document: object, render: Callable[[], RenderableType | Sequence[RenderableType]]) -> None:
         """Prints the result: one JSON document with ``--json``, else what ``render`` draws."""
+        self.last = document
         if self.muted:
             return
         if self.as_json:

@@ -27,3 +27,4 @@ LatencyOption = Annotated[
 ParametersOption = Annotated[str, typer.Option("--max-params", help="Hard limit on parameters, e.g. 0.4M.")]
 ClassesOption = Annotated[int, typer.Option("--classes", min=2, help="Number of classes.")]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, as `latseg search` printed it.")]
+WinnerOption = Annotated[str, typer.Option("--winner", "-w", help="Id of a winner (or of any trial) of the run.")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from devices.device import Candidate, Device
 from devices.measurement import FailedMeasurement, Measurement
 from export.certificate import Certificate, certify
-from latency.measuring import measure_or_fail, noise_floor, reference_ms
+from latency.measuring import measure_or_fail, noise_floor
 from latency.store import MeasurementStore
 from search.run_folder import RunFolder
 from search.space import SearchSpace
@@ -42,11 +42,10 @@ class Finalists:
         path.parent.mkdir(parents=True, exist_ok=True)
         export_onnx(self.network(architecture), path, height=height, width=width, mean=MEAN, std=STD)
         candidate = Candidate(architecture.id, path)
-        results = {}
-        for name, device in self.devices.items():
-            nominal_ms = reference_ms(device, self.store)
-            results[name] = measure_or_fail(device, candidate, self.store, nominal_ms, seed=self.seed, source="winner")
-        return results
+        return {
+            name: measure_or_fail(device, candidate, self.store, seed=self.seed, source="winner")
+            for name, device in self.devices.items()
+        }
 
     def holds(self, measurement: Measurement, budget_ms: float, device: str) -> bool:
         """The certificate's rule, with the device's noise floor."""

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from latseg.commands.demo import demo
 from latseg.commands.describe import describe
 from latseg.commands.devices import devices
 from latseg.commands.doctor import doctor
+from latseg.commands.export import export
 from latseg.commands.feasibility import feasibility
 from latseg.commands.fit import fit
 from latseg.commands.measure import measure
 from latseg.commands.predict import predict
 from latseg.commands.profile import profile
+from latseg.commands.report import report
+from latseg.commands.search import search
 from latseg.commands.segment import segment
+from latseg.commands.train import train
 from latseg.commands.verify import verify
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -24,6 +29,11 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "measure": measure,
     "feasibility": feasibility,
     "describe": describe,
+    "search": search,
+    "train": train,
+    "export": export,
     "verify": verify,
     "segment": segment,
+    "report": report,
+    "demo": demo,
 }

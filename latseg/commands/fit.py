@@ -20,10 +20,9 @@ def fit(
     seed: SeedOption = 0,
 ) -> None:
     """Train the attention predictor and the look-up table; test and calibrate on held-out nets."""
+    from devices.registry import get_device
     from latency.fit import fit_device
     from latency.fit_summary import summary_of, write_summary
-
-    from devices.registry import get_device
 
     console: Console = context.obj
     target = get_device(device, threads=threads)

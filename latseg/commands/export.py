@@ -1,0 +1,81 @@
+"""``latseg export``: the bundle of a winner, with its certificate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from latseg.commands.verify import VERIFICATION_FAILED
+from latseg.console import Console, table
+from latseg.options import RunArgument, SeedOption, WinnerOption
+
+if TYPE_CHECKING:
+    from search.winner_export import ExportedWinner
+
+
+def export(
+    context: typer.Context,
+    run: RunArgument,
+    winner: WinnerOption,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", "-f", help="onnx, onnx-dynamic, onnx-uint8, openvino; may be repeated."),
+    ] = None,
+    seed: SeedOption = 0,  # noqa: ARG001 - the run's own seed counts
+) -> None:
+    """Export a trained winner, measure that very file, and write the bundle; exit code 4 if not certified."""
+    from latseg.runs import open_session
+    from search.winner_export import export_winner
+    from search.winner_training import find_trial
+
+    console: Console = context.obj
+    chosen = formats or ["onnx", "onnx-dynamic", "onnx-uint8"]
+    console.resume_hint = f"latseg export {run} --winner {winner} " + " ".join(f"--format {name}" for name in chosen)
+    with open_session(console, run, "export") as session:
+        written = export_winner(
+            session,
+            find_trial(session, winner),
+            formats=chosen,
+            command=_reproduction(session.config.command, run, winner),
+        )
+    document = _document(written)
+    columns = ("format", "path", "parity_max_abs", "parity_mask_iou", "measured_ms")
+    console.emit(
+        document,
+        lambda: [
+            table(
+                f"Bundle {written.bundle}", columns, [[row[column] for column in columns] for row in document["files"]]
+            ),
+            *(certificate.statement for certificate in written.manifest.certificates),
+            *(f"[bold red]NOT certified[/] on {refusal}" for refusal in written.refusals),
+        ],
+    )
+    if written.refusals:
+        raise typer.Exit(VERIFICATION_FAILED)
+
+
+def _reproduction(search: str, run: str, winner: str) -> str:
+    return f"{search} && latseg train {run} --winner {winner} && latseg export {run} --winner {winner}"
+
+
+def _document(written: ExportedWinner) -> dict[str, Any]:
+    models = [
+        file for file in written.manifest.files if file.parity_max_abs is not None or file.measured_ms is not None
+    ]
+    return {
+        "bundle": str(written.bundle),
+        "certified": not written.refusals,
+        "refusals": list(written.refusals),
+        "files": [
+            {
+                "format": file.format,
+                "path": str(written.bundle / file.path),
+                "sha256": file.sha256,
+                "parity_max_abs": file.parity_max_abs,
+                "parity_mask_iou": file.parity_mask_iou,
+                "measured_ms": file.measured_ms,
+            }
+            for file in models
+        ],
+    }

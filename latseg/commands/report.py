@@ -1,0 +1,29 @@
+"""``latseg report``: one self-contained HTML file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from latseg.console import Console
+from latseg.options import RunArgument, SeedOption
+from latseg.workspace import Workspace
+
+
+def report(
+    context: typer.Context,
+    run: RunArgument,
+    photographs: Annotated[
+        bool, typer.Option("--photographs", help="Show example masks on photographs; mind their licence.")
+    ] = False,
+    seed: SeedOption = 0,  # noqa: ARG001 - every command takes --seed
+) -> None:
+    """Write the run's report: Pareto front, predicted against measured, operator breakdown, example masks."""
+    from latseg.report import write_report
+    from latseg.runs import open_session
+
+    console: Console = context.obj
+    with open_session(console, run, "report") as session:
+        path = write_report(session, Workspace(console.workspace), photographs=photographs)
+    console.emit({"path": str(path)}, lambda: f"Report: {path}")

@@ -1,0 +1,48 @@
+"""``latseg train``: full training of a winner with distillation."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from latseg.console import Console
+from latseg.options import RunArgument, SeedOption, WinnerOption
+
+
+def train(
+    context: typer.Context,
+    run: RunArgument,
+    winner: WinnerOption,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; default: the run's.")] = None,
+    seed: SeedOption = 0,  # noqa: ARG001 - the run's own seed counts
+) -> None:
+    """Train a winner with its teacher; goes on where it was interrupted."""
+    from latseg.runs import open_session
+    from search.winner_training import find_trial, train_winner
+
+    console: Console = context.obj
+    console.resume_hint = f"latseg train {run} --winner {winner}" + (f" --epochs {epochs}" if epochs else "")
+    with open_session(console, run, "train") as session:
+        result = train_winner(session, find_trial(session, winner), epochs=epochs)
+        source = session.source
+    quality = result.quality
+    document = {
+        "run": run,
+        "winner": winner,
+        "quality": quality.to_json(),
+        "data": source.name,
+        "epochs": result.epochs,
+        "checkpoint": str(result.checkpoint),
+        "seconds": result.seconds,
+    }
+    f1 = ", ".join(
+        f"{name} {score:.3f}" for name, score in zip(source.classes, quality.f1_per_class, strict=True) if score
+    )
+    console.emit(
+        document,
+        lambda: (
+            f"Winner {winner}: mean IoU [bold]{100 * quality.mean_iou:.2f} %[/bold] on {quality.images} validation "
+            f"images after {result.epochs} epochs; F1 by class: {f1}"
+        ),
+    )

@@ -1,0 +1,53 @@
+"""Pictures of a winner's masks for a report. Importing this module loads torch."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from search.session import Session
+from search.trial import Trial
+from search.winner_export import trained_network
+from segmentation.evaluation import resized
+from segmentation.losses import match_size
+from segmentation.normalisation import normalise
+
+_EXAMPLES = 6
+_HEIGHT = 150
+_COLOURS = np.array(
+    [(17, 24, 39), (240, 171, 0), (11, 122, 117), (194, 65, 12), (91, 33, 182), (37, 99, 235)], np.uint8
+)
+
+
+def example_strip(session: Session, winner: Trial) -> list[tuple[bytes, str]]:
+    """PNG strips (image, truth, mask) with their captions, for the first validation images."""
+    network = trained_network(session, winner)
+    size = session.space.input_size(winner.architecture)
+    dataset = session.source.validation
+    strips = []
+    for index in range(min(_EXAMPLES, len(dataset))):
+        picture, truth = dataset[index]
+        with torch.inference_mode():
+            logits = network(normalise(resized(picture[None], size)))
+            mask = match_size(logits, truth.shape[-2:]).argmax(1)[0]
+        agreement = float((mask == truth).float().mean())
+        parts = [(255 * picture).byte().permute(1, 2, 0).numpy(), _painted(truth), _painted(mask)]
+        strips.append((_png(np.concatenate(parts, axis=1)), f"{100 * agreement:.1f} % of the pixels agree"))
+    return strips
+
+
+def _painted(mask: torch.Tensor) -> NDArray[np.uint8]:
+    painted: NDArray[np.uint8] = _COLOURS[mask.numpy() % len(_COLOURS)]
+    return painted
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    image = Image.fromarray(pixels)
+    image = image.resize((round(image.width * _HEIGHT / image.height), _HEIGHT), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,218 @@
+"""Puts a run's report together from what the run and the store hold. Importing this module loads torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from devices.errors import UserError
+from export.atomic_file import write_file
+from latency.bounded import BoundedPredictor
+from latency.fit_summary import FitSummary, read_summary
+from latency.kernel_times import join
+from latseg.example_masks import example_strip
+from latseg.operator_table import describe
+from latseg.report_figures import (
+    PredictedMeasured,
+    TrialPoint,
+    breakdown_figure,
+    pareto_figure,
+    predicted_figure,
+)
+from latseg.report_page import Section, commands, figure, html_table, image, page
+from latseg.units import format_count
+from latseg.workspace import Workspace
+from search.pareto import fronts
+from search.run_config import RunConfig, Target
+from search.session import Session
+from search.trial import CERTIFIED, REJECTED, UNCERTIFIED, Trial
+from search.trials import TrialStore
+
+_SHOWN_OPERATORS = 60
+
+
+def write_report(session: Session, workspace: Workspace, *, photographs: bool = False) -> Path:
+    """Writes the run's page and returns its path.
+
+    Args:
+        session: the run.
+        workspace: where the predictors are.
+        photographs: show examples from the run's data even where these are photographs; pages get passed on, and
+            photographs often may not be.
+
+    Raises:
+        UserError: the run has no trials yet.
+    """
+    with TrialStore(session.folder.trials) as store:
+        trials, rejected = store.trials(), store.rejected()
+    if not trials:
+        run = session.config.run
+        remedy = f"go on with it: latseg search --resume {run}"
+        raise UserError(
+            f"report of run {run}", seen="no trials", expected="a run that has evaluated nets", remedy=remedy
+        )
+    winners = sorted((t for t in trials if t.status in (CERTIFIED, UNCERTIFIED)), key=lambda t: -t.quality)
+    sections = [_search_section(session.config, target, trials) for target in session.config.targets]
+    sections.append(_rejections_section(rejected, len(trials)))
+    for target in session.config.targets:
+        sections += _predictor_sections(session, workspace, target, winners[:1])
+    sections += _example_section(session, winners[:1], photographs=photographs)
+    sections.append(_reproduction_section(session.config, winners))
+    html = page(
+        f"latseg run {session.config.run}",
+        _lead(session.config, winners),
+        sections,
+        footer=_footer(session.config),
+        simulated=session.config.simulated,
+    )
+    write_file(session.folder.report, html.encode())
+    return session.folder.report
+
+
+def _lead(config: RunConfig, winners: Sequence[Trial]) -> str:
+    budgets = " and ".join(f"{target.maximum_ms:g} ms on {target.device}" for target in config.targets)
+    asked = f"Asked for: at most {budgets}, at most {format_count(config.max_parameters)} parameters. "
+    if not winners:
+        return asked + "No net was certified."
+    best = winners[0]
+    measured = " and ".join(f"{ms:.3f} ms on {name}" for name, ms in best.measured_ms.items())
+    kind = "Certified winner" if best.certified else "Best net (simulated, not certified)"
+    return asked + (
+        f"{kind} {best.id}: {measured} measured, {format_count(best.parameters)} parameters, "
+        f"mean IoU {100 * best.quality:.1f} % with the weights of the search."
+    )
+
+
+def _search_section(config: RunConfig, target: Target, trials: Sequence[Trial]) -> Section:
+    import numpy as np
+
+    rows = np.array([(-t.quality, t.upper_ms[target.device], float(t.parameters)) for t in trials])
+    front = set(fronts(rows[:, :2])[0])
+    points = [
+        TrialPoint(
+            id=trial.id,
+            latency_ms=trial.measured_ms.get(target.device, trial.upper_ms[target.device]),
+            measured=target.device in trial.measured_ms,
+            quality=trial.quality,
+            parameters=trial.parameters,
+            status=_status(trial),
+            on_front=position in front,
+        )
+        for position, trial in enumerate(trials)
+    ]
+    lead = (
+        f"Every dot is a net that the search evaluated; all of them kept the budgets of {target.maximum_ms:g} ms and "
+        f"{format_count(config.max_parameters)} parameters by prediction before they were evaluated."
+    )
+    return Section(
+        f"The search on {target.device}", lead, figure(pareto_figure(points, target.device, target.maximum_ms))
+    )
+
+
+def _status(trial: Trial) -> str:
+    if trial.status == REJECTED:
+        return "rejected"
+    return "winner" if trial.status in (CERTIFIED, UNCERTIFIED) else "evaluated"
+
+
+def _rejections_section(rejected: Any, evaluated: int) -> Section:
+    rows = [(name, count) for name, count in rejected.items()]
+    body = html_table(("constraint broken", "candidates"), rows) if rows else "<p>None.</p>"
+    lead = f"Candidates that broke a hard limit were repaired or dropped untrained; {evaluated} were evaluated."
+    return Section("What the limits ruled out", lead, body)
+
+
+def _predictor_sections(
+    session: Session, workspace: Workspace, target: Target, winners: Sequence[Trial]
+) -> list[Section]:
+    device = session.devices[target.device]
+    sections = [_accuracy_section(read_summary(workspace.predictor_folder(device)), target)]
+    sections += [_breakdown_section(session, target, winner, workspace.predictor(device)) for winner in winners]
+    return sections
+
+
+def _accuracy_section(summary: FitSummary, target: Target) -> Section:
+    rows = [PredictedMeasured(**row.model_dump()) for row in summary.test_table]
+    scores = [
+        (
+            name,
+            round(s.mape_percent, 2),
+            round(s.within_5_percent, 1),
+            round(s.within_10_percent, 1),
+            round(s.spearman, 4),
+        )
+        for name, s in summary.predictors.items()
+    ]
+    columns = ("predictor", "mean error, %", "within 5 %, %", "within 10 %, %", "Spearman")
+    lead = (
+        f"{summary.test_models} nets that the predictor never saw, measured on {target.device}. The bound held for "
+        f"{100 * summary.coverage:.0f} % of them ({summary.bound})."
+    )
+    return Section(
+        f"How well latency is predicted on {target.device}",
+        lead,
+        figure(predicted_figure(rows, target.device)) + html_table(columns, scores),
+    )
+
+
+def _breakdown_section(session: Session, target: Target, winner: Trial, predictor: BoundedPredictor) -> Section:
+    graph = session.space.lower(winner.architecture, classes=len(session.config.classes))
+    predicted = predictor.predict([graph])[0]
+    stored = session.store.measurements(target.fingerprint, sources={"winner"}, label=winner.id)
+    measured = join(stored[-1].graph, stored[-1].measurement.operators) if stored else ()
+    # Operators that the runtime fused into one kernel share a row: its time cannot be told apart.
+    groups = [kernel.operators for kernel in measured] or [(position,) for position in range(len(graph.operators))]
+    times = [kernel.ms for kernel in measured] or [0.0] * len(groups)
+    rows: list[dict[str, Any]] = [
+        {
+            "position": group[0],
+            "kind": " + ".join(graph.operators[i].kind for i in group),
+            "attributes": " + ".join(filter(None, (describe(graph.operators[i]) for i in group))),
+            "output": "x".join(map(str, graph.operators[group[-1]].output_shapes[0][1:])),
+            "mflops": round(sum(graph.operators[i].flops for i in group) / 1e6, 3),
+            "predicted_ms": sum(predicted.operators_ms[i] for i in group),
+            "measured_ms": ms,
+        }
+        for group, ms in zip(groups, times, strict=True)
+    ]
+    total = stored[-1].measurement.latency_ms if stored else float("nan")
+    lead = (
+        f"Winner {winner.id}, kernel by kernel as the runtime fused them: {predicted.latency_ms:.3f} ms predicted "
+        f"(bound {predicted.upper_ms:.3f} ms), {total:.3f} ms measured."
+    )
+    columns = ("position", "kind", "attributes", "output", "mflops", "predicted_us", "measured_us")
+    table_rows = [
+        (*(row[c] for c in columns[:5]), round(1000 * row["predicted_ms"], 1), round(1000 * row["measured_ms"], 1))
+        for row in rows[:_SHOWN_OPERATORS]
+    ]
+    body = figure(breakdown_figure(rows)) + html_table(columns, table_rows)
+    return Section(f"Where the milliseconds go on {target.device}", lead, body)
+
+
+def _example_section(session: Session, winners: Sequence[Trial], *, photographs: bool) -> list[Section]:
+    drawn = session.config.data.startswith("synthetic")
+    if not winners or not session.folder.training(winners[0].id).exists():
+        return []
+    if not drawn and not photographs:
+        note = "Photographs are left out, since reports get passed on; --photographs puts them in."
+        return [Section("Example masks", note, "")]
+    strips = example_strip(session, winners[0])
+    lead = "Validation images: the image, its true mask, and the mask of the winner after its full training."
+    body = '<div class="examples">' + "".join(image(png, caption) for png, caption in strips) + "</div>"
+    return [Section("Example masks", lead, body)]
+
+
+def _reproduction_section(config: RunConfig, winners: Sequence[Trial]) -> Section:
+    lines = [config.command]
+    for winner in winners[:1]:
+        lines += [f"latseg train {config.run} --winner {winner.id}", f"latseg export {config.run} --winner {winner.id}"]
+    return Section("Commands", "What made this run, and what goes on from it.", commands(lines))
+
+
+def _footer(config: RunConfig) -> str:
+    devices = "; ".join(
+        f"{t.device}: {t.hardware}, {t.runtime} {t.runtime_version}, {t.threads} thread{'s' if t.threads > 1 else ''}"
+        for t in config.targets
+    )
+    return f"{devices}. Data: {config.data}. Begun {config.created}. latseg {config.versions.get('latseg', '')}."

@@ -1,0 +1,125 @@
+"""From a winner to the bundle that proves its promise. Importing this module loads torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from devices.device import Candidate
+from devices.errors import UserError
+from export.bundle import write_bundle
+from export.certificate import Certificate, Refusal, certify
+from export.manifest import Manifest, Normalisation, Quality
+from export.preprocess import Pixels
+from export.to_onnx import export_onnx
+from latency.measuring import Measured, measure_one
+from search.run_config import Target
+from search.session import Session
+from search.trial import Trial
+from search.winner_training import checkpoint_of
+from segmentation.checkpoint import load_weights
+from segmentation.evaluation import evaluate
+from segmentation.network import Network
+from segmentation.normalisation import MEAN, STD
+
+_PARITY_PICTURES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedWinner:
+    """A bundle and why each device's budget is certified or not."""
+
+    bundle: Path
+    manifest: Manifest
+    refusals: tuple[str, ...]
+    """One line for each device whose budget the measurement did not prove; empty where the winner is certified."""
+
+
+def export_winner(session: Session, trial: Trial, *, formats: Sequence[str], command: str) -> ExportedWinner:
+    """Exports the trained net, measures that very file on every device of the budgets, and writes the bundle.
+
+    Raises:
+        UserError: the winner was not trained, a format is unknown, parity is lost, or a device cannot measure it.
+    """
+    network = trained_network(session, trial)
+    height, width = session.space.input_size(trial.architecture)
+    model = session.folder.exported(trial.id)
+    export_onnx(network, model, height=height, width=width, mean=MEAN, std=STD)
+    judged = [_judge(session, target, Candidate(trial.id, model)) for target in session.config.targets]
+    scores = evaluate(network, session.source.validation, (height, width))
+    data = f"{session.source.name}, {scores.images} validation images"
+    qualities = {"mean_iou": scores.mean_iou, "mean_f1": scores.mean_f1, "pixel_accuracy": scores.pixel_accuracy}
+    bundle = session.folder.bundle(trial.id)
+    bundle.parent.mkdir(parents=True, exist_ok=True)
+    manifest = write_bundle(
+        bundle,
+        network,
+        architecture=json.loads(trial.architecture.to_json()),
+        parameters=trial.parameters,
+        height=height,
+        width=width,
+        classes=session.config.classes,
+        normalisation=Normalisation(mean=MEAN, std=STD),
+        quality=[Quality(metric=name, value=value, data=data) for name, value in qualities.items()],
+        certificates=[found for found in judged if isinstance(found, Certificate)],
+        formats=formats,
+        model_path=model,
+        resize_policy="resize",
+        photographs=_pictures(session),
+        reproduce=command,
+        seed=session.config.seed,
+    )
+    pairs = zip(session.config.targets, judged, strict=True)
+    refusals = tuple(f"{target.device}: {found.reason}" for target, found in pairs if isinstance(found, Refusal))
+    return ExportedWinner(bundle, manifest, refusals)
+
+
+def trained_network(session: Session, trial: Trial) -> nn.Module:
+    """The winner's net with the weights of its full training, in evaluation mode.
+
+    Raises:
+        UserError: it was not trained yet.
+        DataError: the checkpoint is damaged.
+    """
+    checkpoint = checkpoint_of(session, trial)
+    if not checkpoint.exists():
+        raise UserError(
+            f"winner {trial.id}",
+            seen="no full training",
+            expected="trained weights",
+            remedy=f"run `latseg train {session.config.run} --winner {trial.id}`",
+        )
+    network = Network(session.space.plan(trial.architecture, classes=len(session.config.classes)))
+    load_weights(network, checkpoint)
+    return network.eval()
+
+
+def _judge(session: Session, target: Target, candidate: Candidate) -> Certificate | Refusal:
+    """The first measurement decides; a refusal is appealed once, to the middle one of three measurements."""
+    judged = _judged(target, [_measured(session, target, candidate, 0)])
+    if isinstance(judged, Certificate) or target.simulated:
+        return judged
+    return _judged(target, [_measured(session, target, candidate, attempt) for attempt in range(1, 4)])
+
+
+def _measured(session: Session, target: Target, candidate: Candidate, attempt: int) -> Measured:
+    device, seed = session.devices[target.device], session.config.seed + attempt
+    return measure_one(device, candidate, session.store, seed=seed, source="winner")
+
+
+def _judged(target: Target, measured: Sequence[Measured]) -> Certificate | Refusal:
+    middle = sorted(measured, key=lambda one: one.measurement.latency_ms)[len(measured) // 2]
+    floor = middle.noise_floor.normalised_percent
+    return certify(middle.measurement, budget_ms=target.maximum_ms, noise_floor_percent=floor)
+
+
+def _pictures(session: Session) -> list[Pixels]:
+    """A few validation images for the parity check; they do not enter the bundle."""
+    images = [session.source.validation[i][0] for i in range(min(_PARITY_PICTURES, len(session.source.validation)))]
+    return [np.asarray((255 * image).round().to(torch.uint8).permute(1, 2, 0)) for image in images]
