@@ -121,6 +121,11 @@ class Budgets:
         size = () if self.parameters is None else (parameters / self.parameters.maximum,)
         return size + tuple(budget.ratio(upper_ms[budget.device]) for budget in self.latencies)
 
+    def worst_ratio(self, verdict: Verdict) -> float:
+        """Value over limit of the constraint that is worst, as far as the verdict tells; 0 without budgets."""
+        size = 0.0 if self.parameters is None else verdict.parameters / self.parameters.maximum
+        return max(size, self.latency_ratio(verdict.upper_ms)) if verdict.upper_ms else size
+
     def excess(self, parameters: int, upper_ms: Mapping[str, float]) -> float:
         """Overall constraint violation (Deb et al. 2002): sum of the relative excesses; 0 where all hold."""
         return sum(max(0.0, ratio - 1.0) for ratio in self.ratios(parameters, upper_ms))

@@ -38,6 +38,7 @@ def _candidate(run: Run, *, last_resort: bool, final: bool) -> Trial | None:
 
 
 def _measure(run: Run, candidate: Trial, measure: Measure, certify: Certify, feed_back: FeedBack | None) -> None:
+    run.prepare()  # the caller may export the net with the evaluator's weights
     measurements = measure(candidate.architecture)
     findings = judge(run.budgets, measurements, certify)
     run.store.add_findings(candidate, findings)

@@ -173,11 +173,8 @@ def _smallest(starts: Sequence[Verdict], budgets: Budgets, descend: _Descender) 
 
 
 def _closest_net(starts: Sequence[Verdict], budgets: Budgets, descend: _Descender, rng: Random) -> Verdict:
-    def worst_ratio(verdict: Verdict) -> float:
-        return max(budgets.ratios(verdict.parameters, verdict.upper_ms), default=0.0)
-
-    found = descend.down(starts, worst_ratio)
-    return descend.around(found, worst_ratio, rng, enough=1.0)
+    found = descend.down(starts, budgets.worst_ratio)
+    return descend.around(found, budgets.worst_ratio, rng, enough=1.0)
 
 
 def _limits(budgets: Budgets) -> dict[str, float]:

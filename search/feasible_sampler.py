@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 from search.budgets import Budgets
@@ -13,19 +13,36 @@ from segmentation.architecture import Architecture
 FeasibleSampler = Callable[[int, Random], list[Architecture]]
 """From a count and a source of chance to that many feasible architectures (fewer where they cannot be found)."""
 
+_SAMPLES, _MUTANTS = 4, 12
+"""Rounds of samples, then of mutants of what was found."""
 
-def feasible_sampler(space: SearchSpace, budgets: Budgets, *, classes: int = 2, attempts: int = 10) -> FeasibleSampler:
-    """A sampler that draws from the space and repairs what breaks a budget."""
+
+def feasible_sampler(
+    space: SearchSpace, budgets: Budgets, *, classes: int = 2, anchors: Sequence[Architecture] = ()
+) -> FeasibleSampler:
+    """A sampler that draws from the space and repairs what breaks a budget.
+
+    Where the budgets leave so little that this does not suffice, it mutates what it found and ``anchors``, which are
+    feasible nets known from elsewhere.
+    """
 
     def sample(count: int, rng: Random) -> list[Architecture]:
         found: dict[Architecture, None] = {}
-        for _ in range(attempts):
+        for attempt in range(_SAMPLES + _MUTANTS):
             missing = count - len(found)
             if missing <= 0:
                 break
-            verdicts = budgets.check_many(space, space.sample(missing, rng), classes)
-            repaired = repair(space, budgets, verdicts, rng, classes=classes)
+            if attempt < _SAMPLES:
+                drawn = space.sample(missing, rng)
+            else:
+                drawn = mutants(space, [*found, *anchors], missing, rng)
+            repaired = repair(space, budgets, budgets.check_many(space, drawn, classes), rng, classes=classes)
             found.update((verdict.architecture, None) for verdict in repaired if verdict is not None)
         return list(found)[:count]
 
     return sample
+
+
+def mutants(space: SearchSpace, parents: Sequence[Architecture], count: int, rng: Random) -> list[Architecture]:
+    """Mutants of random parents; none where there are no parents."""
+    return [space.mutate(rng.choice(parents), rng) for _ in range(count)] if parents else []

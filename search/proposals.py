@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from search.budgets import Budgets
+from search.feasible_sampler import mutants
 from search.repair import repair
 from search.space import SearchSpace
 from search.strategy import Strategy
 from search.verdict import Verdict
 from segmentation.architecture import Architecture
 
-_ATTEMPTS = 12
-"""Times that a strategy is asked before the space counts as exhausted under the budgets."""
+_ASKED, _MUTATED = 6, 12
+"""Times that the strategy is asked, and then that feasible nets are mutated, before the space counts as exhausted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +34,32 @@ def propose(
     budgets: Budgets,
     count: int,
     *,
-    known: Container[Architecture],
+    known: Collection[Architecture],
+    anchors: Sequence[Architecture] = (),
     rng: Random,
     classes: int = 2,
 ) -> Proposals:
-    """Up to ``count`` new feasible candidates; fewer, or none, where they cannot be found."""
+    """Up to ``count`` new feasible candidates; fewer, or none, where they cannot be found.
+
+    Budgets that leave next to nothing defeat strategies and repair; then nets known to be feasible (``known``,
+    ``anchors`` and what was found) are mutated.
+    """
     found: dict[Architecture, Verdict] = {}
     broken: list[Verdict] = []
     repaired: list[bool] = []
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ASKED + _MUTATED):
         missing = count - len(found)
         if missing <= 0:
             break
-        verdicts = budgets.check_many(space, strategy.ask(missing), classes)
+        if attempt < _ASKED:
+            asked_for = strategy.ask(missing)
+        else:
+            asked_for = mutants(space, [*known, *anchors, *found], 2 * missing, rng)
+        verdicts = budgets.check_many(space, asked_for, classes)
         for asked, kept in zip(verdicts, repair(space, budgets, verdicts, rng, classes=classes), strict=True):
             if not asked.feasible:
                 broken.append(asked)
                 repaired.append(kept is not None)
             if kept is not None and kept.architecture not in known:
                 found.setdefault(kept.architecture, kept)
-    return Proposals(list(found.values()), broken, repaired)
+    return Proposals(list(found.values())[:count], broken, repaired)

@@ -71,6 +71,14 @@ class Run:
         while len(self.trials) < until and not self.exhausted:
             self.exhausted = not self._run_generation(until)
 
+    def prepare(self) -> None:
+        """Has the evaluator prepared, once: before the first trial, or before a stored one is measured."""
+        if not self._prepared:
+            anchors = [self.found.closest.architecture]
+            sampler = feasible_sampler(self.space, self.budgets, classes=self.settings.classes, anchors=anchors)
+            self.evaluator.prepare(lambda count, rng: sampler(count, rng) or anchors, self.on_progress)
+            self._prepared = True
+
     def report(self, stage: str, done: int, total: int, note: str = "") -> None:
         """Tells the callback."""
         best = max(self.trials, key=lambda trial: trial.quality, default=None)
@@ -96,7 +104,7 @@ class Run:
         new = [verdict for verdict in proposals.feasible if verdict.architecture not in begun]
         self.store.add_rejections(self.generation, proposals.broken, proposals.repaired)
         if new:
-            self._prepare()
+            self.prepare()
         for verdict in new[: size - len(begun)]:
             self._evaluate(verdict)
             self.report("search", len(self.trials), self.settings.trials)
@@ -106,21 +114,23 @@ class Run:
         return told
 
     def _propose(self, size: int) -> Proposals:
-        known = {trial.architecture for trial in self.trials if trial.generation < self.generation}
+        # A list, not a set: the order decides what is drawn from it.
+        known = [trial.architecture for trial in self.trials if trial.generation < self.generation]
         rng = Random(f"{self.settings.seed}/repair/{self.generation}")
         proposals = propose(
-            self.strategy, self.space, self.tightened, size, known=known, rng=rng, classes=self.settings.classes
+            self.strategy,
+            self.space,
+            self.tightened,
+            size,
+            known=known,
+            anchors=[self.found.closest.architecture],
+            rng=rng,
+            classes=self.settings.classes,
         )
         if self.generation > 0:
             return proposals
         # The safest net is always among the trials: if any net of the space can be certified, it can.
         return Proposals(_first(self.found.closest, proposals.feasible, size), proposals.broken, proposals.repaired)
-
-    def _prepare(self) -> None:
-        if not self._prepared:
-            sampler = feasible_sampler(self.space, self.budgets, classes=self.settings.classes)
-            self.evaluator.prepare(sampler, self.on_progress)
-            self._prepared = True
 
     def _evaluate(self, verdict: Verdict) -> None:
         assert verdict.feasible

@@ -268,7 +268,9 @@ def test_interrupted_while_measuring_nothing_is_measured_twice(tmp_path: Path) -
 
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path, toy_budgets(OPTIMIST), measure=interrupted, certify=certify)
-    result = search(tmp_path, toy_budgets(OPTIMIST), measure=device.measure, certify=certify)
+    evaluator = FormulaEvaluator()
+    result = search(tmp_path, toy_budgets(OPTIMIST), evaluator=evaluator, measure=device.measure, certify=certify)
+    assert evaluator.prepared == 1
     assert len(device.measured) == len(set(device.measured))
     assert len(result.trials) == 60
     assert all(trial.certified for trial in result.winners)
@@ -282,6 +284,24 @@ def test_a_finished_search_is_only_read_again(tmp_path: Path) -> None:
     assert second.winners == first.winners
     assert again.prepared == 0
     assert len(device.measured) == measured
+
+
+def test_the_evaluator_is_prepared_before_a_stored_trial_is_measured(tmp_path: Path) -> None:
+    search(tmp_path, toy_budgets())
+    device, evaluator = NoisyDevice(TRUTH), FormulaEvaluator()
+    result = search(tmp_path, toy_budgets(), evaluator=evaluator, measure=device.measure, certify=certify)
+    assert evaluator.prepared == 1
+    assert evaluator.asked == []
+    assert len(result.winners) == 3
+
+
+def test_budgets_that_leave_next_to_nothing_are_searched_around_the_safest_net(tmp_path: Path) -> None:
+    budgets = toy_budgets(parameters=600, ms=0.6)
+    evaluator = FormulaEvaluator()
+    result = search(tmp_path, budgets, evaluator=evaluator)
+    assert result.feasibility.feasible_fraction < 0.1
+    assert len(result.trials) >= 10
+    assert all(verdict.feasible for verdict in budgets.check_many(SPACE, evaluator.asked))
 
 
 def test_more_trials_go_on_from_a_finished_search(tmp_path: Path) -> None:
