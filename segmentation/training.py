@@ -76,6 +76,8 @@ def train(
         DataError: settings or data differ from the checkpoint's, a file cannot be read or written, or the loss is no
             longer finite.
     """
+    # Channels last: convolutions on a CPU train up to twice as fast.
+    _lay_out(network, torch.channels_last)
     state = _new_state(network, source, settings)
     if resume and checkpoint is not None and checkpoint.exists():
         state.restore(checkpoint)
@@ -91,6 +93,7 @@ def train(
             _save(state, checkpoint)
             raise
     network.load_state_dict(state.average.network.state_dict())
+    _lay_out(network, torch.contiguous_format)
     network.eval()
     assert state.quality is not None  # the last epoch is always judged
     return TrainingResult(
@@ -161,7 +164,8 @@ class _Run:
 
     def _loss(self, images: Tensor, masks: Tensor) -> Tensor:
         settings = self.state.settings
-        logits = self.state.network(normalise(resized(images, settings.input_size)))
+        inputs = normalise(resized(images, settings.input_size)).contiguous(memory_format=torch.channels_last)
+        logits = self.state.network(inputs)
         masks = _resized_masks(masks, settings.input_size)
         loss = segmentation_loss(logits, masks, dice_weight=settings.dice_weight)
         if self.teacher is None or settings.distillation_weight == 0:
@@ -203,6 +207,10 @@ def _new_state(network: nn.Module, source: DataSource, settings: TrainSettings) 
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": free, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW([group for group in groups if group["params"]], lr=settings.learning_rate)
     return TrainingState(network, MovingAverage(network, settings.ema_decay), optimiser, settings, source)
+
+
+def _lay_out(network: nn.Module, layout: torch.memory_format) -> None:
+    network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs leave this form out
 
 
 def _save(state: TrainingState, checkpoint: Path | None) -> None:

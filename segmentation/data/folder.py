@@ -41,7 +41,7 @@ class FolderPairs(PairDataset):
         """
         image_file, mask_file = self.files[index]
         height, width = self.size
-        image = read_image(image_file).resize((width, height), Image.Resampling.BILINEAR)
+        image = read_image(image_file, at_least=self.size).resize((width, height), Image.Resampling.BILINEAR)
         mask = read_mask(mask_file, self.classes)
         if self.person_only:
             mask = (mask > 0).astype(np.uint8)

@@ -235,6 +235,15 @@ def test_every_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
         assert np.abs(np.asarray(image).astype(int) - grey[..., None]).max() <= 3
 
 
+def test_large_jpegs_are_decoded_small(tmp_path: Path) -> None:
+    y, x = np.mgrid[:480, :960]
+    Image.fromarray(np.stack([x / 4, y / 2, 0 * x + 90], 2).astype(np.uint8)).save(tmp_path / "a.jpg", quality=95)
+    whole, small = read_image(tmp_path / "a.jpg"), read_image(tmp_path / "a.jpg", at_least=(60, 60))
+    assert (whole.size, small.size) == ((960, 480), (240, 120))
+    difference = np.asarray(whole.resize((60, 60))).astype(int) - np.asarray(small.resize((60, 60)))
+    assert np.abs(difference).max() <= 4
+
+
 def test_transparent_parts_are_white(tmp_path: Path) -> None:
     Image.new("RGBA", (4, 4), (10, 20, 30, 0)).save(tmp_path / "a.png")
     assert (np.asarray(read_image(tmp_path / "a.png")) == 255).all()
