@@ -64,7 +64,7 @@ def _load() -> list[Warning_]:
     if load is None or load <= _CALM_LOAD_PER_CORE * cores:
         return []
     what = f"load average {load:.1f} on {cores} cores: other processes disturb the timing"
-    return [Warning_(what, "close other programs; results stay usable, but take longer and have wider intervals")]
+    return [Warning_(what, "close other programs; results stay usable, but measuring takes longer")]
 
 
 def _cores() -> list[Warning_]:

@@ -30,9 +30,16 @@ class Block:
 
     runs: int
     candidate_ms: float
-    """Mean time of one run of the candidate within the block."""
+    """Mean time of one run of the candidate within the block, without ``waited_ms``."""
     reference_ms: float
-    """Mean time of one run of the reference net within the neighbouring block."""
+    """Mean time of one run of the reference net within the neighbouring blocks, waiting left out likewise."""
+    waited_ms: float = 0.0
+    """Mean time per run in which other processes had the core; with ``candidate_ms`` it makes the wall-clock time."""
+
+    @property
+    def wall_ms(self) -> float:
+        """Mean wall-clock time of one run of the candidate."""
+        return self.candidate_ms + self.waited_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ class Measurement:
     interval_ms: tuple[float, float]
     """95 % bootstrap interval of ``latency_ms``."""
     raw_median_ms: float
+    """Of the blocks' wall-clock means, like minimum and percentiles: not normalised, waiting included."""
     minimum_ms: float
     p90_ms: float
     p99_ms: float
@@ -58,7 +66,7 @@ class Measurement:
     converged: bool
     """False where the interval's half-width did not get under the protocol's target."""
     cpu_per_wall: float
-    """Process CPU time / wall time while timing: above 1.05 it was not one thread."""
+    """Process CPU time / wall time without waiting: above 1.05 it was not one thread."""
     blocks: tuple[Block, ...]
     operators: tuple[OperatorTime, ...] = ()
     profiler: str = ""

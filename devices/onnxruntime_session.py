@@ -67,7 +67,7 @@ class OnnxRuntimeSession(ClockedSession):
 
     def __init__(self, path: Path, inputs: tuple[ModelInput, ...], threads: int) -> None:
         self._path = path
-        self._threads = threads
+        self.threads = threads
         self._feeds: dict[str, Any] = dict(random_inputs(inputs))
         start = time.perf_counter_ns()
         self._session = open_session(str(path), session_options(threads))
@@ -81,7 +81,7 @@ class OnnxRuntimeSession(ClockedSession):
         """Rows of ONNX Runtime's profile."""
         from devices.onnxruntime_profile import profile_model
 
-        return profile_model(self._path, self._feeds, self._threads, runs)
+        return profile_model(self._path, self._feeds, self.threads, runs)
 
 
 def run_session(session: onnxruntime.InferenceSession, feeds: dict[str, Any]) -> list[NDArray[np.generic]]:

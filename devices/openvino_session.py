@@ -70,7 +70,7 @@ class OpenVinoSession(ClockedSession):
 
     def __init__(self, path: Path, inputs: tuple[ModelInput, ...], threads: int) -> None:
         self._path = path
-        self._threads = threads
+        self.threads = threads
         self._feeds: dict[str, Any] = dict(random_inputs(inputs))
         self._shapes = {each.name: each.shape for each in inputs}
         start = time.perf_counter_ns()
@@ -85,7 +85,7 @@ class OpenVinoSession(ClockedSession):
         """Rows of OpenVINO's performance counters."""
         from devices.openvino_profile import profile_model
 
-        return profile_model(self._path, self._feeds, self._threads, runs)
+        return profile_model(self._path, self._feeds, self.threads, runs)
 
 
 def infer(request: openvino.InferRequest, feeds: dict[str, Any]) -> list[Any]:

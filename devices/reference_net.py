@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devices.errors import UserError
 from devices.graph_builder import GraphBuilder
 
 if TYPE_CHECKING:
@@ -50,7 +51,11 @@ def reference_net_sha256() -> str:
 
 
 def reference_net_path() -> Path:
-    """Path of the reference net's file in the user's cache (or the temporary folder), written if it is not there."""
+    """Path of the reference net's file in the user's cache (or the temporary folder), written if it is not there.
+
+    Raises:
+        UserError: it can be written nowhere.
+    """
     content = reference_net_bytes()
     name = f"reference-{reference_net_sha256()[:16]}.onnx"
     for folder in (_cache_folder(), Path(tempfile.gettempdir()) / f"latseg-{os.getuid()}"):
@@ -61,7 +66,10 @@ def reference_net_path() -> Path:
         except OSError:
             continue
         return path
-    raise OSError(f"no folder to write {name} to")
+    seen = f"no folder to write {name} to"
+    raise UserError(
+        "reference net", seen=seen, expected="space in the cache folder", remedy="free some, or set XDG_CACHE_HOME"
+    )
 
 
 def _cache_folder() -> Path:

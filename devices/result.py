@@ -26,11 +26,11 @@ def measurement_of(
     protocol: Protocol,
     started_at: str,
 ) -> Measurement:
-    """Puts a measurement together; minimum and percentiles are over the means of the blocks, not normalised."""
+    """Puts a measurement together; minimum and percentiles are over the wall-clock means of the blocks."""
     unit_ms = nominal_reference_ms if protocol.normalise else 1.0
     latency_ms = timing.ratio * unit_ms
     low, high = timing.ratio_interval
-    raw = [block.candidate_ms for block in timing.blocks]
+    raw = [block.wall_ms for block in timing.blocks]
     median, p90, p99 = (float(value) for value in np.percentile(raw, [50, 90, 99]))
     return Measurement(
         label=candidate.label,

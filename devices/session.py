@@ -9,6 +9,7 @@ from pathlib import Path
 
 from devices.measurement import OperatorTime
 from devices.model_inputs import ModelInput
+from devices.run_queue import waited_ms
 
 
 class SessionError(Exception):
@@ -24,11 +25,13 @@ class BlockTime:
     """Of all runs together."""
     cpu_ms: float
     """Process CPU time, all threads."""
+    waited_ms: float = 0.0
+    """Share of ``wall_ms`` in which other processes had the core; see ``devices/run_queue.py``."""
 
     @property
     def run_ms(self) -> float:
-        """Mean wall time of one run."""
-        return self.wall_ms / self.runs
+        """Mean time of one run on the core."""
+        return (self.wall_ms - self.waited_ms) / self.runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,10 @@ class OperatorProfile:
     source: str
     operators: tuple[OperatorTime, ...] = ()
     peak_memory_bytes: int | None = None
+
+
+_MOST_WAITING = 0.99
+"""Guards against clocks that differ: some of the time was always the model's."""
 
 
 class Session(ABC):
@@ -70,6 +77,9 @@ class Runtime(ABC):
 class ClockedSession(Session):
     """A session timed by the clocks of this process."""
 
+    threads: int = 1
+    """Of the runtime. Where there are several, waiting is not told apart: the threads wait side by side."""
+
     @abstractmethod
     def run(self) -> None:
         """One inference whose outputs are consumed."""
@@ -77,9 +87,12 @@ class ClockedSession(Session):
     def time_block(self, runs: int) -> BlockTime:
         """See ``Session``."""
         run = self.run
+        waited = waited_ms()
         cpu = time.process_time_ns()
         wall = time.perf_counter_ns()
         for _ in range(runs):
             run()
         wall_ms = (time.perf_counter_ns() - wall) / 1e6
-        return BlockTime(runs, wall_ms, (time.process_time_ns() - cpu) / 1e6)
+        cpu_ms = (time.process_time_ns() - cpu) / 1e6
+        waiting_ms = waited_ms() - waited if self.threads == 1 else 0.0
+        return BlockTime(runs, wall_ms, cpu_ms, min(max(waiting_ms, 0.0), _MOST_WAITING * wall_ms))

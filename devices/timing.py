@@ -6,6 +6,7 @@
    a linear drift of the machine's speed cancels.
 3. A candidate leaves when the bootstrap interval of the median ratio is narrow enough, or at the cap.
 
+Time in which the operating system had given the core to other processes is not counted (``devices/run_queue.py``).
 Before each timed block of a candidate an untimed run brings its weights back into the caches.
 """
 
@@ -51,7 +52,7 @@ class _Running:
     session: Session
     first_run_ms: float = 0.0
     run_ms: float = 0.0
-    wall_ms: float = 0.0
+    core_ms: float = 0.0
     cpu_ms: float = 0.0
     spent_ms: float = 0.0
     blocks: list[Block] = field(default_factory=list)
@@ -150,8 +151,9 @@ def _round(
             continue
         on_step(REFERENCE)
         after = _block(standard, protocol).run_ms
-        candidate.blocks.append(Block(block.runs, block.run_ms, (before + after) / 2))
-        candidate.wall_ms += block.wall_ms
+        waited_ms = block.waited_ms / block.runs
+        candidate.blocks.append(Block(block.runs, block.run_ms, (before + after) / 2, waited_ms))
+        candidate.core_ms += block.wall_ms - block.waited_ms
         candidate.cpu_ms += block.cpu_ms
         before = after
     return failed
@@ -187,5 +189,5 @@ def _timing(running: _Running, protocol: Protocol) -> Timing:
         first_run_ms=running.first_run_ms,
         load_ms=running.session.load_ms,
         converged=running.converged,
-        cpu_per_wall=running.cpu_ms / running.wall_ms,
+        cpu_per_wall=running.cpu_ms / running.core_ms,
     )

@@ -104,7 +104,7 @@ def test_batch_normalisation_and_relu6_and_split(tmp_path: Path) -> None:
     x = net.convolution("image", 3, 16, kernel=3)
     scale = [net.constant(np.full(16, value, np.float32)) for value in (1.5, 0.1, 0.2, 2.0)]
     x = net.node("BatchNormalization", [x, *scale])
-    low, high = net.constant(np.float32(0)), net.constant(np.float32(6))
+    low, high = net.constant(np.array(0, np.float32)), net.constant(np.array(6, np.float32))
     x = net.node("Clip", [x, low, high])
     x = net.node("Identity", [x])
     x = net.node("Transpose", [x], perm=[0, 2, 3, 1])
