@@ -9,7 +9,7 @@ from pathlib import Path
 
 from devices.measurement import OperatorTime
 from devices.model_inputs import ModelInput
-from devices.run_queue import waited_ms
+from devices.run_queue import RunQueue
 
 
 class SessionError(Exception):
@@ -41,10 +41,6 @@ class OperatorProfile:
     source: str
     operators: tuple[OperatorTime, ...] = ()
     peak_memory_bytes: int | None = None
-
-
-_MOST_WAITING = 0.99
-"""Guards against clocks that differ: some of the time was always the model's."""
 
 
 class Session(ABC):
@@ -87,12 +83,13 @@ class ClockedSession(Session):
     def time_block(self, runs: int) -> BlockTime:
         """See ``Session``."""
         run = self.run
-        waited = waited_ms()
-        cpu = time.process_time_ns()
-        wall = time.perf_counter_ns()
-        for _ in range(runs):
-            run()
-        wall_ms = (time.perf_counter_ns() - wall) / 1e6
-        cpu_ms = (time.process_time_ns() - cpu) / 1e6
-        waiting_ms = waited_ms() - waited if self.threads == 1 else 0.0
-        return BlockTime(runs, wall_ms, cpu_ms, min(max(waiting_ms, 0.0), _MOST_WAITING * wall_ms))
+        with RunQueue() as queue:
+            cpu = time.process_time_ns()
+            start, waited_before = queue.snapshot()
+            for _ in range(runs):
+                run()
+            end, waited_after = queue.snapshot()
+            cpu_ms = (time.process_time_ns() - cpu) / 1e6
+        wall_ms = (end - start) / 1e6
+        waiting_ms = (waited_after - waited_before) / 1e6 if self.threads == 1 else 0.0
+        return BlockTime(runs, wall_ms, cpu_ms, waiting_ms if 0 < waiting_ms < wall_ms else 0.0)

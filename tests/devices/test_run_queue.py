@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from devices import run_queue
-from devices.run_queue import waited_ms
+from devices.run_queue import RunQueue
 from devices.session import ClockedSession, OperatorProfile
 
 
@@ -17,8 +18,11 @@ class Spinning(ClockedSession):
 
     load_ms = 1.0
 
+    def __init__(self, seconds: float = 0.03) -> None:
+        self._seconds = seconds
+
     def run(self) -> None:
-        end = time.thread_time() + 0.03
+        end = time.thread_time() + self._seconds
         while time.thread_time() < end:
             pass
 
@@ -48,11 +52,21 @@ def test_time_that_others_had_the_core_is_told_apart(crowded_core: None) -> None
     assert block.run_ms == pytest.approx(block.cpu_ms / block.runs, rel=0.2)
 
 
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the kernel keeps no scheduler statistics")
+def test_no_block_loses_more_than_it_waited(crowded_core: None) -> None:
+    """Losing the core between reading clock and counter must not be booked in one of the two only."""
+    session = Spinning(seconds=0.002)
+    blocks = [session.time_block(1) for _ in range(60)]
+    assert sum(block.waited_ms > 0 for block in blocks) > 5
+    assert min(block.run_ms for block in blocks) >= 1.9
+
+
 def test_sleeping_is_not_waiting() -> None:
-    before = waited_ms()
-    start = time.perf_counter()
-    time.sleep(0.2)
-    assert waited_ms() - before < 500 * (time.perf_counter() - start)
+    with RunQueue() as queue:
+        start, before = queue.snapshot()
+        time.sleep(0.2)
+        end, after = queue.snapshot()
+    assert after - before < 0.5 * (end - start)
 
 
 def test_several_threads_are_timed_by_the_wall(crowded_core: None) -> None:
@@ -65,4 +79,24 @@ def test_several_threads_are_timed_by_the_wall(crowded_core: None) -> None:
 
 def test_unknown_where_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(run_queue, "_TASKS", tmp_path / "nothing")
-    assert waited_ms() == 0.0
+    block = Spinning().time_block(1)
+    assert block.waited_ms == 0
+    assert block.run_ms == pytest.approx(block.wall_ms)
+
+
+def test_a_thread_that_ends_leaves_plain_times() -> None:
+    thread = threading.Thread(target=time.sleep, args=(0.1,))
+    thread.start()
+    with RunQueue() as queue:
+        thread.join()
+        first, second = queue.snapshot(), queue.snapshot()
+    assert second[0] >= first[0]
+    assert second[1] == 0
+
+
+def test_a_core_lost_between_the_two_readings_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = RunQueue()
+    waits, clocks = iter([100, 900, 900]), iter([10, 810])
+    monkeypatch.setattr(queue, "_waited_ns", lambda: next(waits))
+    monkeypatch.setattr(time, "perf_counter_ns", lambda: next(clocks))
+    assert queue.snapshot() == (810, 900)
