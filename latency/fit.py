@@ -15,6 +15,7 @@ from latency.calibration import Calibration
 from latency.predictor import LatencyPredictor, Prediction
 from latency.predictors.folds import stratified_folds
 from latency.predictors.sample_checks import whole_nets
+from latency.predictors.threads import limited_threads
 from latency.sample import LatencySample
 from latency.scores import Scores
 
@@ -98,7 +99,8 @@ def fit_device(
     training, test = split(samples, test_fraction, seed=seed)
     table = LookupTablePredictor()
     report("lookup_table", 0, 1, None)
-    table.fit(training, seed=seed)
+    with limited_threads(threads):
+        table.fit(training, seed=seed)
     report("lookup_table", 1, 1, None)
     attention = AttentionPredictor(settings, members=members, threads=threads)
     attention.fit(

@@ -21,7 +21,7 @@ from latency.predictors.folds import stratified_folds
 from latency.predictors.member import Member, settings_json
 from latency.predictors.operator_table import OperatorTable
 from latency.predictors.sample_checks import whole_nets
-from latency.predictors.threads import torch_threads
+from latency.predictors.threads import limited_threads
 from latency.predictors.tokens import TokenBatch, chunks_by_length, token_batch
 from latency.predictors.training import TrainingSettings
 from latency.predictors.vocabulary import Vocabulary
@@ -79,7 +79,7 @@ class AttentionPredictor(LatencyPredictor):
 
         inside = [sample for sample, number in zip(whole, fold, strict=True) if number != index or self._count == 1]
         outside = [sample for sample, number in zip(whole, fold, strict=True) if number == index]
-        with torch_threads(self.threads):
+        with limited_threads(self.threads):
             member = Member.fit([*inside, *single], self.settings, seed=1000 * seed + index, on_epoch=report)
             self._members = [*self._members, member]
             alone = self._alone(index)

@@ -31,12 +31,17 @@ NUMERIC_NAMES: tuple[str, ...] = (
     "log_waste_in_16",
     "log_waste_out_8",
     "log_waste_out_16",
+    "aligned_in_4",
     "aligned_in_8",
+    "aligned_in_16",
+    "aligned_out_4",
     "aligned_out_8",
+    "aligned_out_16",
     "log_output_positions",
     "width_out_beyond_8",
 )
-"""``waste`` is what rounding channels up to the vector width adds: blocked layouts compute the padding, too."""
+"""``waste`` is what rounding channels up to the vector width adds: blocked layouts compute the padding, too. Where
+channels are not ``aligned``, runtimes fall back to another layout."""
 
 SIZED: tuple[int, ...] = tuple(
     NUMERIC_NAMES.index(name)
@@ -138,8 +143,8 @@ def _numeric(operator: Operator, kernel: tuple[int, ...]) -> NDArray[np.float64]
             _waste(channels_in, 16),
             _waste(channels_out, 8),
             _waste(channels_out, 16),
-            float(channels_in % 8 == 0),
-            float(channels_out % 8 == 0),
+            *(float(channels_in % block == 0) for block in (4, 8, 16)),
+            *(float(channels_out % block == 0) for block in (4, 8, 16)),
             log(height_out * width_out),
             (width_out % 8) / 8,
         ]

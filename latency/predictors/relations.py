@@ -26,16 +26,21 @@ def relations(count: int, inputs: tuple[tuple[int, ...], ...]) -> NDArray[np.uin
 
 @lru_cache(maxsize=4096)
 def _relations(count: int, inputs: tuple[tuple[int, ...], ...]) -> NDArray[np.uint8]:
-    reads = np.zeros((count, count), dtype=np.float32)
-    for consumer, sources in enumerate(inputs):
-        for source in sources:
-            if source >= 0:
-                reads[consumer, source] = 1.0
     matrix = np.full((count, count), NONE, dtype=np.uint8)
-    matrix[(reads.T @ reads) > 0] = CO_SIBLING
-    matrix[(reads @ reads.T) > 0] = SIBLING
-    matrix[reads.T > 0] = SUCCESSOR
-    matrix[reads > 0] = PREDECESSOR
+    producers = [[source for source in sources if source >= 0] for sources in inputs]
+    consumers: list[list[int]] = [[] for _ in range(count)]
+    for consumer, sources in enumerate(producers):
+        for source in sources:
+            consumers[source].append(consumer)
+    # Later assignments win, so the weakest relation comes first.
+    for group, relation in ((producers, CO_SIBLING), (consumers, SIBLING)):
+        for alike in group:
+            if len(alike) > 1:
+                matrix[np.ix_(alike, alike)] = relation
+    for consumer, sources in enumerate(producers):
+        matrix[sources, consumer] = SUCCESSOR
+    for consumer, sources in enumerate(producers):
+        matrix[consumer, sources] = PREDECESSOR
     np.fill_diagonal(matrix, SAME)
     matrix.setflags(write=False)
     return matrix

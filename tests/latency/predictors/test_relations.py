@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from latency.predictors.relations import CO_SIBLING, NONE, PREDECESSOR, SAME, SIBLING, SUCCESSOR, relations
+
+
+def test_a_diamond() -> None:
+    # 0 feeds 1 and 2, which feed 3; 4 stands alone.
+    matrix = relations(5, ((-1,), (0,), (0,), (1, 2), (-2,)))
+    assert matrix[1].tolist() == [PREDECESSOR, SAME, SIBLING, SUCCESSOR, NONE]
+    assert matrix[0].tolist() == [SAME, SUCCESSOR, SUCCESSOR, NONE, NONE]
+    assert matrix[4].tolist() == [NONE, NONE, NONE, NONE, SAME]
+
+
+def test_feeding_the_same_consumer_makes_co_siblings() -> None:
+    matrix = relations(3, ((-1,), (-1,), (0, 1)))
+    assert matrix[0, 1] == matrix[1, 0] == CO_SIBLING
+
+
+def test_a_direct_edge_counts_before_siblings() -> None:
+    # A residual: 0 feeds 1 and 2, and 1 feeds 2; 1 and 2 are siblings, but 1 is also read by 2.
+    matrix = relations(3, ((-1,), (0,), (1, 0)))
+    assert matrix[2, 1] == PREDECESSOR
+    assert matrix[1, 2] == SUCCESSOR
+    assert matrix[0, 1] == SUCCESSOR  # although both feed 2
