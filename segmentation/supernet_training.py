@@ -168,7 +168,8 @@ class _Training:
     def _batch(self, rng: Random) -> tuple[Tensor, Tensor]:
         indices = rng.sample(range(self.count), min(self.settings.batch_size, self.count))
         images, masks = batch_of(self.dataset, indices)
-        return normalise(images), masks
+        # Channels last: depthwise convolutions train up to 1.5 times as fast on a CPU.
+        return normalise(images).contiguous(memory_format=torch.channels_last), masks
 
     def _teach(self, images: Tensor) -> Tensor:
         assert self.teacher is not None

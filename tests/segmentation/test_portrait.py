@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from segmentation import portrait
+from segmentation.architecture import Architecture
+from segmentation.errors import DataError
+from segmentation.plan import Layer, Plan
+from segmentation.portrait_slots import (
+    CHOICES,
+    SIZES,
+    SLOT_NAMES,
+    SLOTS,
+    STAGE_WIDTHS,
+    STAGES,
+    UPSAMPLINGS,
+    canonical,
+    check,
+    max_strided_stages,
+    possible_skips,
+    strides,
+)
+
+CHEAPEST = dict.fromkeys(SLOT_NAMES, 0)
+
+
+def random_nets(count: int) -> list[Architecture]:
+    rng = Random(0)
+    return [canonical({name: rng.randrange(choices) for name, choices in CHOICES.items()}) for _ in range(count)]
+
+
+def chosen(**changes: int) -> Architecture:
+    """The cheapest net with some slots changed; ``__`` stands for the dot in a slot's name."""
+    return canonical(CHEAPEST | {name.replace("__", "."): choice for name, choice in changes.items()})
+
+
+def layer(plan: Plan, name: str) -> Layer:
+    return next(layer for layer in plan.layers if layer.name == name)
+
+
+def names(plan: Plan) -> list[str]:
+    return [layer.name for layer in plan.layers]
+
+
+def test_every_size_is_a_multiple_of_16_and_portrait_shapes_are_there() -> None:
+    assert all(side % 16 == 0 for size in SIZES for side in size)
+    assert {(128, 128), (256, 256), (256, 144), (256, 192)} <= set(SIZES)
+    assert list(SIZES) == sorted(SIZES, key=lambda size: size[0] * size[1])
+
+
+def test_widths_of_stages_are_disjoint() -> None:
+    widths = [width for stage in STAGE_WIDTHS for width in stage]
+    assert len(widths) == len(set(widths))
+
+
+@pytest.mark.parametrize("net", random_nets(40), ids=lambda net: net.id)
+def test_logits_have_the_size_of_the_input(net: Architecture) -> None:
+    check(net)
+    plan = portrait.plan(net, 7)
+    size = portrait.input_size(net)
+    assert plan.classes == 7
+    assert plan.sizes(*size)[plan.layers[-1].name] == size
+    assert len(set(names(plan))) == len(plan.layers)
+    total = max(strides(dict(net.choices)).values())
+    assert all(side % total == 0 for side in size)
+
+
+@pytest.mark.parametrize("net", random_nets(20), ids=lambda net: net.id)
+def test_element_wise_layers_read_equal_shapes(net: Architecture) -> None:
+    plan = portrait.plan(net)
+    channels, sizes = plan.channels(), plan.sizes(*portrait.input_size(net))
+    for layer in plan.layers:
+        if layer.kind in ("add", "concat"):
+            first, *others = layer.inputs
+            assert all(sizes[other] in (sizes[first], (1, 1)) for other in others)
+        if layer.kind in ("add", "mul"):
+            assert len({channels[name] for name in layer.inputs}) == 1
+
+
+def test_canonical_is_idempotent() -> None:
+    for net in random_nets(50):
+        assert canonical(dict(net.choices)) == net
+
+
+def test_choices_without_effect_are_zero() -> None:
+    net = chosen(stage2__width=2, stage2__stride=1, stage2__dilation=1, stage3__block1=5, fusion=1, skip__stage2=1)
+    assert net == canonical(CHEAPEST)
+
+
+def test_skip_that_is_not_finer_than_the_end_is_dropped() -> None:
+    flat = chosen(stage1__depth=1, stage2__depth=1, skip__stem=1, skip__stage1=1)
+    assert flat["skip.stem"] == flat["skip.stage1"] == 0
+    strided = chosen(stage1__depth=1, stage2__depth=1, stage2__stride=1, skip__stem=1, skip__stage1=1)
+    assert strided["skip.stem"] == strided["skip.stage1"] == 1
+    assert possible_skips(dict(strided.choices)) == ("stem", "stage1")
+
+
+def test_total_stride_is_limited_by_the_size() -> None:
+    everywhere = {f"stage{stage}__{part}": 1 for stage in STAGES for part in ("depth", "stride")}
+    assert max(strides(dict(chosen(**everywhere).choices)).values()) == 32
+    assert max_strided_stages((256, 144)) == 3
+    narrow = chosen(size=SIZES.index((256, 144)), **everywhere)
+    assert [narrow[f"stage{stage}.stride"] for stage in STAGES] == [1, 1, 1, 0, 0]
+
+
+def test_a_block_is_what_its_token_says() -> None:
+    net = chosen(stage2__depth=2, stage2__width=1, stage2__stride=1, stage2__dilation=1, stage2__block1=14)
+    plan = portrait.plan(net.replaced({"stage2.block1.squeeze": 1, "stage2.block1.activation": 1}))
+    depthwise = layer(plan, "stage2.block1.inner.depthwise")
+    assert (depthwise.out_channels, depthwise.kernel, depthwise.stride, depthwise.dilation) == (6 * 8, 7, 2, 2)
+    assert depthwise.activation == "hswish"
+    assert layer(plan, "stage2.block1.inner.excite").activation == "hsigmoid"
+    assert layer(plan, "stage2.block1.inner.project").out_channels == 24
+    assert "stage2.block1.residual" not in names(plan)
+    # The second block is narrow (expansion 1) and keeps its shape, so it has a residual connection.
+    assert "stage2.block2.narrow.expand" not in names(plan)
+    assert layer(plan, "stage2.block2.residual").inputs == (
+        "stage2.block1.inner.project",
+        "stage2.block2.narrow.project",
+    )
+
+
+@pytest.mark.parametrize("fusion", [0, 1])
+def test_decoder_works_at_the_resolutions_of_the_skips(fusion: int) -> None:
+    net = chosen(
+        **{f"stage{stage}__{part}": 1 for stage in (1, 2, 3) for part in ("depth", "stride")},
+        skip__stem=1,
+        skip__stage2=1,
+        fusion=fusion,
+    )
+    plan = portrait.plan(net)
+    sizes = plan.sizes(128, 128)
+    assert sizes["decoder.entry"] == (8, 8)
+    assert sizes["decoder.stage2.block1.plain"] == (16, 16)
+    assert sizes["decoder.stem.block1.plain"] == sizes["head.classes"] == (64, 64)
+    assert "decoder.stage1.block1.plain" not in names(plan)
+    assert plan.channels()["decoder.stem.enlarge"] == 16
+    fused = layer(plan, "decoder.stem.concat" if fusion else "decoder.stem.sum")
+    assert plan.channels()[fused.name] == (16 + 8 if fusion else 16)
+
+
+@pytest.mark.parametrize("upsampling", UPSAMPLINGS)
+def test_upsampling_to_full_size(upsampling: str) -> None:
+    stages = {f"stage{stage}__{part}": 1 for stage in (1, 2, 3) for part in ("depth", "stride")}
+    plan = portrait.plan(chosen(upsampling=UPSAMPLINGS.index(upsampling), **stages), 3)
+    head = [layer for layer in plan.layers if layer.name.startswith("head")]
+    expected = {
+        "bilinear": ["conv", "resize"],
+        "nearest": ["conv", "resize", "resize", "conv"],
+        "transposed": ["conv_transpose", "resize"],
+        "shuffle": ["conv", "pixel_shuffle", "resize"],
+    }
+    assert [layer.kind for layer in head] == expected[upsampling]
+    assert plan.sizes(128, 128)[plan.layers[-1].name] == (128, 128)
+    # Only class logits are handled at resolutions above the decoder's.
+    assert {plan.channels()[layer.name] for layer in head} <= {3, 3 * 16}
+
+
+def test_labels_tell_what_choices_mean() -> None:
+    labels = {slot.name: slot.labels for slot in SLOTS}
+    assert labels["size"][0] == "128x128"
+    assert labels["stage1.block1"][14] == "k7e6"
+    assert len(labels) == len(SLOTS)
+
+
+def test_strangers_are_refused() -> None:
+    net = canonical(CHEAPEST)
+    check(net)
+    with pytest.raises(DataError, match=r"in 0\.\.3"):
+        check(net.replaced({"stem": 4}))
+    with pytest.raises(DataError, match="no effect"):
+        check(net.replaced({"stage1.width": 1}))
+    with pytest.raises(DataError, match="slots"):
+        check(Architecture("portrait", net.choices[:-1]))
+    with pytest.raises(DataError, match="order"):
+        check(Architecture("portrait", net.choices[::-1]))
