@@ -21,7 +21,7 @@ class SearchSettings:
     seed: int = 0
     population: int = 24
     """Candidates of one generation."""
-    feasibility_samples: int = 1000
+    feasibility_samples: int = 500
     measurements: int | None = None
     """At most so many candidate winners are measured; None for six for each winner and six more."""
     reserve: float = 0.2

@@ -357,3 +357,9 @@ def test_quality_decides_and_not_size(tmp_path: Path) -> None:
 def test_settings_have_least_values(wrong: dict[str, int]) -> None:
     with pytest.raises(UserError, match="expected at least"):
         SearchSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_importing_the_runner_loads_no_heavy_library() -> None:
+    code = "import sys, search.runner, search.strategies; print({'torch', 'onnx', 'onnxruntime'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"

@@ -11,6 +11,7 @@ from devices.errors import UserError
 from search.budgets import Budgets, LatencyBudget, ParameterBudget
 from search.evolution import Evolution
 from search.pareto import hypervolume
+from search.portrait_space import PortraitSpace
 from search.runner import run_search
 from search.settings import SearchSettings
 from search.space import SearchSpace
@@ -44,6 +45,17 @@ class TestEvolution(_ToyContract):
 
 class TestRandomSearch(_ToyContract):
     name = "random"
+
+
+class TestEvolutionOnPortraits(StrategyContract):
+    def make(self, seed: int = 0) -> Strategy:
+        return make_strategy("evolution", self.space(), self.budgets(), seed=seed, population=16)
+
+    def space(self) -> SearchSpace:
+        return PortraitSpace([(128, 128)])
+
+    def budgets(self) -> Budgets:
+        return Budgets(ParameterBudget(400_000), (LatencyBudget("toy", 6.0, FormulaPredictor(ms_per_mflop=0.02)),))
 
 
 def test_every_strategy_is_under_contract() -> None:

@@ -150,6 +150,23 @@ def test_a_newer_schema(tmp_path: Path) -> None:
         TrialStore(path)
 
 
+def add_all(store: TrialStore, trials: list[Trial]) -> None:
+    for trial in trials:
+        store.add(trial)
+
+
+def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
+    trials = make_trials(300)
+    with TrialStore(tmp_path / "trials.sqlite") as store:
+        pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+        store._connection.execute(f"PRAGMA max_page_count = {pages + 5}")
+        with pytest.raises(UserError, match="disk is full; expected an undamaged trial store"):
+            add_all(store, trials)
+        found = store.trials()
+        assert 0 < len(found) < 300
+        assert found == trials[: len(found)]
+
+
 _WRITER = """
 import sys
 from pathlib import Path
