@@ -24,8 +24,8 @@ class TrainSettings:
     epochs: int = 20
     steps: int | None = None
     """Number of updates; takes the place of ``epochs``."""
-    batch_size: int = 16
-    learning_rate: float = 4e-3
+    batch_size: int = 8
+    learning_rate: float = 7e-3
     """The highest one; reached after the warm-up, then lowered along a half cosine to zero."""
     warm_up: float = 0.1
     """Share of all updates."""

@@ -208,7 +208,7 @@ def test_resume_with_other_settings_or_data(source: DataSource, tmp_path: Path) 
     path = tmp_path / "c"
     train(TinyNet(), source, _SHORT, checkpoint=path)
     other = TrainSettings(input_size=(48, 48), epochs=3, batch_size=16, threads=2, learning_rate=1e-3)
-    with pytest.raises(DataError, match=r"learning_rate 0\.004 \(now 0\.001\)"):
+    with pytest.raises(DataError, match=r"learning_rate 0\.007 \(now 0\.001\)"):
         train(TinyNet(), source, other, checkpoint=path, resume=True)
     with pytest.raises(DataError, match="40 images of synthetic:50"):
         train(TinyNet(), synthetic_source(60, size=(48, 48)), _SHORT, checkpoint=path, resume=True)
