@@ -15,7 +15,6 @@ from latency.calibration import Calibration
 from latency.predictor import LatencyPredictor, Prediction
 from latency.predictors.folds import stratified_folds
 from latency.predictors.sample_checks import whole_nets
-from latency.predictors.threads import limited_threads
 from latency.sample import LatencySample
 from latency.scores import Scores
 
@@ -65,7 +64,7 @@ def fit_device(
     test_fraction: float = 0.2,
     alpha: float = 0.1,
     threads: int = 1,
-    members: int = 4,
+    members: int = 3,
     settings: TrainingSettings | None = None,
     on_progress: OnProgress | None = None,
 ) -> FitResult:
@@ -86,7 +85,7 @@ def fit_device(
         threads: that torch may use.
         members: of the attention predictor.
         settings: of its training.
-        on_progress: called after every epoch.
+        on_progress: called after every step of training.
 
     Raises:
         UserError: fewer than ``LEAST_NETS`` whole nets, or samples that no device can have yielded.
@@ -99,14 +98,13 @@ def fit_device(
     training, test = split(samples, test_fraction, seed=seed)
     table = LookupTablePredictor()
     report("lookup_table", 0, 1, None)
-    with limited_threads(threads):
-        table.fit(training, seed=seed)
+    table.fit(training, seed=seed)
     report("lookup_table", 1, 1, None)
     attention = AttentionPredictor(settings, members=members, threads=threads)
     attention.fit(
         training,
         seed=seed,
-        on_epoch=lambda done, total: report("attention", done, total, _error(attention.out_of_fold)),
+        on_step=lambda done, total: report("attention", done, total, _error(attention.out_of_fold)),
     )
     calibration = Calibration.of(list(attention.out_of_fold.values()), alpha=alpha)
     bounded = BoundedPredictor(attention, calibration, device_info.to_json())

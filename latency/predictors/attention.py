@@ -21,15 +21,15 @@ from latency.predictors.folds import stratified_folds
 from latency.predictors.member import Member, settings_json
 from latency.predictors.operator_table import OperatorTable
 from latency.predictors.sample_checks import whole_nets
-from latency.predictors.threads import limited_threads
+from latency.predictors.threads import torch_threads
 from latency.predictors.tokens import TokenBatch, chunks_by_length, token_batch
 from latency.predictors.training import TrainingSettings
 from latency.predictors.vocabulary import Vocabulary
 from latency.sample import LatencySample
 
-_CHUNK = 64
-OnEpoch = Callable[[int, int], None]
-"""Epochs done and epochs in all."""
+_CHUNK = 16
+OnStep = Callable[[int, int], None]
+"""Steps done and steps in all."""
 
 
 class AttentionPredictor(LatencyPredictor):
@@ -43,7 +43,7 @@ class AttentionPredictor(LatencyPredictor):
 
     name = "attention"
 
-    def __init__(self, settings: TrainingSettings | None = None, *, members: int = 4, threads: int = 1) -> None:
+    def __init__(self, settings: TrainingSettings | None = None, *, members: int = 3, threads: int = 1) -> None:
         self.settings = settings or TrainingSettings()
         self.threads = threads
         self._count = members
@@ -53,7 +53,7 @@ class AttentionPredictor(LatencyPredictor):
         self.out_of_fold: dict[str, float] = {}
         """Truth / prediction by label, for every whole net of the training samples."""
 
-    def fit(self, samples: Sequence[LatencySample], *, seed: int = 0, on_epoch: OnEpoch | None = None) -> None:
+    def fit(self, samples: Sequence[LatencySample], *, seed: int = 0, on_step: OnStep | None = None) -> None:
         """Trains the members; the same samples and seed give the same numbers on the same machine."""
         whole = whole_nets(samples)
         single = [sample for sample in samples if sample.single_operator]
@@ -62,7 +62,7 @@ class AttentionPredictor(LatencyPredictor):
         self._members, self.out_of_fold = [], {}
         self._forget_rows()
         for index in range(self._count):
-            self._fit_member(index, whole, single, fold, seed, on_epoch)
+            self._fit_member(index, whole, single, fold, seed, on_step)
 
     def _fit_member(
         self,
@@ -71,16 +71,16 @@ class AttentionPredictor(LatencyPredictor):
         single: Sequence[LatencySample],
         fold: NDArray[np.int64],
         seed: int,
-        on_epoch: OnEpoch | None,
+        on_step: OnStep | None,
     ) -> None:
-        def report(epoch: int) -> None:
-            if on_epoch is not None:
-                on_epoch(index * self.settings.epochs + epoch, self._count * self.settings.epochs)
+        def report(step: int) -> None:
+            if on_step is not None:
+                on_step(index * self.settings.steps + step, self._count * self.settings.steps)
 
         inside = [sample for sample, number in zip(whole, fold, strict=True) if number != index or self._count == 1]
         outside = [sample for sample, number in zip(whole, fold, strict=True) if number == index]
-        with limited_threads(self.threads):
-            member = Member.fit([*inside, *single], self.settings, seed=1000 * seed + index, on_epoch=report)
+        with torch_threads(self.threads):
+            member = Member.fit([*inside, *single], self.settings, seed=1000 * seed + index, on_step=report)
             self._members = [*self._members, member]
             alone = self._alone(index)
             predictions = alone.predict([sample.graph for sample in outside])

@@ -41,7 +41,7 @@ class Member:
         settings: TrainingSettings,
         *,
         seed: int,
-        on_epoch: Callable[[int], None] | None = None,
+        on_step: Callable[[int], None] | None = None,
     ) -> Member:
         """Fits the base in closed form, then trains the network on what it leaves."""
         table = OperatorTable()
@@ -61,7 +61,7 @@ class Member:
             _tensor(regression.isolated_of(table.features, vocabulary)),
             settings,
             seed=seed,
-            on_epoch=on_epoch,
+            on_step=on_step,
         )
         return Member(vocabulary, regression, network.eval())
 
@@ -131,7 +131,6 @@ def _network(vocabulary: Vocabulary, settings: TrainingSettings, seed: int) -> C
             layers=settings.layers,
             heads=settings.heads,
             limit=settings.limit,
-            dropout=settings.dropout,
         )
     with torch.no_grad():
         # The flag of an unknown category is never set in training: what it would add must be nothing, not noise.

@@ -48,9 +48,8 @@ class RelationAttention(nn.Module):
 class Block(nn.Module):
     """Attention and a two-layer perceptron, each normalised before and added to what came in."""
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
         self.attention_norm = nn.LayerNorm(width)
         self.attention = RelationAttention(width, heads)
         self.perceptron_norm = nn.LayerNorm(width)
@@ -59,23 +58,20 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor, relations: Tensor) -> Tensor:
         """Same shapes as ``RelationAttention.forward``."""
-        tokens = tokens + self.dropout(self.attention(self.attention_norm(tokens), relations))
-        return tokens + self.narrow(self.dropout(relu(self.widen(self.perceptron_norm(tokens)))))  # type: ignore[no-any-return]
+        tokens = tokens + self.attention(self.attention_norm(tokens), relations)
+        return tokens + self.narrow(relu(self.widen(self.perceptron_norm(tokens))))  # type: ignore[no-any-return]
 
 
 class CorrectionNetwork(nn.Module):
     """Corrections to the logarithm of each operator's time, between ``-limit`` and ``limit``, zero at the start."""
 
-    def __init__(
-        self, features: int, *, width: int, layers: int, heads: int, limit: float, dropout: float = 0.0
-    ) -> None:
+    def __init__(self, features: int, *, width: int, layers: int, heads: int, limit: float) -> None:
         super().__init__()
         self.limit = limit
         self.enter = nn.Linear(features, 2 * width)
         self.embed = nn.Linear(2 * width, width)
-        self.dropout = nn.Dropout(dropout)
         self.place = nn.Linear(PLACES, width, bias=False)
-        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.read = nn.Linear(width, 1)
         self.log_constant = nn.Parameter(torch.zeros(()))
@@ -88,7 +84,7 @@ class CorrectionNetwork(nn.Module):
 
     def corrections(self, embedded: Tensor, places: Tensor, relations: Tensor) -> Tensor:
         """batch x tokens x width, batch x tokens x PLACES, batch x tokens x tokens to batch x tokens."""
-        tokens = self.dropout(embedded + self.place(places))
+        tokens = embedded + self.place(places)
         for block in self.blocks:
             tokens = block(tokens, relations)
         score = self.read(self.norm(tokens)).squeeze(-1)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from latency.predictors.features import NUMERIC_NAMES, Features
 from latency.predictors.kernel_groups import KernelGroups
+from latency.predictors.threads import one_blas_thread
 from latency.predictors.vocabulary import Vocabulary
 
 Matrix = NDArray[np.float64]
@@ -51,10 +52,11 @@ class OperatorRegression:
         """
         design = _Design.of(operators, vocabulary)
         predicted = np.exp(design.pooled[:, 3])  # bytes written: a first guess that only has to be positive
-        for _ in range(_ROUNDS):
-            member_ms = groups.shared_out(predicted[groups.rows])
-            model = _fit_once(design, groups, member_ms)
-            predicted = np.exp(model.log_ms_of(design))
+        with one_blas_thread():
+            for _ in range(_ROUNDS):
+                member_ms = groups.shared_out(predicted[groups.rows])
+                model = _fit_once(design, groups, member_ms)
+                predicted = np.exp(model.log_ms_of(design))
         return model
 
     def log_ms(self, operators: Sequence[Features], vocabulary: Vocabulary) -> Matrix:
@@ -83,7 +85,7 @@ class OperatorRegression:
         """The same for a prepared design."""
         known = design.family >= 0
         refined = np.einsum("of,of->o", design.detail, self.family[np.where(known, design.family, 0)])
-        result: Matrix = design.pooled @ self.pooled + np.where(known, refined, 0.0)
+        result: Matrix = np.einsum("of,f->o", design.pooled, self.pooled) + np.where(known, refined, 0.0)
         return result
 
 
@@ -131,5 +133,5 @@ def _ridge(matrix: Matrix, target: Matrix, weight: Matrix, penalty: float) -> Ma
     """Weighted ridge; the first column (the constant) is hardly penalised."""
     penalties = np.full(matrix.shape[1], penalty)
     penalties[0] = 1e-3
-    normal = (matrix * weight[:, None]).T @ matrix + np.diag(penalties)
-    return np.asarray(np.linalg.solve(normal, (matrix * weight[:, None]).T @ target), dtype=np.float64)
+    weighted = (matrix * weight[:, None]).T
+    return np.asarray(np.linalg.solve(weighted @ matrix + np.diag(penalties), weighted @ target), dtype=np.float64)

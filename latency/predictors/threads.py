@@ -7,15 +7,26 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def limited_threads(count: int) -> Iterator[None]:
-    """Runs the body with ``count`` threads and restores the number before."""
+def torch_threads(count: int) -> Iterator[None]:
+    """Runs the body with ``count`` threads of torch and restores the number before."""
     import torch
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
-        with threadpool_limits(limits=count, user_api="blas"):
-            yield
+        yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Runs the body with one thread of numpy's BLAS.
+
+    On small virtual machines its threads wait for each other longer than small products take: a factor of a thousand
+    was seen.
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield

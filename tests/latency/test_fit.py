@@ -19,7 +19,7 @@ TOLD: list[tuple[str, int, int, float | None]] = []
 
 @pytest.fixture(scope="module")
 def result() -> FitResult:
-    settings = TrainingSettings(width=32, epochs=20)
+    settings = TrainingSettings(width=32, steps=300)
     return fit_device(SAMPLES, INFO, seed=1, members=3, settings=settings, on_progress=lambda *step: TOLD.append(step))
 
 

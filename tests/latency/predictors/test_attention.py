@@ -11,8 +11,8 @@ from latency.scores import Scores
 from tests.contracts.predictor_contract import PredictorContract
 from tests.latency.predictors.synthetic import log_errors, measured, operator_ms, random_graphs
 
-QUICK = TrainingSettings(width=32, epochs=4)
-LEARNING = TrainingSettings(width=32, epochs=25)
+QUICK = TrainingSettings(width=32, steps=40)
+LEARNING = TrainingSettings(width=32, steps=500)
 
 
 class TestAttentionContract(PredictorContract):
@@ -90,8 +90,8 @@ def test_progress_is_told_and_threads_are_restored() -> None:
     import torch
 
     before, told = torch.get_num_threads(), []
-    predictor = AttentionPredictor(TrainingSettings(width=16, epochs=2), members=2, threads=1)
-    predictor.fit(measured(random_graphs(10, 0)), on_epoch=lambda done, total: told.append((done, total)))
+    predictor = AttentionPredictor(TrainingSettings(width=16, steps=2), members=2, threads=1)
+    predictor.fit(measured(random_graphs(10, 0)), on_step=lambda done, total: told.append((done, total)))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert torch.get_num_threads() == before
 
