@@ -73,7 +73,12 @@ def _evaluator(session: Session) -> SupernetEvaluator:
         teacher_size=teacher_size,
         seed=session.config.seed,
     )
-    settings = SupernetEvaluation(validation_images=effort.evaluation_images, training=training)
+    settings = SupernetEvaluation(
+        random_nets=1,
+        calibration_images=effort.evaluation_images,
+        validation_images=effort.evaluation_images,
+        training=training,
+    )
     return SupernetEvaluator(
         session.space,
         session.source,

@@ -39,12 +39,12 @@ PORTRAITS = 4
 EFFORT: dict[str, Any] = {
     "data": "synthetic:320",
     "data_size": SIZE,
-    "trials": 96,
-    "teacher_epochs": 8,
-    "supernet_steps": 140,
-    "winner_epochs": 16,
-    "batch_size": 16,
-    "evaluation_images": 48,
+    "trials": 64,
+    "teacher_epochs": 5,
+    "supernet_steps": 160,
+    "winner_epochs": 14,
+    "batch_size": 8,
+    "evaluation_images": 32,
 }
 
 
