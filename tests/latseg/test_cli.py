@@ -1,0 +1,262 @@
+"""The command line: help, errors in one line with their exit codes, JSON, and a run on the simulated device."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+from PIL import Image
+
+from latseg import cli
+from latseg.commands import COMMANDS
+
+DEVICE = "simulated:noise=0.02"
+
+
+def run(*words: str) -> int:
+    return cli.run([*words])
+
+
+def say(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = run(*words)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def document(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    code, out, err = say(capsys, *words, "--json", "--quiet")
+    assert code == 0, err
+    return json.loads(out)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a campaign and a predictor of the simulated device."""
+    folder = tmp_path_factory.mktemp("workspace")
+    shared = ("--workspace", str(folder), "--quiet", "--json")
+    assert run(*shared, "profile", "-d", DEVICE, "--size", "128x128", "--models", "32", "--operators", "8") == 0
+    assert run(*shared, "fit", "-d", DEVICE) == 0
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    from random import Random
+
+    from latency.operators.synthesize import to_model
+    from search.portrait_space import PortraitSpace
+
+    space = PortraitSpace(((128, 128),))
+    path = tmp_path / "net.onnx"
+    onnx.save(to_model(space.lower(space.sample(5, Random(1))[1])), path)
+    return path
+
+
+def test_help_loads_no_heavy_library() -> None:
+    code = (
+        "import sys; from latseg import cli; cli.run(['--help']);"
+        "heavy = {'torch', 'onnx', 'onnxruntime', 'numpy', 'sklearn', 'pydantic', 'plotly'} & set(sys.modules);"
+        "sys.exit(', '.join(sorted(heavy)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert all(name in result.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_has_help_and_takes_a_seed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = say(capsys, name, "--help")
+    assert code == 0
+    assert "--seed" in out
+
+
+def test_devices_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = document(capsys, "devices")
+    assert {"name", "available", "reason", "runtime", "version"} <= set(listed[0])
+    assert {"devices", "warnings"} <= set(document(capsys, "doctor"))
+
+
+def test_describe(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rows = document(capsys, "describe", "--random", "3")
+    assert len(rows) == 3
+    keys = {"architecture", "parameters", "decoder_parameters", "flops", "operators", "predicted_ms"}
+    assert keys <= set(rows[0])
+    listed = tmp_path / "architectures.txt"
+    listed.write_text("\n".join(json.dumps(row["architecture"]) for row in rows))
+    again = document(capsys, "describe", "--from", str(listed))
+    assert [row["parameters"] for row in again] == [row["parameters"] for row in rows]
+
+
+def test_predict_and_measure_on_the_simulated_device(
+    capsys: pytest.CaptureFixture[str], workspace: Path, model: Path
+) -> None:
+    shared = ("--workspace", str(workspace))
+    predicted = document(capsys, *shared, "predict", str(model), "-d", DEVICE)
+    measured = document(capsys, *shared, "measure", str(model), "-d", DEVICE)
+    assert {"latency_ms", "upper_ms", "operators", "unseen"} <= set(predicted)
+    keys = {"latency_ms", "interval_ms", "p90_ms", "first_run_ms", "operators", "noise_floor_percent"}
+    assert keys <= set(measured)
+    assert measured["simulated"] is True
+    assert predicted["latency_ms"] == pytest.approx(measured["latency_ms"], rel=0.3)
+    assert sum(row["ms"] for row in predicted["operators"]) + predicted["constant_ms"] == pytest.approx(
+        predicted["latency_ms"], rel=1e-2
+    )
+
+
+def test_feasibility(capsys: pytest.CaptureFixture[str], workspace: Path) -> None:
+    words = ("--workspace", str(workspace), "feasibility", "-d", DEVICE, "--size", "128x128", "--samples", "100")
+    found = document(capsys, *words, "--max-latency", "4ms")
+    assert {"feasible_fraction", "smallest", "largest"} <= set(found)
+    assert 0 < found["feasible_fraction"] < 1
+    code, _, err = say(capsys, *words, "--max-latency", "1us")
+    assert code == 3
+    assert "smallest reachable" in err
+
+
+def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
+    capsys: pytest.CaptureFixture[str], workspace: Path
+) -> None:
+    shared = ("--workspace", str(workspace))
+    effort = ("--trials", "6", "--teacher-epochs", "0", "--supernet-steps", "2", "--winner-epochs", "1")
+    data = ("--data", "synthetic:12", "--data-size", "64x64", "--evaluation-images", "2", "--batch-size", "2")
+    limits = ("-d", DEVICE, "--max-latency", "2ms", "--size", "128x128")
+    found = document(capsys, *shared, "search", *limits, *data, *effort)
+    assert {"run", "trials", "rejected", "winners"} <= set(found)
+    assert found["winners"]
+    assert not any(winner["certified"] for winner in found["winners"])
+    again = document(capsys, *shared, "search", "--resume", found["run"])
+    assert [w["id"] for w in again["winners"]] == [w["id"] for w in found["winners"]]
+    winner = found["winners"][0]["id"]
+    trained = document(capsys, *shared, "train", found["run"], "--winner", winner)
+    assert {"quality", "epochs", "checkpoint"} <= set(trained)
+    code, out, _ = say(capsys, *shared, "--json", "--quiet", "export", found["run"], "-w", winner, "-f", "onnx")
+    assert code == 4, "a simulated device proves nothing"
+    exported = json.loads(out)
+    assert exported["files"][0]["parity_mask_iou"] > 0.99
+    page = Path(document(capsys, *shared, "report", found["run"])["path"]).read_text()
+    assert "SIMULATED" in page
+    assert "http" not in page.replace("http://www.w3.org", "").split("<script>", maxsplit=1)[0]
+    assert say(capsys, *shared, "verify", exported["bundle"], "--quiet")[0] == 4
+
+
+BAD_LATENCIES = {"8": "write 8ms", "-3ms": "positive", "0ms": "positive", "8MB": "unit"}
+
+
+@pytest.mark.parametrize(("text", "hint"), list(BAD_LATENCIES.items()))
+def test_bad_budgets(capsys: pytest.CaptureFixture[str], workspace: Path, text: str, hint: str) -> None:
+    code, _, err = say(capsys, "--workspace", str(workspace), "feasibility", "-d", DEVICE, f"--max-latency={text}")
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+    assert hint in err
+
+
+def _one_line(capsys: pytest.CaptureFixture[str], code: int, *words: str) -> str:
+    got, _, err = say(capsys, *words, "--quiet")
+    assert got == code, err
+    assert len(err.strip().splitlines()) == 1, err
+    assert "Traceback" not in err
+    return err
+
+
+def test_bad_models(capsys: pytest.CaptureFixture[str], workspace: Path, model: Path, tmp_path: Path) -> None:
+    shared = ("--workspace", str(workspace))
+    truncated, text = tmp_path / "truncated.onnx", tmp_path / "text.onnx"
+    truncated.write_bytes(model.read_bytes()[:200])
+    text.write_text("not a model")
+    for path in (tmp_path / "missing.onnx", truncated, text, tmp_path):
+        for command in ("predict", "measure"):
+            assert str(path) in _one_line(capsys, 2, *shared, command, str(path), "-d", DEVICE)
+
+
+def test_a_model_with_an_unknown_operator(capsys: pytest.CaptureFixture[str], workspace: Path, tmp_path: Path) -> None:
+    from onnx import TensorProto, helper
+
+    info = helper.make_tensor_value_info
+    node = helper.make_node("Frobnicate", ["x"], ["y"])
+    values = ([info("x", TensorProto.FLOAT, [1, 3, 8, 8])], [info("y", TensorProto.FLOAT, [1, 3, 8, 8])])
+    path = tmp_path / "unknown.onnx"
+    onnx.save(helper.make_model(helper.make_graph([node], "g", *values)), path)
+    err = _one_line(capsys, 2, "--workspace", str(workspace), "measure", str(path), "-d", DEVICE)
+    assert "Frobnicate" in err
+
+
+def test_bad_stores(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "measurements.sqlite").write_bytes(b"no database" * 100)
+    _one_line(capsys, 2, "--workspace", str(broken), "profile", "-d", DEVICE)
+    newer = tmp_path / "newer"
+    newer.mkdir()
+    with sqlite3.connect(newer / "measurements.sqlite") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    assert "99" in _one_line(capsys, 2, "--workspace", str(newer), "profile", "-d", DEVICE)
+
+
+def test_bad_data(capsys: pytest.CaptureFixture[str], workspace: Path, tmp_path: Path) -> None:
+    words = ("--workspace", str(workspace), "search", "-d", DEVICE, "--max-latency", "2ms", "--data")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for source in ("nonsense", f"folder:{tmp_path / 'absent'}", f"folder:{empty}", "folder:", "eg1800:x"):
+        _one_line(capsys, 2, *words, source)
+    for name, mask_size in (("images", (40, 30)), ("masks", (20, 30))):
+        (tmp_path / "pairs" / name).mkdir(parents=True)
+        for number in range(5):
+            mode = "RGB" if name == "images" else "L"
+            Image.new(mode, mask_size).save(tmp_path / "pairs" / name / f"{number}.png")
+    assert "20" in _one_line(capsys, 2, *words, f"folder:{tmp_path / 'pairs'}")
+
+
+def test_other_usage_errors(capsys: pytest.CaptureFixture[str], workspace: Path, tmp_path: Path) -> None:
+    shared = ("--workspace", str(workspace))
+    _one_line(capsys, 2, *shared, "report", "no-such-run")
+    _one_line(capsys, 2, *shared, "search", "--resume", "../../etc")
+    _one_line(capsys, 2, "--workspace", str(tmp_path / "new"), "fit", "-d", DEVICE)
+    _one_line(capsys, 2, "--workspace", str(tmp_path / "new"), "feasibility", "-d", DEVICE, "--max-latency", "2ms")
+    _one_line(capsys, 2, *shared, "feasibility", "-d", DEVICE, "-d", "cpu", "--max-latency", "2ms")
+    _one_line(capsys, 2, *shared, "profile", "-d", "abacus")
+    _one_line(capsys, 2, *shared, "profile", "--no-such-option")
+    _one_line(capsys, 2, *shared, "segment", str(tmp_path), str(tmp_path / "photo.jpg"))
+    _one_line(capsys, 2, *shared, "verify", str(tmp_path))
+
+
+def test_an_unavailable_device_has_its_own_exit_code(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    words = ("--workspace", str(tmp_path), "profile", "-d", "openvino", "--models", "1", "--operators", "0")
+    err = _one_line(capsys, 5, *words)
+    assert "latseg[openvino]" in err
+
+
+def test_errors_are_json_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, _ = say(capsys, "--json", "predict", str(tmp_path / "missing.onnx"))
+    assert code == 2
+    assert json.loads(out)["exit_code"] == 2
+
+
+def test_full_disk_interruption_and_surprises(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, workspace: Path
+) -> None:
+    from latseg.console import Console
+
+    def fail(error: BaseException) -> None:
+        def raising(self: Console, *arguments: object) -> None:
+            self.resume_hint = "latseg devices"
+            raise error
+
+        monkeypatch.setattr(Console, "emit", raising)
+
+    fail(OSError(errno.ENOSPC, "No space left on device"))
+    assert "disk full" in _one_line(capsys, 2, "devices")
+    fail(KeyboardInterrupt())
+    assert "latseg devices" in _one_line(capsys, 130, "devices")
+    fail(ValueError("surprise"))
+    assert "--debug" in _one_line(capsys, 1, "devices")
