@@ -18,7 +18,7 @@ from latency.operators.operator import OperatorGraph
 from latency.predictor import LatencyPredictor, Prediction
 from latency.predictors.folder import corrupt, read_folder, write_folder
 from latency.predictors.folds import stratified_folds
-from latency.predictors.member import Member, settings_json
+from latency.predictors.member import Member, TrainingOperators, settings_json
 from latency.predictors.operator_table import OperatorTable
 from latency.predictors.sample_checks import whole_nets
 from latency.predictors.threads import torch_threads
@@ -37,7 +37,7 @@ class AttentionPredictor(LatencyPredictor):
 
     Args:
         settings: of the training.
-        members: number of networks, and of folds.
+        members: number of networks, and of folds; at least two to be fitted.
         threads: that torch may use in ``fit``; ``predict`` uses what torch is set to.
     """
 
@@ -58,42 +58,44 @@ class AttentionPredictor(LatencyPredictor):
         whole = whole_nets(samples)
         single = [sample for sample in samples if sample.single_operator]
         fold = stratified_folds([sample.latency_ms for sample in whole], self._count, seed=seed)
-        self._vocabulary = _learn_vocabulary(samples)
+        operators = self._learn_vocabulary(samples)
         self._members, self.out_of_fold = [], {}
         self._forget_rows()
         for index in range(self._count):
-            self._fit_member(index, whole, single, fold, seed, on_step)
+            inside = [sample for sample, number in zip(whole, fold, strict=True) if number != index]
+            outside = [sample for sample, number in zip(whole, fold, strict=True) if number == index]
+            with torch_threads(self.threads):
+                self._members += [self._fit_member(index, [*inside, *single], operators, seed, on_step)]
+                self._predict_outside(index, outside)
+
+    def _learn_vocabulary(self, samples: Sequence[LatencySample]) -> TrainingOperators:
+        """Of all samples together: an operator that any member has met counts as seen. Uses no latency."""
+        table = OperatorTable()
+        for sample in samples:
+            table.rows(sample.graph)
+        self._vocabulary = Vocabulary.learn(table.features)
+        return TrainingOperators(table, self._vocabulary.encode(table.features), len(self._vocabulary.families))
 
     def _fit_member(
         self,
         index: int,
-        whole: Sequence[LatencySample],
-        single: Sequence[LatencySample],
-        fold: NDArray[np.int64],
+        samples: Sequence[LatencySample],
+        operators: TrainingOperators,
         seed: int,
         on_step: OnStep | None,
-    ) -> None:
+    ) -> Member:
         def report(step: int) -> None:
             if on_step is not None:
                 on_step(index * self.settings.steps + step, self._count * self.settings.steps)
 
-        inside = [sample for sample, number in zip(whole, fold, strict=True) if number != index or self._count == 1]
-        outside = [sample for sample, number in zip(whole, fold, strict=True) if number == index]
-        with torch_threads(self.threads):
-            member = Member.fit([*inside, *single], self.settings, seed=1000 * seed + index, on_step=report)
-            self._members = [*self._members, member]
-            alone = self._alone(index)
-            predictions = alone.predict([sample.graph for sample in outside])
-        for sample, prediction in zip(outside, predictions, strict=True):
-            self.out_of_fold[sample.label] = sample.latency_ms / prediction.latency_ms
+        return Member.fit(samples, operators, self.settings, seed=1000 * seed + index, on_step=report)
 
-    def _alone(self, index: int) -> AttentionPredictor:
-        """A predictor of one member, with a cache of its own."""
-        copy = AttentionPredictor(self.settings, members=1, threads=self.threads)
-        member = self._members[index]
-        copy._members = [Member(member.vocabulary, member.regression, member.network)]
-        copy._vocabulary = self._vocabulary
-        return copy
+    def _predict_outside(self, index: int, outside: Sequence[LatencySample]) -> None:
+        """Fills ``out_of_fold`` with what the member says of nets that it has not seen."""
+        alone = AttentionPredictor(self.settings, members=1)
+        alone._members, alone._vocabulary = [self._members[index].fresh()], self._vocabulary
+        for sample, prediction in zip(outside, alone.predict([sample.graph for sample in outside]), strict=True):
+            self.out_of_fold[sample.label] = sample.latency_ms / prediction.latency_ms
 
     def predict(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
         """Batches graphs of similar length."""
@@ -109,7 +111,7 @@ class AttentionPredictor(LatencyPredictor):
 
     def _predict_chunk(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
         tokens = token_batch(graphs, self._table)
-        self._extend_unseen()
+        self._extend()
         ms, constant = self._mean(tokens)
         unseen = self._unseen[tokens.rows] & tokens.present
         constants = constant.tolist()
@@ -131,7 +133,7 @@ class AttentionPredictor(LatencyPredictor):
         log_total = torch.zeros(len(tokens.rows), dtype=torch.float64)
         log_constant = 0.0
         for member in self._members:
-            log_ms, constant = member.log_ms(tokens, self._table.features)
+            log_ms, constant = member.log_ms(tokens)
             wide = log_ms.double()
             log_parts += wide
             log_total += (torch.where(present, wide.exp(), 0.0).sum(dim=1) + constant).log()
@@ -152,7 +154,7 @@ class AttentionPredictor(LatencyPredictor):
         document = {
             "settings": settings_json(self.settings),
             "vocabulary": self._vocabulary.to_json(),
-            "members": [member.vocabulary.to_json() for member in self._members],
+            "members": len(self._members),
             "out_of_fold": self.out_of_fold,
         }
         arrays = {}
@@ -166,12 +168,10 @@ class AttentionPredictor(LatencyPredictor):
         document, arrays = read_folder(folder, cls.name)
         try:
             settings = TrainingSettings(**document["settings"])
-            vocabularies = [Vocabulary.from_json(entry) for entry in document["members"]]
-            predictor = cls(settings, members=len(vocabularies))
-            predictor._vocabulary = Vocabulary.from_json(document["vocabulary"])
+            predictor = cls(settings, members=int(document["members"]))
+            vocabulary = predictor._vocabulary = Vocabulary.from_json(document["vocabulary"])
             predictor._members = [
-                Member.from_arrays(vocabulary, settings, arrays, f"{index}.")
-                for index, vocabulary in enumerate(vocabularies)
+                Member.from_arrays(vocabulary.width, settings, arrays, f"{index}.") for index in range(predictor._count)
             ]
             predictor.out_of_fold = {str(label): float(ratio) for label, ratio in document["out_of_fold"].items()}
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -181,21 +181,14 @@ class AttentionPredictor(LatencyPredictor):
     def _forget_rows(self) -> None:
         self._table = OperatorTable()
         self._unseen = np.zeros(0, np.bool_)
-        for member in self._members:
-            member.forget()
+        self._members = [member.fresh() for member in self._members]
 
-    def _extend_unseen(self) -> None:
-        """Keeps ``_unseen`` as long as the table."""
+    def _extend(self) -> None:
+        """Makes the caches as long as the table."""
         assert self._vocabulary is not None
         fresh = self._table.features[len(self._unseen) :]
         if fresh:
-            added = np.array([self._vocabulary.unseen(operator) for operator in fresh], dtype=np.bool_)
-            self._unseen = np.concatenate([self._unseen, added])
-
-
-def _learn_vocabulary(samples: Sequence[LatencySample]) -> Vocabulary:
-    """Of all samples together: an operator that any member has met counts as seen."""
-    table = OperatorTable()
-    for sample in samples:
-        table.rows(sample.graph)
-    return Vocabulary.learn(table.features)
+            encoded = self._vocabulary.encode(fresh)
+            self._unseen = np.concatenate([self._unseen, encoded.unseen])
+            for member in self._members:
+                member.extend(encoded)

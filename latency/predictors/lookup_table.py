@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latency.operators.operator import OperatorGraph
+from latency.operators.operator import Operator, OperatorGraph
 from latency.predictor import LatencyPredictor, Prediction
 from latency.predictors.folder import corrupt, read_folder, write_folder
 from latency.predictors.kernel_groups import KernelGroups, kernel_groups
@@ -43,11 +44,14 @@ class LookupTablePredictor(LatencyPredictor):
         table = OperatorTable()
         groups = kernel_groups(samples, table)
         vocabulary = Vocabulary.learn(table.features)
-        regression = OperatorRegression.fit(groups, table.features, vocabulary)
-        predicted = np.exp(regression.log_ms(table.features, vocabulary))
-        mean = _means(groups, predicted, np.exp(regression.isolated_of(table.features, vocabulary)))
+        operators = vocabulary.encode(table.features)
+        regression = OperatorRegression.fit(groups, operators, len(vocabulary.families))
+        predicted = np.exp(regression.log_ms(operators))
+        mean = _means(groups, predicted, np.exp(regression.isolated_of(operators)))
         self._vocabulary, self._regression = vocabulary, regression
-        self._measured = {digest: float(ms) for digest, ms in zip(table.digests, mean, strict=True) if np.isfinite(ms)}
+        self._measured = {
+            _digest(operator): float(ms) for operator, ms in zip(table.operators, mean, strict=True) if np.isfinite(ms)
+        }
         self._forget_rows()
         sums = np.array([self._raw(sample.graph).sum() for sample in whole])
         truth = np.array([sample.latency_ms for sample in whole])
@@ -106,15 +110,19 @@ class LookupTablePredictor(LatencyPredictor):
         rows = self._table.rows(graph)
         vocabulary, regression = self._fitted()
         if len(self._ms) < len(self._table.features):
-            fresh = self._table.features[len(self._ms) :]
-            digests = self._table.digests[len(self._ms) :]
-            fallback = np.exp(regression.log_ms(fresh, vocabulary))
-            self._ms += [self._measured.get(key, float(ms)) for key, ms in zip(digests, fallback, strict=True)]
+            fresh = vocabulary.encode(self._table.features[len(self._ms) :])
+            digests = [_digest(operator) for operator in self._table.operators[len(self._ms) :]]
+            fallback = np.exp(regression.log_ms(fresh)).tolist()
+            self._ms += [self._measured.get(key, ms) for key, ms in zip(digests, fallback, strict=True)]
             self._unseen += [
-                key not in self._measured and vocabulary.unseen(operator)
-                for key, operator in zip(digests, fresh, strict=True)
+                key not in self._measured and unseen for key, unseen in zip(digests, fresh.unseen.tolist(), strict=True)
             ]
         return np.array([self._ms[row] for row in rows])
+
+
+def _digest(operator: Operator) -> str:
+    """Sixteen hexadecimal digits for the operator's signature: its identity on disk."""
+    return blake2b(repr(operator.signature).encode(), digest_size=8).hexdigest()
 
 
 def _means(groups: KernelGroups, predicted: Vector, isolated: Vector) -> Vector:

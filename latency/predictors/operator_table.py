@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
-
 from latency.operators.operator import Operator, OperatorGraph
 from latency.predictors.features import Features, features
 
@@ -18,8 +16,7 @@ class OperatorTable:
 
     def __init__(self) -> None:
         self.features: list[Features] = []
-        self.digests: list[str] = []
-        """Sixteen hexadecimal digits for the signature of each row: its identity on disk."""
+        self.operators: list[Operator] = []
         self._by_identity: dict[int, tuple[Operator, int]] = {}
         self._by_signature: dict[tuple[object, ...], int] = {}
 
@@ -43,6 +40,6 @@ class OperatorTable:
         if row is None:
             row = self._by_signature[operator.signature] = len(self.features)
             self.features.append(features(operator))
-            self.digests.append(blake2b(repr(operator.signature).encode(), digest_size=8).hexdigest())
+            self.operators.append(operator)
         self._by_identity[id(operator)] = (operator, row)
         return row

@@ -6,16 +6,15 @@ extrapolates as a power law, and the pooled stage answers for kinds never measur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latency.predictors.features import NUMERIC_NAMES, Features
+from latency.predictors.encoding import EncodedOperators
+from latency.predictors.features import NUMERIC_NAMES
 from latency.predictors.kernel_groups import KernelGroups
 from latency.predictors.threads import one_blas_thread
-from latency.predictors.vocabulary import Vocabulary
 
 Matrix = NDArray[np.float64]
 
@@ -42,30 +41,30 @@ class OperatorRegression:
     """families + 1: what being measured alone adds to log ms; the last entry is for unknown families."""
 
     @staticmethod
-    def fit(groups: KernelGroups, operators: Sequence[Features], vocabulary: Vocabulary) -> OperatorRegression:
+    def fit(groups: KernelGroups, operators: EncodedOperators, families: int) -> OperatorRegression:
         """Alternates between sharing out fused kernels' times and least squares.
 
         Args:
             groups: measured kernels; their rows index ``operators``.
-            operators: features of every different operator.
-            vocabulary: learned from the measured operators among them.
+            operators: every different operator.
+            families: number of families of the vocabulary that encoded them.
         """
-        design = _Design.of(operators, vocabulary)
+        design = _Design.of(operators)
         predicted = np.exp(design.pooled[:, 3])  # bytes written: a first guess that only has to be positive
         with one_blas_thread():
             for _ in range(_ROUNDS):
                 member_ms = groups.shared_out(predicted[groups.rows])
-                model = _fit_once(design, groups, member_ms)
-                predicted = np.exp(model.log_ms_of(design))
+                model = _fit_once(design, groups, member_ms, families)
+                predicted = np.exp(model._log_ms(design))
         return model
 
-    def log_ms(self, operators: Sequence[Features], vocabulary: Vocabulary) -> Matrix:
+    def log_ms(self, operators: EncodedOperators) -> Matrix:
         """Logarithm of each operator's milliseconds within a whole net."""
-        return self.log_ms_of(_Design.of(operators, vocabulary))
+        return self._log_ms(_Design.of(operators))
 
-    def isolated_of(self, operators: Sequence[Features], vocabulary: Vocabulary) -> Matrix:
+    def isolated_of(self, operators: EncodedOperators) -> Matrix:
         """What being measured alone adds to each operator's ``log_ms``."""
-        result: Matrix = self.isolated[[vocabulary.family(operator) for operator in operators]]
+        result: Matrix = self.isolated[operators.family]
         return result
 
     def arrays(self) -> dict[str, Matrix]:
@@ -81,8 +80,7 @@ class OperatorRegression:
         """
         return OperatorRegression(arrays["pooled"], arrays["family"], arrays["isolated"])
 
-    def log_ms_of(self, design: _Design) -> Matrix:
-        """The same for a prepared design."""
+    def _log_ms(self, design: _Design) -> Matrix:
         known = design.family >= 0
         refined = np.einsum("of,of->o", design.detail, self.family[np.where(known, design.family, 0)])
         result: Matrix = np.einsum("of,f->o", design.pooled, self.pooled) + np.where(known, refined, 0.0)
@@ -96,24 +94,21 @@ class _Design:
     family: NDArray[np.int64]
 
     @staticmethod
-    def of(operators: Sequence[Features], vocabulary: Vocabulary) -> _Design:
-        numeric = np.stack([operator.numeric for operator in operators])
-        standard = (numeric - vocabulary.mean) / vocabulary.scale
-        categories = np.stack([vocabulary.encode(operator)[: len(vocabulary.categories)] for operator in operators])
-        ones = np.ones((len(operators), 1))
-        family = np.array([vocabulary.family(operator) for operator in operators], dtype=np.int64)
+    def of(operators: EncodedOperators) -> _Design:
+        ones = np.ones((len(operators.family), 1))
         return _Design(
-            np.hstack([ones, standard[:, _POOLED]]), np.hstack([ones, standard, categories.astype(np.float64)]), family
+            np.hstack([ones, operators.sizes[:, _POOLED]]),
+            np.hstack([ones, operators.sizes, operators.categories]),
+            operators.family,
         )
 
 
-def _fit_once(design: _Design, groups: KernelGroups, member_ms: Matrix) -> OperatorRegression:
+def _fit_once(design: _Design, groups: KernelGroups, member_ms: Matrix, families: int) -> OperatorRegression:
     rows, family = groups.rows, design.family[groups.rows]
     alone = groups.isolated[groups.group]
     target = np.log(np.maximum(member_ms, 1e-6))
     weight = member_ms / (member_ms + _SHORT_MS)
     weight[alone] *= 0.3
-    families = int(design.family.max()) + 1
     indicator = np.eye(families)[family] * alone[:, None]
     pooled = _ridge(np.hstack([design.pooled[rows], indicator]), target, weight, _POOLED_PENALTY)
     width = design.pooled.shape[1]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import log
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latency.predictors.encoding import EncodedOperators
 from latency.predictors.features import NUMERIC_NAMES, SIZED, Features
 
-_SLACK = log(1.3)
+_SLACK = log(1.5)
 """An operator up to this factor beyond the measured sizes of its family still counts as seen."""
-_CLIP = 3.0
-"""Standardised sizes are cut here before they enter the network, which must not extrapolate; its base does that."""
 
 
 @dataclass(frozen=True)
@@ -49,27 +49,39 @@ class Vocabulary:
 
     @property
     def width(self) -> int:
-        """Length of an encoded operator."""
-        return len(self.categories) + 1 + len(NUMERIC_NAMES)
+        """Length of an operator as the network reads it."""
+        return len(self.categories) + len(NUMERIC_NAMES)
 
-    def family(self, operator: Features) -> int:
-        """Index of its family, -1 where none was measured."""
-        return self.families.index(operator.family) if operator.family in self.families else -1
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {category: place for place, category in enumerate(self.categories)}
 
-    def unseen(self, operator: Features) -> bool:
-        """Whether its kind, a property or a size lies outside what was measured."""
-        if any(category not in self.categories for category in operator.categories):
-            return True
-        family, sized = self.families.index(operator.family), operator.numeric[list(SIZED)]
-        return bool(np.any(sized < self.low[family] - _SLACK) or np.any(sized > self.high[family] + _SLACK))
+    @cached_property
+    def _family(self) -> dict[str, int]:
+        return {family: place for place, family in enumerate(self.families)}
 
-    def encode(self, operator: Features) -> NDArray[np.float32]:
-        """Vector of known categories (several-hot), one flag for an unknown one, standardised sizes."""
-        row = np.zeros(self.width, dtype=np.float32)
-        for category in operator.categories:
-            row[self.categories.index(category) if category in self.categories else len(self.categories)] = 1.0
-        row[len(self.categories) + 1 :] = np.clip((operator.numeric - self.mean) / self.scale, -_CLIP, _CLIP)
-        return row
+    def encode(self, operators: Sequence[Features]) -> EncodedOperators:
+        """Encodes any number of operators, at least one."""
+        categories = np.zeros((len(operators), len(self.categories)), np.float32)
+        family = np.array([self._family.get(operator.family, -1) for operator in operators], np.int64)
+        unseen = family < 0
+        for row, operator in enumerate(operators):
+            for category in operator.categories:
+                place = self._place.get(category)
+                if place is None:
+                    unseen[row] = True
+                else:
+                    categories[row, place] = 1.0
+        numeric = np.stack([operator.numeric for operator in operators])
+        return EncodedOperators(
+            categories, (numeric - self.mean) / self.scale, family, unseen | self._beyond(numeric, family)
+        )
+
+    def _beyond(self, numeric: NDArray[np.float64], family: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether a size lies beyond those measured of the family; meaningless where the family is unknown."""
+        sized = numeric[:, SIZED]
+        outside = (sized < self.low[family] - _SLACK) | (sized > self.high[family] + _SLACK)
+        return np.asarray(outside.any(axis=1), dtype=np.bool_)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON object."""
