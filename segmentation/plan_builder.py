@@ -84,11 +84,13 @@ class PlanBuilder:
         activation: Activation = "relu",
         stride: int = 1,
         dilation: int = 1,
+        origin: str = "",
     ) -> str:
         """MobileNetV2's block (arXiv 1801.04381, figure 4), squeeze-and-excitation as in EfficientNet.
 
         A block without expansion has layer names of its own: its inner channels are the block's input, which
-        must not share weights with expanded ones.
+        must not share weights with expanded ones. So have, with an ``origin``, the layers that read what comes
+        from there: weights for the features of one stage do not serve for another's.
         """
         in_channels = self.channels[source]
         layers = _inverted_residual(
@@ -102,6 +104,7 @@ class PlanBuilder:
             activation=activation,
             stride=stride,
             dilation=dilation,
+            origin=origin,
         )
         self.layers.extend(layers)
         self.channels[layers[-1].name] = out_channels
@@ -121,14 +124,16 @@ def _inverted_residual(
     activation: Activation,
     stride: int,
     dilation: int,
+    origin: str,
 ) -> tuple[Layer, ...]:
     hidden = in_channels * expansion
     built = PlanBuilder()
     built.channels[source] = in_channels
     x = source
-    inner = f"{name}.inner" if expansion > 1 else f"{name}.narrow"
+    suffix = f".{origin}" if origin else ""
+    inner = f"{name}.inner" if expansion > 1 else f"{name}.narrow{suffix}"
     if expansion > 1:
-        x = built.conv(f"{inner}.expand", x, hidden, activation=activation)
+        x = built.conv(f"{inner}.expand{suffix}", x, hidden, activation=activation)
     x = built.depthwise(f"{inner}.depthwise", x, kernel, stride=stride, dilation=dilation, activation=activation)
     if squeeze:
         gate = built.pool(f"{inner}.pool", x)

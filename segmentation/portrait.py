@@ -3,6 +3,10 @@
 The decoder works at the resolutions of the skips: it enlarges the encoder's output to the coarsest, fuses, runs its
 blocks, and goes on to the finest. Only the class logits are then brought to the input's size, so that full resolution
 costs little; how fine the details are is decided by the finest skip (the stem's stands at half resolution).
+
+Behind the encoder everything is a residual: context, fusions and blocks add to what is there. So any net's head reads
+the same kind of features, whatever stands before it, and weights that were learned in one net serve in another
+(``segmentation/supernet.py``); with plain chains a shared head learned next to nothing from the other nets.
 """
 
 from __future__ import annotations
@@ -49,8 +53,10 @@ def plan(architecture: Architecture, classes: int = 2) -> Plan:
     choices = dict(architecture.choices)
     builder = PlanBuilder()
     outputs = _encoder(builder, choices)
-    x = list(outputs.values())[-1]
+    last, x = list(outputs.items())[-1]
     x = _context(builder, x, CONTEXTS[choices["context"]])
+    # Features of different stages are different things: each has its own way into the decoder.
+    x = builder.conv(f"decoder.entry.{last}", x, DECODER_WIDTHS[choices["decoder.width"]])
     x, stride = _decoder(builder, x, outputs, choices)
     full_size_logits(builder, x, stride, classes, UPSAMPLINGS[choices["upsampling"]])
     return builder.plan()
@@ -75,6 +81,7 @@ def _encoder(builder: PlanBuilder, choices: dict[str, int]) -> dict[str, str]:
                 activation=_activation(activation),
                 stride=STRIDES[choices[f"stage{stage}.stride"]] if block == 1 else 1,
                 dilation=DILATIONS[choices[f"stage{stage}.dilation"]],
+                origin=list(outputs)[-1] if block == 1 else "",
             )
         if depth:
             outputs[f"stage{stage}"] = x
@@ -97,64 +104,60 @@ def _context(builder: PlanBuilder, x: str, kind: str) -> str:
             builder.depthwise(f"context.dilated{dilation}", x, 3, dilation=dilation) for dilation in PYRAMID_DILATIONS
         ]
         joined = builder.concat("context.concat", *branches)
-        return builder.conv("context.project", joined, channels, activation="relu")
+        return builder.sum("context.sum", x, builder.conv("context.project", joined, channels, activation="relu"))
     return x
 
 
 def _decoder(builder: PlanBuilder, x: str, outputs: dict[str, str], choices: dict[str, int]) -> tuple[str, int]:
     """The decoder's output and the stride at which it stands."""
-    width = DECODER_WIDTHS[choices["decoder.width"]]
     stride_of = strides(choices)
     stride = list(stride_of.values())[-1]
-    x = builder.conv("decoder.entry", x, width, activation="relu")
     skips = [source for source in reversed(SKIPS) if choices[f"skip.{source}"]]
     if not skips:
-        return _decoder_blocks(builder, "decoder.top", x, width, choices), stride
+        return _decoder_blocks(builder, "decoder.top", x, choices), stride
     for level in sorted({stride_of[source] for source in skips}, reverse=True):
         sources = [source for source in skips if stride_of[source] == level]
         name = f"decoder.{sources[0]}"
         x = builder.enlarge(f"{name}.enlarge", x, stride // level)
-        fuse = _add if FUSIONS[choices["fusion"]] == "add" else _concat
-        x = fuse(builder, x, {source: outputs[source] for source in sources}, width)
-        x = _decoder_blocks(builder, name, x, width, choices)
+        for source in sources:
+            x = _fuse(builder, f"decoder.{source}", x, outputs[source], FUSIONS[choices["fusion"]])
+        x = _decoder_blocks(builder, name, x, choices)
         stride = level
     return x, stride
 
 
-def _add(builder: PlanBuilder, x: str, skips: dict[str, str], width: int) -> str:
-    for source, output in skips.items():
-        lateral = builder.conv(f"decoder.{source}.lateral", output, width)
-        x = builder.sum(f"decoder.{source}.sum", x, lateral)
-    return x
+def _fuse(builder: PlanBuilder, name: str, x: str, skip: str, kind: str) -> str:
+    width = builder.channels[x]
+    if kind == "add":
+        return builder.sum(f"{name}.sum", x, builder.conv(f"{name}.lateral", skip, width))
+    beside = builder.conv(f"{name}.beside", skip, width // 2, activation="relu")
+    both = builder.concat(f"{name}.concat", x, beside)
+    return builder.sum(f"{name}.merged", x, builder.conv(f"{name}.merge", both, width, activation="relu"))
 
 
-def _concat(builder: PlanBuilder, x: str, skips: dict[str, str], width: int) -> str:
-    laterals = [
-        builder.conv(f"decoder.{source}.beside", output, width // 2, activation="relu")
-        for source, output in skips.items()
-    ]
-    return builder.concat(laterals[0].replace("beside", "concat"), x, *laterals)
-
-
-def _decoder_blocks(builder: PlanBuilder, name: str, x: str, width: int, choices: dict[str, int]) -> str:
+def _decoder_blocks(builder: PlanBuilder, name: str, x: str, choices: dict[str, int]) -> str:
     kind = DECODER_KINDS[choices["decoder.kind"]]
     for block in range(1, DECODER_BLOCKS[choices["decoder.blocks"]] + 1):
-        x = decoder_block(builder, f"{name}.block{block}", x, width, kind)
+        x = decoder_block(builder, f"{name}.block{block}", x, kind)
     return x
 
 
-def decoder_block(builder: PlanBuilder, name: str, x: str, width: int, kind: str) -> str:
-    """One block of the decoder: ``plain`` (1 x 1), ``separable`` or ``inverted`` (residual, expansion 2)."""
-    if kind == "plain":
-        return builder.conv(f"{name}.plain", x, width, activation="relu")
-    if kind == "separable":
-        x = builder.depthwise(f"{name}.depthwise", x, 3)
-        return builder.conv(f"{name}.pointwise", x, width, activation="relu")
-    source, hidden = x, 2 * width
-    x = builder.conv(f"{name}.expand", x, hidden, activation="relu")
-    x = builder.depthwise(f"{name}.middle", x, 3)
-    x = builder.conv(f"{name}.project", x, width)
-    return builder.sum(f"{name}.residual", source, x) if builder.channels[source] == width else x
+def decoder_block(builder: PlanBuilder, name: str, x: str, kind: str) -> str:
+    """A residual block: ``plain`` (1 x 1), ``separable`` or ``inverted`` (expansion 2); as many channels as before.
+
+    Between the depthwise and the pointwise half of a separable convolution stands no non-linearity (Chollet, arXiv
+    1610.02357, section 4.7), so ``plain`` is the case of a depthwise half that passes everything on.
+    """
+    source, width = x, builder.channels[x]
+    if kind == "inverted":
+        x = builder.conv(f"{name}.expand", x, 2 * width, activation="relu")
+        x = builder.depthwise(f"{name}.middle", x, 3)
+        x = builder.conv(f"{name}.project", x, width)
+    else:
+        if kind == "separable":
+            x = builder.depthwise(f"{name}.depthwise", x, 3, activation="none", normalise=False)
+        x = builder.conv(f"{name}.pointwise", x, width, activation="relu")
+    return builder.sum(f"{name}.residual", source, x)
 
 
 def full_size_logits(builder: PlanBuilder, x: str, stride: int, classes: int, upsampling: str) -> str:

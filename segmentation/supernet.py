@@ -13,8 +13,11 @@ from segmentation.network import Network, initialise, resize
 from segmentation.plan import INPUT, Layer, Plan
 from segmentation.portrait_widest import widest_plans
 from segmentation.supernet_extents import MAIN, Extent, Layout, extents, layouts
+from segmentation.supernet_heads import CLASSIFIER, is_variant, shared_bias, shared_weight
 
 _BATCH_NORM_EPSILON = 1e-5
+_RESIDUAL_SCALE = 0.1
+"""What only adds to something starts small, so that a layer that is seldom drawn does not drown what others learned."""
 
 
 class Supernet(nn.Module):
@@ -40,13 +43,18 @@ class Supernet(nn.Module):
         layer = extent.layer
         for segment, channels in extent.inputs.items():
             shape = _weight_shape(layer, channels, extent)
-            weight = torch.empty(*shape, extent.kernel, extent.kernel)
-            initialise(weight, layer)
+            weight = torch.zeros(*shape, extent.kernel, extent.kernel)
+            if not self._has_classifier(layer):
+                initialise(weight, layer)
             self.shared[_key(name, "weight", segment)] = nn.Parameter(weight)
         for segment, channels in (extent.inputs if layer.depthwise else {MAIN: extent.out_channels}).items():
             if layer.normalise:
-                self.shared[_key(name, "scale", segment)] = nn.Parameter(torch.ones(channels))
+                scale = torch.full((channels,), _RESIDUAL_SCALE if extent.residual else 1.0)
+                self.shared[_key(name, "scale", segment)] = nn.Parameter(scale)
             self.shared[_key(name, "shift", segment)] = nn.Parameter(torch.zeros(channels))
+
+    def _has_classifier(self, layer: Layer) -> bool:
+        return is_variant(layer) and CLASSIFIER in self.extents
 
     def forward(self, images: Tensor, plan: Plan) -> Tensor:
         """Logits of the net ``plan`` for normalised images (float32, batch x 3 x height x width)."""
@@ -86,7 +94,11 @@ class Supernet(nn.Module):
             first, second = _weight_shape(layer, channels, layer)
             parts.append(shared[:first, :second, middle, middle])
         joined_along = 0 if layer.depthwise or layer.kind == "conv_transpose" else 1
-        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=joined_along)
+        weight = parts[0] if len(parts) == 1 else torch.cat(parts, dim=joined_along)
+        if not self._has_classifier(layer):
+            return weight
+        classifier = self.shared[_key(CLASSIFIER, "weight", MAIN)][:, : layout[0][1]]
+        return weight + shared_weight(layer, classifier)
 
     def scale(self, layer: Layer, layout: Layout) -> Tensor:
         """The layer's slice of the shared scale of batch normalisation."""
@@ -94,7 +106,10 @@ class Supernet(nn.Module):
 
     def shift(self, layer: Layer, layout: Layout) -> Tensor:
         """The layer's slice of the shared shift of batch normalisation, or its bias where it has none."""
-        return self._slice(layer, "shift", layout)
+        shift = self._slice(layer, "shift", layout)
+        if not self._has_classifier(layer):
+            return shift
+        return shift + shared_bias(layer, self.shared[_key(CLASSIFIER, "shift", MAIN)])
 
     def _slice(self, layer: Layer, part: str, layout: Layout) -> Tensor:
         sizes = layout if layer.depthwise else ((MAIN, layer.out_channels),)

@@ -30,6 +30,8 @@ class Extent:
     out_channels: int
     inputs: dict[str, int]
     """Channels by segment of the input."""
+    residual: bool
+    """Whether the layer only ever adds to something, as the second input of a sum."""
 
 
 @lru_cache(maxsize=256)
@@ -57,16 +59,24 @@ def extents(plans: Iterable[Plan]) -> dict[str, Extent]:
     found: dict[str, Extent] = {}
     for plan in plans:
         layout_of = layouts(plan)
+        added = {layer.inputs[1] for layer in plan.layers if layer.kind == "add"}
         for layer in plan.layers:
             if layer.kind in ("conv", "conv_transpose"):
-                found[layer.name] = _merged(found.get(layer.name), layer, layout_of[layer.inputs[0]])
+                inputs = dict(layout_of[layer.inputs[0]])
+                extent = Extent(layer, layer.kernel, layer.out_channels, inputs, layer.name in added)
+                known = found.get(layer.name)
+                found[layer.name] = extent if known is None else _merged(known, extent)
     return found
 
 
-def _merged(known: Extent | None, layer: Layer, layout: Layout) -> Extent:
-    if known is None:
-        return Extent(layer, layer.kernel, layer.out_channels, dict(layout))
-    inputs = dict(known.inputs)
-    for segment, size in layout:
-        inputs[segment] = max(size, inputs.get(segment, 0))
-    return Extent(known.layer, max(known.kernel, layer.kernel), max(known.out_channels, layer.out_channels), inputs)
+def _merged(first: Extent, second: Extent) -> Extent:
+    inputs = dict(first.inputs)
+    for segment, channels in second.inputs.items():
+        inputs[segment] = max(channels, inputs.get(segment, 0))
+    return Extent(
+        first.layer,
+        max(first.kernel, second.kernel),
+        max(first.out_channels, second.out_channels),
+        inputs,
+        first.residual and second.residual,
+    )

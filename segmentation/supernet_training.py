@@ -41,7 +41,7 @@ class SupernetSettings:
 
     steps: int = 300
     batch_size: int = 8
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
     """Highest one; it rises over the first tenth of the steps and falls along a cosine."""
     weight_decay: float = 1e-4
     distillation_weight: float = 0.5

@@ -53,7 +53,7 @@ def teacher_plan(classes: int = 2) -> Plan:
         x = builder.enlarge(f"{name}.enlarge", x, 2)
         lateral = builder.conv(f"{name}.lateral", outputs[stage - 1], width)
         x = builder.sum(f"{name}.sum", x, lateral)
-        x = decoder_block(builder, f"{name}.block", x, width, "inverted")
+        x = decoder_block(builder, f"{name}.block", x, "inverted")
     full_size_logits(builder, x, 2, classes, "transposed")
     return builder.plan()
 

@@ -132,13 +132,24 @@ def test_decoder_works_at_the_resolutions_of_the_skips(fusion: int) -> None:
     )
     plan = portrait.plan(net)
     sizes = plan.sizes(128, 128)
-    assert sizes["decoder.entry"] == (8, 8)
-    assert sizes["decoder.stage2.block1.plain"] == (16, 16)
-    assert sizes["decoder.stem.block1.plain"] == sizes["head.classes"] == (64, 64)
-    assert "decoder.stage1.block1.plain" not in names(plan)
+    assert sizes["decoder.entry.stage3"] == (8, 8)
+    assert sizes["decoder.stage2.block1.pointwise"] == (16, 16)
+    assert sizes["decoder.stem.block1.pointwise"] == sizes["head.classes"] == (64, 64)
+    assert "decoder.stage1.block1.pointwise" not in names(plan)
     assert plan.channels()["decoder.stem.enlarge"] == 16
     fused = layer(plan, "decoder.stem.concat" if fusion else "decoder.stem.sum")
     assert plan.channels()[fused.name] == (16 + 8 if fusion else 16)
+
+
+def test_behind_the_encoder_everything_adds_to_what_is_there() -> None:
+    """So the head reads the same kind of features in every net, which is what lets nets share its weights."""
+    for net in random_nets(30):
+        plan = portrait.plan(net)
+        by_name = {layer.name: layer for layer in plan.layers}
+        trunk = next(layer for layer in reversed(plan.layers) if not layer.name.startswith("head")).name
+        while not trunk.startswith("decoder.entry"):
+            assert by_name[trunk].kind in ("add", "resize")
+            trunk = by_name[trunk].inputs[0]
 
 
 @pytest.mark.parametrize("upsampling", UPSAMPLINGS)

@@ -8,9 +8,10 @@ import torch
 from segmentation import portrait
 from segmentation.network import Network
 from segmentation.plan import INPUT, Layer, Plan
-from segmentation.portrait_slots import CHOICES, canonical
+from segmentation.portrait_slots import CHOICES, UPSAMPLINGS, canonical
 from segmentation.supernet import Supernet, recalibrate
 from segmentation.supernet_extents import extents, layouts
+from segmentation.supernet_heads import bilinear_kernel
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +129,35 @@ def test_a_net_without_normalisation_needs_no_statistics() -> None:
     assert isinstance(network, Network)
     recalibrate(network, [])
     assert not network.training
+
+
+def end(upsampling: str) -> Plan:
+    """The cheapest net with this upsampling, at half resolution."""
+    choices = dict.fromkeys(CHOICES, 0) | {"upsampling": UPSAMPLINGS.index(upsampling)}
+    return portrait.plan(canonical(choices), 3)
+
+
+def test_every_end_starts_as_the_shared_classifier(supernet: Supernet) -> None:
+    torch.manual_seed(0)
+    with torch.no_grad():
+        supernet.shared["head/classes:shift:main"].normal_()
+        images = torch.randn(1, 3, 32, 32)
+        logits = {upsampling: supernet(images, end(upsampling)) for upsampling in UPSAMPLINGS}
+    torch.testing.assert_close(logits["shuffle"], logits["nearest"])
+    # A transposed convolution has no neighbours to interpolate with at the border.
+    middle = slice(2, -2)
+    torch.testing.assert_close(logits["transposed"][..., middle, middle], logits["bilinear"][..., middle, middle])
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_bilinear_kernel_keeps_the_level(factor: int) -> None:
+    level = torch.nn.functional.conv_transpose2d(
+        torch.ones(1, 1, 6, 6), bilinear_kernel(factor)[None, None], stride=factor, padding=factor // 2
+    )
+    torch.testing.assert_close(level[..., factor:-factor, factor:-factor], torch.ones(1, 1, 4 * factor, 4 * factor))
+
+
+def test_what_only_adds_starts_small(supernet: Supernet) -> None:
+    assert float(supernet.shared["stage3/block2/inner/project:scale:main"].detach().max()) < 0.5
+    assert float(supernet.shared["decoder/stem/block1/pointwise:scale:main"].detach().max()) < 0.5
+    assert float(supernet.shared["stage3/block1/inner/project:scale:main"].detach().min()) == 1
