@@ -1,0 +1,101 @@
+"""Ten searches on the real device with different budgets and seeds: does a certified winner ever break its promise?
+
+Each winner is trained briefly, exported, certified, and later measured again by ``latseg verify``. Training is as short as
+it can be: what is tested is the promise on latency, not the quality. Writes ``benchmarks/results/guarantee.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from devices import hardware
+
+RESULT = Path(__file__).parent / "results" / "guarantee.json"
+SIZE = "128x128"
+EFFORT = (
+    "--trials 20 --teacher-epochs 0 --supernet-steps 6 --winner-epochs 1 --evaluation-images 8 --batch-size 4 "
+    "--data synthetic:24 --data-size 64x64"
+).split()
+
+
+def latseg(workspace: Path, *words: str) -> tuple[int, Any]:
+    """Exit code and JSON document of one command."""
+    command = [sys.executable, "-m", "latseg", "--workspace", str(workspace), "--json", "--quiet", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, json.loads(done.stdout) if done.stdout.strip() else {"error": done.stderr}
+
+
+def one_search(workspace: Path, budget_ms: float, seed: int) -> dict[str, Any]:
+    """One search to its certified bundle; ``verify`` comes later."""
+    limits = ("--max-latency", f"{budget_ms}ms", "--max-params", "0.4M", "--size", SIZE, "--seed", str(seed))
+    code, found = latseg(workspace, "search", *limits, *EFFORT)
+    row: dict[str, Any] = {"budget_ms": budget_ms, "seed": seed, "search_exit": code}
+    winners = [winner for winner in found.get("winners", []) if winner["certified"]]
+    if not winners:
+        return row | {"certified": False, "message": found.get("message", found.get("error", ""))}
+    winner = winners[0]
+    latseg(workspace, "train", found["run"], "--winner", winner["id"])
+    code, exported = latseg(workspace, "export", found["run"], "--winner", winner["id"], "--format", "onnx")
+    return row | {
+        "winner": winner["id"],
+        "search_measured_ms": winner["measured_ms"]["cpu"],
+        "upper_ms": winner["upper_ms"]["cpu"],
+        "rejected_by_measurement": found["rejected"].get("measured:cpu", 0),
+        "export_exit": code,
+        "certified": bool(exported.get("certified")),
+        "certified_ms": exported["files"][0]["measured_ms"],
+        "bundle": exported["bundle"],
+    }
+
+
+def verified(workspace: Path, row: dict[str, Any]) -> dict[str, Any]:
+    """The row with what ``verify`` says now."""
+    if not row["certified"]:
+        return row
+    code, document = latseg(workspace, "verify", row.pop("bundle"))
+    details = {check["name"]: check["detail"] for check in document["checks"]}
+    return row | {"verify_exit": code, "verify_budget": [text for name, text in details.items() if "budget" in name]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workspace", type=Path, required=True, help="with a campaign and a predictor of cpu")
+    parser.add_argument("--budgets", type=float, nargs="+", default=[0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0, 2.5, 3.0, 4.0])
+    parser.add_argument("--output", type=Path, default=RESULT)
+    options = parser.parse_args()
+    started, rows = time.monotonic(), []
+    for seed, budget_ms in enumerate(options.budgets):
+        rows.append(one_search(options.workspace, budget_ms, seed))
+        print(json.dumps(rows[-1]), file=sys.stderr)
+    rows = [verified(options.workspace, row) for row in rows]
+    certified = [row for row in rows if row["certified"]]
+    broken = sum(row["verify_exit"] != 0 for row in certified)
+    slack = [row["certified_ms"] / row["budget_ms"] for row in certified]
+    document = {
+        "benchmark": "guarantee",
+        "searches": len(rows),
+        "certified": len(certified),
+        "broken_promises": broken,
+        "certified_over_budget": {"mean": sum(slack) / max(1, len(slack)), "greatest": max(slack, default=0.0)},
+        "rows": rows,
+        "seconds": round(time.monotonic() - started, 1),
+        "goals": [
+            {"what": "certified winners above budget in verify", "goal": "0", "value": broken, "met": broken == 0},
+            {"what": "searches that end certified", "goal": f"{len(rows)}", "value": len(certified),
+             "met": len(certified) == len(rows)},
+        ],
+        "machine": {"cpu": hardware.cpu_name(), "cores": hardware.core_count(), "virtual": hardware.is_virtual()},
+        "command": " ".join(["python", *sys.argv]),
+    }  # fmt: skip
+    options.output.write_text(json.dumps(document, indent=1) + "\n")
+    print(json.dumps(document["goals"], indent=1))
+
+
+if __name__ == "__main__":
+    main()

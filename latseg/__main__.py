@@ -1,0 +1,6 @@
+"""``python -m latseg``."""
+
+from latseg.cli import main
+
+if __name__ == "__main__":
+    main()
