@@ -1,7 +1,7 @@
 """Ten searches on the real device with different budgets and seeds: does a certified winner ever break its promise?
 
-Each winner is trained briefly, exported, certified, and later measured again by ``latseg verify``. Training is as short as
-it can be: what is tested is the promise on latency, not the quality. Writes ``benchmarks/results/guarantee.json``.
+Each winner is trained briefly, exported, certified, and later measured again by ``latseg verify``. Training is as short
+as it can be: what is tested is the promise on latency, not the quality. Writes ``benchmarks/results/guarantee.json``.
 """
 
 from __future__ import annotations
@@ -18,10 +18,8 @@ from devices import hardware
 
 RESULT = Path(__file__).parent / "results" / "guarantee.json"
 SIZE = "128x128"
-EFFORT = (
-    "--trials 20 --teacher-epochs 0 --supernet-steps 6 --winner-epochs 1 --evaluation-images 8 --batch-size 4 "
-    "--data synthetic:24 --data-size 64x64"
-).split()
+EFFORT = ["--trials", "20", "--teacher-epochs", "0", "--supernet-steps", "6", "--winner-epochs", "1"]
+DATA = ["--data", "synthetic:24", "--data-size", "64x64", "--evaluation-images", "8", "--batch-size", "4"]
 
 
 def latseg(workspace: Path, *words: str) -> tuple[int, Any]:
@@ -34,7 +32,7 @@ def latseg(workspace: Path, *words: str) -> tuple[int, Any]:
 def one_search(workspace: Path, budget_ms: float, seed: int) -> dict[str, Any]:
     """One search to its certified bundle; ``verify`` comes later."""
     limits = ("--max-latency", f"{budget_ms}ms", "--max-params", "0.4M", "--size", SIZE, "--seed", str(seed))
-    code, found = latseg(workspace, "search", *limits, *EFFORT)
+    code, found = latseg(workspace, "search", *limits, *EFFORT, *DATA)
     row: dict[str, Any] = {"budget_ms": budget_ms, "seed": seed, "search_exit": code}
     winners = [winner for winner in found.get("winners", []) if winner["certified"]]
     if not winners:
