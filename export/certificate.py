@@ -48,6 +48,7 @@ class BlockRecord(_Record):
     runs: Annotated[int, Field(ge=1)]
     candidate_ms: Positive
     reference_ms: Positive
+    waited_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 class Certificate(_Record):
@@ -173,8 +174,11 @@ def _statement(measurement: Measurement, budget_ms: float, noise_floor_percent: 
 def contradictions(certificate: Certificate) -> list[str]:
     """What in a certificate does not follow from its own raw samples; empty for one that ``certify`` made."""
     found = []
-    ratios = [block.candidate_ms / block.reference_ms for block in certificate.blocks]
-    latency_ms = statistics.median(ratios) * certificate.nominal_reference_ms
+    normalised = bool(certificate.protocol.get("normalise", True))
+    nominal_ms = certificate.nominal_reference_ms
+    references = [block.reference_ms if normalised else nominal_ms for block in certificate.blocks]
+    ratios = [block.candidate_ms / ms for block, ms in zip(certificate.blocks, references, strict=True)]
+    latency_ms = statistics.median(ratios) * nominal_ms
     if not math.isclose(latency_ms, certificate.latency_ms, rel_tol=1e-6):
         found.append(f"raw samples give {latency_ms:.4f} ms, the certificate says {certificate.latency_ms:.4f} ms")
     highest = max(certificate.interval_ms[1], certificate.latency_ms)
