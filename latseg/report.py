@@ -8,6 +8,7 @@ from typing import Any
 
 from devices.errors import UserError
 from export.atomic_file import write_file
+from export.manifest import read_manifest
 from latency.bounded import BoundedPredictor
 from latency.fit_summary import FitSummary, read_summary
 from latency.kernel_times import join
@@ -20,7 +21,7 @@ from latseg.report_figures import (
     pareto_figure,
     predicted_figure,
 )
-from latseg.report_page import Section, commands, figure, html_table, image, page
+from latseg.report_page import Section, commands, figure, folded, html_table, image, page
 from latseg.units import format_count
 from latseg.workspace import Workspace
 from search.pareto import fronts
@@ -28,8 +29,6 @@ from search.run_config import RunConfig, Target
 from search.session import Session
 from search.trial import CERTIFIED, REJECTED, UNCERTIFIED, Trial
 from search.trials import TrialStore
-
-_SHOWN_OPERATORS = 60
 
 
 def write_report(session: Session, workspace: Workspace, *, photographs: bool = False) -> Path:
@@ -61,7 +60,7 @@ def write_report(session: Session, workspace: Workspace, *, photographs: bool = 
     sections.append(_reproduction_section(session.config, winners))
     html = page(
         f"latseg run {session.config.run}",
-        _lead(session.config, winners),
+        _lead(session.config, winners) + _after_training(session, winners[:1]),
         sections,
         footer=_footer(session.config),
         simulated=session.config.simulated,
@@ -82,6 +81,17 @@ def _lead(config: RunConfig, winners: Sequence[Trial]) -> str:
         f"{kind} {best.id}: {measured} measured, {format_count(best.parameters)} parameters, "
         f"mean IoU {100 * best.quality:.1f} % with the weights of the search."
     )
+
+
+def _after_training(session: Session, winners: Sequence[Trial]) -> str:
+    """What the winner's bundle says of its quality after full training."""
+    for winner in winners:
+        bundle = session.folder.bundle(winner.id)
+        if bundle.is_dir():
+            scores = {quality.metric: quality for quality in read_manifest(bundle).quality}
+            found = scores.get("mean_iou")
+            return f" After full training: {100 * found.value:.1f} % ({found.data})." if found else ""
+    return ""
 
 
 def _search_section(config: RunConfig, target: Target, trials: Sequence[Trial]) -> Section:
@@ -184,9 +194,9 @@ def _breakdown_section(session: Session, target: Target, winner: Trial, predicto
     columns = ("position", "kind", "attributes", "output", "mflops", "predicted_us", "measured_us")
     table_rows = [
         (*(row[c] for c in columns[:5]), round(1000 * row["predicted_ms"], 1), round(1000 * row["measured_ms"], 1))
-        for row in rows[:_SHOWN_OPERATORS]
+        for row in rows
     ]
-    body = figure(breakdown_figure(rows)) + html_table(columns, table_rows)
+    body = figure(breakdown_figure(rows)) + folded("Every kernel in its order", html_table(columns, table_rows))
     return Section(f"Where the milliseconds go on {target.device}", lead, body)
 
 

@@ -76,6 +76,7 @@ def predicted_figure(rows: Sequence[PredictedMeasured], device: str) -> Any:
         x=[low, high, high, low],
         y=[0.9 * low, 0.9 * high, 1.1 * high, 1.1 * low],
         fill="toself",
+        mode="lines",
         line={"width": 0},
         fillcolor="rgba(11,122,117,0.12)",
         name="within 10 %",

@@ -18,6 +18,7 @@ td.number, th.number { text-align: right } code { background: #f5f7fa; padding: 
 pre { background: #f5f7fa; padding: .8em; overflow-x: auto } .examples { display: flex; flex-wrap: wrap; gap: 1em }
 figure { margin: 0 } figcaption { color: #616e7c; font-size: .9em }
 .scroll { overflow-x: auto } footer { color: #616e7c }
+summary { cursor: pointer; color: #0b7a75 } details { margin: .8em 0 }
 """
 
 
@@ -59,6 +60,11 @@ def html_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
         for row in rows
     )
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def folded(summary: str, body: str) -> str:
+    """A part that the reader opens."""
+    return f"<details><summary>{escape(summary)}</summary>{body}</details>"
 
 
 def image(png: bytes, caption: str) -> str:

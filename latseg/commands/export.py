@@ -60,9 +60,7 @@ def _reproduction(search: str, run: str, winner: str) -> str:
 
 
 def _document(written: ExportedWinner) -> dict[str, Any]:
-    models = [
-        file for file in written.manifest.files if file.parity_max_abs is not None or file.measured_ms is not None
-    ]
+    models = [file for file in written.manifest.files if file.executed]
     return {
         "bundle": str(written.bundle),
         "certified": not written.refusals,
