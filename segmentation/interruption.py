@@ -40,3 +40,20 @@ def deferred_interrupt() -> Iterator[Interruption]:
         yield interruption
     finally:
         signal.signal(signal.SIGINT, previous)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Puts off Ctrl-C until the block is done. Outside the main thread, where Ctrl-C never arrives, it does nothing."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    arrived: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: arrived.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if arrived:
+        handler(*arrived[0])

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from segmentation import checkpoint
 from segmentation.errors import DataError
 from segmentation.supernet import Supernet
 
@@ -20,38 +18,29 @@ def save_checkpoint(path: Path, supernet: Supernet, optimizer: torch.optim.Optim
     """Writes weights, the optimizer's state and ``step`` (steps done) to ``path``, whole or not at all.
 
     ``identity`` tells which training this is; only the same one may go on from here.
+
+    Raises:
+        DataError: the file cannot be written, e.g. because the disk is full; an older one stays whole.
     """
     tensors: dict[str, Tensor] = {}
     for name, parameter in supernet.named_parameters():
         tensors[f"{_WEIGHT}|{name}"] = parameter.detach().contiguous()
         for entry, value in optimizer.state.get(parameter, {}).items():
             tensors[f"{_OPTIMIZER}|{entry}|{name}"] = value.contiguous()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        save_file(tensors, partial, metadata={"step": str(step), "identity": identity})
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    checkpoint.save_checkpoint(path, tensors, {"step": step, "identity": identity})
 
 
 def load_checkpoint(path: Path, supernet: Supernet, optimizer: torch.optim.Optimizer, identity: str) -> int:
     """Reads what ``save_checkpoint`` wrote into ``supernet`` and ``optimizer``; returns the steps done.
 
     Raises:
-        DataError: not such a file, or one of another training.
+        DataError: not a checkpoint, or one of another training.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # the file is no dictionary
-        step = int(metadata["step"])
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise _error(path, str(error).splitlines()[0], "a checkpoint of a supernet") from error
-    if metadata.get("identity") != identity:
-        raise _error(path, metadata.get("identity", "no settings"), f"a training with {identity}")
+    tensors, document = checkpoint.load_checkpoint(path)
+    if document.get("identity") != identity:
+        raise _error(path, document.get("identity", "no settings"), f"a training with {identity}")
     _restore(path, tensors, supernet, optimizer)
-    return step
+    return int(document["step"])
 
 
 def _restore(path: Path, tensors: dict[str, Tensor], supernet: Supernet, optimizer: torch.optim.Optimizer) -> None:

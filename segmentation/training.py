@@ -16,7 +16,7 @@ from segmentation.data.source import DataSource, batch_of
 from segmentation.ema import MovingAverage
 from segmentation.errors import DataError
 from segmentation.evaluation import evaluate, evaluating, resized
-from segmentation.interrupts import uninterrupted
+from segmentation.interruption import uninterrupted
 from segmentation.losses import distillation, segmentation_loss
 from segmentation.metrics import Quality
 from segmentation.normalisation import normalise

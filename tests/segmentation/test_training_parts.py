@@ -13,7 +13,7 @@ from segmentation.checkpoint import load_checkpoint, load_weights, save_checkpoi
 from segmentation.ema import MovingAverage
 from segmentation.errors import DataError
 from segmentation.evaluation import evaluate
-from segmentation.interrupts import uninterrupted
+from segmentation.interruption import uninterrupted
 from segmentation.normalisation import MEAN, STD, denormalise, normalise
 
 # Normalisation
