@@ -74,6 +74,7 @@ def _evaluator(session: Session) -> SupernetEvaluator:
         seed=session.config.seed,
     )
     settings = SupernetEvaluation(
+        pool=48,
         random_nets=1,
         calibration_images=effort.evaluation_images,
         validation_images=effort.evaluation_images,
