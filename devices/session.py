@@ -84,12 +84,13 @@ class ClockedSession(Session):
         """See ``Session``."""
         run = self.run
         with RunQueue() as queue:
-            cpu = time.process_time_ns()
             start, waited_before = queue.snapshot()
+            cpu = time.process_time_ns()
             for _ in range(runs):
                 run()
-            end, waited_after = queue.snapshot()
             cpu_ms = (time.process_time_ns() - cpu) / 1e6
+            end, waited_after = queue.snapshot()
         wall_ms = (end - start) / 1e6
         waiting_ms = (waited_after - waited_before) / 1e6 if self.threads == 1 else 0.0
-        return BlockTime(runs, wall_ms, cpu_ms, waiting_ms if 0 < waiting_ms < wall_ms else 0.0)
+        # The counters are those of all threads: what an idle helper waited while the net was running does not count.
+        return BlockTime(runs, wall_ms, cpu_ms, max(0.0, min(waiting_ms, wall_ms - cpu_ms)))

@@ -20,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+INTERRUPTED = 130
 _FLAGS = ("--json", "--quiet", "--debug")
 _console = Console()
 
@@ -65,6 +66,8 @@ def run(arguments: list[str]) -> int:
         return _interrupted()
     except Exception as error:
         return _failed(error)
+    if result == INTERRUPTED:  # typer turns Ctrl-C into this exit code without a word
+        return _interrupted()
     return result if isinstance(result, int) else 0
 
 
@@ -77,8 +80,8 @@ def _hoisted(arguments: list[str]) -> list[str]:
 
 def _interrupted() -> int:
     hint = f"; go on with: {_console.resume_hint}" if _console.resume_hint else ""
-    _say_error(f"interrupted: what was done is saved{hint}", 130)
-    return 130
+    _say_error(f"interrupted: what was done is saved{hint}", INTERRUPTED)
+    return INTERRUPTED
 
 
 def _failed(error: Exception) -> int:
