@@ -19,6 +19,7 @@ from latency.sample import LatencySample
 from latency.scores import Scores
 
 if TYPE_CHECKING:
+    from latency.predictors.attention import AttentionPredictor
     from latency.predictors.training import TrainingSettings
 
 LEAST_NETS = 20
@@ -70,7 +71,8 @@ def fit_device(
 ) -> FitResult:
     """Fits the attention predictor and the look-up table, calibrates the bound, scores on held-out nets.
 
-    The test nets (``test_fraction``, stratified by latency) are kept from everything but the scores and the coverage.
+    The test nets (``test_fraction``, stratified by latency) are kept from everything that is scored. The predictor
+    that is handed back is then trained and calibrated anew, in the same way, on all nets: measurements are dear.
     The bound is calibrated on ALL training nets: each by the member of the predictor that was trained without it
     (``AttentionPredictor.out_of_fold``). A single member errs more than the average of all that is handed back, so the
     bound is on the safe side of its nominal level; no net needs to be kept from training for it. Single-operator
@@ -109,8 +111,10 @@ def fit_device(
     calibration = Calibration.of(list(attention.out_of_fold.values()), alpha=alpha)
     bounded = BoundedPredictor(attention, calibration, device_info.to_json())
     rows = _test_table(bounded, test)
+    final = _final(samples, settings, members=members, threads=threads, seed=seed, report=report)
+    calibration = Calibration.of(list(final.out_of_fold.values()), alpha=alpha)
     return FitResult(
-        predictor=bounded,
+        predictor=BoundedPredictor(final, calibration, device_info.to_json()),
         scores={attention.name: _scores(attention, test), table.name: _scores(table, test)},
         coverage=float(np.mean([row.measured_ms <= row.upper_ms for row in rows])),
         test_models=len(test),
@@ -118,6 +122,25 @@ def fit_device(
         seconds=time.monotonic() - started,
         test_table=rows,
     )
+
+
+def _final(
+    samples: Sequence[LatencySample],
+    settings: TrainingSettings | None,
+    *,
+    members: int,
+    threads: int,
+    seed: int,
+    report: OnProgress,
+) -> AttentionPredictor:
+    """The predictor that is handed back: trained like the one that was scored, on the test nets, too."""
+    from latency.predictors.attention import AttentionPredictor
+
+    final = AttentionPredictor(settings, members=members, threads=threads)
+    final.fit(
+        samples, seed=seed, on_step=lambda done, total: report("all nets", done, total, _error(final.out_of_fold))
+    )
+    return final
 
 
 def split(
