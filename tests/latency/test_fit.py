@@ -39,16 +39,15 @@ def test_the_table_of_test_nets_shows_measured_predicted_and_bound(result: FitRe
     assert result.coverage > 0.7
 
 
-def test_only_training_nets_calibrate(result: FitResult) -> None:
-    assert result.predictor.calibration.count == 48
-    held_out = {row.label for row in result.test_table}
-    assert not held_out & set(result.predictor.predictor.out_of_fold)
+def test_what_is_handed_back_learns_from_all_nets_and_is_calibrated_out_of_fold(result: FitResult) -> None:
+    assert result.predictor.calibration.count == 60
+    assert {row.label for row in result.test_table} <= set(result.predictor.predictor.out_of_fold)
 
 
 def test_progress_is_told_to_the_end(result: FitResult) -> None:
     assert TOLD[0] == ("lookup_table", 0, 1, None)
     stage, done, total, error = TOLD[-1]
-    assert (stage, done) == ("attention", total)
+    assert (stage, done) == ("all nets", total)
     assert error is not None
 
 
