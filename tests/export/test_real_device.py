@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from devices.device import Candidate
+from devices.device import Candidate, Device
 from devices.measurement import Measurement
 from devices.protocol import Protocol
 from devices.registry import get_device
@@ -20,13 +21,23 @@ from tests.export.small_network import HEIGHT, WIDTH, small_network
 QUICK = Protocol(block_ms=2, minimum_blocks=5, maximum_blocks=9, profile_runs=0)
 
 
+def undisturbed(device: Device, candidate: Candidate, nominal_ms: float) -> Measurement:
+    """A measurement of one thread; blocks this short are spoilt by whatever the new process still does beside them."""
+    for attempt in range(6):
+        protocol = replace(QUICK, block_ms=10, minimum_blocks=9 + 6 * attempt, maximum_blocks=9 + 6 * attempt)
+        (taken,) = device.measure([candidate], nominal_reference_ms=nominal_ms, protocol=protocol, seed=attempt)
+        assert isinstance(taken, Measurement)
+        if taken.cpu_per_wall <= 1.05:
+            return taken
+    raise AssertionError(f"processor time is {taken.cpu_per_wall:.2f} times the wall time, again and again")
+
+
 @pytest.mark.serial
 def test_certified_bundle_verifies(make_bundle: Callable[..., Manifest], tmp_path: Path) -> None:
     path = export_onnx(small_network(), tmp_path / "measured.onnx", height=HEIGHT, width=WIDTH)
     device = get_device("cpu")
     nominal_ms = device.nominal_reference_ms()
-    (taken,) = device.measure([Candidate("small", path)], nominal_reference_ms=nominal_ms, protocol=QUICK)
-    assert isinstance(taken, Measurement)
+    taken = undisturbed(device, Candidate("small", path), nominal_ms)
     assert isinstance(certify(taken, budget_ms=taken.latency_ms, noise_floor_percent=1.0), Refusal)
     # Room for a busy machine: what is tested here is the way, not the speed.
     certificate = certify(taken, budget_ms=100 * taken.latency_ms, noise_floor_percent=1.0)
