@@ -55,7 +55,7 @@ def demo(
     ),
     seed: SeedOption = 0,
 ) -> None:
-    """Profile this CPU, fit, search under a budget, train, export, verify, report, segment: about five minutes."""
+    """Profile this CPU, fit, search under a budget, train, export, verify, report, segment: some minutes."""
     console: Console = context.obj
     inner = Console(workspace=output / "workspace", quiet=console.quiet, debug=console.debug, muted=True)
     steps = _Steps(inner, console, time.monotonic())
