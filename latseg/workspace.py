@@ -12,7 +12,6 @@ from devices.errors import UserError
 
 if TYPE_CHECKING:
     from latency.bounded import BoundedPredictor
-
     from latency.store import MeasurementStore
 
 
