@@ -1,7 +1,8 @@
 """Ten searches on the real device with different budgets and seeds: does a certified winner ever break its promise?
 
 Each winner is trained briefly, exported, certified, and later measured again by ``latseg verify``. Training is as short
-as it can be: what is tested is the promise on latency, not the quality. Writes ``benchmarks/results/guarantee.json``.
+as it can be: what is tested is the promise on latency, not the quality. A net far below its budget tests nothing, so
+of the certified ones that closest to the budget goes on. Writes ``benchmarks/results/guarantee.json``.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from devices import hardware
+from provenance import RESULTS, provenance, write_result
 
-RESULT = Path(__file__).parent / "results" / "guarantee.json"
+RESULT = RESULTS / "guarantee.json"
 SIZE = "128x128"
-EFFORT = ["--trials", "20", "--teacher-epochs", "0", "--supernet-steps", "6", "--winner-epochs", "1"]
+EFFORT = ["--trials", "60", "--winners", "6", "--teacher-epochs", "0", "--supernet-steps", "6", "--winner-epochs", "1"]
 DATA = ["--data", "synthetic:24", "--data-size", "64x64", "--evaluation-images", "8", "--batch-size", "4"]
 
 
@@ -37,11 +38,12 @@ def one_search(workspace: Path, budget_ms: float, seed: int) -> dict[str, Any]:
     winners = [winner for winner in found.get("winners", []) if winner["certified"]]
     if not winners:
         return row | {"certified": False, "message": found.get("message", found.get("error", ""))}
-    winner = winners[0]
+    winner = max(winners, key=lambda winner: winner["measured_ms"]["cpu"])
     latseg(workspace, "train", found["run"], "--winner", winner["id"])
     code, exported = latseg(workspace, "export", found["run"], "--winner", winner["id"], "--format", "onnx")
     return row | {
         "winner": winner["id"],
+        "certified_in_search": len(winners),
         "search_measured_ms": winner["measured_ms"]["cpu"],
         "upper_ms": winner["upper_ms"]["cpu"],
         "rejected_by_measurement": found["rejected"].get("measured:cpu", 0),
@@ -64,7 +66,7 @@ def verified(workspace: Path, row: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workspace", type=Path, required=True, help="with a campaign and a predictor of cpu")
-    parser.add_argument("--budgets", type=float, nargs="+", default=[0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0, 2.5, 3.0, 4.0])
+    parser.add_argument("--budgets", type=float, nargs="+", default=[0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.2, 1.5, 1.8])
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args()
     started, rows = time.monotonic(), []
@@ -88,11 +90,9 @@ def main() -> None:
             {"what": "searches that end certified", "goal": f"{len(rows)}", "value": len(certified),
              "met": len(certified) == len(rows)},
         ],
-        "machine": {"cpu": hardware.cpu_name(), "cores": hardware.core_count(), "virtual": hardware.is_virtual()},
-        "command": " ".join(["python", *sys.argv]),
+        "budgets_ms": options.budgets,
     }  # fmt: skip
-    options.output.write_text(json.dumps(document, indent=1) + "\n")
-    print(json.dumps(document["goals"], indent=1))
+    write_result(options.output, document | provenance())
 
 
 if __name__ == "__main__":

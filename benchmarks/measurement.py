@@ -14,26 +14,25 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from statistics import mean, median
 
 import numpy as np
 
-from devices import hardware
 from devices.cpu import CpuDevice
 from devices.device import Candidate
 from devices.graph_builder import GraphBuilder
 from devices.measurement import Measurement
 from devices.protocol import Protocol
 from devices.statistics import spread_percent
+from provenance import RESULTS, provenance, write_result
 
 METHODS = ("plain median", "minimum", "five processes", "protocol")
 CONDITIONS = ("idle", "busy")
 PLAIN_SECONDS = 0.25
 """Timing per net and process; five of them together take longer than the protocol does."""
 PLAIN_WARM_UP_RUNS = 10
-RESULT = Path(__file__).parent / "results" / "measurement.json"
+RESULT = RESULTS / "measurement.json"
 
 Estimates = dict[str, dict[str, list[float]]]
 """Milliseconds by method, by net, one for each repeat."""
@@ -193,7 +192,7 @@ def goals(table: dict[str, dict[str, object]]) -> list[dict[str, object]]:
 
 def report(
     nets: dict[str, Path], repeats: int, seconds: float, estimates: dict[str, Estimates], shares: object
-) -> object:
+) -> dict[str, object]:
     table = figures(estimates)
     return {
         "benchmark": "measurement",
@@ -204,11 +203,6 @@ def report(
         "converged_share": shares,
         "raw_ms": estimates,
         "goals": goals(table),
-        "machine": {"cpu": hardware.cpu_name(), "cores": hardware.core_count(), "virtual": hardware.is_virtual()},
-        "load_average_at_end": hardware.load_average(),
-        "versions": {name: metadata.version(name) for name in ("onnxruntime", "numpy", "onnx")}
-        | {"python": sys.version.split()[0]},
-        "command": " ".join(["python", *sys.argv]),
     }
 
 
@@ -229,9 +223,7 @@ def main() -> None:
         nets = write_nets(Path(folder))
         estimates, shares = measure(nets, options.repeats, lambda line: print(line, file=sys.stderr))
     result = report(nets, options.repeats, time.monotonic() - start, estimates, shares)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result["goals"], indent=1))  # type: ignore[index]
+    write_result(options.output, result | provenance())
 
 
 if __name__ == "__main__":

@@ -7,14 +7,11 @@ Writes ``benchmarks/results/predictor_device.json``.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
-from importlib import metadata
 from pathlib import Path
 from random import Random
 
-from devices import hardware
 from devices.protocol import Protocol
 from devices.registry import get_device
 from latency.campaign import campaign_items, run_campaign
@@ -23,9 +20,10 @@ from latency.operators.serialize import graph_digest
 from latency.predictors.lookup_table import LookupTablePredictor
 from latency.scores import Scores
 from latency.store import MeasurementStore
+from provenance import RESULTS, provenance, write_result
 from search.portrait_space import PortraitSpace
 
-RESULT = Path(__file__).parent / "results" / "predictor_device.json"
+RESULT = RESULTS / "predictor_device.json"
 
 
 def campaign(
@@ -111,14 +109,8 @@ def main() -> None:
             {"what": "fresh nets within 5 % (issue on the predictor, 300 nets)", "goal": ">= 90",
              "value": attention.within_5_percent, "met": attention.within_5_percent >= 90},
         ],
-        "machine": {"cpu": hardware.cpu_name(), "cores": hardware.core_count(), "virtual": hardware.is_virtual()},
-        "load_average_at_end": hardware.load_average(),
-        "versions": {name: metadata.version(name) for name in ("onnxruntime", "numpy", "onnx", "torch")},
-        "command": " ".join(["python", *sys.argv]),
     }  # fmt: skip
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(document, indent=1) + "\n")
-    print(json.dumps({"figures": document["figures"], "coverage": covered, "goals": document["goals"]}, indent=1))
+    write_result(options.output, document | provenance())
 
 
 if __name__ == "__main__":

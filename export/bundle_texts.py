@@ -71,6 +71,7 @@ def _certificates(manifest: Manifest) -> str:
         return "Not certified: no latency was measured for these files."
     return "\n".join(
         f"- {certificate.statement} Measured {certificate.started_at or 'at an unknown time'}."
+        + (f" This is {certificate.appeal}." if certificate.appeal else "")
         for certificate in manifest.certificates
     )
 

@@ -75,6 +75,8 @@ class Certificate(_Record):
     started_at: str
     statement: str
     """The certificate in one sentence."""
+    appeal: str = ""
+    """Empty where the first measurement proved the budget; otherwise how this one came about."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from torch import nn
 from devices.device import Candidate
 from devices.errors import UserError
 from export.bundle import write_bundle
-from export.certificate import Certificate, Refusal, certify
+from export.certificate import Certificate, Refusal
 from export.manifest import Manifest, Normalisation, Quality
 from export.preprocess import Pixels
 from export.to_onnx import export_onnx
 from latency.measuring import Measured, measure_one
+from search.proof import prove
 from search.run_config import Target
 from search.session import Session
 from search.trial import Trial
@@ -101,22 +102,13 @@ def trained_network(session: Session, trial: Trial) -> nn.Module:
 
 
 def _judge(session: Session, target: Target, candidate: Candidate) -> Certificate | Refusal:
-    """The first measurement decides; a refusal is appealed once, to the middle one of three measurements."""
-    judged = _judged(target, [_measured(session, target, candidate, 0)])
-    if isinstance(judged, Certificate) or target.simulated:
-        return judged
-    return _judged(target, [_measured(session, target, candidate, attempt) for attempt in range(1, 4)])
+    device = session.devices[target.device]
 
+    def measure(attempt: int) -> Measured:
+        seed = session.config.seed + attempt
+        return measure_one(device, candidate, session.store, seed=seed, source="winner")
 
-def _measured(session: Session, target: Target, candidate: Candidate, attempt: int) -> Measured:
-    device, seed = session.devices[target.device], session.config.seed + attempt
-    return measure_one(device, candidate, session.store, seed=seed, source="winner")
-
-
-def _judged(target: Target, measured: Sequence[Measured]) -> Certificate | Refusal:
-    middle = sorted(measured, key=lambda one: one.measurement.latency_ms)[len(measured) // 2]
-    floor = middle.noise_floor.normalised_percent
-    return certify(middle.measurement, budget_ms=target.maximum_ms, noise_floor_percent=floor)
+    return prove(measure, budget_ms=target.maximum_ms)
 
 
 def _pictures(session: Session) -> list[Pixels]:
