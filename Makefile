@@ -19,11 +19,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/latseg demo
 
-# Two processes: with OpenVINO loaded, resuming a supernet's training in the same process crashed (OpenVINO 2026.4,
-# torch 2.13; cause not found). The tool itself measures with OpenVINO in worker processes.
 test: $(STAMP)
-	$(BIN)/python -m pytest --ignore=tests/segmentation
-	$(BIN)/python -m pytest tests/segmentation
+	$(BIN)/python -m pytest
 
 check: $(STAMP)
 	$(BIN)/ruff check --no-cache .

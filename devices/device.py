@@ -89,7 +89,7 @@ class Device(ABC):
 
     @abstractmethod
     def infer(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
-        """Runs the model once on this device's runtime, in this process; outputs in the model's order.
+        """Runs the model once on this device's runtime; outputs in the model's order.
 
         For parity checks and for using a bundle, not for timing.
 

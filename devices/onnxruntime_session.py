@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from devices.loaded_model import Array, LoadedModel
 from devices.model_inputs import ModelInput, random_inputs
 from devices.session import ClockedSession, OperatorProfile, Runtime, SessionError
 
@@ -60,6 +62,26 @@ class OnnxRuntime(Runtime):
     def open(self, path: Path, inputs: tuple[ModelInput, ...]) -> OnnxRuntimeSession:
         """Loads a model; dynamic dimensions are fixed by what is fed."""
         return OnnxRuntimeSession(path, inputs, self._threads)
+
+    def load(self, path: Path) -> OnnxRuntimeModel:
+        """See ``Runtime``."""
+        return OnnxRuntimeModel(path, self._threads)
+
+
+class OnnxRuntimeModel(LoadedModel):
+    """A model with its inputs as the file declares them."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        self._session = open_session(str(path), session_options(threads))
+        self.inputs = tuple((each.name, _sizes(each.shape)) for each in self._session.get_inputs())
+
+    def infer(self, feeds: Mapping[str, Array]) -> list[Array]:
+        """See ``LoadedModel``."""
+        return [np.asarray(output) for output in run_session(self._session, dict(feeds))]
+
+
+def _sizes(shape: Sequence[int | str | None]) -> tuple[int | None, ...]:
+    return tuple(size if isinstance(size, int) else None for size in shape)
 
 
 class OnnxRuntimeSession(ClockedSession):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from devices.loaded_model import Array, LoadedModel
 from devices.model_inputs import ModelInput, random_inputs
 from devices.onnxruntime_session import consume, one_line
 from devices.session import ClockedSession, OperatorProfile, Runtime, SessionError
@@ -63,6 +67,27 @@ class OpenVino(Runtime):
     def open(self, path: Path, inputs: tuple[ModelInput, ...]) -> OpenVinoSession:
         """Compiles a model."""
         return OpenVinoSession(path, inputs, self._threads)
+
+    def load(self, path: Path) -> OpenVinoModel:
+        """See ``Runtime``."""
+        return OpenVinoModel(path, self._threads)
+
+
+class OpenVinoModel(LoadedModel):
+    """A compiled model with its inputs as the file declares them."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        compiled = compile_model(str(path), {}, settings(threads))
+        self._request = compiled.create_infer_request()
+        self.inputs = tuple((each.get_any_name(), _sizes(each)) for each in compiled.inputs)
+
+    def infer(self, feeds: Mapping[str, Array]) -> list[Array]:
+        """See ``LoadedModel``."""
+        return [np.array(output) for output in infer(self._request, dict(feeds))]
+
+
+def _sizes(port: openvino.ConstOutput) -> tuple[int | None, ...]:
+    return tuple(None if size.is_dynamic else size.get_length() for size in port.get_partial_shape())
 
 
 class OpenVinoSession(ClockedSession):

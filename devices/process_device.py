@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from devices.device import Candidate, Device
 from devices.device_info import DeviceInfo
 from devices.errors import DeviceUnavailableError
+from devices.feeding import refused
+from devices.inference_process import InferenceProcess
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.messages import profile_from_json, timing_from_json
+from devices.model_file import check_model
 from devices.model_inputs import model_inputs
 from devices.noise import measure_noise_floor
 from devices.prepared import PreparedCandidate, prepare
 from devices.protocol import Protocol
 from devices.reference_net import build_reference_net, reference_net_path
 from devices.result import measurement_of
-from devices.session import OperatorProfile
+from devices.session import OperatorProfile, SessionError
 from devices.timing import Timing
 from devices.worker_client import WorkerClient, WorkerFailedError
 
@@ -38,6 +45,7 @@ class ProcessDevice(Device):
 
     def __init__(self, threads: int = 1) -> None:
         self.threads = threads
+        self._inference: InferenceProcess | None = None
 
     @abstractmethod
     def info(self) -> DeviceInfo:
@@ -73,6 +81,20 @@ class ProcessDevice(Device):
             return self.measure(twins, nominal_reference_ms=nominal_reference_ms, protocol=settings, seed=group_seed)
 
         return measure_noise_floor(measure, candidate, protocol, seed)
+
+    def infer(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
+        """See ``Device``; in a worker process, where the last model stays loaded."""
+        self.require_available()
+        if self._inference is None:
+            self._inference = InferenceProcess(self.runtime, self.threads)
+        try:
+            if not self._inference.holds(path):
+                check_model(path)
+                self._inference.load(path)
+            return self._inference.infer(inputs)
+        except SessionError as error:
+            self._inference = None  # a process that crashed serves no more
+            raise refused(path, error) from error
 
     def _reference_ms(self, protocol: Protocol) -> float:
         with WorkerClient(self.runtime, self.threads, protocol.timeout_s) as worker:

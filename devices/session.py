@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
+from devices.loaded_model import LoadedModel
 from devices.measurement import OperatorTime
 from devices.model_inputs import ModelInput
 from devices.run_queue import RunQueue
@@ -64,6 +65,14 @@ class Runtime(ABC):
     @abstractmethod
     def open(self, path: Path, inputs: tuple[ModelInput, ...]) -> Session:
         """Loads a model.
+
+        Raises:
+            SessionError: the runtime refuses the model.
+        """
+
+    @abstractmethod
+    def load(self, path: Path) -> LoadedModel:
+        """Loads a model to be used; dynamic dimensions stay dynamic.
 
         Raises:
             SessionError: the runtime refuses the model.

@@ -104,6 +104,7 @@ class SimulatedDevice(Device):
         self._noise = noise
         self._drift = drift
         self._seed = seed
+        self._real = CpuDevice()
         given = {"noise": noise, "drift": drift, "seed": seed}
         settings = ",".join(f"{key}={value:g}" for key, value in given.items() if value)
         self.name = f"simulated:{settings}" if settings else "simulated"
@@ -143,7 +144,7 @@ class SimulatedDevice(Device):
 
     def infer(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
         """See ``Device``; results are those of ONNX Runtime."""
-        return CpuDevice().infer(path, inputs)
+        return self._real.infer(path, inputs)
 
     def _clock(self, process: int, seed: int) -> SimulatedClock:
         return SimulatedClock(self._drift, self._noise, np.random.default_rng([self._seed, process, seed]))

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from devices.array_files import read_arrays, write_arrays
+from devices.loaded_model import LoadedModel
 from devices.messages import Message, decode, encode, input_from_json, profile_to_json, timing_to_json
 from devices.protocol import Protocol
 from devices.session import OperatorProfile, Runtime, Session, SessionError
@@ -58,6 +60,7 @@ class Worker:
         self._requests = requests
         self._answers = answers
         self._ledger = ledger
+        self._loaded: LoadedModel | None = None
 
     def serve(self) -> None:
         """Answers requests forever; the process ends when the reader meets the end of the pipe."""
@@ -69,6 +72,8 @@ class Worker:
             gc.disable()
             if request["command"] == "measure":
                 self._measure(request, protocol)
+            elif request["command"] in ("load", "infer"):
+                self._use(request)
             else:
                 self._answer({"event": "reference", "ms": time_alone(self._reference(request), protocol)})
             gc.enable()
@@ -118,6 +123,25 @@ class Worker:
             return session.profile(runs)
         except SessionError as error:
             return OperatorProfile(f"failed: {error}")
+
+    def _use(self, request: Message) -> None:
+        self._ledger.step(0)
+        try:
+            self._answer(self._load(request) if request["command"] == "load" else self._infer(request))
+        except SessionError as error:
+            self._answer({"event": "failed", "candidate": 0, "reason": str(error)})
+
+    def _load(self, request: Message) -> Message:
+        self._loaded = None
+        self._loaded = self._runtime.load(Path(request["path"]))
+        return {"event": "loaded", "inputs": self._loaded.inputs}
+
+    def _infer(self, request: Message) -> Message:
+        if self._loaded is None:
+            raise SessionError("no model is loaded")
+        feeds = dict(zip(request["names"], read_arrays(Path(request["feeds"])), strict=True))
+        write_arrays(Path(request["outputs"]), self._loaded.infer(feeds))
+        return {"event": "inferred"}
 
     def _answer(self, message: Message) -> None:
         content = memoryview(encode(message))

@@ -6,8 +6,12 @@ import ctypes
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
+from devices.loaded_model import Array, LoadedModel
 from devices.measurement import OperatorTime
 from devices.model_inputs import ModelInput
 from devices.session import ClockedSession, OperatorProfile, Runtime, SessionError
@@ -26,6 +30,25 @@ class MisbehavingRuntime(Runtime):
         if path.stem == "hang-on-load":
             time.sleep(1000)
         return MisbehavingSession(path.stem)
+
+    def load(self, path: Path) -> MisbehavingModel:
+        if path.stem == "refused":
+            raise SessionError("no such operator")
+        return MisbehavingModel(path.stem)
+
+
+class MisbehavingModel(LoadedModel):
+    """Misbehaves when it is used."""
+
+    inputs = (("image", (1, None)),)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def infer(self, feeds: Mapping[str, Array]) -> list[Array]:
+        if self._name == "segfault":
+            ctypes.string_at(0)
+        return [2 * np.asarray(feeds["image"], np.float32)]
 
 
 class MisbehavingSession(ClockedSession):
@@ -66,4 +89,7 @@ class BrokenRuntime(Runtime):
         os._exit(3)
 
     def open(self, path: Path, inputs: tuple[ModelInput, ...]) -> MisbehavingSession:
+        raise NotImplementedError
+
+    def load(self, path: Path) -> MisbehavingModel:
         raise NotImplementedError

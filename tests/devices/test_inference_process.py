@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from devices.errors import UserError
+from devices.inference_process import InferenceProcess
+from devices.session import SessionError
+
+RUNTIME = "tests.devices.misbehaving:MisbehavingRuntime"
+FEEDS = {"image": np.arange(6, dtype=np.float32).reshape(1, 6)}
+
+
+@pytest.fixture
+def process() -> Iterator[InferenceProcess]:
+    made = InferenceProcess(RUNTIME, 1)
+    yield made
+    made.close()
+
+
+def test_arrays_go_there_and_back(process: InferenceProcess) -> None:
+    process.load(Path("good.onnx"))
+    (doubled,) = process.infer(FEEDS)
+    np.testing.assert_array_equal(doubled, 2 * FEEDS["image"])
+    assert doubled.dtype == np.float32
+
+
+def test_wrong_shape_is_told_before_anything_runs(process: InferenceProcess) -> None:
+    process.load(Path("good.onnx"))
+    with pytest.raises(UserError, match=r"1x\?"):
+        process.infer({"image": np.zeros((2, 3), np.float32)})
+
+
+def test_refused_model_leaves_the_process_usable(process: InferenceProcess) -> None:
+    with pytest.raises(SessionError, match="no such operator"):
+        process.load(Path("refused.onnx"))
+    with pytest.raises(SessionError, match="no model is loaded"):
+        process.infer({})
+    process.load(Path("good.onnx"))
+    assert len(process.infer(FEEDS)) == 1
+
+
+def test_crash_is_told_and_takes_nothing_with_it(process: InferenceProcess) -> None:
+    process.load(Path("segfault.onnx"))
+    with pytest.raises(SessionError, match="SIGSEGV"):
+        process.infer(FEEDS)
+
+
+def test_holds_a_file_until_it_changes(process: InferenceProcess, tmp_path: Path) -> None:
+    path = tmp_path / "good.onnx"
+    path.touch()
+    assert not process.holds(path)
+    process.load(path)
+    assert process.holds(path)
+    os.utime(path, ns=(1, 1))
+    assert not process.holds(path)
+
+
+def test_process_ends_with_its_object() -> None:
+    process = InferenceProcess(RUNTIME, 1)
+    pid = process._worker.pid
+    os.kill(pid, 0)
+    del process
+    gc.collect()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
