@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from latseg.spaces import open_space
 from latseg.workspace import Workspace
 
 if TYPE_CHECKING:
+    from latency.operators.operator import OperatorGraph
     from search.space import SearchSpace
     from segmentation.architecture import Architecture
 
@@ -79,7 +81,7 @@ def _lines(file: Path | None) -> list[str]:
         raise UserError("--from", seen=f"{file} ({error})", expected=expected, remedy="check the path") from error
 
 
-def _predicted(console: Console, device: str | None, graphs: list) -> list[float | None]:  # type: ignore[type-arg]
+def _predicted(console: Console, device: str | None, graphs: Sequence[OperatorGraph]) -> list[float | None]:
     if device is None:
         return [None] * len(graphs)
     from devices.registry import get_device
