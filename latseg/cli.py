@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -63,11 +64,11 @@ def run(arguments: list[str]) -> int:
     try:
         result = app(_hoisted(arguments), prog_name="latseg", standalone_mode=False)
     except KeyboardInterrupt:
-        return _interrupted()
+        return _interrupted(arguments)
     except Exception as error:
-        return _failed(error)
+        return _interrupted(arguments) if type(error).__name__ == "Abort" else _failed(error)
     if result == INTERRUPTED:  # typer turns Ctrl-C into this exit code without a word
-        return _interrupted()
+        return _interrupted(arguments)
     return result if isinstance(result, int) else 0
 
 
@@ -78,15 +79,13 @@ def _hoisted(arguments: list[str]) -> list[str]:
     return flags + [word for word in arguments[:end] if word not in _FLAGS] + arguments[end:]
 
 
-def _interrupted() -> int:
-    hint = f"; go on with: {_console.resume_hint}" if _console.resume_hint else ""
-    _say_error(f"interrupted: what was done is saved{hint}", INTERRUPTED)
+def _interrupted(arguments: list[str]) -> int:
+    hint = _console.resume_hint or shlex.join(["latseg", *arguments])
+    _say_error(f"interrupted: what was done is saved; go on with: {hint}", INTERRUPTED)
     return INTERRUPTED
 
 
 def _failed(error: Exception) -> int:
-    if type(error).__name__ == "Abort":
-        return _interrupted()
     if isinstance(error, typer.Exit):
         return int(error.exit_code)
     if _console.debug:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ class Console:
     quiet: bool = False
     debug: bool = False
     resume_hint: str = ""
-    """Said after Ctrl-C: the command that goes on where this one stopped."""
+    """Said after Ctrl-C: the command that goes on where this one stopped; empty where that is the same one again."""
     muted: bool = False
     """While one command runs others (``demo``), these print no document of their own."""
     last: Any = None
@@ -45,6 +46,11 @@ class Console:
         rich = RichConsole(width=None if sys.stdout.isatty() else 120, highlight=False)
         for part in drawn if isinstance(drawn, list | tuple) else [drawn]:
             rich.print(part)
+
+    def line(self, *words: str) -> str:
+        """A command line for this workspace, to be pasted into a shell."""
+        chosen = () if self.workspace == DEFAULT_WORKSPACE else ("--workspace", str(self.workspace))
+        return shlex.join(["latseg", *chosen, *words])
 
     def remark(self, text: str) -> None:
         """One line for people, on stderr."""

@@ -31,7 +31,6 @@ def export(
 
     console: Console = context.obj
     chosen = formats or ["onnx", "onnx-dynamic", "onnx-uint8"]
-    console.resume_hint = f"latseg export {run} --winner {winner} " + " ".join(f"--format {name}" for name in chosen)
     with open_session(console, run, "export") as session:
         written = export_winner(
             session,

@@ -28,7 +28,6 @@ def fit(
     target = get_device(device, threads=threads)
     info = target.info()
     workspace = Workspace(console.workspace)
-    console.resume_hint = f"latseg fit --device {device}"
     with workspace.store() as store:
         samples = store.samples(info.fingerprint)
     with console.progress(f"fit {device}") as progress:

@@ -37,7 +37,6 @@ def profile(
     console: Console = context.obj
     target = get_device(device, threads=threads)
     items = campaign_items(_graphs(open_space(space, size), models, seed), operator_limit=operators)
-    console.resume_hint = f"latseg profile --device {device} --models {models} --operators {operators} --seed {seed}"
     with Workspace(console.workspace).store() as store, console.progress(f"profile {device}") as progress:
         result = run_campaign(
             target,

@@ -111,7 +111,7 @@ def go_on(console: Console, run: str) -> dict[str, Any]:
     from latseg.runs import open_session
     from search.launch import launch
 
-    console.resume_hint = f"latseg search --resume {run}"
+    console.resume_hint = console.line("search", "--resume", run)
     workspace = Workspace(console.workspace)
     with open_session(console, run, f"search {run}") as session:
         predictors = {name: workspace.predictor(device) for name, device in session.devices.items()}

@@ -22,7 +22,6 @@ def train(
     from search.winner_training import find_trial, train_winner
 
     console: Console = context.obj
-    console.resume_hint = f"latseg train {run} --winner {winner}" + (f" --epochs {epochs}" if epochs else "")
     with open_session(console, run, "train") as session:
         result = train_winner(session, find_trial(session, winner), epochs=epochs)
         source = session.source

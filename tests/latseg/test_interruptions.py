@@ -1,0 +1,81 @@
+"""Ctrl-C as a person presses it: a real signal to a real process, then the command line that it offers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+DEVICE = "simulated:noise=0.02"
+SEARCH = (
+    *("search", "--device", DEVICE, "--max-latency", "2ms", "--size", "128x128", "--winner-epochs", "40"),
+    *("--data", "synthetic:24", "--data-size", "64x64", "--evaluation-images", "2", "--batch-size", "4"),
+    *("--trials", "12", "--teacher-epochs", "0", "--supernet-steps", "40"),
+)
+
+
+def start(words: tuple[str, ...]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "latseg", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def interrupted(*words: str, at: str) -> str:
+    """Interrupts the command when ``at`` appears in its progress; returns the command line that it offers."""
+    with start(words) as process:
+        assert process.stderr is not None
+        seen = []
+        for line in process.stderr:
+            seen.append(line)
+            if at in line:
+                os.kill(process.pid, signal.SIGINT)
+                break
+        seen += process.stderr.readlines()
+        code = process.wait(timeout=60)
+    assert code == 130, "".join(seen)
+    assert "interrupted: what was done is saved; go on with: " in seen[-1], "".join(seen)
+    assert not any("Traceback" in line for line in seen), "".join(seen)
+    return seen[-1].split("go on with: ")[1].strip()
+
+
+def finished(line: str) -> tuple[Any, str]:
+    """Runs the offered command line to its end; its document and what it said meanwhile."""
+    program, *words = shlex.split(line)
+    assert program == "latseg"
+    with start((*words, "--json")) as process:
+        out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    return json.loads(out), err
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    return "--workspace", str(tmp_path_factory.mktemp("interrupted"))
+
+
+@pytest.mark.slow
+def test_every_long_command_goes_on_where_it_was_interrupted(shared: tuple[str, str]) -> None:
+    profile = ("profile", "--device", DEVICE, "--size", "128x128", "--models", "36", "--operators", "4")
+    campaign, said = finished(interrupted(*shared, *profile, at="8/40"))
+    assert (campaign["models"], campaign["operators"], campaign["left"]) == (36, 4, 0)
+    assert " 1/40" not in said, "what was measured is not measured again"
+
+    fitted, _ = finished(interrupted(*shared, "fit", "--device", DEVICE, at="fit"))
+    assert fitted["test_models"] > 0
+
+    resume = interrupted(*shared, *SEARCH, at="supernet")
+    assert resume.startswith(f"latseg {' '.join(shared)} search --resume ")
+    again = interrupted(*shlex.split(resume)[1:], at=": search ")
+    assert again == resume
+    found, _ = finished(again)
+    assert found["trials"] == 12
+
+    winner = found["winners"][0]["id"]
+    trained, said = finished(interrupted(*shared, "train", found["run"], "--winner", winner, at="best mean IoU"))
+    assert trained["epochs"] == 40
+    assert " 1/" not in said, "training goes on where it stopped"
