@@ -17,8 +17,10 @@ from export.manifest import BundleFile, Manifest
 
 
 def check_certificates(manifest: Manifest) -> Iterator[Check]:
-    """Each certificate against its own raw samples and against the files; a bundle without any proves no latency."""
-    if not manifest.certificates:
+    """Each certificate against its own raw samples and against the files, and each budget that has none."""
+    for refusal in manifest.refusals:
+        yield Check("budget without certificate", False, refusal)
+    if not manifest.certificates and not manifest.refusals:
         yield Check("certificate", False, "the bundle has none: no latency was proved")
     hashes = {file.sha256 for file in manifest.files}
     for certificate in manifest.certificates:

@@ -49,6 +49,7 @@ def write_bundle(
     normalisation: Normalisation,
     quality: Sequence[Quality] = (),
     certificates: Sequence[Certificate] = (),
+    refusals: Sequence[str] = (),
     formats: Sequence[str] = ("onnx",),
     model_path: Path | None = None,
     resize_policy: ResizePolicy = "letterbox",
@@ -73,6 +74,7 @@ def write_bundle(
         normalisation: of the float input.
         quality: scores and the data that they were reached on.
         certificates: each for one of the bundle's model files, found by SHA-256.
+        refusals: budgets that were asked for and not proven, one line each; the bundle says so and does not verify.
         formats: any of ``export.bundle_formats.FORMATS``.
         model_path: the already exported and measured ``model.onnx``, copied byte for byte; exported anew if None.
         resize_policy: how pictures of another size are brought to height x width.
@@ -105,6 +107,7 @@ def write_bundle(
             classes=tuple(classes),
             quality=tuple(quality),
             certificates=tuple(certificates),
+            refusals=tuple(refusals),
             files=tuple(_with_latency(models, certificates)),
             reproduce=reproduce,
             versions=_versions(),

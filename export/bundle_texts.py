@@ -28,9 +28,9 @@ Classes: {", ".join(f"{number} {name}" for number, name in enumerate(manifest.cl
 ## Try it
 
     pip install numpy pillow onnxruntime
-    python segment.py photograph.jpg --out results
+    python segment.py ../photograph.jpg --out ../results
 
-writes `photograph_mask.png` and `photograph_cutout.png`.
+writes `photograph_mask.png` and `photograph_cutout.png` beside this folder (what is added to it fails `latseg verify`).
 
 ## Latency
 
@@ -67,12 +67,16 @@ Pictures of another size are brought to it by **{layout.resize_policy}** ({_poli
 
 
 def _certificates(manifest: Manifest) -> str:
-    if not manifest.certificates:
+    if not manifest.certificates and not manifest.refusals:
         return "Not certified: no latency was measured for these files."
+    refused = [f"- **NOT certified**: {refusal}" for refusal in manifest.refusals]
     return "\n".join(
-        f"- {certificate.statement} Measured {certificate.started_at or 'at an unknown time'}."
-        + (f" This is {certificate.appeal}." if certificate.appeal else "")
-        for certificate in manifest.certificates
+        refused
+        + [
+            f"- {certificate.statement} Measured {certificate.started_at or 'at an unknown time'}."
+            + (f" This is {certificate.appeal}." if certificate.appeal else "")
+            for certificate in manifest.certificates
+        ]
     )
 
 

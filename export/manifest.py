@@ -101,9 +101,11 @@ class Manifest(_Record):
     """Names by class number; the first one is the background."""
     quality: tuple[Quality, ...]
     certificates: tuple[Certificate, ...]
+    refusals: tuple[str, ...] = ()
+    """Budgets that were asked for and not proven, one line each: the bundle does not hold while there is one."""
     files: Annotated[tuple[BundleFile, ...], Field(min_length=1)]
     reproduce: str
-    """Command that makes this bundle again."""
+    """Commands that make this bundle again; RUN stands for the run that the search then prints."""
     versions: dict[str, str]
 
     def file(self, file_format: str) -> BundleFile:

@@ -95,9 +95,10 @@ class Segmenter:
         return SegmentOutput(image_path, mask, cutout, height, width, float(np.mean(result.labels > 0)))
 
     def _names(self, image_path: Path, out_dir: Path) -> tuple[Path, Path]:
-        stem = image_path.stem
-        if out_dir / f"{stem}_mask.png" in self._written:
-            stem = image_path.name.replace(".", "_")
+        stem, number = image_path.stem, 1
+        while out_dir / f"{stem}_mask.png" in self._written:
+            number += 1
+            stem = f"{image_path.stem}_{number}"
         mask, cutout = out_dir / f"{stem}_mask.png", out_dir / f"{stem}_cutout.png"
         self._written.add(mask)
         return mask, cutout

@@ -31,7 +31,8 @@ def swapped_folder(folder: Path, *, marker: str) -> Iterator[Path]:
         yield fresh
         _swap(fresh, folder, aside=staging / "old")
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        if folder.exists() or not (staging / "old").exists():
+            shutil.rmtree(staging, ignore_errors=True)
 
 
 def _check_replaceable(folder: Path, marker: str) -> None:
@@ -48,11 +49,11 @@ def _check_replaceable(folder: Path, marker: str) -> None:
 
 
 def _swap(fresh: Path, folder: Path, *, aside: Path) -> None:
-    if folder.exists():
-        folder.rename(aside)
     try:
+        if folder.exists():
+            folder.rename(aside)
         fresh.rename(folder)
-    except OSError:
-        if aside.exists():
+    except BaseException:  # Ctrl-C, too, must not leave the place empty
+        if aside.exists() and not folder.exists():
             aside.rename(folder)
         raise

@@ -49,8 +49,7 @@ class Console:
 
     def line(self, *words: str) -> str:
         """A command line for this workspace, to be pasted into a shell."""
-        chosen = () if self.workspace == DEFAULT_WORKSPACE else ("--workspace", str(self.workspace))
-        return shlex.join(["latseg", *chosen, *words])
+        return command_line(self.workspace, *words)
 
     def remark(self, text: str) -> None:
         """One line for people, on stderr."""
@@ -65,6 +64,12 @@ class Console:
             yield progress
         finally:
             progress.close()
+
+
+def command_line(workspace: Path, *words: str) -> str:
+    """A ``latseg`` command for a workspace, to be pasted into a shell."""
+    chosen = () if workspace == DEFAULT_WORKSPACE else ("--workspace", str(workspace))
+    return shlex.join(["latseg", *chosen, *words])
 
 
 class Progress:

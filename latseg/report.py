@@ -12,6 +12,7 @@ from export.manifest import read_manifest
 from latency.bounded import BoundedPredictor
 from latency.fit_summary import FitSummary, read_summary
 from latency.kernel_times import join
+from latseg.console import command_line
 from latseg.example_masks import example_strip
 from latseg.operator_table import describe
 from latseg.report_figures import (
@@ -57,7 +58,7 @@ def write_report(session: Session, workspace: Workspace, *, photographs: bool = 
     for target in session.config.targets:
         sections += _predictor_sections(session, workspace, target, winners[:1])
     sections += _example_section(session, winners[:1], photographs=photographs)
-    sections.append(_reproduction_section(session.config, winners))
+    sections.append(_reproduction_section(session.config, workspace, winners))
     html = page(
         f"latseg run {session.config.run}",
         _lead(session.config, winners) + _after_training(session, winners[:1]),
@@ -84,13 +85,15 @@ def _lead(config: RunConfig, winners: Sequence[Trial]) -> str:
 
 
 def _after_training(session: Session, winners: Sequence[Trial]) -> str:
-    """What the winner's bundle says of its quality after full training."""
+    """What the winner's bundle says of its quality after full training, and of budgets that it does not prove."""
     for winner in winners:
         bundle = session.folder.bundle(winner.id)
         if bundle.is_dir():
-            scores = {quality.metric: quality for quality in read_manifest(bundle).quality}
-            found = scores.get("mean_iou")
-            return f" After full training: {100 * found.value:.1f} % ({found.data})." if found else ""
+            manifest = read_manifest(bundle)
+            found = {quality.metric: quality for quality in manifest.quality}.get("mean_iou")
+            trained = f" After full training: {100 * found.value:.1f} % ({found.data})." if found else ""
+            refused = "; ".join(manifest.refusals)
+            return trained + (f" The file that was delivered is NOT certified: {refused}." if refused else "")
     return ""
 
 
@@ -213,10 +216,12 @@ def _example_section(session: Session, winners: Sequence[Trial], *, photographs:
     return [Section("Example masks", lead, body)]
 
 
-def _reproduction_section(config: RunConfig, winners: Sequence[Trial]) -> Section:
+def _reproduction_section(config: RunConfig, workspace: Workspace, winners: Sequence[Trial]) -> Section:
     lines = [config.command]
     for winner in winners[:1]:
-        lines += [f"latseg train {config.run} --winner {winner.id}", f"latseg export {config.run} --winner {winner.id}"]
+        lines += [
+            command_line(workspace.root, command, config.run, "--winner", winner.id) for command in ("train", "export")
+        ]
     return Section("Commands", "What made this run, and what goes on from it.", commands(lines))
 
 

@@ -16,6 +16,7 @@ from search.session import Session
 from search.settings import SearchSettings
 from search.strategies import make_strategy
 from search.supernet_evaluator import SupernetEvaluation, SupernetEvaluator
+from search.trial import REJECTED
 from search.trials import TrialStore
 from search.winners import FeedBack
 from segmentation.architecture import Architecture
@@ -45,6 +46,7 @@ def launch(session: Session, predictors: Mapping[str, BoundedPredictor]) -> Sear
         session.folder, session.space, evaluator.network, session.devices, session.store, seed=config.seed
     )
     with TrialStore(session.folder.trials) as trials:
+        budgets = _with_earlier_rejections(session, budgets, trials)
         return run_search(
             session.space,
             budgets,
@@ -97,15 +99,31 @@ def _feed_back(session: Session, budgets: Budgets) -> FeedBack:
         architecture: Architecture, measurements: Mapping[str, Measurement | FailedMeasurement]
     ) -> Budgets | None:
         nonlocal current
-        graph = session.space.lower(architecture, classes=len(session.config.classes))
-        latencies = []
-        for budget in current.latencies:
-            found, predictor = measurements.get(budget.device), budget.predictor
-            if isinstance(found, Measurement) and isinstance(predictor, BoundedPredictor):
-                ratio = found.latency_ms / predictor.predict([graph])[0].latency_ms
-                budget = replace(budget, predictor=predictor.recalibrated([ratio]))  # noqa: PLW2901
-            latencies.append(budget)
-        current = replace(current, latencies=tuple(latencies))
+        found = {name: m.latency_ms for name, m in measurements.items() if isinstance(m, Measurement)}
+        current = _widened(session, current, architecture, found)
         return current
 
     return feed_back
+
+
+def _with_earlier_rejections(session: Session, budgets: Budgets, trials: TrialStore) -> Budgets:
+    """The budgets as they were when the search was interrupted: what its rejected winners taught is taught again."""
+    known = {trial.id: trial for trial in trials.trials()}
+    for trial in (known[identity] for identity in trials.measured()):
+        if trial.status == REJECTED:
+            budgets = _widened(session, budgets, trial.architecture, trial.measured_ms)
+    return budgets
+
+
+def _widened(
+    session: Session, budgets: Budgets, architecture: Architecture, measured_ms: Mapping[str, float]
+) -> Budgets:
+    graph = session.space.lower(architecture, classes=len(session.config.classes))
+    latencies = []
+    for budget in budgets.latencies:
+        found, predictor = measured_ms.get(budget.device), budget.predictor
+        if found is not None and isinstance(predictor, BoundedPredictor):
+            ratio = found / predictor.predict([graph])[0].latency_ms
+            budget = replace(budget, predictor=predictor.recalibrated([ratio]))  # noqa: PLW2901
+        latencies.append(budget)
+    return replace(budgets, latencies=tuple(latencies))

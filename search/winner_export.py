@@ -56,6 +56,8 @@ def export_winner(session: Session, trial: Trial, *, formats: Sequence[str], com
     scores = evaluate(network, session.source.validation, (height, width))
     data = f"{session.source.name}, {scores.images} validation images"
     qualities = {"mean_iou": scores.mean_iou, "mean_f1": scores.mean_f1, "pixel_accuracy": scores.pixel_accuracy}
+    pairs = zip(session.config.targets, judged, strict=True)
+    refusals = tuple(f"{target.device}: {found.reason}" for target, found in pairs if isinstance(found, Refusal))
     bundle = session.folder.bundle(trial.id)
     bundle.parent.mkdir(parents=True, exist_ok=True)
     manifest = write_bundle(
@@ -69,6 +71,7 @@ def export_winner(session: Session, trial: Trial, *, formats: Sequence[str], com
         normalisation=Normalisation(mean=MEAN, std=STD),
         quality=[Quality(metric=name, value=value, data=data) for name, value in qualities.items()],
         certificates=[found for found in judged if isinstance(found, Certificate)],
+        refusals=refusals,
         formats=formats,
         model_path=model,
         resize_policy="resize",
@@ -76,8 +79,6 @@ def export_winner(session: Session, trial: Trial, *, formats: Sequence[str], com
         reproduce=command,
         seed=session.config.seed,
     )
-    pairs = zip(session.config.targets, judged, strict=True)
-    refusals = tuple(f"{target.device}: {found.reason}" for target, found in pairs if isinstance(found, Refusal))
     return ExportedWinner(bundle, manifest, refusals)
 
 
@@ -85,20 +86,23 @@ def trained_network(session: Session, trial: Trial) -> nn.Module:
     """The winner's net with the weights of its full training, in evaluation mode.
 
     Raises:
-        UserError: it was not trained yet.
+        UserError: it was not trained yet, or not to the end.
         DataError: the checkpoint is damaged.
     """
     checkpoint = checkpoint_of(session, trial)
     if not checkpoint.exists():
-        raise UserError(
-            f"winner {trial.id}",
-            seen="no full training",
-            expected="trained weights",
-            remedy=f"run `latseg train {session.config.run} --winner {trial.id}`",
-        )
+        raise _untrained(session, trial, "no full training")
     network = Network(session.space.plan(trial.architecture, classes=len(session.config.classes)))
-    load_weights(network, checkpoint)
+    document = load_weights(network, checkpoint)
+    epochs, wanted = len(document["history"]), document["settings"]["epochs"]
+    if epochs < wanted:
+        raise _untrained(session, trial, f"{epochs} of {wanted} epochs of training")
     return network.eval()
+
+
+def _untrained(session: Session, trial: Trial, seen: str) -> UserError:
+    remedy = f"run `latseg train {session.config.run} --winner {trial.id}`, which goes on where it stopped"
+    return UserError(f"winner {trial.id}", seen=seen, expected="trained weights", remedy=remedy)
 
 
 def _judge(session: Session, target: Target, candidate: Candidate) -> Certificate | Refusal:

@@ -65,6 +65,9 @@ def demo(
     limits = {"max_latency": [budget], "max_params": PARAMETERS, "size": [SIZE]}
     feasible = steps.run("feasibility", feasibility, **limits, seed=seed)
     found = steps.run("search", search, **limits, **EFFORT, seed=seed)
+    if not found["winners"]:
+        console.emit(found, lambda: f"No certified net: {found['message']}.")
+        raise typer.Exit(4)
     winner = found["winners"][0]
     trained = steps.run("train", train, found["run"], winner["id"])
     exported = steps.run("export", export, found["run"], winner["id"])
@@ -87,11 +90,15 @@ class _Steps:
 
     def run(self, name: str, command: Callable[..., None], *arguments: Any, **options: Any) -> dict[str, Any]:
         """Runs one command as its command line would, and returns its document."""
-        self.outer.remark(f"[{self.seconds():4.0f} s] $ {_line(self.inner.workspace, name, arguments, options)}")
+        line = _line(self.inner.workspace, name, arguments, options)
+        self.outer.remark(f"[{self.seconds():4.0f} s] $ {line}")
+        self.inner.resume_hint = line
         try:
             command(cast("typer.Context", SimpleNamespace(obj=self.inner)), *arguments, **options)
         except typer.Exit as stop:
             self.outer.remark(f"{name} ended with exit code {stop.exit_code}")
+        finally:
+            self.outer.resume_hint = self.inner.resume_hint
         return cast("dict[str, Any]", self.inner.last)
 
     def seconds(self) -> float:

@@ -36,7 +36,7 @@ def export(
             session,
             find_trial(session, winner),
             formats=chosen,
-            command=_reproduction(session.config.command, run, winner),
+            command=_reproduction(console, session.config.command, winner),
         )
     document = _document(written)
     columns = ("format", "path", "parity_max_abs", "parity_mask_iou", "measured_ms")
@@ -54,8 +54,9 @@ def export(
         raise typer.Exit(VERIFICATION_FAILED)
 
 
-def _reproduction(search: str, run: str, winner: str) -> str:
-    return f"{search} && latseg train {run} --winner {winner} && latseg export {run} --winner {winner}"
+def _reproduction(console: Console, search: str, winner: str) -> str:
+    lines = [console.line(command, "RUN", "--winner", winner) for command in ("train", "export")]
+    return " && ".join([search, *lines])
 
 
 def _document(written: ExportedWinner) -> dict[str, Any]:

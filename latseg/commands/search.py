@@ -10,6 +10,7 @@ import typer
 
 from devices.errors import UserError
 from latseg.budget_options import open_budgets, open_targets, parse_limits
+from latseg.commands.verify import VERIFICATION_FAILED
 from latseg.console import Console, table
 from latseg.options import (
     DevicesOption,
@@ -63,6 +64,7 @@ def search(
     console: Console = context.obj
     workspace = Workspace(console.workspace)
     if resume is not None:
+        _refuse_changes(context)
         go_on(console, resume)
         return
     limits = parse_limits(device, max_latency, max_params)
@@ -107,7 +109,7 @@ def search(
 
 
 def go_on(console: Console, run: str) -> dict[str, Any]:
-    """Starts the run's search or goes on with it, and prints what it found."""
+    """Starts the run's search or goes on with it, and prints what it found; exit code 4 where nothing won."""
     from latseg.runs import open_session
     from search.launch import launch
 
@@ -117,8 +119,25 @@ def go_on(console: Console, run: str) -> dict[str, Any]:
         predictors = {name: workspace.predictor(device) for name, device in session.devices.items()}
         result = launch(session, predictors)
     document = _document(run, result)
-    console.emit(document, lambda: _drawn(run, result))
+    console.emit(document, lambda: _drawn(console, run, result))
+    if not result.winners:
+        raise typer.Exit(VERIFICATION_FAILED)
     return document
+
+
+def _refuse_changes(context: typer.Context) -> None:
+    """A run goes on as it began; options that would be ignored are not taken."""
+    given = [
+        name
+        for name in context.params
+        if name != "resume" and getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    ]
+    if given:
+        option = f"--{given[0].replace('_', '-')}"
+        raise UserError(
+            f"{option} with --resume", seen="both", expected="--resume RUN alone: a run goes on as it began",
+            remedy=f"leave {option} out, or start a new run",
+        )  # fmt: skip
 
 
 def _source(data: str, count: int | None, size: tuple[int, int], resize_masks: bool, seed: int) -> Any:
@@ -165,7 +184,7 @@ def _winner(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _drawn(run: str, result: SearchResult) -> list[Any]:
+def _drawn(console: Console, run: str, result: SearchResult) -> list[Any]:
     rows = [
         (
             trial.id,
@@ -183,5 +202,5 @@ def _drawn(run: str, result: SearchResult) -> list[Any]:
     lines.append(f"{len(result.trials)} nets evaluated; candidates rejected untrained, by constraint: {rejected}.")
     lines.append(result.message[0].upper() + result.message[1:] + ".")
     if result.winners:
-        lines.append(f"Go on with: latseg train {run} --winner {result.winners[0].id}")
+        lines.append("Go on with: " + console.line("train", run, "--winner", result.winners[0].id))
     return lines

@@ -86,7 +86,7 @@ def test_pictures_of_one_name_do_not_overwrite_each_other(bundle: Path, tmp_path
     segmenter = Segmenter(bundle)
     paths = [picture(tmp_path / "in", name=name) for name in ("a.png", "a.jpg")]
     masks = {segmenter.segment_file(path, tmp_path / "out").mask.name for path in paths}
-    assert masks == {"a_mask.png", "a_jpg_mask.png"}
+    assert masks == {"a_mask.png", "a_2_mask.png"}
 
 
 @pytest.mark.parametrize("content", [None, b"not a picture"])

@@ -135,6 +135,13 @@ def test_bundle_without_certificate_proves_no_latency(make_bundle: Make, tmp_pat
     assert [check.name for check in failures(verify(tmp_path / "bundle"))] == ["certificate"]
 
 
+def test_a_budget_that_was_refused_fails_beside_one_that_holds(make_bundle: Make, tmp_path: Path) -> None:
+    make_bundle(refusals=["openvino: 2.100 ms measured is above the budget of 2 ms"])
+    failed = {check.name: check.detail for check in failures(verify(tmp_path / "bundle"))}
+    assert failed == {"budget without certificate": "openvino: 2.100 ms measured is above the budget of 2 ms"}
+    assert "**NOT certified**: openvino" in (tmp_path / "bundle" / "README.md").read_text()
+
+
 def test_budget_decides(bundle: Path) -> None:
     assert failures(verify(bundle, RuntimeDevice(latency_ms=4.999))) == []
     (failed,) = failures(verify(bundle, RuntimeDevice(latency_ms=5.001)))

@@ -133,6 +133,8 @@ def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
     assert not any(winner["certified"] for winner in found["winners"])
     again = document(capsys, *shared, "search", "--resume", found["run"])
     assert [w["id"] for w in again["winners"]] == [w["id"] for w in found["winners"]]
+    err = _one_line(capsys, 2, *shared, "search", "--resume", found["run"], "--max-params", "0.2M")
+    assert "--max-params with --resume" in err
     winner = found["winners"][0]["id"]
     trained = document(capsys, *shared, "train", found["run"], "--winner", winner)
     assert {"quality", "epochs", "checkpoint"} <= set(trained)

@@ -76,6 +76,11 @@ def test_every_long_command_goes_on_where_it_was_interrupted(shared: tuple[str, 
     assert found["trials"] == 12
 
     winner = found["winners"][0]["id"]
-    trained, said = finished(interrupted(*shared, "train", found["run"], "--winner", winner, at="best mean IoU"))
+    resume = interrupted(*shared, "train", found["run"], "--winner", winner, at="best mean IoU")
+    with start((*shared, "export", found["run"], "--winner", winner)) as process:
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "of 40 epochs of training" in said, "weights that were not trained to the end are not exported"
+    trained, said = finished(resume)
     assert trained["epochs"] == 40
     assert " 1/" not in said, "training goes on where it stopped"
