@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from statistics import median
 
 from devices.device import Candidate
 from devices.errors import DeviceUnavailableError
@@ -18,7 +19,9 @@ Measure = Callable[[Sequence[Candidate], Protocol, int], Iterator[Measurement | 
 
 
 def measure_noise_floor(measure: Measure, candidate: Candidate, protocol: Protocol, seed: int) -> NoiseFloor:
-    """Coefficient of variation over all labels of all groups, of normalised latencies and of raw medians.
+    """Coefficient of variation over all labels of all groups, of normalised latencies and of plain ones.
+
+    Plain are those that the protocol gives where it does not normalise: medians over blocks, waiting left out.
 
     Raises:
         DeviceUnavailableError: the candidate cannot be measured.
@@ -32,5 +35,5 @@ def measure_noise_floor(measure: Measure, candidate: Candidate, protocol: Protoc
                 remedy = "measure another model for the noise floor"
                 raise DeviceUnavailableError("A/A check", seen=result.reason, expected="a measurement", remedy=remedy)
             normalised.append(result.latency_ms)
-            raw.append(result.raw_median_ms)
+            raw.append(median(block.candidate_ms for block in result.blocks))
     return NoiseFloor(spread_percent(normalised), spread_percent(raw), GROUPS)

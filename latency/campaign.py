@@ -75,8 +75,9 @@ def run_campaign(
 ) -> CampaignResult:
     """Measures the items that the store does not hold for this device, in their order, each stored at once.
 
-    Items that failed before are left out unless ``retry_failed``. After ``minutes`` the item in flight is given up.
-    Interrupting it (Ctrl-C, kill) loses no more than the item in flight; calling it again goes on.
+    Items that failed before are left out unless ``retry_failed``. After ``minutes`` no further group is begun.
+    A group is timed interleaved, so its results come together: Ctrl-C or kill loses no more than the group in flight;
+    calling it again goes on.
 
     Raises:
         DeviceUnavailableError: the device cannot be used here.
@@ -140,8 +141,6 @@ class _Campaign:
             try:
                 for result in results:
                     self._keep(by_label[result.label], result)
-                    if self.expired():
-                        break
             finally:
                 # Ends the worker of a generator that was not run to its end.
                 getattr(results, "close", lambda: None)()

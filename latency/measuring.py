@@ -21,8 +21,9 @@ def reference_ms(device: Device, store: MeasurementStore) -> float:
     info = device.info()
     known = store.nominal_reference_ms(info)
     if known is None:
-        known = device.nominal_reference_ms()
-        store.remember_reference(info, known)
+        store.remember_reference(info, device.nominal_reference_ms())
+        known = store.nominal_reference_ms(info)  # that of another process, where it was first
+        assert known is not None
     return known
 
 

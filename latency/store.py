@@ -111,8 +111,11 @@ class MeasurementStore:
             )
 
     def nominal_reference_ms(self, info: DeviceInfo) -> float | None:
-        """The latest nominal time of the reference net on this device."""
-        query = "SELECT nominal_ms FROM reference_times WHERE fingerprint = ? ORDER BY id DESC LIMIT 1"
+        """The nominal time of the reference net on this device.
+
+        The first one that was stored, so that all measurements of a store are on one scale, whoever took them.
+        """
+        query = "SELECT nominal_ms FROM reference_times WHERE fingerprint = ? ORDER BY id LIMIT 1"
         rows = list(self._select(query, info.fingerprint))
         return float(rows[0][0]) if rows else None
 
