@@ -173,15 +173,21 @@ class MeasurementStore:
             ]
 
     def samples(self, fingerprint: str, *, sources: Collection[str] | None = None) -> list[LatencySample]:
-        """What predictors learn from: one sample for each model, in the order in which they were first measured.
+        """What predictors learn from: one sample for each operator graph, in the order of its first measurement.
 
-        A model is a label with a graph (two files may have one name). Where it was measured several times its latency
-        is the median of them, and the operator times of the latest are scaled to it.
+        Files with the same graph are one sample whatever their names, so that none is both learned from and tested on;
+        different graphs of one name get labels of their own. Where a graph was measured several times its latency is
+        the median of them, and the operator times of the latest are scaled to it.
         """
-        by_model: defaultdict[tuple[str, str], list[StoredMeasurement]] = defaultdict(list)
+        by_graph: defaultdict[str, list[StoredMeasurement]] = defaultdict(list)
         for stored in self.measurements(fingerprint, sources=sources):
-            by_model[stored.measurement.label, graph_digest(stored.graph)].append(stored)
-        return [_sample(label, stored) for (label, _), stored in by_model.items()]
+            by_graph[graph_digest(stored.graph)].append(stored)
+        samples: dict[str, LatencySample] = {}
+        for digest, measured in by_graph.items():
+            name = measured[0].measurement.label
+            label = f"{name} ({digest[:8]})" if name in samples else name
+            samples[label] = _sample(label, measured)
+        return list(samples.values())
 
     def _add_device(self, info: DeviceInfo) -> None:
         self._connection.execute(

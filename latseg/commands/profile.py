@@ -28,6 +28,7 @@ def profile(
     models: Annotated[int, typer.Option("--models", min=1, help="Nets of the space to measure.")] = 150,
     operators: Annotated[int, typer.Option("--operators", min=0, help="Single-operator models to measure.")] = 100,
     minutes: Annotated[float | None, typer.Option("--minutes", min=0.0, help="Stop after this time.")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Measure again what failed before.")] = False,
     seed: SeedOption = 0,
 ) -> None:
     """Measure nets of the space and single operators; go on where the last campaign stopped."""
@@ -45,6 +46,7 @@ def profile(
             protocol=Protocol(),
             minutes=minutes,
             seed=seed,
+            retry_failed=retry_failed,
             on_progress=lambda p: progress.update(p.done, p.done + p.left, _remark(p)),
         )
     info, noise = target.info(), result.noise_floor
