@@ -114,7 +114,7 @@ def _unwritable(path: Path, detail: str) -> UserError:
         f"measurement store {path}",
         seen=detail,
         expected="a folder that can be written (SQLite keeps a log beside the file)",
-        remedy="change its permissions, or copy the store to a workspace of your own",
+        remedy="free space on the disk, change its permissions, or copy the store to a workspace of your own",
     )
 
 
