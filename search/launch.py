@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import torch
 
-from devices.measurement import FailedMeasurement, Measurement
 from latency.bounded import BoundedPredictor
 from search.budgets import Budgets, LatencyBudget, ParameterBudget
 from search.finalists import Finalists
+from search.rejection_feedback import RejectionFeedback
 from search.runner import SearchResult, run_search
 from search.session import Session
 from search.settings import SearchSettings
 from search.strategies import make_strategy
 from search.supernet_evaluator import SupernetEvaluation, SupernetEvaluator
-from search.trial import REJECTED
 from search.trials import TrialStore
-from search.winners import FeedBack
-from segmentation.architecture import Architecture
 from segmentation.supernet_training import SupernetSettings
 
 
@@ -46,7 +42,8 @@ def launch(session: Session, predictors: Mapping[str, BoundedPredictor]) -> Sear
         session.folder, session.space, evaluator.network, session.devices, session.store, seed=config.seed
     )
     with TrialStore(session.folder.trials) as trials:
-        budgets = _with_earlier_rejections(session, budgets, trials)
+        feed_back = RejectionFeedback(session.space, len(config.classes), budgets)
+        budgets = feed_back.replay(trials)
         return run_search(
             session.space,
             budgets,
@@ -56,7 +53,7 @@ def launch(session: Session, predictors: Mapping[str, BoundedPredictor]) -> Sear
             settings,
             measure=finalists.measure,
             certify=finalists.holds,
-            feed_back=_feed_back(session, budgets),
+            feed_back=feed_back,
             on_progress=session.on_progress,
         )
 
@@ -89,41 +86,3 @@ def _evaluator(session: Session) -> SupernetEvaluator:
         teacher=lambda: session.teacher,
         checkpoint=session.folder.supernet,
     )
-
-
-def _feed_back(session: Session, budgets: Budgets) -> FeedBack:
-    """Widens the bound of a device by what its rejected winners took beyond their prediction."""
-    current = budgets
-
-    def feed_back(
-        architecture: Architecture, measurements: Mapping[str, Measurement | FailedMeasurement]
-    ) -> Budgets | None:
-        nonlocal current
-        found = {name: m.latency_ms for name, m in measurements.items() if isinstance(m, Measurement)}
-        current = _widened(session, current, architecture, found)
-        return current
-
-    return feed_back
-
-
-def _with_earlier_rejections(session: Session, budgets: Budgets, trials: TrialStore) -> Budgets:
-    """The budgets as they were when the search was interrupted: what its rejected winners taught is taught again."""
-    known = {trial.id: trial for trial in trials.trials()}
-    for trial in (known[identity] for identity in trials.measured()):
-        if trial.status == REJECTED:
-            budgets = _widened(session, budgets, trial.architecture, trial.measured_ms)
-    return budgets
-
-
-def _widened(
-    session: Session, budgets: Budgets, architecture: Architecture, measured_ms: Mapping[str, float]
-) -> Budgets:
-    graph = session.space.lower(architecture, classes=len(session.config.classes))
-    latencies = []
-    for budget in budgets.latencies:
-        found, predictor = measured_ms.get(budget.device), budget.predictor
-        if found is not None and isinstance(predictor, BoundedPredictor):
-            ratio = found / predictor.predict([graph])[0].latency_ms
-            budget = replace(budget, predictor=predictor.recalibrated([ratio]))  # noqa: PLW2901
-        latencies.append(budget)
-    return replace(budgets, latencies=tuple(latencies))
