@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field
 class DeviceInfo:
     """Identity and state of a device.
 
-    ``fingerprint`` covers what decides latency (hardware, runtime and version, threads, precision) and leaves out what
-    only describes the moment (clock, load).
+    ``fingerprint`` covers what decides latency (hardware, runtime and version, threads, precision) and how it is taken
+    (version of the protocol), and leaves out what only describes the moment (clock, load).
     """
 
     name: str
@@ -22,6 +22,8 @@ class DeviceInfo:
     threads: int
     precision: str
     simulated: bool = False
+    protocol_version: int = 1
+    """``devices.protocol.PROTOCOL_VERSION``; latencies of different versions are not comparable."""
     clock_mhz: float | None = field(default=None, compare=False)
     load_average: float | None = field(default=None, compare=False)
 
@@ -29,6 +31,7 @@ class DeviceInfo:
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits of SHA-256 over the identity fields."""
         identity = [self.name, self.hardware, self.runtime, self.runtime_version, self.threads, self.precision]
+        identity += [self.protocol_version] if self.protocol_version > 1 else []  # the first had no number
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, object]:

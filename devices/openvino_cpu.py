@@ -9,6 +9,7 @@ from devices import hardware
 from devices.device import Availability
 from devices.device_info import DeviceInfo
 from devices.process_device import ProcessDevice
+from devices.protocol import PROTOCOL_VERSION
 
 
 class OpenVinoDevice(ProcessDevice):
@@ -33,6 +34,7 @@ class OpenVinoDevice(ProcessDevice):
             runtime_version=metadata.version("openvino"),
             threads=self.threads,
             precision="float32",
+            protocol_version=PROTOCOL_VERSION,
             clock_mhz=hardware.clock_mhz(),
             load_average=hardware.load_average(),
         )

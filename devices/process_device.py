@@ -34,7 +34,6 @@ from devices.worker_client import WorkerClient, WorkerFailedError
 
 Result = Measurement | FailedMeasurement
 _NOMINAL_PROCESSES = 5
-_ATTEMPTS_WITHOUT_CULPRIT = 2
 
 
 class ProcessDevice(Device):
@@ -112,22 +111,32 @@ class ProcessDevice(Device):
     def _measure(
         self, pending: list[PreparedCandidate], nominal_reference_ms: float, protocol: Protocol, seed: int
     ) -> Iterator[Result]:
-        attempts = 0
-        while pending:
-            group = _Group(pending, self.info(), nominal_reference_ms, protocol, seed)
-            failure = None
-            with (
-                WorkerClient(self.runtime, self.threads, protocol.timeout_s) as worker,
-                closing(group.run(worker)) as results,
-            ):
-                try:
-                    yield from results
-                except WorkerFailedError as error:
-                    failure = error
-            if failure is not None:
-                attempts += failure.candidate < 0
-                yield from group.blame(failure, everyone=attempts >= _ATTEMPTS_WITHOUT_CULPRIT)
-            pending = [candidate for index, candidate in enumerate(pending) if index in group.open]
+        """A worker that fails with no candidate in hand leaves those that are open to be measured one by one."""
+        groups, alone = [pending], False
+        while groups:
+            group = _Group(groups.pop(0), self.info(), nominal_reference_ms, protocol, seed)
+            failure = yield from self._run(group, protocol)
+            if failure is None:
+                continue
+            if failure.candidate < 0:
+                self._reference_ms(protocol)  # raises where the runtime is at fault, not a candidate
+                if not alone:
+                    groups, alone = [[candidate] for candidate in group.remaining()], True
+                    continue
+            yield from group.blame(failure)
+            groups[:0] = [group.remaining()] if group.open else []
+
+    def _run(self, group: _Group, protocol: Protocol) -> Generator[Result, None, WorkerFailedError | None]:
+        """Yields the results of one worker; returns its failure."""
+        with (
+            WorkerClient(self.runtime, self.threads, protocol.timeout_s) as worker,
+            closing(group.run(worker)) as results,
+        ):
+            try:
+                yield from results
+            except WorkerFailedError as failure:
+                return failure
+        return None
 
 
 def _request(command: str, protocol: Protocol, **more: Any) -> dict[str, Any]:
@@ -174,18 +183,22 @@ class _Group:
                 yield self._measured(candidate, profile_from_json(answer["profile"]))
                 worker.send({"command": "continue"})
 
-    def blame(self, failure: WorkerFailedError, *, everyone: bool) -> Iterator[Result]:
-        """The results that a failure leaves: of the candidate in hand, or of all that are open.
+    def remaining(self) -> list[PreparedCandidate]:
+        """Candidates without a result."""
+        return [self._candidates[index] for index in sorted(self.open)]
+
+    def blame(self, failure: WorkerFailedError) -> Iterator[Result]:
+        """The result that a failure leaves, of the candidate in hand, else of the one that is left.
 
         A candidate that was timed and died under the profiler keeps its timing, without operator times.
         """
-        for candidate in sorted(self.open) if everyone else [failure.candidate]:
-            if candidate not in self.open:
-                continue
-            if candidate in self._timings and candidate == failure.candidate:
-                yield self._measured(candidate, OperatorProfile(f"profiling failed: {failure.reason}"))
-            else:
-                yield self._failed(candidate, failure.reason)
+        candidate = failure.candidate if failure.candidate >= 0 else min(self.open, default=-1)
+        if candidate not in self.open:
+            return
+        if candidate in self._timings:
+            yield self._measured(candidate, OperatorProfile(f"profiling failed: {failure.reason}"))
+        else:
+            yield self._failed(candidate, failure.reason)
 
     def _measured(self, candidate: int, profile: OperatorProfile) -> Measurement:
         self.open.discard(candidate)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PROTOCOL_VERSION = 2
+"""Raised with every change of the procedure or of the reference net that moves the figures; part of a device's
+fingerprint, so that figures of two versions never meet. 2: blocks of the reference net are warm, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Protocol:

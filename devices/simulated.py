@@ -23,7 +23,7 @@ from devices.measurement import FailedMeasurement, Measurement, NoiseFloor, Oper
 from devices.model_file import check_model
 from devices.noise import measure_noise_floor
 from devices.prepared import PreparedCandidate, prepare
-from devices.protocol import Protocol
+from devices.protocol import PROTOCOL_VERSION, Protocol
 from devices.reference_net import build_reference_net
 from devices.result import measurement_of
 from devices.session import BlockTime, OperatorProfile, Session
@@ -115,7 +115,7 @@ class SimulatedDevice(Device):
 
     def info(self) -> DeviceInfo:
         """See ``Device``."""
-        return DeviceInfo(self.name, "invented", "simulated", _VERSION, 1, "float32", simulated=True)
+        return DeviceInfo(self.name, "invented", "simulated", _VERSION, 1, "float32", True, PROTOCOL_VERSION)
 
     def nominal_reference_ms(self) -> float:
         """See ``Device``."""

@@ -84,15 +84,17 @@ class Worker:
         sessions = self._open(request["candidates"])
         random = np.random.default_rng(request["seed"])
         outcomes = time_group(sessions, reference, protocol, random=random, on_step=self._ledger.step)
+        runs: dict[int, int] = {}
         for candidate, outcome in outcomes.items():
             if isinstance(outcome, Timing):
+                runs[candidate] = _profile_runs(outcome, protocol)
                 self._answer({"event": "timed", "candidate": candidate, "timing": timing_to_json(outcome)})
             else:
                 sessions.pop(candidate)
                 self._answer({"event": "failed", "candidate": candidate, "reason": str(outcome)})
         while sessions:
             candidate, session = next(iter(sessions.items()))
-            profile = self._profile(candidate, session, protocol.profile_runs)
+            profile = self._profile(candidate, session, runs[candidate])
             self._ledger.rest()
             self._answer({"event": "profiled", "candidate": candidate, "profile": profile_to_json(profile)})
             self._requests.get()  # the parent may be busy with the result: stay quiet until it asks for the next
@@ -147,6 +149,12 @@ class Worker:
         content = memoryview(encode(message))
         while content:
             content = content[os.write(self._answers, content) :]
+
+
+def _profile_runs(timing: Timing, protocol: Protocol) -> int:
+    """As many as the protocol asks for, fewer for a net so slow that they would look like hanging."""
+    run_ms = max(timing.first_run_ms, *(block.wall_ms for block in timing.blocks))
+    return min(protocol.profile_runs, max(1, int(protocol.timeout_s * 1000 / 2 / run_ms)))
 
 
 def _read_requests(descriptor: int, requests: queue.Queue[Message]) -> None:

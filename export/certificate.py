@@ -33,6 +33,7 @@ class DeviceRecord(_Record):
     threads: int
     precision: str
     simulated: bool
+    protocol_version: int = 1
     clock_mhz: float | None
     load_average: float | None
     fingerprint: str

@@ -34,8 +34,8 @@ def open_devices(config: RunConfig) -> dict[str, Device]:
         if info.fingerprint != target.fingerprint:
             raise UserError(
                 f"device {target.device} of run {config.run}",
-                seen=f"{info.hardware}, {info.runtime} {info.runtime_version}",
-                expected=f"{target.hardware}, {target.runtime} {target.runtime_version}, as when the run began",
+                seen=f"{info.hardware}, {info.runtime} {info.runtime_version}, protocol {info.protocol_version}",
+                expected=f"{target.hardware}, {target.runtime} {target.runtime_version}, timed as when the run began",
                 remedy="go on where the run began, or start a new run here",
             )
     return devices

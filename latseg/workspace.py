@@ -59,7 +59,7 @@ class Workspace:
             raise UserError(
                 f"predictor of {device.name}",
                 seen=f"fingerprint {predictor.fingerprint}",
-                expected=f"{device.info().fingerprint}, the device as it is now (hardware, runtime version, threads)",
+                expected=f"{device.info().fingerprint}, the device as it is now (hardware, runtime, threads, protocol)",
                 remedy=f"profile and fit anew: `latseg profile --device {device.name}`, `latseg fit`",
             )
         return predictor

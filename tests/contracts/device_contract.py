@@ -15,7 +15,7 @@ import pytest
 from devices.device import Candidate, Device
 from devices.errors import UserError
 from devices.measurement import FailedMeasurement, Measurement
-from devices.protocol import Protocol
+from devices.protocol import PROTOCOL_VERSION, Protocol
 from devices.tensor_graph import TensorGraph
 from tests.devices.nets import mobile_net, raw_model, saved, small_net
 
@@ -58,6 +58,8 @@ class DeviceContract:
         assert info.fingerprint == replace(info, clock_mhz=1.0, load_average=9.0).fingerprint
         assert info.fingerprint != replace(info, runtime_version="other").fingerprint
         assert info.fingerprint != replace(info, threads=info.threads + 1).fingerprint
+        assert info.protocol_version == PROTOCOL_VERSION
+        assert info.fingerprint != replace(info, protocol_version=PROTOCOL_VERSION - 1).fingerprint
 
     def test_constructing_loads_no_runtime(self) -> None:
         code = f"import sys; {self.construct}; sys.exit(any(m in sys.modules for m in {self.runtime_modules!r}))"

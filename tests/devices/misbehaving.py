@@ -56,12 +56,18 @@ class MisbehavingSession(ClockedSession):
 
     load_ms = 1.0
 
+    spoiled = False
+
     def __init__(self, name: str) -> None:
         self._name = name
         self._runs = 0
 
     def run(self) -> None:
         self._runs += 1
+        if self._name == "spoils-reference":
+            MisbehavingSession.spoiled = True
+        if self._name.startswith("reference-") and MisbehavingSession.spoiled:
+            os._exit(6)
         if self._name == "segfault" and self._runs > 3:
             ctypes.string_at(0)
         if self._name == "exit" and self._runs > 3:
@@ -79,7 +85,7 @@ class MisbehavingSession(ClockedSession):
     def profile(self, runs: int) -> OperatorProfile:
         if self._name == "dies-in-profile":
             os._exit(9)
-        return OperatorProfile("test", (OperatorTime("Conv", ("logits",), ("image",), 1.0),))
+        return OperatorProfile(f"{runs} runs", (OperatorTime("Conv", ("logits",), ("image",), 1.0),))
 
 
 class BrokenRuntime(Runtime):

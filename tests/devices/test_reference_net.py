@@ -7,6 +7,7 @@ import pytest
 
 from devices import reference_net
 from devices.errors import UserError
+from devices.protocol import PROTOCOL_VERSION
 from devices.reference_net import build_reference_net, reference_net_path, reference_net_sha256
 
 
@@ -29,6 +30,11 @@ def test_the_same_bytes_in_every_process() -> None:
     code = "from devices.reference_net import *; print(reference_net_sha256())"
     seen = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert seen.strip() == reference_net_sha256()
+
+
+def test_another_reference_net_needs_another_version_of_the_protocol() -> None:
+    known = {2: "c95f5888aa4971debc6a3345283369c8858a63181b05efc615d486d50521e26b"}
+    assert known[PROTOCOL_VERSION] == reference_net_sha256()
 
 
 def test_it_is_cached_and_a_damaged_file_is_written_again(cache: Path) -> None:

@@ -88,6 +88,15 @@ def test_every_timed_block_lies_between_reference_blocks() -> None:
         assert (name == "reference") == (position % 2 == 0)
 
 
+def test_an_untimed_run_precedes_every_timed_block() -> None:
+    machine = Machine()
+    _time(machine, {"a": 2.0, "b": 3.0})
+    rounds = machine.log[-2 * 5 :]
+    for untimed, timed in zip(rounds[::2], rounds[1::2], strict=True):
+        assert untimed == (timed[0], 1)
+        assert timed[1] > 1
+
+
 def test_the_order_of_candidates_is_random_and_repeats_with_the_seed() -> None:
     logs = []
     for _ in range(2):

@@ -82,13 +82,27 @@ def test_a_crash_under_the_profiler_keeps_the_timing(tmp_path: Path) -> None:
     assert good.operators
 
 
-def test_a_runtime_that_cannot_start_fails_everything(tmp_path: Path) -> None:
+def test_a_runtime_that_cannot_start_is_no_candidates_fault(tmp_path: Path) -> None:
     candidates = [Candidate(name, saved(small_net(), tmp_path / "net.onnx")) for name in "ab"]
-    results = list(BrokenDevice().measure(candidates, nominal_reference_ms=NOMINAL_MS, protocol=FAST))
-    assert [result.label for result in results] == ["a", "b"]
-    assert all(isinstance(result, FailedMeasurement) and "exit code 3" in result.reason for result in results)
+    results = BrokenDevice().measure(candidates, nominal_reference_ms=NOMINAL_MS, protocol=FAST)
+    with pytest.raises(DeviceUnavailableError, match="exit code 3"):
+        next(results)
     with pytest.raises(DeviceUnavailableError, match="exit code 3"):
         BrokenDevice().nominal_reference_ms()
+
+
+@pytest.mark.parametrize("names", [("first", "spoils-reference", "last"), ("spoils-reference",)])
+def test_a_candidate_that_spoils_the_reference_is_found(tmp_path: Path, names: tuple[str, ...]) -> None:
+    results = _measure(tmp_path, *names)
+    for name, result in results.items():
+        assert isinstance(result, FailedMeasurement) == (name == "spoils-reference")
+
+
+def test_a_slow_candidate_is_profiled_as_often_as_time_allows(tmp_path: Path) -> None:
+    for name, runs in (("slow", "3 runs"), ("good", "4 runs")):
+        result = _measure(tmp_path, name, timeout_s=2.0)[name]
+        assert isinstance(result, Measurement)
+        assert result.profiler == runs
 
 
 def test_leaving_the_iteration_ends_the_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
