@@ -78,6 +78,11 @@ class Measurement:
     protocol: dict[str, float | int | str] = field(default_factory=dict)
 
     @property
+    def normalised(self) -> bool:
+        """Whether ``latency_ms`` is relative to the reference net; plain times where the A/A check spoke against it."""
+        return bool(self.protocol.get("normalise", True))
+
+    @property
     def simulated(self) -> bool:
         """Whether nothing was timed; such a measurement can never certify anything."""
         return self.device.simulated

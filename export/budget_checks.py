@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from devices.device import Candidate, Device
@@ -66,11 +66,7 @@ def check_budgets(
 
 
 def _without_budget(device: Device) -> Check:
-    try:
-        simulated = device.info().simulated
-    except UserError as error:
-        return Check(f"budget on {device.name}", False, str(error))
-    detail = SIMULATED if simulated else "the bundle has no certificate, so no budget, for this device"
+    detail = SIMULATED if device.info().simulated else "the bundle has no certificate, so no budget, for this device"
     return Check(f"budget on {device.name}", False, detail)
 
 
@@ -87,9 +83,8 @@ def _budget(name: str, candidate: Candidate, certificate: Certificate, remeasuri
         return Check(name, False, SIMULATED)
     same = info.fingerprint == certificate.device.fingerprint
     nominal_ms = certificate.nominal_reference_ms if same else device.nominal_reference_ms()
-    (result,) = device.measure(
-        [candidate], nominal_reference_ms=nominal_ms, protocol=remeasuring.protocol, seed=remeasuring.seed
-    )
+    protocol = replace(remeasuring.protocol, normalise=certificate.normalised) if same else remeasuring.protocol
+    (result,) = device.measure([candidate], nominal_reference_ms=nominal_ms, protocol=protocol, seed=remeasuring.seed)
     here = f"{info.hardware}, {info.runtime} {info.runtime_version}, threads: {info.threads}"
     return _judge(name, certificate, result, "" if same else f"another machine or set-up ({here}): ")
 

@@ -107,4 +107,9 @@ def _row(file: BundleFile) -> str:
 
 def _reproduce(manifest: Manifest) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items()))
-    return f"    {manifest.reproduce}\n\n{versions}." if manifest.reproduce else f"{versions}."
+    if not manifest.reproduce:
+        return f"{versions}."
+    return f"""    {manifest.reproduce}
+
+on a device that was profiled and fitted (`latseg profile`, `latseg fit`); `RUN` is the id that the search prints.
+{versions}."""

@@ -79,6 +79,11 @@ class Certificate(_Record):
     appeal: str = ""
     """Empty where the first measurement proved the budget; otherwise how this one came about."""
 
+    @property
+    def normalised(self) -> bool:
+        """As ``Measurement.normalised``."""
+        return bool(self.protocol.get("normalise", True))
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -166,18 +171,19 @@ def _certificate(
 def _statement(measurement: Measurement, budget_ms: float, noise_floor_percent: float, upper_ms: float) -> str:
     device = measurement.device
     low, high = measurement.interval_ms
-    threads = "1 thread" if device.threads == 1 else f"{device.threads} threads"
+    conditions = ["1 thread" if device.threads == 1 else f"{device.threads} threads", device.precision]
+    conditions += [] if measurement.normalised else ["plain times"]
     return (
         f"One run takes {measurement.latency_ms:.3f} ms (95 % interval {low:.3f} to {high:.3f} ms, noise floor "
         f"{noise_floor_percent:.2f} %), at most {upper_ms:.3f} ms, within the budget of {budget_ms:g} ms, on "
-        f"{device.name} ({device.hardware}, {device.runtime} {device.runtime_version}, {threads}, {device.precision})."
+        f"{device.name} ({device.hardware}, {device.runtime} {device.runtime_version}, {', '.join(conditions)})."
     )
 
 
 def contradictions(certificate: Certificate) -> list[str]:
     """What in a certificate does not follow from its own raw samples; empty for one that ``certify`` made."""
     found = []
-    normalised = bool(certificate.protocol.get("normalise", True))
+    normalised = certificate.normalised
     nominal_ms = certificate.nominal_reference_ms
     references = [block.reference_ms if normalised else nominal_ms for block in certificate.blocks]
     ratios = [block.candidate_ms / ms for block, ms in zip(certificate.blocks, references, strict=True)]

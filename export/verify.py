@@ -43,7 +43,10 @@ def verify_bundle(
 
     Raises:
         UserError: ``folder`` holds no manifest at all, or one of a newer schema.
+        DeviceUnavailableError: ``device`` cannot be used here.
     """
+    if device is not None:
+        device.info()
     try:
         manifest = read_manifest(folder)
     except ManifestError as error:

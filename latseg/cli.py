@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from latseg.commands import COMMANDS
-from latseg.console import DEFAULT_WORKSPACE, Console
+from latseg.console import DEFAULT_WORKSPACE, Console, for_workspace
 
 app = typer.Typer(
     name="latseg",
@@ -100,7 +100,7 @@ def _failed(error: Exception) -> int:
         line = str(error)
     else:
         line = f"internal error: {type(error).__name__}: {' '.join(str(error).split())}; run again with --debug"
-    _say_error(line, code)
+    _say_error(for_workspace(line, _console.workspace), code)
     return code
 
 

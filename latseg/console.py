@@ -33,7 +33,11 @@ class Console:
     """The document of the last command."""
 
     def emit(self, document: object, render: Callable[[], RenderableType | Sequence[RenderableType]]) -> None:
-        """Prints the result: one JSON document with ``--json``, else what ``render`` draws."""
+        """Prints the result: one JSON document with ``--json``, else what ``render`` draws.
+
+        Strings may hold rich's markup (put ``plain`` around what comes from outside) and are not wrapped, so that the
+        command lines in them can be pasted.
+        """
         self.last = document
         if self.muted:
             return
@@ -45,7 +49,7 @@ class Console:
         drawn = render()
         rich = RichConsole(width=None if sys.stdout.isatty() else 120, highlight=False)
         for part in drawn if isinstance(drawn, list | tuple) else [drawn]:
-            rich.print(part)
+            rich.print(part, soft_wrap=isinstance(part, str))
 
     def line(self, *words: str) -> str:
         """A command line for this workspace, to be pasted into a shell."""
@@ -64,6 +68,18 @@ class Console:
             yield progress
         finally:
             progress.close()
+
+
+def plain(text: object) -> str:
+    """Text in which brackets are no markup."""
+    from rich.markup import escape
+
+    return escape(str(text))
+
+
+def for_workspace(line: str, workspace: Path) -> str:
+    """``line`` with its commands, written as `latseg ...` for the default workspace, made for this one."""
+    return line.replace("`latseg ", f"`{command_line(workspace)} ")
 
 
 def command_line(workspace: Path, *words: str) -> str:
@@ -129,12 +145,12 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     """A table of text; columns whose name ends in a unit or a count are right-aligned by their values."""
     from rich.table import Table
 
-    drawn = Table(title=title or None, title_justify="left", title_style="bold")
+    drawn = Table(title=plain(title) or None, title_justify="left", title_style="bold")
     for position, column in enumerate(columns):
         numeric = rows and all(_is_number(row[position]) for row in rows)
         drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*(_cell(value) for value in row))
+        drawn.add_row(*(plain(_cell(value)) for value in row))
     return drawn
 
 

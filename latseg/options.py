@@ -13,9 +13,11 @@ DeviceOption = Annotated[
 DevicesOption = Annotated[list[str] | None, typer.Option("--device", "-d", help="Target; may be repeated.")]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="Threads of the runtime.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
+IgnoredSeedOption = Annotated[int, typer.Option("--seed", help="Taken and not needed: nothing is left to chance.")]
+RunSeedOption = Annotated[int, typer.Option("--seed", help="Taken and not used: the run's own seed counts.")]
 SpaceOption = Annotated[str, typer.Option("--space", help="Search space.")]
 SizesOption = Annotated[
-    list[str] | None, typer.Option("--size", help="Input size HEIGHTxWIDTH to allow; may be repeated. Default: all.")
+    list[str] | None, typer.Option("--size", help="Input size, e.g. 160x160; may be repeated. Default: all.")
 ]
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An ONNX file.")]
 ShapesOption = Annotated[

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from devices.errors import UserError
+from devices.measurement import NoiseFloor
 from export.atomic_file import write_file
 from export.manifest import read_manifest
 from latency.bounded import BoundedPredictor
@@ -48,7 +49,7 @@ def write_report(session: Session, workspace: Workspace, *, photographs: bool = 
         trials, rejected = store.trials(), store.rejected()
     if not trials:
         run = session.config.run
-        remedy = f"go on with it: latseg search --resume {run}"
+        remedy = f"go on with it: `latseg search --resume {run}`"
         raise UserError(
             f"report of run {run}", seen="no trials", expected="a run that has evaluated nets", remedy=remedy
         )
@@ -140,12 +141,13 @@ def _predictor_sections(
     session: Session, workspace: Workspace, target: Target, winners: Sequence[Trial]
 ) -> list[Section]:
     device = session.devices[target.device]
-    sections = [_accuracy_section(read_summary(workspace.predictor_folder(device)), target)]
+    summary = read_summary(workspace.predictor_folder(device))
+    sections = [_accuracy_section(summary, target, session.store.noise_floor(device.info()))]
     sections += [_breakdown_section(session, target, winner, workspace.predictor(device)) for winner in winners]
     return sections
 
 
-def _accuracy_section(summary: FitSummary, target: Target) -> Section:
+def _accuracy_section(summary: FitSummary, target: Target, floor: NoiseFloor | None) -> Section:
     rows = [PredictedMeasured(**row.model_dump()) for row in summary.test_table]
     scores = [
         (
@@ -159,14 +161,21 @@ def _accuracy_section(summary: FitSummary, target: Target) -> Section:
     ]
     columns = ("predictor", "mean error, %", "within 5 %, %", "within 10 %, %", "Spearman")
     lead = (
-        f"{summary.test_models} nets that the predictor never saw, measured on {target.device}. The bound held for "
-        f"{100 * summary.coverage:.0f} % of them ({summary.bound})."
+        f"{summary.test_models} nets measured on {target.device}, held out from a predictor trained on the others; its "
+        f"bound held for {100 * summary.coverage:.0f} % of them. The predictor in use was then trained on all nets; "
+        f"its bound is {summary.bound}.{_noise(floor)}"
     )
     return Section(
         f"How well latency is predicted on {target.device}",
         lead,
         figure(predicted_figure(rows, target.device)) + html_table(columns, scores),
     )
+
+
+def _noise(floor: NoiseFloor | None) -> str:
+    if floor is None:
+        return ""
+    return f" Noise floor of the measurements (one net under two names): {floor.normalised_percent:.2f} %."
 
 
 def _breakdown_section(session: Session, target: Target, winner: Trial, predictor: BoundedPredictor) -> Section:

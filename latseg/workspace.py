@@ -47,12 +47,14 @@ class Workspace:
         from latency.bounded import BoundedPredictor
 
         folder = self.predictor_folder(device)
+        threads = device.info().threads
+        options = f"--device {device.name}" + (f" --threads {threads}" if threads > 1 else "")
         if not folder.is_dir():
             raise UserError(
                 f"predictor of {device.name}",
                 seen=f"none in {self.root}",
                 expected="one fitted on measurements of this device",
-                remedy=f"run `latseg profile --device {device.name}` and `latseg fit --device {device.name}`",
+                remedy=f"run `latseg profile {options}` and `latseg fit {options}`",
             )
         predictor = BoundedPredictor.load(folder)
         if predictor.fingerprint != device.info().fingerprint:
@@ -60,7 +62,7 @@ class Workspace:
                 f"predictor of {device.name}",
                 seen=f"fingerprint {predictor.fingerprint}",
                 expected=f"{device.info().fingerprint}, the device as it is now (hardware, runtime, threads, protocol)",
-                remedy=f"profile and fit anew: `latseg profile --device {device.name}`, `latseg fit`",
+                remedy=f"profile and fit anew: `latseg profile {options}`, `latseg fit {options}`",
             )
         return predictor
 

@@ -19,6 +19,7 @@ from export.manifest import Manifest, Normalisation, Quality
 from export.preprocess import Pixels
 from export.to_onnx import export_onnx
 from latency.measuring import Measured, measure_one
+from search.progress import Progress
 from search.proof import prove
 from search.run_config import Target
 from search.session import Session
@@ -49,14 +50,21 @@ def export_winner(session: Session, trial: Trial, *, formats: Sequence[str], com
         UserError: the winner was not trained, a format is unknown, parity is lost, or a device cannot measure it.
     """
     network = trained_network(session, trial)
+    targets = session.config.targets
+    steps = len(targets) + 2
+    session.on_progress(Progress("ONNX file", 0, steps))
     height, width = session.space.input_size(trial.architecture)
     model = session.folder.exported(trial.id)
     export_onnx(network, model, height=height, width=width, mean=MEAN, std=STD)
-    judged = [_judge(session, target, Candidate(trial.id, model)) for target in session.config.targets]
+    judged = []
+    for done, target in enumerate(targets, start=1):
+        session.on_progress(Progress(f"measuring on {target.device}", done, steps))
+        judged.append(_judge(session, target, Candidate(trial.id, model)))
+    session.on_progress(Progress("quality, parity, bundle", steps - 1, steps))
     scores = evaluate(network, session.source.validation, (height, width))
     data = f"{session.source.name}, {scores.images} validation images"
     qualities = {"mean_iou": scores.mean_iou, "mean_f1": scores.mean_f1, "pixel_accuracy": scores.pixel_accuracy}
-    pairs = zip(session.config.targets, judged, strict=True)
+    pairs = zip(targets, judged, strict=True)
     refusals = tuple(f"{target.device}: {found.reason}" for target, found in pairs if isinstance(found, Refusal))
     bundle = session.folder.bundle(trial.id)
     bundle.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from torch import nn
 
 from devices.errors import UserError
 from search.session import Session
-from search.trial import Trial
+from search.trial import REJECTED, Trial
 from search.trials import TrialStore
 from segmentation.network import Network
 from segmentation.training import TrainingResult, train
@@ -40,8 +40,15 @@ def train_winner(session: Session, trial: Trial, *, epochs: int | None = None) -
     """Trains the trial's net in full; goes on from its checkpoint, and returns at once where it was finished.
 
     Raises:
+        UserError: the trial was rejected: the device contradicted its prediction.
         DataError: as ``segmentation.training.train``.
     """
+    if trial.status == REJECTED:
+        reasons = "; ".join(f"{finding.device}: {finding.reason}" for finding in trial.findings if not finding.holds)
+        raise UserError(
+            f"winner {trial.id}", seen=f"rejected by measurement ({reasons})", expected="a net that keeps its budgets",
+            remedy="choose another one, or search with a larger budget",
+        )  # fmt: skip
     config, effort = session.config, session.config.effort
     torch.manual_seed(config.seed)
     network: nn.Module = Network(session.space.plan(trial.architecture, classes=len(config.classes)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import shlex
+import shutil
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ from latseg.commands.search import search
 from latseg.commands.segment import segment
 from latseg.commands.train import train
 from latseg.commands.verify import verify
-from latseg.console import Console, table
+from latseg.console import Console, plain, table
 from latseg.options import SeedOption
 from latseg.spaces import open_space
 from latseg.units import format_count
@@ -57,7 +59,8 @@ def demo(
 ) -> None:
     """Profile this CPU, fit, search under a budget, train, export, verify, report, segment: some minutes."""
     console: Console = context.obj
-    inner = Console(workspace=output / "workspace", quiet=console.quiet, debug=console.debug, muted=True)
+    console.workspace = output / "workspace"
+    inner = Console(workspace=console.workspace, quiet=console.quiet, debug=console.debug, muted=True)
     steps = _Steps(inner, console, time.monotonic())
     profiled = steps.run("profile", profile, size=[SIZE], models=MODELS, operators=OPERATORS, seed=seed)
     fitted = steps.run("fit", fit, seed=seed)
@@ -66,7 +69,7 @@ def demo(
     feasible = steps.run("feasibility", feasibility, **limits, seed=seed)
     found = steps.run("search", search, **limits, **EFFORT, seed=seed)
     if not found["winners"]:
-        console.emit(found, lambda: f"No certified net: {found['message']}.")
+        console.emit(found, lambda: f"No certified net: {plain(found['message'])}.")
         raise typer.Exit(4)
     winner = found["winners"][0]
     trained = steps.run("train", train, found["run"], winner["id"])
@@ -98,7 +101,7 @@ class _Steps:
         except typer.Exit as stop:
             self.outer.remark(f"{name} ended with exit code {stop.exit_code}")
         finally:
-            self.outer.resume_hint = self.inner.resume_hint
+            self.outer.resume_hint = f"{self.inner.resume_hint}  # and then the demo's later steps, or the demo anew"
         return cast("dict[str, Any]", self.inner.last)
 
     def seconds(self) -> float:
@@ -167,7 +170,7 @@ def _drawn(workspace: Path, document: Mapping[str, Any], winner: Mapping[str, An
             f"{document['hardware']}, ONNX Runtime, one thread; noise floor {document['noise_floor_percent']:.1f} %",
         ),
         ("measured to learn from", f"{document['models']} nets and {document['operators']} single operators"),
-        ("latency prediction", f"off by {scores['mape_percent']:.1f} % on {document['test_models']} nets it never saw"),
+        ("latency prediction", f"off by {scores['mape_percent']:.1f} % on {document['test_models']} nets held out"),
         (
             "budget",
             f"{document['budget_ms']:g} ms and {PARAMETERS} parameters: rules out {excluded:.0f} % of the space",
@@ -183,7 +186,13 @@ def _drawn(workspace: Path, document: Mapping[str, Any], winner: Mapping[str, An
         ("quality", f"mean IoU {100 * document['quality']['mean_iou']:.1f} % on drawn portraits that it never saw"),
         ("time", f"{seconds / 60:.1f} minutes"),
     ]
+    activate = Path(sys.executable).with_name("activate")
     go_on = [
+        *(
+            [f"once in this shell       source {activate}"]
+            if shutil.which("latseg") is None and activate.exists()
+            else []
+        ),
         f"look at the report       {document['path']}",
         f"look at the cut-outs     {Path(document['outputs'][0]['cutout']).parent}",
         f"your own photographs     latseg segment {document['bundle']} PHOTO.jpg",
@@ -194,5 +203,5 @@ def _drawn(workspace: Path, document: Mapping[str, Any], winner: Mapping[str, An
     return [
         table("From nothing to a certified net", ("what", "result"), rows),
         "Go on:",
-        *(f"  {line}" for line in go_on),
+        *(f"  {plain(line)}" for line in go_on),
     ]

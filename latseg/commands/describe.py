@@ -38,7 +38,10 @@ def describe(
     found = _architectures(opened, architecture, from_file, random, seed)
     graphs = [opened.lower(item, classes=classes) for item in found]
     plans = [opened.plan(item, classes=classes) for item in found]
-    predicted = _predicted(console, device, graphs)
+    predicted, simulated = _predicted(console, device, graphs)
+    title = (
+        space if device is None else f"{space} on {device}{' (SIMULATED: nothing was ever timed)' if simulated else ''}"
+    )
     rows = [
         {
             "id": item.id,
@@ -49,11 +52,13 @@ def describe(
             "flops": graph.flops,
             "operators": len(graph.operators),
             "predicted_ms": latency,
+            "device": device,
+            "simulated": simulated,
         }
         for item, plan, graph, latency in zip(found, plans, graphs, predicted, strict=True)
     ]
     columns = ("id", "input", "parameters", "decoder_parameters", "flops", "operators", "predicted_ms")
-    console.emit(rows, lambda: table(f"{space}", columns, [[row[column] for column in columns] for row in rows]))
+    console.emit(rows, lambda: table(title, columns, [[row[column] for column in columns] for row in rows]))
 
 
 def _architectures(
@@ -81,10 +86,14 @@ def _lines(file: Path | None) -> list[str]:
         raise UserError("--from", seen=f"{file} ({error})", expected=expected, remedy="check the path") from error
 
 
-def _predicted(console: Console, device: str | None, graphs: Sequence[OperatorGraph]) -> list[float | None]:
+def _predicted(
+    console: Console, device: str | None, graphs: Sequence[OperatorGraph]
+) -> tuple[list[float | None], bool]:
+    """Milliseconds of each graph, and whether they come from a simulated device."""
     if device is None:
-        return [None] * len(graphs)
+        return [None] * len(graphs), False
     from devices.registry import get_device
 
-    predictor = Workspace(console.workspace).predictor(get_device(device))
-    return [prediction.latency_ms for prediction in predictor.predict(graphs)]
+    target = get_device(device)
+    predictor = Workspace(console.workspace).predictor(target)
+    return [prediction.latency_ms for prediction in predictor.predict(graphs)], target.info().simulated

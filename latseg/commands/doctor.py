@@ -7,10 +7,10 @@ from dataclasses import asdict
 import typer
 
 from latseg.console import Console, table
-from latseg.options import SeedOption
+from latseg.options import IgnoredSeedOption
 
 
-def doctor(context: typer.Context, seed: SeedOption = 0) -> None:  # noqa: ARG001 - every command takes --seed
+def doctor(context: typer.Context, seed: IgnoredSeedOption = 0) -> None:  # noqa: ARG001 - every command takes --seed
     """Tell what can be measured on this machine, and what would disturb it."""
     from devices.doctor import diagnose
 

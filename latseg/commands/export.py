@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from latseg.commands.verify import VERIFICATION_FAILED
-from latseg.console import Console, table
-from latseg.options import RunArgument, SeedOption, WinnerOption
+from latseg.console import Console, plain, table
+from latseg.options import RunArgument, RunSeedOption, WinnerOption
 
 if TYPE_CHECKING:
     from search.winner_export import ExportedWinner
@@ -22,7 +22,7 @@ def export(
         list[str] | None,
         typer.Option("--format", "-f", help="onnx, onnx-dynamic, onnx-uint8, openvino; may be repeated."),
     ] = None,
-    seed: SeedOption = 0,  # noqa: ARG001 - the run's own seed counts
+    seed: RunSeedOption = 0,  # noqa: ARG001 - the run's own seed counts
 ) -> None:
     """Export a trained winner, measure that very file, and write the bundle; exit code 4 if not certified."""
     from latseg.runs import open_session
@@ -46,8 +46,8 @@ def export(
             table(
                 f"Bundle {written.bundle}", columns, [[row[column] for column in columns] for row in document["files"]]
             ),
-            *(certificate.statement for certificate in written.manifest.certificates),
-            *(f"[bold red]NOT certified[/] on {refusal}" for refusal in written.refusals),
+            *(plain(certificate.statement) for certificate in written.manifest.certificates),
+            *(f"[bold red]NOT certified[/] on {plain(refusal)}" for refusal in written.refusals),
         ],
     )
     if written.refusals:

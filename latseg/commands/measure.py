@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from latseg.console import Console, table
+from latseg.console import Console, plain, table
 from latseg.options import DeviceOption, ModelArgument, SeedOption, ShapesOption, ThreadsOption
 from latseg.units import parse_shape
 from latseg.workspace import Workspace
@@ -51,6 +51,7 @@ def measure(
         "cpu_per_wall": measured.cpu_per_wall,
         "noise_floor_percent": noise.normalised_percent,
         "raw_noise_percent": noise.raw_percent,
+        "normalised": measured.normalised,
         "simulated": measured.simulated,
         "device": measured.device.to_json(),
         "operators": rows,
@@ -74,9 +75,10 @@ def _headline(model: Path, device: str, measured: Measurement, noise_percent: fl
     low, high = measured.interval_ms
     simulated = " (SIMULATED: nothing was timed)" if measured.simulated else ""
     converged = "" if measured.converged else " (did not converge)"
+    normalised = "" if measured.normalised else "; plain times: the A/A check says that normalising does harm here"
     return [
-        f"{model}: [bold]{measured.latency_ms:.3f} ms[/bold] on {device}{simulated}, 95 % interval {low:.3f} to "
-        f"{high:.3f} ms{converged}, noise floor {noise_percent:.1f} %",
+        f"{plain(model)}: [bold]{measured.latency_ms:.3f} ms[/bold] on {device}{simulated}, 95 % interval {low:.3f} to "
+        f"{high:.3f} ms{converged}, noise floor {noise_percent:.1f} %{normalised}",
         f"raw median {measured.raw_median_ms:.3f} ms, p90 {measured.p90_ms:.3f} ms, first run "
         f"{measured.first_run_ms:.2f} ms, load {measured.load_ms:.1f} ms, {len(measured.blocks)} blocks",
     ]

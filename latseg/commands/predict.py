@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from latseg.console import Console, table
-from latseg.options import DeviceOption, ModelArgument, SeedOption, ShapesOption, ThreadsOption
+from latseg.console import Console, plain, table
+from latseg.options import DeviceOption, IgnoredSeedOption, ModelArgument, ShapesOption, ThreadsOption
 from latseg.units import parse_shape
 from latseg.workspace import Workspace
 
@@ -16,7 +16,7 @@ def predict(
     device: DeviceOption = "cpu",
     threads: ThreadsOption = 1,
     shape: ShapesOption = None,
-    seed: SeedOption = 0,  # noqa: ARG001 - every command takes --seed
+    seed: IgnoredSeedOption = 0,  # noqa: ARG001 - every command takes --seed
 ) -> None:
     """Predict a model's latency with its calibrated upper bound."""
     from devices.registry import get_device
@@ -27,11 +27,15 @@ def predict(
     graph = from_onnx(model, dict(parse_shape(text) for text in shape or ()))
     predictor = Workspace(console.workspace).predictor(get_device(device, threads=threads))
     prediction = predictor.predict([graph])[0]
+    info = predictor.device_info_json
+    simulated = " (SIMULATED: nothing was ever timed)" if info["simulated"] else ""
     rows = operator_rows(graph, prediction.operators_ms)
     document = {
         "latency_ms": prediction.latency_ms,
         "upper_ms": prediction.upper_ms,
         "constant_ms": prediction.constant_ms,
+        "device": info,
+        "simulated": info["simulated"],
         "operators": rows,
         "unseen": [{"position": position, **rows[position]} for position in prediction.unseen],
     }
@@ -39,7 +43,7 @@ def predict(
     console.emit(
         document,
         lambda: [
-            f"{model}: [bold]{prediction.latency_ms:.3f} ms[/bold] predicted on {device}, "
+            f"{plain(model)}: [bold]{prediction.latency_ms:.3f} ms[/bold] predicted on {device}{simulated}, "
             f"under {prediction.upper_ms:.3f} ms with 90 % confidence",
             table("Operators", columns, [[row[column] for column in columns] for row in rows]),
             _unseen_line([rows[position] for position in prediction.unseen]),

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from latseg.console import Console
-from latseg.options import RunArgument, SeedOption
+from latseg.console import Console, plain
+from latseg.options import RunArgument, RunSeedOption
 from latseg.workspace import Workspace
 
 
@@ -17,7 +17,7 @@ def report(
     photographs: Annotated[
         bool, typer.Option("--photographs", help="Show example masks on photographs; mind their licence.")
     ] = False,
-    seed: SeedOption = 0,  # noqa: ARG001 - every command takes --seed
+    seed: RunSeedOption = 0,  # noqa: ARG001 - every command takes --seed
 ) -> None:
     """Write the run's report: Pareto front, predicted against measured, operator breakdown, example masks."""
     from latseg.report import write_report
@@ -26,4 +26,4 @@ def report(
     console: Console = context.obj
     with open_session(console, run, "report") as session:
         path = write_report(session, Workspace(console.workspace), photographs=photographs)
-    console.emit({"path": str(path)}, lambda: f"Report: {path}")
+    console.emit({"path": str(path)}, lambda: f"Report: {plain(path)}")

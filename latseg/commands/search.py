@@ -11,7 +11,7 @@ import typer
 from devices.errors import UserError
 from latseg.budget_options import open_budgets, open_targets, parse_limits
 from latseg.commands.verify import VERIFICATION_FAILED
-from latseg.console import Console, table
+from latseg.console import Console, plain, table
 from latseg.options import (
     DevicesOption,
     LatencyOption,
@@ -202,5 +202,5 @@ def _drawn(console: Console, run: str, result: SearchResult) -> list[Any]:
     lines.append(f"{len(result.trials)} nets evaluated; candidates rejected untrained, by constraint: {rejected}.")
     lines.append(result.message[0].upper() + result.message[1:] + ".")
     if result.winners:
-        lines.append("Go on with: " + console.line("train", run, "--winner", result.winners[0].id))
+        lines.append("Go on with: " + plain(console.line("train", run, "--winner", result.winners[0].id)))
     return lines

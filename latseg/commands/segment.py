@@ -9,7 +9,7 @@ import typer
 
 from devices.errors import UserError
 from latseg.console import Console, table
-from latseg.options import SeedOption
+from latseg.options import IgnoredSeedOption
 
 
 def segment(
@@ -20,7 +20,7 @@ def segment(
     policy: Annotated[
         str | None, typer.Option(help="letterbox keeps the shape, resize squashes; default: the bundle's.")
     ] = None,
-    seed: SeedOption = 0,  # noqa: ARG001 - every command takes --seed
+    seed: IgnoredSeedOption = 0,  # noqa: ARG001 - every command takes --seed
 ) -> None:
     """Write a mask and a cut-out for each photograph."""
     from export.segment import Segmenter

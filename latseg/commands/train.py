@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from latseg.console import Console
-from latseg.options import RunArgument, SeedOption, WinnerOption
+from latseg.options import RunArgument, RunSeedOption, WinnerOption
 
 
 def train(
@@ -15,7 +15,7 @@ def train(
     run: RunArgument,
     winner: WinnerOption,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; default: the run's.")] = None,
-    seed: SeedOption = 0,  # noqa: ARG001 - the run's own seed counts
+    seed: RunSeedOption = 0,  # noqa: ARG001 - the run's own seed counts
 ) -> None:
     """Train a winner with its teacher; goes on where it was interrupted."""
     from latseg.runs import open_session

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from devices.errors import UserError
 from latseg.console import Console, table
-from latseg.options import SeedOption, ThreadsOption
+from latseg.options import SeedOption
 
 VERIFICATION_FAILED = 4
 
@@ -18,7 +19,9 @@ def verify(
     context: typer.Context,
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder that `latseg export` wrote.")],
     device: Annotated[str | None, typer.Option("--device", "-d", help="Measure here; default: as certified.")] = None,
-    threads: ThreadsOption = 1,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of the runtime, with --device; default: as certified.")
+    ] = None,
     measure: Annotated[bool, typer.Option("--measure/--no-measure", help="Measure the budget again.")] = True,
     seed: SeedOption = 0,
 ) -> None:
@@ -27,7 +30,10 @@ def verify(
     from export.verify import verify_bundle
 
     console: Console = context.obj
-    target = get_device(device, threads=threads) if device else None
+    if threads is not None and device is None:
+        remedy = "name the device, too: --device cpu"
+        raise UserError("--threads", seen=f"{threads} without --device", expected="a device to use them", remedy=remedy)
+    target = get_device(device, threads=threads or 1) if device else None
     result = verify_bundle(
         bundle,
         device=target,

@@ -42,11 +42,12 @@ def celebamask_source(
             "number of pairs", seen=f"{len(pairs)} ({folder})", expected=f"at least {_SMALLEST}",
             remedy="read so few with folder:PATH",
         )  # fmt: skip
+    options = [name for name, on in (("person", person_only), ("resize-masks", resize_masks)) if on]
     train, validation = _parts(pairs)
     train = train[:count]
     check_sizes(train + validation, resize_masks=resize_masks)
     return DataSource(
-        name=f"celebamask:{folder}" + ("?person" if person_only else ""),
+        name=f"celebamask:{folder}" + (f"?{'&'.join(options)}" if options else ""),
         classes=PERSON_CLASSES if person_only else CLASSES,
         train=FolderPairs(train, len(CLASSES), size=size, person_only=person_only),
         validation=FolderPairs(validation, len(CLASSES), size=size, person_only=person_only),

@@ -56,6 +56,8 @@ class RuntimeDevice(Device):
     usable: bool = True
     asked: list[float] = field(default_factory=list)
     """Nominal reference times that ``measure`` was called with."""
+    normalised: list[bool] = field(default_factory=list)
+    """Whether ``measure`` was asked to normalise."""
 
     def availability(self) -> Availability:
         return Availability(self.usable, "" if self.usable else "not installed")
@@ -70,6 +72,7 @@ class RuntimeDevice(Device):
         self, candidates: Sequence[Candidate], *, nominal_reference_ms: float, protocol: Protocol, seed: int = 0
     ) -> Iterator[Measurement | FailedMeasurement]:
         self.asked.append(nominal_reference_ms)
+        self.normalised.append(protocol.normalise)
         for candidate in candidates:
             if self.crashes:
                 yield FailedMeasurement(candidate.label, sha256_of(candidate.path), self.device_info, "out of memory")

@@ -44,6 +44,14 @@ def test_certificate_holds_everything_that_was_measured(taken: Measurement) -> N
     assert "within the budget of 5 ms, on cpu (test machine, onnxruntime 1, 1 thread, float32)" in certificate.statement
 
 
+def test_certificate_of_plain_times_says_so(taken: Measurement) -> None:
+    plain = replace(taken, protocol={**taken.protocol, "normalise": False})
+    certificate = certify(plain, budget_ms=5.0, noise_floor_percent=2.0)
+    assert isinstance(certificate, Certificate)
+    assert not certificate.normalised
+    assert "float32, plain times)" in certificate.statement
+
+
 def test_certificate_survives_json(taken: Measurement) -> None:
     certificate = certify(taken, budget_ms=5.0, noise_floor_percent=2.0)
     assert isinstance(certificate, Certificate)

@@ -166,6 +166,23 @@ def test_another_machine_is_normalised_afresh_and_named(bundle: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("normalise", [True, False])
+def test_the_budget_is_measured_as_it_was_certified(bundle: Path, normalise: bool) -> None:
+    edit(bundle, lambda content: content["certificates"][0]["protocol"].update(normalise=normalise))
+    device = RuntimeDevice()
+    verify(bundle, device)
+    assert device.normalised == [normalise]
+
+
+def test_a_given_device_that_is_not_here_ends_it(bundle: Path) -> None:
+    class Missing(RuntimeDevice):
+        def info(self) -> None:
+            raise DeviceUnavailableError("device cpu", seen="nothing", expected="a device", remedy="plug it in")
+
+    with pytest.raises(DeviceUnavailableError):
+        verify(bundle, device=Missing())
+
+
 def test_given_device_is_used(bundle: Path) -> None:
     device = RuntimeDevice(latency_ms=9.0)
     (failed,) = failures(verify(bundle, device=device))

@@ -103,7 +103,12 @@ def test_predict_and_measure_on_the_simulated_device(
     assert {"latency_ms", "upper_ms", "operators", "unseen"} <= set(predicted)
     keys = {"latency_ms", "interval_ms", "p90_ms", "first_run_ms", "operators", "noise_floor_percent"}
     assert keys <= set(measured)
-    assert measured["simulated"] is True
+    assert measured["simulated"] is predicted["simulated"] is True
+    assert measured["normalised"] is True
+    _, out, _ = say(capsys, *shared, "predict", str(model), "-d", DEVICE)
+    assert "SIMULATED" in out
+    rows = document(capsys, *shared, "describe", "--random", "1", "-d", DEVICE)
+    assert (rows[0]["device"], rows[0]["simulated"]) == (DEVICE, True)
     assert predicted["latency_ms"] == pytest.approx(measured["latency_ms"], rel=0.3)
     assert sum(row["ms"] for row in predicted["operators"]) + predicted["constant_ms"] == pytest.approx(
         predicted["latency_ms"], rel=1e-2
@@ -136,6 +141,9 @@ def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
     err = _one_line(capsys, 2, *shared, "search", "--resume", found["run"], "--max-params", "0.2M")
     assert "--max-params with --resume" in err
     winner = found["winners"][0]["id"]
+    _, out, _ = say(capsys, *shared, "search", "--resume", found["run"], "--quiet")
+    line = f"latseg --workspace {workspace} train {found['run']} --winner {winner}"
+    assert line in out.splitlines()[-1], "a command to be pasted is on one line, however narrow the terminal"
     trained = document(capsys, *shared, "train", found["run"], "--winner", winner)
     assert {"quality", "epochs", "checkpoint"} <= set(trained)
     code, out, _ = say(capsys, *shared, "--json", "--quiet", "export", found["run"], "-w", winner, "-f", "onnx")
@@ -221,7 +229,10 @@ def test_other_usage_errors(capsys: pytest.CaptureFixture[str], workspace: Path,
     _one_line(capsys, 2, *shared, "report", "no-such-run")
     _one_line(capsys, 2, *shared, "search", "--resume", "../../etc")
     _one_line(capsys, 2, "--workspace", str(tmp_path / "new"), "fit", "-d", DEVICE)
-    _one_line(capsys, 2, "--workspace", str(tmp_path / "new"), "feasibility", "-d", DEVICE, "--max-latency", "2ms")
+    words = ("feasibility", "-d", "cpu", "--threads", "2", "--max-latency", "2ms")
+    err = _one_line(capsys, 2, "--workspace", str(tmp_path / "new"), *words)
+    assert f"`latseg --workspace {tmp_path / 'new'} profile --device cpu --threads 2`" in err
+    _one_line(capsys, 2, *shared, "verify", str(tmp_path), "--threads", "2")
     _one_line(capsys, 2, *shared, "feasibility", "-d", DEVICE, "-d", "cpu", "--max-latency", "2ms")
     _one_line(capsys, 2, *shared, "profile", "-d", "abacus")
     _one_line(capsys, 2, *shared, "profile", "--no-such-option")
@@ -236,12 +247,25 @@ def test_an_unavailable_device_has_its_own_exit_code(
     words = ("--workspace", str(tmp_path), "profile", "-d", "openvino", "--models", "1", "--operators", "0")
     err = _one_line(capsys, 5, *words)
     assert "latseg[openvino]" in err
+    (tmp_path / "manifest.json").write_text("{}")
+    _one_line(capsys, 5, "verify", str(tmp_path), "--device", "openvino")
 
 
 def test_errors_are_json_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, out, _ = say(capsys, "--json", "predict", str(tmp_path / "missing.onnx"))
     assert code == 2
     assert json.loads(out)["exit_code"] == 2
+
+
+def test_text_from_outside_is_neither_markup_nor_wrapped(capsys: pytest.CaptureFixture[str]) -> None:
+    from latseg.console import Console, plain, table
+
+    long = "latseg --workspace /work[v2]/" + "deep/" * 40 + "space train RUN"
+    Console().emit(None, lambda: [plain(long), table("run [b]", ("path",), [("a[v3]b",)])])
+    out = capsys.readouterr().out
+    assert long in out
+    assert "run [b]" in out
+    assert "a[v3]b" in out
 
 
 def test_full_disk_interruption_and_surprises(

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,3 +85,13 @@ def test_every_long_command_goes_on_where_it_was_interrupted(shared: tuple[str, 
     trained, said = finished(resume)
     assert trained["epochs"] == 40
     assert " 1/" not in said, "training goes on where it stopped"
+
+    resume = interrupted(*shared, "export", found["run"], "--winner", winner, at="export: ")
+    program, *words = shlex.split(resume)
+    bundles = Path(shared[1]) / "runs" / found["run"] / "bundles"
+    assert program == "latseg"
+    assert not list(bundles.glob("*")), "no half a bundle"
+    with start((*words, "--json")) as process:
+        out, err = process.communicate(timeout=100)
+    assert process.returncode == 4, err  # simulated: never certified
+    assert Path(json.loads(out)["bundle"], "manifest.json").is_file()

@@ -307,3 +307,9 @@ def test_celebamask_as_person(faces: Path) -> None:
     source = open_source(f"celebamask:{faces}?person", size=(20, 30))
     assert source.classes == ("background", "person")
     assert source.train[0][1].float().mean() > 0.9
+
+
+@pytest.mark.parametrize("options", ["", "?person", "?resize-masks", "?person&resize-masks"])
+def test_celebamask_opens_again_by_its_name(faces: Path, options: str) -> None:
+    name = f"celebamask:{faces}{options}"
+    assert open_source(open_source(name).name).name == name
