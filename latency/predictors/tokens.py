@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
+from latency.predictors.memory_traffic import TRAFFIC, memory_traffic
 from latency.predictors.operator_table import OperatorTable
 from latency.predictors.relations import RELATIONS, relations
 
 PADDING = RELATIONS
 """Relation code of a token that is not there."""
-PLACES = 3
-"""Position features of a token: share of the net before it, log of its index, whether it was measured alone."""
+PLACES = 3 + TRAFFIC
+"""What a token knows of its place: share of the net before it, log of its index, whether it was measured alone, and the
+memory traffic around it."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ def token_batch(
         batch.rows[position, :count] = table.rows(graph)
         batch.present[position, :count] = True
         batch.places[position, :count, :2] = _places(count)
+        batch.places[position, :count, 3:] = memory_traffic(graph)
         batch.relations[position, :count, :count] = relations(count, graph.inputs)
     if alone is not None:
         batch.places[:, :, 2] = np.asarray(alone, np.float32)[:, None] * batch.present

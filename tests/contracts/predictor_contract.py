@@ -115,6 +115,6 @@ class PredictorContract:
     def test_another_schema_is_refused(self, fitted: LatencyPredictor, tmp_path: Path) -> None:
         fitted.save(tmp_path)
         path = next(tmp_path.glob("*.json"))
-        path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
-        with pytest.raises(UserError, match="schema 2"):
+        path.write_text(path.read_text().replace('"schema": 2', '"schema": 3'))
+        with pytest.raises(UserError, match="schema 3"):
             type(fitted).load(tmp_path)
