@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from devices.onnxruntime_session import open_session, run_session, session_options
 from devices.operator_join import ExecutedNode, join_rows, with_shapes
 from devices.profiled_model import load_named, node_position
-from devices.session import OperatorProfile
+from devices.session import PROFILE_WARM_UP_RUNS, OperatorProfile
 from devices.statistics import interquartile_mean
 from devices.tensor_graph import TensorGraph
 from devices.tensor_shapes import tensor_shapes
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import onnx
 
 SOURCE = "onnxruntime profiling"
-_WARM_UP_RUNS = 3
 _SUFFIX = "_kernel_time"
 _CONVOLUTIONS = frozenset({"Conv", "FusedConv"})
 _ADDITIONS = frozenset({"Add", "Sum"})
@@ -52,7 +51,7 @@ def profile_model(path: Path, feeds: dict[str, Any], threads: int, runs: int) ->
         options.profile_file_prefix = str(folder / "profile")
         options.optimized_model_filepath = str(folder / "optimized.onnx")
         session = open_session(content, options)
-        for _ in range(_WARM_UP_RUNS + runs):
+        for _ in range(PROFILE_WARM_UP_RUNS + runs):
             run_session(session, feeds)
         events = json.loads(Path(session.end_profiling()).read_text())
         optimized = onnx.load(str(folder / "optimized.onnx"), load_external_data=False)
@@ -70,7 +69,7 @@ class _Kernel:
 
     @property
     def ms(self) -> float:
-        return interquartile_mean(self.microseconds[_WARM_UP_RUNS:] or self.microseconds) / 1000
+        return interquartile_mean(self.microseconds[PROFILE_WARM_UP_RUNS:] or self.microseconds) / 1000
 
 
 def _kernels(events: list[dict[str, Any]]) -> dict[str, _Kernel]:

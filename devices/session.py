@@ -12,6 +12,9 @@ from devices.measurement import OperatorTime
 from devices.model_inputs import ModelInput
 from devices.run_queue import RunQueue
 
+PROFILE_WARM_UP_RUNS = 3
+"""Runs under the profiler that are not counted."""
+
 
 class SessionError(Exception):
     """The runtime could not load or run the model; the text is the reason in one line."""

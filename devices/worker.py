@@ -22,7 +22,7 @@ from devices.array_files import read_arrays, write_arrays
 from devices.loaded_model import LoadedModel
 from devices.messages import Message, decode, encode, input_from_json, profile_to_json, timing_to_json
 from devices.protocol import Protocol
-from devices.session import OperatorProfile, Runtime, Session, SessionError
+from devices.session import PROFILE_WARM_UP_RUNS, OperatorProfile, Runtime, Session, SessionError
 from devices.timing import REFERENCE, Timing, time_alone, time_group
 
 _BACKSTOP_FACTOR = 3
@@ -119,7 +119,7 @@ class Worker:
 
     def _profile(self, candidate: int, session: Session, runs: int) -> OperatorProfile:
         if runs == 0:
-            return OperatorProfile("not asked for")
+            return OperatorProfile("not asked for, or a run takes too long")
         self._ledger.step(candidate)
         try:
             return session.profile(runs)
@@ -152,9 +152,10 @@ class Worker:
 
 
 def _profile_runs(timing: Timing, protocol: Protocol) -> int:
-    """As many as the protocol asks for, fewer for a net so slow that they would look like hanging."""
+    """As many as the protocol asks for, fewer for a net so slow that they would look like hanging; may be none."""
     run_ms = max(timing.first_run_ms, *(block.wall_ms for block in timing.blocks))
-    return min(protocol.profile_runs, max(1, int(protocol.timeout_s * 1000 / 2 / run_ms)))
+    affordable = int(protocol.timeout_s * 1000 / 2 / run_ms) - PROFILE_WARM_UP_RUNS
+    return min(protocol.profile_runs, max(0, affordable))
 
 
 def _read_requests(descriptor: int, requests: queue.Queue[Message]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from devices.device import Candidate, Device
-from devices.errors import UserError
+from devices.errors import DeviceUnavailableError, UserError
 from devices.measurement import FailedMeasurement, Measurement
 from devices.protocol import Protocol
 from export.certificate import Certificate, contradictions
@@ -61,6 +61,10 @@ def check_budgets(
             continue
         try:
             yield _budget(name, _candidate(folder, file, certificate), certificate, remeasuring)
+        except DeviceUnavailableError as error:
+            if device is not None:
+                raise
+            yield Check(name, False, str(error))
         except UserError as error:
             yield Check(name, False, str(error))
 

@@ -13,6 +13,7 @@ from latency.calibration import Calibration
 from latency.operators.operator import OperatorGraph
 from latency.predictor import LatencyPredictor
 from latency.predictors.folder import SCHEMA, corrupt, read_document, write_json
+from latency.predictors.registry import predictor_class
 
 _NAME = "bounded"
 
@@ -99,7 +100,7 @@ class BoundedPredictor:
         document = read_document(folder / f"{_NAME}.json", _NAME)
         try:
             subfolder = folder / Path(str(document["folder"])).name
-            predictor = _predictor_class(str(document["kind"])).load(subfolder)
+            predictor = predictor_class(str(document["kind"])).load(subfolder)
             bounded = BoundedPredictor(predictor, Calibration.from_json(document["calibration"]), document["device"])
             found = bounded.fingerprint
         except (KeyError, TypeError, ValueError) as error:
@@ -120,15 +121,3 @@ def _subfolder(folder: Path) -> str:
         return str(read_document(folder / f"{_NAME}.json", _NAME).get("folder", ""))
     except UserError:
         return ""
-
-
-def _predictor_class(kind: str) -> type[LatencyPredictor]:
-    if kind == "attention":
-        from latency.predictors.attention import AttentionPredictor
-
-        return AttentionPredictor
-    if kind == "lookup_table":
-        from latency.predictors.lookup_table import LookupTablePredictor
-
-        return LookupTablePredictor
-    raise ValueError(f"predictor of unknown kind {kind!r}")

@@ -61,6 +61,11 @@ class Calibration:
         return _rank(self.count, self.alpha) <= self.count
 
     @property
+    def confidence(self) -> float:
+        """Probability with which the bound holds for a net like those calibrated on: less than asked with few nets."""
+        return 1 - self.alpha if self.exact else self.count / (self.count + 1)
+
+    @property
     def factor(self) -> float:
         """Upper bound / prediction for a net of seen operators; at least 1.
 
@@ -76,11 +81,11 @@ class Calibration:
         """What the bound rests on, in a sentence."""
         confidence = f"{100 * (1 - self.alpha):g} %"
         if self.exact:
-            return f"bound calibrated on {self.count} held-out nets at {confidence}"
+            return f"bound calibrated on {self.count} held-out nets at {confidence}, for nets like these"
         needed = next(n for n in range(self.count, 10**6) if _rank(n, self.alpha) <= n)
         return (
             f"bound is the largest ratio of {self.count} held-out nets: fewer than the {needed} that {confidence} "
-            f"needs; it holds with probability {self.count / (self.count + 1):.2f}"
+            f"needs; it holds with probability {self.confidence:.2f} for nets like these"
         )
 
     def upper_ms(self, latency_ms: float, unseen_ms: float = 0.0) -> float:

@@ -15,14 +15,14 @@ from devices.device_info import DeviceInfo
 from devices.errors import DeviceUnavailableError, UserError
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import Protocol
-from latency.campaign_items import CampaignItem, campaign_items
+from latency.campaign_items import CampaignItem, campaign_items, operator_items
 from latency.measuring import noise_floor, reference_ms
 from latency.normalising import settle
 from latency.operators.synthesize import with_tensor_names
 from latency.store import MeasurementStore
 from latency.temporary_models import written_models
 
-__all__ = ["CampaignItem", "CampaignProgress", "CampaignResult", "campaign_items", "run_campaign"]
+__all__ = ["CampaignItem", "CampaignProgress", "CampaignResult", "campaign_items", "operator_items", "run_campaign"]
 
 _log = logging.getLogger(__name__)
 

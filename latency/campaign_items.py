@@ -38,6 +38,14 @@ def campaign_items(graphs: Sequence[OperatorGraph], operator_limit: int) -> list
     ]
 
 
+def operator_items(graphs: Sequence[OperatorGraph]) -> list[CampaignItem]:
+    """Single-operator models of every distinct operator of the graphs, the costliest first."""
+    distinct = {operator.signature: operator for graph in graphs for operator in graph.operators}
+    ranked = sorted(distinct.values(), key=lambda operator: (-_rough_cost(operator), repr(operator.signature)))
+    alone = [single_operator(operator) for operator in ranked]
+    return [CampaignItem(graph_digest(graph), graph, "operator") for graph in alone]
+
+
 def _choose(graphs: Sequence[OperatorGraph], limit: int) -> list[Operator]:
     shares: defaultdict[tuple[object, ...], float] = defaultdict(float)
     distinct: dict[tuple[object, ...], Operator] = {}

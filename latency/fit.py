@@ -19,7 +19,7 @@ from latency.sample import LatencySample
 from latency.scores import Scores
 
 if TYPE_CHECKING:
-    from latency.predictors.attention import AttentionPredictor
+    from latency.predictors.arbitration import ArbitratedPredictor
     from latency.predictors.training import TrainingSettings
 
 LEAST_NETS = 20
@@ -50,6 +50,8 @@ class FitResult:
     """By predictor, all fitted on the same training nets and scored on the same test nets."""
     coverage: float
     """Share of the test nets whose measurement lies within the bound."""
+    slack: float
+    """Bound / measurement, mean over the test nets: what the bound costs."""
     test_models: int
     training_models: int
     seconds: float
@@ -69,12 +71,12 @@ def fit_device(
     settings: TrainingSettings | None = None,
     on_progress: OnProgress | None = None,
 ) -> FitResult:
-    """Fits the attention predictor and the look-up table, calibrates the bound, scores on held-out nets.
+    """Fits the predictors and arbitrates between them, calibrates the bound, scores on held-out nets.
 
     The test nets (``test_fraction``, stratified by latency) are kept from everything that is scored. The predictor
     that is handed back is then trained and calibrated anew, in the same way, on all nets: measurements are dear.
     The bound is calibrated on ALL training nets: each by the member of the predictor that was trained without it
-    (``AttentionPredictor.out_of_fold``). A single member errs more than the average of all that is handed back, so the
+    (``ArbitratedPredictor.out_of_fold``). A single member errs more than the average of all that is handed back, so the
     bound is on the safe side of its nominal level; no net needs to be kept from training for it. Single-operator
     models serve training only.
 
@@ -92,31 +94,18 @@ def fit_device(
     Raises:
         UserError: fewer than ``LEAST_NETS`` whole nets, or samples that no device can have yielded.
     """
-    from latency.predictors.attention import AttentionPredictor
-    from latency.predictors.lookup_table import LookupTablePredictor
-
     started = time.monotonic()
     report = on_progress or (lambda *_: None)
     training, test = split(samples, test_fraction, seed=seed)
-    table = LookupTablePredictor()
-    report("lookup_table", 0, 1, None)
-    table.fit(training, seed=seed)
-    report("lookup_table", 1, 1, None)
-    attention = AttentionPredictor(settings, members=members, threads=threads)
-    attention.fit(
-        training,
-        seed=seed,
-        on_step=lambda done, total: report("attention", done, total, _error(attention.out_of_fold)),
-    )
-    calibration = Calibration.of(list(attention.out_of_fold.values()), alpha=alpha)
-    bounded = BoundedPredictor(attention, calibration, device_info.to_json())
+    scored = _fitted("training nets", training, settings, members, threads, seed, report)
+    bounded = _bounded(scored, alpha, device_info)
     rows = _test_table(bounded, test)
-    final = _final(samples, settings, members=members, threads=threads, seed=seed, report=report)
-    calibration = Calibration.of(list(final.out_of_fold.values()), alpha=alpha)
+    final = _fitted("all nets", samples, settings, members, threads, seed, report)
     return FitResult(
-        predictor=BoundedPredictor(final, calibration, device_info.to_json()),
-        scores={attention.name: _scores(attention, test), table.name: _scores(table, test)},
+        predictor=_bounded(final, alpha, device_info),
+        scores={each.name: _scores(each, test) for each in (scored, *scored.members)},
         coverage=float(np.mean([row.measured_ms <= row.upper_ms for row in rows])),
+        slack=float(np.mean([row.upper_ms / row.measured_ms for row in rows])),
         test_models=len(test),
         training_models=sum(not sample.single_operator for sample in training),
         seconds=time.monotonic() - started,
@@ -124,23 +113,29 @@ def fit_device(
     )
 
 
-def _final(
+def _fitted(
+    stage: str,
     samples: Sequence[LatencySample],
     settings: TrainingSettings | None,
-    *,
     members: int,
     threads: int,
     seed: int,
     report: OnProgress,
-) -> AttentionPredictor:
-    """The predictor that is handed back: trained like the one that was scored, on the test nets, too."""
+) -> ArbitratedPredictor:
+    from latency.predictors.arbitration import ArbitratedPredictor
     from latency.predictors.attention import AttentionPredictor
 
-    final = AttentionPredictor(settings, members=members, threads=threads)
-    final.fit(
-        samples, seed=seed, on_step=lambda done, total: report("all nets", done, total, _error(final.out_of_fold))
+    attention = AttentionPredictor(settings, members=members, threads=threads)
+    predictor = ArbitratedPredictor(attention)
+    predictor.fit(
+        samples, seed=seed, on_step=lambda done, total: report(stage, done, total, _error(attention.out_of_fold))
     )
-    return final
+    return predictor
+
+
+def _bounded(predictor: ArbitratedPredictor, alpha: float, device_info: DeviceInfo) -> BoundedPredictor:
+    calibration = Calibration.of(list(predictor.out_of_fold.values()), alpha=alpha)
+    return BoundedPredictor(predictor, calibration, device_info.to_json())
 
 
 def split(

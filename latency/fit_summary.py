@@ -48,6 +48,8 @@ class FitSummary(_Record):
     fingerprint: str
     predictors: dict[str, ScoresRecord]
     coverage: float
+    slack: float
+    """Bound / measurement, mean over the test nets."""
     bound: str
     """What the bound rests on, in a sentence."""
     training_models: int
@@ -62,6 +64,7 @@ def summary_of(result: FitResult) -> FitSummary:
         fingerprint=result.predictor.fingerprint,
         predictors={name: ScoresRecord(**asdict(scores)) for name, scores in result.scores.items()},
         coverage=result.coverage,
+        slack=result.slack,
         bound=result.predictor.calibration.statement,
         training_models=result.training_models,
         test_models=result.test_models,

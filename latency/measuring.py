@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from devices.device import Candidate, Device
@@ -66,14 +67,9 @@ def measure_one(
         UserError: the model cannot be measured on it; the reason is the runtime's.
     """
     result = measure_or_fail(device, candidate, store, protocol=protocol, seed=seed, source=source)
-    if isinstance(result, FailedMeasurement):
-        raise UserError(
-            f"measuring {candidate.path} on {device.name}",
-            seen=result.reason,
-            expected="a model that the runtime can load and run",
-            remedy="export it with operators that the runtime supports, or choose another --device",
-        )
-    return Measured(result, noise_floor(device, store, candidate, protocol=protocol, seed=seed))
+    return Measured(
+        _measured(device, candidate, result), noise_floor(device, store, candidate, protocol=protocol, seed=seed)
+    )
 
 
 def measure_or_fail(
@@ -86,18 +82,67 @@ def measure_or_fail(
     source: str = "user",
 ) -> Measurement | FailedMeasurement:
     """Like ``measure_one`` with a failure as its result."""
+    return _measure(device, [candidate], store, protocol=protocol, seed=seed, source=source)[0]
+
+
+def measure_together(
+    device: Device,
+    candidates: Sequence[Candidate],
+    store: MeasurementStore,
+    *,
+    protocol: Protocol | None = None,
+    seed: int = 0,
+    source: str = "user",
+) -> list[Measurement]:
+    """Measures models of different labels in one interleaved group, in their order; every result is kept.
+
+    Raises:
+        DeviceUnavailableError: the device cannot be used here.
+        UserError: one of them cannot be measured on it; the reason is the runtime's.
+    """
+    results = _measure(device, candidates, store, protocol=protocol, seed=seed, source=source)
+    return [_measured(device, each, result) for each, result in zip(candidates, results, strict=True)]
+
+
+def _measure(
+    device: Device,
+    candidates: Sequence[Candidate],
+    store: MeasurementStore,
+    *,
+    protocol: Protocol | None,
+    seed: int,
+    source: str,
+) -> list[Measurement | FailedMeasurement]:
+    """Results in the order of the candidates."""
     settled = settle(protocol or Protocol(), store.noise_floor(device.info()))
     nominal_ms = reference_ms(device, store)
-    results = device.measure([candidate], nominal_reference_ms=nominal_ms, protocol=settled, seed=seed)
-    result = next(iter(results))
+    by_label = {}
+    paths = {candidate.label: candidate for candidate in candidates}
+    for result in device.measure(candidates, nominal_reference_ms=nominal_ms, protocol=settled, seed=seed):
+        by_label[result.label] = result
+        _keep(result, paths[result.label], store, source)
+    return [by_label[candidate.label] for candidate in candidates]
+
+
+def _measured(device: Device, candidate: Candidate, result: Measurement | FailedMeasurement) -> Measurement:
+    if isinstance(result, Measurement):
+        return result
+    raise UserError(
+        f"measuring {candidate.path} on {device.name}",
+        seen=result.reason,
+        expected="a model that the runtime can load and run",
+        remedy="export it with operators that the runtime supports, or choose another --device",
+    )
+
+
+def _keep(result: Measurement | FailedMeasurement, candidate: Candidate, store: MeasurementStore, source: str) -> None:
     if isinstance(result, FailedMeasurement):
         store.add_failure(result, source=source)
-        return result
+        return
     try:
         graph = from_onnx(candidate.path, dict(candidate.input_shapes))
     except UserError as error:
         # The runtime can run what our operator graph cannot describe (loops); nothing is learned from such a model.
         _log.warning("not kept for fitting: %s", error)
-        return result
+        return
     store.add_measurement(result, graph, source=source)
-    return result

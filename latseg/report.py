@@ -162,8 +162,8 @@ def _accuracy_section(summary: FitSummary, target: Target, floor: NoiseFloor | N
     columns = ("predictor", "mean error, %", "within 5 %, %", "within 10 %, %", "Spearman")
     lead = (
         f"{summary.test_models} nets measured on {target.device}, held out from a predictor trained on the others; its "
-        f"bound held for {100 * summary.coverage:.0f} % of them. The predictor in use was then trained on all nets; "
-        f"its bound is {summary.bound}.{_noise(floor)}"
+        f"bound held for {100 * summary.coverage:.0f} % of them and is {summary.slack:.3f} times the measured latency "
+        f"on average. The predictor in use was then trained on all nets: {summary.bound}.{_noise(floor)}"
     )
     return Section(
         f"How well latency is predicted on {target.device}",

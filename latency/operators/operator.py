@@ -51,6 +51,8 @@ class OperatorGraph:
     or ``-1 - k`` for the graph's ``k``-th input. Of a producer with several outputs (Split) the first one that has
     the input's shape and is not yet taken is meant."""
     input_shapes: tuple[Shape, ...]
+    outputs: tuple[int, ...] = ()
+    """Positions of the operators that yield the answer; empty where these are the ``sinks``."""
 
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:

@@ -19,6 +19,7 @@ def graph_to_json(graph: OperatorGraph) -> dict[str, object]:
         "input_shapes": [list(shape) for shape in graph.input_shapes],
         "inputs": [list(sources) for sources in graph.inputs],
         "operators": [_operator_to_json(operator) for operator in graph.operators],
+        **({"outputs": list(graph.outputs)} if graph.outputs else {}),
     }
 
 
@@ -33,6 +34,7 @@ def graph_from_json(data: Mapping[str, Any]) -> OperatorGraph:
             operators=tuple(_operator_from_json(item) for item in data["operators"]),
             inputs=tuple(_ints(sources) for sources in data["inputs"]),
             input_shapes=_shapes(data["input_shapes"]),
+            outputs=_ints(data.get("outputs", ())),
         )
         _check_inputs(graph)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -51,7 +53,8 @@ def graph_digest(graph: OperatorGraph) -> str:
         (operator.signature, operator.parameters, sources)
         for operator, sources in zip(graph.operators, graph.inputs, strict=True)
     ]
-    text = json.dumps([work, graph.input_shapes], separators=(",", ":"))
+    whole = [work, graph.input_shapes, *([graph.outputs] if graph.outputs else [])]
+    text = json.dumps(whole, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_DIGITS]
 
 

@@ -8,19 +8,18 @@ calibrated without giving up training nets (jackknife+ after bootstrap, Kim, Xu 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
-from latency.predictor import LatencyPredictor, Prediction
-from latency.predictors.folder import corrupt, read_folder, write_folder
+from latency.predictor import Prediction
 from latency.predictors.folds import stratified_folds
 from latency.predictors.member import Member, TrainingOperators, settings_json
 from latency.predictors.operator_table import OperatorTable
 from latency.predictors.sample_checks import whole_nets
+from latency.predictors.stored import Arrays, Document, StoredPredictor
 from latency.predictors.threads import torch_threads
 from latency.predictors.tokens import TokenBatch, chunks_by_length, token_batch
 from latency.predictors.training import TrainingSettings
@@ -32,7 +31,7 @@ OnStep = Callable[[int, int], None]
 """Steps done and steps in all."""
 
 
-class AttentionPredictor(LatencyPredictor):
+class AttentionPredictor(StoredPredictor):
     """Learns from whole nets and from the times of their kernels.
 
     Args:
@@ -148,8 +147,8 @@ class AttentionPredictor(LatencyPredictor):
         constant = float(np.exp(np.mean([member.network.log_constant.item() for member in self._members])))
         return Prediction(constant, (), constant, ())
 
-    def save(self, folder: Path) -> None:
-        """Writes ``attention.json`` and its tensors."""
+    def document(self) -> tuple[Document, Arrays]:
+        """See ``StoredPredictor``."""
         assert self._vocabulary is not None, "fit or load comes first"
         document = {
             "settings": settings_json(self.settings),
@@ -157,26 +156,21 @@ class AttentionPredictor(LatencyPredictor):
             "members": len(self._members),
             "out_of_fold": self.out_of_fold,
         }
-        arrays = {}
+        arrays: Arrays = {}
         for index, member in enumerate(self._members):
             arrays.update(member.arrays(f"{index}."))
-        write_folder(folder, self.name, document, arrays)
+        return document, arrays
 
-    @classmethod
-    def load(cls, folder: Path) -> AttentionPredictor:
-        """Reads what ``save`` wrote."""
-        document, arrays = read_folder(folder, cls.name)
-        try:
-            settings = TrainingSettings(**document["settings"])
-            predictor = cls(settings, members=int(document["members"]))
-            vocabulary = predictor._vocabulary = Vocabulary.from_json(document["vocabulary"])
-            predictor._members = [
-                Member.from_arrays(vocabulary.width, settings, arrays, f"{index}.") for index in range(predictor._count)
-            ]
-            predictor.out_of_fold = {str(label): float(ratio) for label, ratio in document["out_of_fold"].items()}
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            raise corrupt(folder, f"{type(error).__name__}: {error}") from error
-        return predictor
+    def restore(self, document: Document, arrays: Arrays) -> None:
+        """See ``StoredPredictor``."""
+        self.settings = TrainingSettings(**document["settings"])
+        self._count = int(document["members"])
+        self._vocabulary = Vocabulary.from_json(document["vocabulary"])
+        self._members = [
+            Member.from_arrays(self._vocabulary.width, self.settings, arrays, f"{index}.")
+            for index in range(self._count)
+        ]
+        self.out_of_fold = {str(label): float(ratio) for label, ratio in document["out_of_fold"].items()}
 
     def _forget_rows(self) -> None:
         self._table = OperatorTable()

@@ -8,7 +8,7 @@ from math import isfinite
 from devices.errors import UserError
 from latency.sample import LatencySample
 
-LEAST_NETS = 8
+LEAST_NETS = 5
 """Fewer whole nets say nothing about a space."""
 
 

@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
+from latency.predictors.liveness import LIVENESS, liveness
 from latency.predictors.memory_traffic import TRAFFIC, memory_traffic
 from latency.predictors.operator_table import OperatorTable
 from latency.predictors.relations import RELATIONS, relations
 
 PADDING = RELATIONS
 """Relation code of a token that is not there."""
-PLACES = 3 + TRAFFIC
-"""What a token knows of its place: share of the net before it, log of its index, whether it was measured alone, and the
-memory traffic around it."""
+PLACES = 3 + TRAFFIC + LIVENESS
+"""What a token knows of its place: share of the net before it, log of its index, whether it was measured alone, the
+memory traffic around it, and its liveness."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def token_batch(
         batch.rows[position, :count] = table.rows(graph)
         batch.present[position, :count] = True
         batch.places[position, :count, :2] = _places(count)
-        batch.places[position, :count, 3:] = memory_traffic(graph)
+        batch.places[position, :count, 3 : 3 + TRAFFIC] = memory_traffic(graph)
+        batch.places[position, :count, 3 + TRAFFIC :] = liveness(graph)
         batch.relations[position, :count, :count] = relations(count, graph.inputs)
     if alone is not None:
         batch.places[:, :, 2] = np.asarray(alone, np.float32)[:, None] * batch.present

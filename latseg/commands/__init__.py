@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from latseg.commands.compare import compare
 from latseg.commands.demo import demo
 from latseg.commands.describe import describe
 from latseg.commands.devices import devices
@@ -27,6 +28,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "fit": fit,
     "predict": predict,
     "measure": measure,
+    "compare": compare,
     "feasibility": feasibility,
     "describe": describe,
     "search": search,

@@ -160,7 +160,7 @@ def _portraits(folder: Path, seed: int) -> list[Path]:
 
 
 def _drawn(workspace: Path, document: Mapping[str, Any], winner: Mapping[str, Any], seconds: float) -> list[Any]:
-    scores = document["predictors"]["attention"]
+    scores = document["predictors"]["arbitrated"]
     measured = next((file["measured_ms"] for file in document["files"] if file["measured_ms"]), None)
     excluded = 100 * (1 - document["feasible_fraction"])
     certified = "yes, by measurement" if document["certified"] else "NO: " + "; ".join(document["refusals"])
@@ -186,6 +186,7 @@ def _drawn(workspace: Path, document: Mapping[str, Any], winner: Mapping[str, An
         ("quality", f"mean IoU {100 * document['quality']['mean_iou']:.1f} % on drawn portraits that it never saw"),
         ("time", f"{seconds / 60:.1f} minutes"),
     ]
+    half = document["budget_ms"] / 2
     activate = Path(sys.executable).with_name("activate")
     go_on = [
         *(
@@ -197,7 +198,7 @@ def _drawn(workspace: Path, document: Mapping[str, Any], winner: Mapping[str, An
         f"look at the cut-outs     {Path(document['outputs'][0]['cutout']).parent}",
         f"your own photographs     latseg segment {document['bundle']} PHOTO.jpg",
         f"check the promise again  latseg verify {document['bundle']}",
-        f"another budget           latseg --workspace {workspace} search --max-latency 2ms --size {SIZE} "
+        f"another budget           latseg --workspace {workspace} search --max-latency {half:.2g}ms --size {SIZE} "
         "--data folder:DIR",
     ]
     return [

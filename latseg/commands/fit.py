@@ -17,9 +17,12 @@ def fit(
     device: DeviceOption = "cpu",
     threads: ThreadsOption = 1,
     test_fraction: Annotated[float, typer.Option(min=0.05, max=0.5, help="Share of the nets held out.")] = 0.2,
+    alpha: Annotated[
+        float, typer.Option(min=0.001, max=0.5, help="Share of nets that may exceed the predicted bound.")
+    ] = 0.1,
     seed: SeedOption = 0,
 ) -> None:
-    """Train the attention predictor and the look-up table; test and calibrate on held-out nets."""
+    """Train the predictors, test them on held-out nets, weigh them, and calibrate the bound."""
     from devices.registry import get_device
     from latency.fit import fit_device
     from latency.fit_summary import summary_of, write_summary
@@ -36,6 +39,7 @@ def fit(
             info,
             seed=seed,
             test_fraction=test_fraction,
+            alpha=alpha,
             on_progress=lambda stage, done, total, error: progress.update(
                 done, total, "" if error is None else f"mean error {error:.1f} % so far", stage=stage
             ),
@@ -48,6 +52,10 @@ def fit(
         "fingerprint": info.fingerprint,
         "predictors": {name: asdict(scores) for name, scores in result.scores.items()},
         "coverage": result.coverage,
+        "alpha": alpha,
+        "slack": result.slack,
+        "bound": result.predictor.calibration.statement,
+        "calibration_nets": result.predictor.calibration.count,
         "test_models": result.test_models,
         "seconds": result.seconds,
         "path": str(folder),
@@ -61,6 +69,7 @@ def fit(
                 ("predictor", *columns),
                 [(name, *(getattr(scores, column) for column in columns)) for name, scores in result.scores.items()],
             ),
-            f"The bound held for {100 * result.coverage:.0f} % of them: {result.predictor.calibration.statement}.",
+            f"The bound held for {100 * result.coverage:.0f} % of them, and is {result.slack:.3f} times the measured "
+            f"latency on average. The predictor in use was then trained on all nets: {document['bound']}.",
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,8 @@ import typer
 
 from devices.protocol import Protocol
 from latseg.console import Console, table
-from latseg.options import DeviceOption, SeedOption, SizesOption, SpaceOption, ThreadsOption
+from latseg.model_shapes import shapes_of
+from latseg.options import DeviceOption, SeedOption, ShapesOption, SizesOption, SpaceOption, ThreadsOption
 from latseg.spaces import open_space
 from latseg.workspace import Workspace
 
@@ -28,16 +30,27 @@ def profile(
     models: Annotated[int, typer.Option("--models", min=1, help="Nets of the space to measure.")] = 150,
     operators: Annotated[int, typer.Option("--operators", min=0, help="Single-operator models to measure.")] = 100,
     minutes: Annotated[float | None, typer.Option("--minutes", min=0.0, help="Stop after this time.")] = None,
+    for_models: Annotated[
+        list[Path] | None,
+        typer.Option("--for", metavar="MODEL.onnx", help="Only the operators of this model; may be repeated."),
+    ] = None,
+    shape: ShapesOption = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Measure again what failed before.")] = False,
     seed: SeedOption = 0,
 ) -> None:
-    """Measure nets of the space and single operators; go on where the last campaign stopped."""
+    """Measure nets of the space and single operators; go on where the last campaign stopped.
+
+    With --for, only the operators of the models that are named: `fit` then knows them, and `predict` widens no bound.
+    """
     from devices.registry import get_device
-    from latency.campaign import campaign_items, run_campaign
+    from latency.campaign import campaign_items, operator_items, run_campaign
 
     console: Console = context.obj
     target = get_device(device, threads=threads)
-    items = campaign_items(_graphs(open_space(space, size), models, seed), operator_limit=operators)
+    if for_models:
+        items = operator_items(_read(for_models, shape))
+    else:
+        items = campaign_items(_graphs(open_space(space, size), models, seed), operator_limit=operators)
     with Workspace(console.workspace).store() as store, console.progress(f"profile {device}") as progress:
         result = run_campaign(
             target,
@@ -69,6 +82,12 @@ def profile(
 def _remark(progress: CampaignProgress) -> str:
     latest = "failed" if progress.latency_ms is None else f"{progress.latency_ms:.2f} ms"
     return f"{latest}, {progress.failed} failed" if progress.failed else latest
+
+
+def _read(models: list[Path], shapes: list[str] | None) -> list[OperatorGraph]:
+    from latency.operators.from_onnx import from_onnx
+
+    return [from_onnx(model, fixed) for model, fixed in zip(models, shapes_of(models, shapes), strict=True)]
 
 
 def _graphs(space: SearchSpace, models: int, seed: int) -> list[OperatorGraph]:

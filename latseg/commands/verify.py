@@ -15,6 +15,17 @@ from latseg.options import SeedOption
 VERIFICATION_FAILED = 4
 
 
+def _certified_threads(bundle: Path, device: str) -> int:
+    """Threads of the bundle's certificate for the device; one where it has none."""
+    from export.manifest import ManifestError, read_manifest
+
+    try:
+        certificates = read_manifest(bundle).certificates
+    except ManifestError:
+        return 1
+    return next((one.device.threads for one in certificates if one.device.name == device), 1)
+
+
 def verify(
     context: typer.Context,
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder that `latseg export` wrote.")],
@@ -33,7 +44,7 @@ def verify(
     if threads is not None and device is None:
         remedy = "name the device, too: --device cpu"
         raise UserError("--threads", seen=f"{threads} without --device", expected="a device to use them", remedy=remedy)
-    target = get_device(device, threads=threads or 1) if device else None
+    target = get_device(device, threads=threads or _certified_threads(bundle, device)) if device else None
     result = verify_bundle(
         bundle,
         device=target,

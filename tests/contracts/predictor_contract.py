@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from devices.errors import UserError
+from latency.operators.operator import OperatorGraph
 from latency.predictor import LatencyPredictor, Prediction
 from tests.latency.predictors.synthetic import measured, random_graphs, single_operators
 
@@ -72,6 +73,11 @@ class PredictorContract:
     def test_no_graphs_no_predictions(self, fitted: LatencyPredictor) -> None:
         assert fitted.predict([]) == []
 
+    def test_a_graph_without_operators_costs_the_constant(self, fitted: LatencyPredictor) -> None:
+        (prediction,) = fitted.predict([OperatorGraph((), (), ((1, 3, 8, 8),))])
+        assert prediction.operators_ms == ()
+        assert prediction.latency_ms == pytest.approx(prediction.constant_ms)
+
     def test_measured_operators_are_seen(self, fitted: LatencyPredictor) -> None:
         known = [sample.graph for sample in training_samples()]
         assert all(prediction.unseen == () for prediction in fitted.predict(known))
@@ -115,6 +121,6 @@ class PredictorContract:
     def test_another_schema_is_refused(self, fitted: LatencyPredictor, tmp_path: Path) -> None:
         fitted.save(tmp_path)
         path = next(tmp_path.glob("*.json"))
-        path.write_text(path.read_text().replace('"schema": 2', '"schema": 3'))
-        with pytest.raises(UserError, match="schema 3"):
+        path.write_text(path.read_text().replace('"schema": 3', '"schema": 4'))
+        with pytest.raises(UserError, match="schema 4"):
             type(fitted).load(tmp_path)

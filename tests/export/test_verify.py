@@ -183,6 +183,17 @@ def test_a_given_device_that_is_not_here_ends_it(bundle: Path) -> None:
         verify(bundle, device=Missing())
 
 
+def test_a_given_device_whose_runtime_is_broken_ends_it(bundle: Path) -> None:
+    class Broken(RuntimeDevice):
+        def measure(self, candidates: object, **_: object) -> None:
+            raise DeviceUnavailableError("device cpu", seen="a crash", expected="a runtime", remedy="reinstall it")
+
+    with pytest.raises(DeviceUnavailableError):
+        verify(bundle, device=Broken())
+    (failed,) = failures(verify(bundle, Broken()))
+    assert "reinstall it" in failed.detail
+
+
 def test_given_device_is_used(bundle: Path) -> None:
     device = RuntimeDevice(latency_ms=9.0)
     (failed,) = failures(verify(bundle, device=device))

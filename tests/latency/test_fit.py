@@ -24,7 +24,7 @@ def result() -> FitResult:
 
 
 def test_both_predictors_are_scored_on_the_same_held_out_nets(result: FitResult) -> None:
-    assert set(result.scores) == {"attention", "lookup_table"}
+    assert set(result.scores) == {"arbitrated", "attention", "lookup_table", "boosted_trees"}
     assert (result.test_models, result.training_models) == (12, 48)
     assert result.scores["attention"].spearman > 0.95
     assert result.scores["attention"].mape_percent < result.scores["lookup_table"].mape_percent
@@ -45,7 +45,7 @@ def test_what_is_handed_back_learns_from_all_nets_and_is_calibrated_out_of_fold(
 
 
 def test_progress_is_told_to_the_end(result: FitResult) -> None:
-    assert TOLD[0] == ("lookup_table", 0, 1, None)
+    assert TOLD[0] == ("training nets", 1, 900, None)
     stage, done, total, error = TOLD[-1]
     assert (stage, done) == ("all nets", total)
     assert error is not None

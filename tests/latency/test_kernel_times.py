@@ -67,7 +67,7 @@ def test_no_rows_no_times() -> None:
 
 
 @given(random_graphs(), st.integers(0, 10**6))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_the_sum_is_kept_and_each_operator_covered_at_most_once(graph: OperatorGraph, seed: int) -> None:
     rng = Random(seed)
     named = with_tensor_names(graph)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 from PIL import Image
@@ -113,6 +114,52 @@ def test_predict_and_measure_on_the_simulated_device(
     assert sum(row["ms"] for row in predicted["operators"]) + predicted["constant_ms"] == pytest.approx(
         predicted["latency_ms"], rel=1e-2
     )
+
+
+def test_a_net_from_outside_the_space(capsys: pytest.CaptureFixture[str], workspace: Path, tmp_path: Path) -> None:
+    """Its operators are named as unseen, measured, and then seen."""
+    shared = ("--workspace", str(workspace))
+    nodes = "h = Conv <kernel_shape = [3, 3], strides = [2, 2]> (x, w) p = MaxPool <kernel_shape = [2, 2]> (h)"
+    signature = "(float[1, 3, height, 1024] x) => (float[1, 64, a, b] y)"
+    foreign = onnx.parser.parse_model(
+        f'<ir_version: 8, opset_import: ["" : 13]> g {signature} {{ {nodes} y = Softplus (p) }}'
+    )
+    foreign.graph.initializer.append(onnx.numpy_helper.from_array(np.ones((64, 3, 3, 3), np.float32), "w"))
+    path = tmp_path / "foreign.onnx"
+    onnx.save(foreign, path)
+    words = (str(path), "-d", DEVICE, "--shape", "x=1x3x512x1024")
+    before = document(capsys, *shared, "predict", *words)
+    assert {row["kind"] for row in before["unseen"]} >= {"MaxPool", "Softplus"}
+    assert before["seen_percent"] < 100
+    factor = before["upper_ms"] / before["latency_ms"]
+    _, out, _ = say(capsys, *shared, "predict", *words)
+    assert f"latseg --workspace {workspace} profile --device {DEVICE} --for {path} --shape x=1x3x512x1024" in out
+    profiled = document(capsys, *shared, "profile", "-d", DEVICE, "--for", str(path), "--shape", "x=1x3x512x1024")
+    assert (profiled["models"], profiled["operators"], profiled["failed"]) == (0, 3, 0)
+    document(capsys, *shared, "fit", "-d", DEVICE)
+    after = document(capsys, *shared, "predict", *words)
+    assert (after["unseen"], after["seen_percent"]) == ([], 100)
+    assert after["upper_ms"] / after["latency_ms"] < factor
+
+
+def test_compare(capsys: pytest.CaptureFixture[str], workspace: Path, model: Path, tmp_path: Path) -> None:
+    shared = ("--workspace", str(workspace))
+    other = tmp_path / "another" / model.name
+    other.parent.mkdir()
+    wider = onnx.load(model)
+    wider.graph.node.append(onnx.helper.make_node("Relu", [wider.graph.output[0].name], ["more"]))
+    wider.graph.output[0].name = "more"
+    onnx.save(wider, other)
+    found = document(capsys, *shared, "compare", str(model), str(other), "-d", DEVICE)
+    assert found["simulated"] is True
+    assert sum(row["ms_a"] for row in found["operators"]) == pytest.approx(found["a"]["latency_ms"], rel=1e-3)
+    assert sum(row["difference_ms"] for row in found["operators"]) == pytest.approx(found["difference_ms"], abs=1e-3)
+    assert sum(row["count_b"] - row["count_a"] for row in found["operators"]) in (0, 1), "fused, or one more"
+    same = document(capsys, *shared, "compare", str(model), str(model), "-d", DEVICE, "--predicted")
+    assert sum(row["ms_a"] for row in same["operators"]) == pytest.approx(same["a"]["latency_ms"], rel=1e-3)
+    assert same["difference_ms"] == 0
+    assert {row["difference_ms"] for row in same["operators"]} == {0}
+    _one_line(capsys, 2, *shared, "compare", str(model), str(tmp_path / "missing.onnx"), "-d", DEVICE)
 
 
 def test_feasibility(capsys: pytest.CaptureFixture[str], workspace: Path) -> None:

@@ -19,7 +19,7 @@ def dominates(a: Matrix, b: Matrix) -> bool:
 
 
 @given(points)
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 def test_domination_is_that_of_the_definition(objectives: Matrix) -> None:
     found = domination(objectives)
     for i, j in itertools.product(range(len(objectives)), repeat=2):
@@ -27,7 +27,7 @@ def test_domination_is_that_of_the_definition(objectives: Matrix) -> None:
 
 
 @given(points, st.integers(0, 2**32 - 1))
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 def test_fronts_peel_off_what_nothing_left_dominates(objectives: Matrix, seed: int) -> None:
     violations = np.random.default_rng(seed).choice([0.0, 0.0, 0.5, 1.0], size=len(objectives))
 
@@ -45,7 +45,7 @@ def test_fronts_peel_off_what_nothing_left_dominates(objectives: Matrix, seed: i
 
 
 @given(points)
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 def test_ranking_is_a_permutation_ordered_by_front(objectives: Matrix) -> None:
     order = ranking(objectives).tolist()
     assert sorted(order) == list(range(len(objectives)))
@@ -68,7 +68,7 @@ def test_no_points_no_order() -> None:
 
 
 @given(points)
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 def test_hypervolume_counts_the_dominated_unit_cubes(objectives: Matrix) -> None:
     reference = np.array([5.0, 5.0, 5.0])
     cubes = itertools.product(range(5), repeat=3)

@@ -16,7 +16,7 @@ from tests.latency.graphs import random_graphs, small_net
 
 
 @given(random_graphs())
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_round_trip(graph: OperatorGraph) -> None:
     named = with_tensor_names(graph)
     read = graph_from_json(json.loads(json.dumps(graph_to_json(named))))

@@ -30,7 +30,7 @@ def run(model: onnx.ModelProto) -> list[np.ndarray]:
 
 
 @given(random_graphs())
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_round_trip(graph: OperatorGraph) -> None:
     read = from_onnx(to_model(graph))
     for ours, theirs in zip(graph.operators, read.operators, strict=True):
@@ -39,7 +39,7 @@ def test_round_trip(graph: OperatorGraph) -> None:
 
 
 @given(random_graphs())
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_names_agree_with_the_file(graph: OperatorGraph) -> None:
     read = from_onnx(to_model(graph))
     for ours, theirs in zip(with_tensor_names(graph).operators, read.operators, strict=True):

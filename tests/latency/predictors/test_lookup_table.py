@@ -53,7 +53,7 @@ def test_an_operator_kind_never_measured_is_named_and_costs_something() -> None:
 
 
 def test_a_constant_is_never_negative() -> None:
-    from latency.predictors.lookup_table import _fit_line
+    from latency.predictors.additive import _fit_line
 
     scale, constant = _fit_line(np.array([1.0, 2.0, 3.0]), np.array([0.5, 2.0, 3.5]))
     assert scale > 0

@@ -1,0 +1,145 @@
+"""Several predictors weighed by how they do on nets that they have not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latency.operators.operator import OperatorGraph
+from latency.predictor import Prediction
+from latency.predictors.attention import AttentionPredictor
+from latency.predictors.boosted_trees import BoostedTreesPredictor
+from latency.predictors.folds import stratified_folds
+from latency.predictors.lookup_table import LookupTablePredictor
+from latency.predictors.registry import predictor_class
+from latency.predictors.sample_checks import whole_nets
+from latency.predictors.stored import Arrays, Document, StoredPredictor, prefixed, without_prefix
+from latency.sample import LatencySample
+
+OnStep = Callable[[int, int], None]
+_FOLDS = 3
+_FLOOR = 0.003
+"""Error under which predictors count as equally good: about the noise of a measurement."""
+_LEAST_WEIGHT = 1e-3
+_SHARPNESS = 0.25
+"""Exponent of the weights for each net that stands behind an error."""
+
+
+class ArbitratedPredictor(StoredPredictor):
+    """Geometric mean, weights ``(error + .003)^(-n / 4)``: with many nets the best one decides, with few they share.
+
+    Attention is judged by one of its members for each net, the one that has not seen it, which errs more than their
+    mean that answers in the end.
+
+    Args:
+        attention: the attention predictor, which brings its own held-out predictions.
+        others: further predictors; each is fitted once for each of three folds to learn how it does on unseen nets.
+    """
+
+    name = "arbitrated"
+
+    def __init__(
+        self,
+        attention: AttentionPredictor | None = None,
+        others: Sequence[Callable[[], StoredPredictor]] = (LookupTablePredictor, BoostedTreesPredictor),
+    ) -> None:
+        self._attention = attention or AttentionPredictor()
+        self._others = tuple(others)
+        self._members: dict[str, StoredPredictor] = {}
+        self.weights: dict[str, float] = {}
+        """By name; they add up to one."""
+        self.out_of_fold: dict[str, float] = {}
+        """Truth / prediction by label, for every whole net of the training samples, by parts that have not seen it."""
+
+    def fit(self, samples: Sequence[LatencySample], *, seed: int = 0, on_step: OnStep | None = None) -> None:
+        """See ``LatencyPredictor``; ``on_step`` is that of the attention predictor, whose training takes the time."""
+        whole = whole_nets(samples)
+        self._attention.fit(samples, seed=seed, on_step=on_step)
+        members: dict[str, StoredPredictor] = {self._attention.name: self._attention}
+        ratios = {self._attention.name: np.array([self._attention.out_of_fold[sample.label] for sample in whole])}
+        fold = stratified_folds([sample.latency_ms for sample in whole], _FOLDS, seed=seed)
+        for make in self._others:
+            member = make()
+            member.fit(samples, seed=seed)
+            members[member.name] = member
+            ratios[member.name] = _held_out(make, samples, whole, fold, seed)
+        self._members, self.weights = members, _weights(ratios)
+        logs = sum(self.weights[name] * np.log(ratio) for name, ratio in ratios.items())
+        self.out_of_fold = dict(zip([sample.label for sample in whole], np.exp(logs).tolist(), strict=True))
+
+    @property
+    def members(self) -> tuple[StoredPredictor, ...]:
+        """The predictors that are weighed."""
+        return tuple(self._members.values())
+
+    def predict(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
+        """See ``LatencyPredictor``; members of no weight are not asked. Unseen is what the weightiest has not seen."""
+        assert self._members, "fit or load comes first"
+        asked = [name for name in self._members if self.weights[name] > _LEAST_WEIGHT]
+        asked.sort(key=lambda name: -self.weights[name])
+        told = [self._members[name].predict(graphs) for name in asked]
+        weights = np.array([self.weights[name] for name in asked])
+        if len(asked) == 1:
+            return told[0]
+        return [_mean(each, weights / weights.sum()) for each in zip(*told, strict=True)]
+
+    def document(self) -> tuple[Document, Arrays]:
+        """See ``StoredPredictor``."""
+        assert self._members, "fit or load comes first"
+        documents: Document = {}
+        arrays: Arrays = {}
+        for name, member in self._members.items():
+            documents[name], mine = member.document()
+            arrays.update(prefixed(mine, f"{name}/"))
+        return {"members": documents, "weights": self.weights, "out_of_fold": self.out_of_fold}, arrays
+
+    def restore(self, document: Document, arrays: Arrays) -> None:
+        """See ``StoredPredictor``."""
+        self.weights = {str(name): float(weight) for name, weight in document["weights"].items()}
+        self.out_of_fold = {str(label): float(ratio) for label, ratio in document["out_of_fold"].items()}
+        for name, mine in document["members"].items():
+            member = predictor_class(name)()
+            member.restore(mine, without_prefix(arrays, f"{name}/"))
+            self._members[name] = member
+
+
+def _held_out(
+    make: Callable[[], StoredPredictor],
+    samples: Sequence[LatencySample],
+    whole: Sequence[LatencySample],
+    fold: NDArray[np.int64],
+    seed: int,
+) -> NDArray[np.float64]:
+    """Truth / prediction of each whole net, by a predictor that was fitted without its fold."""
+    single = [sample for sample in samples if sample.single_operator]
+    result = np.empty(len(whole))
+    for number in range(_FOLDS):
+        inside = [sample for sample, its in zip(whole, fold, strict=True) if its != number]
+        outside = np.flatnonzero(fold == number).tolist()
+        member = make()
+        member.fit([*inside, *single], seed=seed)
+        predictions = member.predict([whole[position].graph for position in outside])
+        result[outside] = [
+            whole[position].latency_ms / prediction.latency_ms
+            for position, prediction in zip(outside, predictions, strict=True)
+        ]
+    return result
+
+
+def _weights(ratios: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    errors = {name: float(np.mean(np.abs(1 / ratio - 1))) for name, ratio in ratios.items()}
+    exponent = -_SHARPNESS * len(next(iter(ratios.values())))
+    logs = np.array([exponent * np.log(error + _FLOOR) for error in errors.values()])
+    weights = np.exp(logs - logs.max())
+    return dict(zip(errors, (weights / weights.sum()).tolist(), strict=True))
+
+
+def _mean(predictions: Sequence[Prediction], weights: NDArray[np.float64]) -> Prediction:
+    """Geometric mean of the totals; the parts are averaged and scaled to it."""
+    total = float(np.exp(weights @ np.log([prediction.latency_ms for prediction in predictions])))
+    parts = weights @ np.array([(*prediction.operators_ms, prediction.constant_ms) for prediction in predictions])
+    parts *= total / parts.sum()
+    *operators_ms, constant_ms = parts.tolist()
+    return Prediction(total, tuple(operators_ms), constant_ms, predictions[0].unseen)

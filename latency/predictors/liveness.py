@@ -1,0 +1,36 @@
+"""Which operators matter to the answer: some runtimes skip those that do not, and constants are folded."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latency.operators.operator import OperatorGraph
+
+LIVENESS = 2
+"""Columns of ``liveness``."""
+
+
+def liveness(graph: OperatorGraph) -> NDArray[np.float32]:
+    """For each operator (operators x ``LIVENESS``) whether it hangs on an input, and whether an output hangs on it.
+
+    The result is cached and must not be written to.
+    """
+    return _liveness(graph.inputs, graph.outputs or graph.sinks)
+
+
+@lru_cache(maxsize=4096)
+def _liveness(inputs: tuple[tuple[int, ...], ...], outputs: tuple[int, ...]) -> NDArray[np.float32]:
+    result = np.zeros((len(inputs), LIVENESS), np.float32)
+    for consumer, sources in enumerate(inputs):
+        result[consumer, 0] = any(source < 0 or result[source, 0] for source in sources)
+    result[list(outputs), 1] = 1.0
+    for consumer in reversed(range(len(inputs))):
+        if result[consumer, 1]:
+            for source in inputs[consumer]:
+                if source >= 0:
+                    result[source, 1] = 1.0
+    result.setflags(write=False)
+    return result

@@ -1,0 +1,84 @@
+"""Latency as a sum over counts of operators, by non-negative least squares: the base line that every table shows.
+
+It knows no sizes: right where the nets differ only in which operators they have (NAS-Bench-201), poor elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from latency.operators.operator import OperatorGraph
+from latency.predictor import Prediction
+from latency.predictors.features import Features
+from latency.predictors.operator_table import OperatorTable
+from latency.predictors.sample_checks import whole_nets
+from latency.predictors.stored import Arrays, Document, StoredPredictor
+from latency.sample import LatencySample
+
+_LEAST_MS = 1e-6
+_RIDGE = 1e-3
+"""Of the relative error: keeps the costs of operators that always come together finite."""
+_NAMED = ("kernel", "strides", "mode")
+"""Properties that make operators of a family different ones."""
+
+
+class OperatorCountsPredictor(StoredPredictor):
+    """One cost for each kind of operator, and a constant, fitted on whole nets alone."""
+
+    name = "operator_counts"
+
+    def __init__(self) -> None:
+        self._costs: dict[str, float] = {}
+        self._constant = _LEAST_MS
+        self._table = OperatorTable()
+
+    def fit(self, samples: Sequence[LatencySample], *, seed: int = 0) -> None:  # noqa: ARG002 - of the contract
+        """Deterministic, ``seed`` changes nothing. Operators of single-operator models count as seen, at no cost."""
+        from scipy.optimize import nnls
+
+        whole = whole_nets(samples)
+        counts = [Counter(self._keys(sample.graph)) for sample in whole]
+        keys = sorted({key for sample in samples for key in self._keys(sample.graph)})
+        truth = np.array([sample.latency_ms for sample in whole])
+        matrix = np.array([[1.0, *(float(count[key]) for key in keys)] for count in counts]) / truth[:, None]
+        scale = np.maximum(np.sqrt((matrix**2).sum(axis=0)), _LEAST_MS)
+        rows = np.vstack([matrix / scale, _RIDGE * np.eye(len(scale))])
+        solution, _ = nnls(rows, np.concatenate([np.ones(len(whole)), np.zeros(len(scale))]))
+        costs = np.maximum(solution / scale, _LEAST_MS)
+        self._constant = float(costs[0])
+        self._costs = dict(zip(keys, costs[1:].tolist(), strict=True))
+
+    def predict(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
+        """See ``LatencyPredictor``; an operator that never occurred costs next to nothing and is named."""
+        results = []
+        for graph in graphs:
+            keys = self._keys(graph)
+            operators_ms = tuple(self._costs.get(key, _LEAST_MS) for key in keys)
+            unseen = tuple(position for position, key in enumerate(keys) if key not in self._costs)
+            results.append(Prediction(sum(operators_ms) + self._constant, operators_ms, self._constant, unseen))
+        return results
+
+    def document(self) -> tuple[Document, Arrays]:
+        """See ``StoredPredictor``."""
+        assert self._costs, "fit or load comes first"
+        document = {"keys": list(self._costs), "constant": self._constant}
+        return document, {"costs": np.array(list(self._costs.values()))}
+
+    def restore(self, document: Document, arrays: Arrays) -> None:
+        """See ``StoredPredictor``."""
+        self._costs = dict(zip(map(str, document["keys"]), arrays["costs"].tolist(), strict=True))
+        self._constant = float(document["constant"])
+
+    def _keys(self, graph: OperatorGraph) -> list[str]:
+        if self._table.full:
+            self._table = OperatorTable()
+        return [operator_key(self._table.features[row]) for row in self._table.rows(graph)]
+
+
+def operator_key(operator: Features) -> str:
+    """What operators of one cost have in common: family, kernel, strides, mode."""
+    named = (category for category in operator.categories if category.partition("=")[0].rpartition(".")[2] in _NAMED)
+    return " ".join((operator.family, *named))
