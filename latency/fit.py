@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,10 +21,14 @@ from latency.scores import Scores
 
 if TYPE_CHECKING:
     from latency.predictors.arbitration import ArbitratedPredictor
+    from latency.predictors.prior import Prior
+    from latency.predictors.stored import StoredPredictor
     from latency.predictors.training import TrainingSettings
 
-LEAST_NETS = 20
+LEAST_NETS = 10
 """Fewer cannot be split into training and test nets."""
+FEW_NETS = 60
+"""Up to here other devices are asked, too."""
 
 OnProgress = Callable[[str, int, int, float | None], None]
 """Stage, steps done, steps in all, best mean error in percent so far where known."""
@@ -69,6 +74,7 @@ def fit_device(
     threads: int = 1,
     members: int = 3,
     settings: TrainingSettings | None = None,
+    prior: Prior | None = None,
     on_progress: OnProgress | None = None,
 ) -> FitResult:
     """Fits the predictors and arbitrates between them, calibrates the bound, scores on held-out nets.
@@ -89,6 +95,7 @@ def fit_device(
         threads: that torch may use.
         members: of the attention predictor.
         settings: of its training.
+        prior: what other devices taught; used where this one has at most ``FEW_NETS`` nets.
         on_progress: called after every step of training.
 
     Raises:
@@ -97,10 +104,11 @@ def fit_device(
     started = time.monotonic()
     report = on_progress or (lambda *_: None)
     training, test = split(samples, test_fraction, seed=seed)
-    scored = _fitted("training nets", training, settings, members, threads, seed, report)
+    fit = _Fit(settings, members, threads, seed, prior, report)
+    scored = fit.run("training nets", training)
     bounded = _bounded(scored, alpha, device_info)
     rows = _test_table(bounded, test)
-    final = _fitted("all nets", samples, settings, members, threads, seed, report)
+    final = fit.run("all nets", samples)
     return FitResult(
         predictor=_bounded(final, alpha, device_info),
         scores={each.name: _scores(each, test) for each in (scored, *scored.members)},
@@ -113,24 +121,35 @@ def fit_device(
     )
 
 
-def _fitted(
-    stage: str,
-    samples: Sequence[LatencySample],
-    settings: TrainingSettings | None,
-    members: int,
-    threads: int,
-    seed: int,
-    report: OnProgress,
-) -> ArbitratedPredictor:
-    from latency.predictors.arbitration import ArbitratedPredictor
-    from latency.predictors.attention import AttentionPredictor
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """How predictors are fitted, once for the test and once for good."""
 
-    attention = AttentionPredictor(settings, members=members, threads=threads)
-    predictor = ArbitratedPredictor(attention)
-    predictor.fit(
-        samples, seed=seed, on_step=lambda done, total: report(stage, done, total, _error(attention.out_of_fold))
-    )
-    return predictor
+    settings: TrainingSettings | None
+    members: int
+    threads: int
+    seed: int
+    prior: Prior | None
+    report: OnProgress
+
+    def run(self, stage: str, samples: Sequence[LatencySample]) -> ArbitratedPredictor:
+        from latency.predictors.arbitration import ArbitratedPredictor
+        from latency.predictors.attention import AttentionPredictor
+        from latency.predictors.boosted_trees import BoostedTreesPredictor
+        from latency.predictors.few_samples import FewSamplesPredictor
+        from latency.predictors.lookup_table import LookupTablePredictor
+
+        attention = AttentionPredictor(self.settings, members=self.members, threads=self.threads)
+        others: list[Callable[[], StoredPredictor]] = [LookupTablePredictor, BoostedTreesPredictor]
+        if self.prior is not None and sum(not sample.single_operator for sample in samples) <= FEW_NETS:
+            others.append(partial(FewSamplesPredictor, self.prior))
+        predictor = ArbitratedPredictor(attention, others)
+        predictor.fit(
+            samples,
+            seed=self.seed,
+            on_step=lambda done, total: self.report(stage, done, total, _error(attention.out_of_fold)),
+        )
+        return predictor
 
 
 def _bounded(predictor: ArbitratedPredictor, alpha: float, device_info: DeviceInfo) -> BoundedPredictor:

@@ -66,6 +66,10 @@ class Workspace:
             )
         return predictor
 
+    def prior_folder(self) -> Path:
+        """Where ``pretrain`` puts what the devices teach."""
+        return self.root / "prior"
+
     def runs(self) -> Path:
         """The folder of all runs."""
         return self.root / "runs"

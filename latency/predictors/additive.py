@@ -119,6 +119,8 @@ class AdditivePredictor(StoredPredictor):
         self._table = OperatorTable()
         self._ms = np.zeros(0)
         self._unseen = np.zeros(0, np.bool_)
+        self._family = np.zeros(0, np.int64)
+        self._sizes: Vector | None = None
 
     def _raw(self, graph: OperatorGraph) -> Vector:
         """Unscaled milliseconds of each operator; the cache of rows grows with new operators."""
@@ -133,6 +135,8 @@ class AdditivePredictor(StoredPredictor):
             ms = self._operator_ms(operators, fresh, np.exp(self._regression.log_ms(fresh)))
             self._ms = np.concatenate([self._ms, ms])
             self._unseen = np.concatenate([self._unseen, fresh.unseen & ~self._known(operators)])
+            self._family = np.concatenate([self._family, fresh.family])
+            self._sizes = fresh.sizes if self._sizes is None else np.concatenate([self._sizes, fresh.sizes])
         return self._ms[rows]
 
 

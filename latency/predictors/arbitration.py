@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +16,16 @@ from latency.predictors.lookup_table import LookupTablePredictor
 from latency.predictors.registry import predictor_class
 from latency.predictors.sample_checks import whole_nets
 from latency.predictors.stored import Arrays, Document, StoredPredictor, prefixed, without_prefix
+from latency.predictors.weighing import error_weights
 from latency.sample import LatencySample
 
 OnStep = Callable[[int, int], None]
 _FOLDS = 3
-_FLOOR = 0.003
-"""Error under which predictors count as equally good: about the noise of a measurement."""
 _LEAST_WEIGHT = 1e-3
-_SHARPNESS = 0.25
-"""Exponent of the weights for each net that stands behind an error."""
 
 
 class ArbitratedPredictor(StoredPredictor):
-    """Geometric mean, weights ``(error + .003)^(-n / 4)``: with many nets the best one decides, with few they share.
+    """Geometric mean of predictors, weighed by their error on nets that they have not seen (``error_weights``).
 
     Attention is judged by one of its members for each net, the one that has not seen it, which errs more than their
     mean that answers in the end.
@@ -65,7 +62,7 @@ class ArbitratedPredictor(StoredPredictor):
             member.fit(samples, seed=seed)
             members[member.name] = member
             ratios[member.name] = _held_out(make, samples, whole, fold, seed)
-        self._members, self.weights = members, _weights(ratios)
+        self._members, self.weights = members, error_weights(ratios)
         logs = sum(self.weights[name] * np.log(ratio) for name, ratio in ratios.items())
         self.out_of_fold = dict(zip([sample.label for sample in whole], np.exp(logs).tolist(), strict=True))
 
@@ -126,14 +123,6 @@ def _held_out(
             for position, prediction in zip(outside, predictions, strict=True)
         ]
     return result
-
-
-def _weights(ratios: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
-    errors = {name: float(np.mean(np.abs(1 / ratio - 1))) for name, ratio in ratios.items()}
-    exponent = -_SHARPNESS * len(next(iter(ratios.values())))
-    logs = np.array([exponent * np.log(error + _FLOOR) for error in errors.values()])
-    weights = np.exp(logs - logs.max())
-    return dict(zip(errors, (weights / weights.sum()).tolist(), strict=True))
 
 
 def _mean(predictions: Sequence[Prediction], weights: NDArray[np.float64]) -> Prediction:

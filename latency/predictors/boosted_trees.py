@@ -30,24 +30,35 @@ class BoostedTreesPredictor(AdditivePredictor):
         self._trees = None
         super().fit(samples, seed=seed)
         whole = whole_nets(samples)
-        base = [super(BoostedTreesPredictor, self)._predict(sample.graph) for sample in whole]
-        rows = np.stack([self._net(sample.graph, one) for sample, one in zip(whole, base, strict=True)])
+        graphs = [sample.graph for sample in whole]
+        base = self.predict(graphs)
         target = np.array([np.log(sample.latency_ms / one.latency_ms) for sample, one in zip(whole, base, strict=True)])
-        self._trees = Trees.boosted(rows, target, seed=seed)
+        self._trees = Trees.boosted(self._nets(graphs, base), target, seed=seed)
 
-    def _predict(self, graph: OperatorGraph) -> Prediction:
-        base = super()._predict(graph)
-        if self._trees is None or not graph.operators:
+    def predict(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
+        """See ``LatencyPredictor``."""
+        base = super().predict(graphs)
+        corrected = [position for position, graph in enumerate(graphs) if graph.operators]
+        if self._trees is None or not corrected:
             return base
-        return base.scaled(float(np.exp(self._trees.predict(self._net(graph, base)[None])[0])))
+        nets = self._nets([graphs[position] for position in corrected], [base[position] for position in corrected])
+        for position, factor in zip(corrected, np.exp(self._trees.predict(nets)).tolist(), strict=True):
+            base[position] = base[position].scaled(factor)
+        return base
+
+    def _nets(self, graphs: Sequence[OperatorGraph], base: Sequence[Prediction]) -> Vector:
+        """nets x features"""
+        return np.stack([self._net(graph, one) for graph, one in zip(graphs, base, strict=True)])
 
     def _net(self, graph: OperatorGraph, base: Prediction) -> Vector:
-        """Features of the net: logarithm of the base, number of operators, memory traffic, share of each family."""
+        """Logarithm of the base, number of operators, memory traffic, share of each family, sizes."""
         assert self._vocabulary is not None
-        encoded = self._vocabulary.encode([self._table.features[row] for row in self._table.rows(graph)])
+        assert self._sizes is not None
+        rows = self._table.rows(graph)
         weight = np.array(base.operators_ms) / base.latency_ms
-        shares = np.bincount(encoded.family + 1, weights=weight, minlength=len(self._vocabulary.families) + 1)
-        sizes = (weight[:, None] * encoded.sizes).sum(axis=0)
+        families = len(self._vocabulary.families) + 1  # the first one is that of the unknown
+        shares = np.bincount(self._family[rows] + 1, weights=weight, minlength=families)
+        sizes = weight @ self._sizes[rows]
         traffic = memory_traffic(graph).mean(axis=0)
         return np.concatenate([[np.log(base.latency_ms), np.log(len(graph.operators))], traffic, shares, sizes])
 

@@ -14,7 +14,7 @@ from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
 from latency.predictors.features import Features
 from latency.predictors.operator_table import OperatorTable
-from latency.predictors.sample_checks import whole_nets
+from latency.predictors.sample_checks import LEAST_NETS, whole_nets
 from latency.predictors.stored import Arrays, Document, StoredPredictor
 from latency.sample import LatencySample
 
@@ -35,11 +35,11 @@ class OperatorCountsPredictor(StoredPredictor):
         self._constant = _LEAST_MS
         self._table = OperatorTable()
 
-    def fit(self, samples: Sequence[LatencySample], *, seed: int = 0) -> None:  # noqa: ARG002 - of the contract
+    def fit(self, samples: Sequence[LatencySample], *, seed: int = 0, least: int = LEAST_NETS) -> None:  # noqa: ARG002 - of the contract
         """Deterministic, ``seed`` changes nothing. Operators of single-operator models count as seen, at no cost."""
         from scipy.optimize import nnls
 
-        whole = whole_nets(samples)
+        whole = whole_nets(samples, least=least)
         counts = [Counter(self._keys(sample.graph)) for sample in whole]
         keys = sorted({key for sample in samples for key in self._keys(sample.graph)})
         truth = np.array([sample.latency_ms for sample in whole])

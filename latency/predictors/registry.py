@@ -10,6 +10,7 @@ _CLASSES = {
     "arbitrated": "arbitration:ArbitratedPredictor",
     "attention": "attention:AttentionPredictor",
     "boosted_trees": "boosted_trees:BoostedTreesPredictor",
+    "few_samples": "few_samples:FewSamplesPredictor",
     "graph_convolution": "graph_convolution:GraphConvolutionPredictor",
     "kernel_forest": "kernel_forest:KernelForestPredictor",
     "lookup_table": "lookup_table:LookupTablePredictor",

@@ -14,6 +14,7 @@ from latseg.commands.feasibility import feasibility
 from latseg.commands.fit import fit
 from latseg.commands.measure import measure
 from latseg.commands.predict import predict
+from latseg.commands.pretrain import pretrain
 from latseg.commands.profile import profile
 from latseg.commands.report import report
 from latseg.commands.search import search
@@ -25,6 +26,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor,
     "devices": devices,
     "profile": profile,
+    "pretrain": pretrain,
     "fit": fit,
     "predict": predict,
     "measure": measure,

@@ -69,4 +69,4 @@ def test_the_split_is_stratified_and_keeps_single_operators_for_training() -> No
 
 def test_too_few_nets_are_refused_with_the_command_that_helps() -> None:
     with pytest.raises(UserError, match="latseg profile --models"):
-        fit_device(measured(GRAPHS[:19]), INFO)
+        fit_device(measured(GRAPHS[:9]), INFO)

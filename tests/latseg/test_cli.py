@@ -162,6 +162,26 @@ def test_compare(capsys: pytest.CaptureFixture[str], workspace: Path, model: Pat
     _one_line(capsys, 2, *shared, "compare", str(model), str(tmp_path / "missing.onnx"), "-d", DEVICE)
 
 
+def test_pretrain_makes_few_measurements_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from latency.predictors import prior
+
+    monkeypatch.setattr(prior.Prior.learn, "__kwdefaults__", {"seed": 0, "steps": 20})
+    shared = ("--workspace", str(tmp_path))
+    words = ("--size", "128x128", "--operators", "0")
+    assert "40 measured nets" in _one_line(capsys, 2, *shared, "pretrain")
+    for seed in (1, 2):
+        document(capsys, *shared, "profile", "-d", f"simulated:drift=0.1,seed={seed}", *words, "--models", "40")
+        if seed == 1:
+            assert "two families" in _one_line(capsys, 2, *shared, "pretrain")
+    told = document(capsys, *shared, "pretrain")
+    assert [row["nets"] for row in told["devices"]] == [40, 40]
+    document(capsys, *shared, "profile", "-d", DEVICE, *words, "--models", "12")
+    fitted = document(capsys, *shared, "fit", "-d", DEVICE)
+    assert "few_samples" in fitted["predictors"]
+
+
 def test_feasibility(capsys: pytest.CaptureFixture[str], workspace: Path) -> None:
     words = ("--workspace", str(workspace), "feasibility", "-d", DEVICE, "--size", "128x128", "--samples", "100")
     found = document(capsys, *words, "--max-latency", "4ms")

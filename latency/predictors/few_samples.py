@@ -1,0 +1,170 @@
+"""A new device from ten to twenty measured nets, with what other devices taught (``Prior``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latency.operators.operator import OperatorGraph
+from latency.predictor import Prediction
+from latency.predictors.features import features
+from latency.predictors.operator_counts import OperatorCountsPredictor
+from latency.predictors.operator_table import OperatorTable
+from latency.predictors.prior import Prior
+from latency.predictors.process_mixture import Conditioned
+from latency.predictors.sample_checks import whole_nets
+from latency.predictors.stored import Arrays, Document, StoredPredictor, prefixed, without_prefix
+from latency.predictors.views import VIEWS, View, view_group
+from latency.predictors.vocabulary import Vocabulary
+from latency.predictors.weighing import error_weights
+from latency.sample import LatencySample
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One view after it has seen the samples."""
+
+    view: View
+    processes: Conditioned
+    weight: float
+
+
+class FewSamplesPredictor(StoredPredictor):
+    """Gaussian processes in two views of the device and operator counts, weighed by their leave-one-out error.
+
+    Operator counts know nothing of other devices; on those whose latency is a plain sum they need no more. Fitting
+    takes no time; operator times of the samples are not used.
+
+    Args:
+        prior: what was learned on other devices; only a predictor that is restored may do without.
+    """
+
+    name = "few_samples"
+
+    def __init__(self, prior: Prior | None = None) -> None:
+        self._prior = prior
+        self._seen: dict[str, _Seen] = {}
+        self._counts, self._counts_weight = OperatorCountsPredictor(), 0.0
+        self._vocabulary: Vocabulary | None = None
+        self.out_of_fold: dict[str, float] = {}
+        """Truth / leave-one-out prediction by label."""
+
+    def fit(self, samples: Sequence[LatencySample], *, seed: int = 0) -> None:  # noqa: ARG002 - of the contract
+        """Closed form; ``seed`` changes nothing."""
+        prior = self._known_prior()
+        whole = whole_nets(samples)
+        table = OperatorTable()
+        for sample in samples:
+            table.rows(sample.graph)
+        self._vocabulary = Vocabulary.learn(table.features)
+        graphs, latency_ms = [sample.graph for sample in whole], np.array([sample.latency_ms for sample in whole])
+        net, source_ms = prior.groups.encode(graphs), self._source_ms(graphs)
+        group = view_group(prior.groups.group, source_ms.shape[1])
+        views, told, left_out = {}, {}, {}
+        for name, kind in VIEWS.items():
+            view = kind.of(source_ms, latency_ms)
+            columns, target = view.columns(net, source_ms), view.target(latency_ms, source_ms)
+            views[name] = view
+            told[name] = prior.mixtures[name].condition(columns, target, group)
+            left_out[name] = view.latency_ms(told[name].left_out, source_ms)
+        self._counts.fit(whole)
+        left_out[self._counts.name] = _counts_left_out(whole)
+        weights = error_weights({name: latency_ms / found for name, found in left_out.items()})
+        self._seen = {name: _Seen(views[name], told[name], weights[name]) for name in VIEWS}
+        self._counts_weight = weights[self._counts.name]
+        logs = sum(weight * np.log(left_out[name]) for name, weight in weights.items())
+        self.out_of_fold = dict(
+            zip([sample.label for sample in whole], (latency_ms / np.exp(logs)).tolist(), strict=True)
+        )
+
+    def predict(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
+        """See ``LatencyPredictor``; the parts of a net are those of the sources' mean, scaled to the total."""
+        assert self._seen, "fit or load comes first"
+        if not graphs:
+            return []
+        prior = self._known_prior()
+        told = prior.source_predictions(graphs)
+        source_ms = np.array([[one.latency_ms for one in source] for source in told]).T
+        net = prior.groups.encode(graphs)
+        logs = self._counts_weight * np.log([one.latency_ms for one in self._counts.predict(graphs)])
+        for seen in self._seen.values():
+            target = seen.processes.predict(seen.view.columns(net, source_ms))
+            logs += seen.weight * np.log(seen.view.latency_ms(target, source_ms))
+        results = []
+        for graph, parts, total in zip(graphs, zip(*told, strict=True), np.exp(logs).tolist(), strict=True):
+            mean = _mean(parts, self._unseen(graph))
+            results.append(mean.scaled(total / mean.latency_ms))
+        return results
+
+    def document(self) -> tuple[Document, Arrays]:
+        """See ``StoredPredictor``."""
+        assert self._seen, "fit or load comes first"
+        prior, arrays = self._known_prior().document()
+        assert self._vocabulary is not None
+        document: Document = {
+            "prior": prior,
+            "vocabulary": self._vocabulary.to_json(),
+            "out_of_fold": self.out_of_fold,
+            "views": {},
+        }
+        arrays = prefixed(arrays, "prior/")
+        counts, mine = self._counts.document()
+        document["counts"] = {"weight": self._counts_weight, "document": counts}
+        arrays.update(prefixed(mine, "counts/"))
+        for name, seen in self._seen.items():
+            document["views"][name] = {"weight": seen.weight, "level": seen.view.level}
+            mine = {"sources": seen.view.sources, "weights": seen.processes.weights, "share": seen.processes.share}
+            arrays.update(prefixed(mine, f"seen.{name}."))
+        return document, arrays
+
+    def restore(self, document: Document, arrays: Arrays) -> None:
+        """See ``StoredPredictor``."""
+        self._prior = Prior.restored(document["prior"], without_prefix(arrays, "prior/"))
+        self._vocabulary = Vocabulary.from_json(document["vocabulary"])
+        self.out_of_fold = {str(label): float(ratio) for label, ratio in document["out_of_fold"].items()}
+        self._counts_weight = float(document["counts"]["weight"])
+        self._counts.restore(document["counts"]["document"], without_prefix(arrays, "counts/"))
+        for name, entry in document["views"].items():
+            mine = without_prefix(arrays, f"seen.{name}.")
+            view = VIEWS[name](mine["sources"], float(entry["level"]))
+            processes = Conditioned(mine["weights"], mine["share"], np.zeros(0))
+            self._seen[str(name)] = _Seen(view, processes, float(entry["weight"]))
+
+    def _known_prior(self) -> Prior:
+        assert self._prior is not None, "a prior comes first: Prior.learn, or load"
+        return self._prior
+
+    def _unseen(self, graph: OperatorGraph) -> set[int]:
+        """Positions of the operators that no sample of the device had."""
+        if not graph.operators:
+            return set()
+        assert self._vocabulary is not None
+        encoded = self._vocabulary.encode([features(operator) for operator in graph.operators])
+        return set(np.flatnonzero(encoded.unseen).tolist())
+
+    def _source_ms(self, graphs: Sequence[OperatorGraph]) -> Matrix:
+        told = self._known_prior().source_predictions(graphs)
+        return np.array([[one.latency_ms for one in source] for source in told]).T
+
+
+def _counts_left_out(samples: Sequence[LatencySample]) -> Matrix:
+    """What operator counts, fitted on the others, say of each sample."""
+    told = []
+    for position, sample in enumerate(samples):
+        predictor = OperatorCountsPredictor()
+        predictor.fit([*samples[:position], *samples[position + 1 :]], least=1)
+        told += [one.latency_ms for one in predictor.predict([sample.graph])]
+    return np.array(told)
+
+
+def _mean(parts: Sequence[Prediction], unseen: set[int]) -> Prediction:
+    """Mean of the sources' predictions; unseen is what neither they nor the samples had."""
+    operators_ms = tuple(np.mean([one.operators_ms for one in parts], axis=0).tolist())
+    constant_ms = float(np.mean([one.constant_ms for one in parts]))
+    unseen = unseen.intersection(*(one.unseen for one in parts))
+    return Prediction(sum(operators_ms) + constant_ms, operators_ms, constant_ms, tuple(sorted(unseen)))

@@ -1,0 +1,165 @@
+"""What other devices teach of a new one: their predictors, and how devices differ from each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devices.errors import UserError
+from latency.operators.operator import OperatorGraph
+from latency.operators.serialize import graph_digest
+from latency.predictor import Prediction
+from latency.predictors.boosted_trees import BoostedTreesPredictor
+from latency.predictors.net_groups import NetGroups
+from latency.predictors.process_mixture import ProcessMixture, Task
+from latency.predictors.sample_checks import whole_nets
+from latency.predictors.stored import Arrays, Document, prefixed, without_prefix
+from latency.predictors.threads import torch_threads
+from latency.predictors.views import VIEW_GROUPS, VIEWS, view_group
+from latency.sample import LatencySample
+
+Matrix = NDArray[np.float64]
+
+_SAMPLES = (6, 10, 20)
+"""Sizes of the tasks that are learned from."""
+_QUERIES = 64
+_TASKS = 2000
+_STEPS = 1000
+_TRIMMED_SHARE = 0.7
+"""Of the tasks, that keep to the middle 80 % of a device's latencies."""
+LEAST_NETS = 40
+"""Whole nets of a source device."""
+
+
+@dataclass(frozen=True)
+class SourceDevice:
+    """A device that was measured well; devices of one ``family`` do not teach of each other."""
+
+    name: str
+    family: str
+    samples: Sequence[LatencySample]
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Learned once on source devices, then frozen."""
+
+    groups: NetGroups
+    sources: Mapping[str, BoostedTreesPredictor]
+    mixtures: Mapping[str, ProcessMixture]
+    """By view."""
+
+    @staticmethod
+    def learn(devices: Sequence[SourceDevice], *, seed: int = 0, steps: int = _STEPS) -> Prior:
+        """Fits a predictor to each device, then learns how far each could have been told from the others.
+
+        ``steps`` are those of ``ProcessMixture.learn``.
+
+        Raises:
+            UserError: devices of fewer than two families, or one with too few nets.
+        """
+        families = {device.family for device in devices}
+        if len(families) < 2:
+            raise UserError(
+                "source devices",
+                seen=f"{len(devices)} of {len(families)} family",
+                expected="devices of at least two families",
+                remedy="profile another device, or the same one with another runtime or number of threads",
+            )
+        sources = {}
+        for device in devices:
+            sources[device.name] = BoostedTreesPredictor()
+            sources[device.name].fit(device.samples, seed=seed)
+        measured = {device.name: whole_nets(device.samples, least=LEAST_NETS) for device in devices}
+        groups = NetGroups.learn([sample.graph for samples in measured.values() for sample in samples])
+        asked = _Asked(sources)
+        tables = [_Table.of(groups, asked, measured[device.name], _others(device, devices)) for device in devices]
+        with torch_threads(1):
+            mixtures = {name: _learned(name, tables, groups, seed, steps) for name in VIEWS}
+        return Prior(groups, sources, mixtures)
+
+    def source_predictions(self, graphs: Sequence[OperatorGraph]) -> list[list[Prediction]]:
+        """sources x nets"""
+        return [source.predict(graphs) for source in self.sources.values()]
+
+    def document(self) -> tuple[Document, Arrays]:
+        """Its numbers, as JSON and as arrays."""
+        documents: Document = {"groups": self.groups.to_json(), "sources": {}, "views": list(self.mixtures)}
+        arrays: Arrays = {}
+        for name, source in self.sources.items():
+            documents["sources"][name], mine = source.document()
+            arrays.update(prefixed(mine, f"{name}/"))
+        for view, mixture in self.mixtures.items():
+            arrays.update(prefixed(mixture.arrays(), f"view.{view}."))
+        return documents, arrays
+
+    @staticmethod
+    def restored(document: Document, arrays: Arrays) -> Prior:
+        """Reads ``document``; raises what ``StoredPredictor.restore`` may."""
+        sources = {}
+        for name, mine in document["sources"].items():
+            sources[str(name)] = BoostedTreesPredictor()
+            sources[str(name)].restore(mine, without_prefix(arrays, f"{name}/"))
+        mixtures = {str(view): ProcessMixture(**without_prefix(arrays, f"view.{view}.")) for view in document["views"]}
+        return Prior(NetGroups.from_json(document["groups"]), sources, mixtures)
+
+
+class _Asked:
+    """What sources predict; each is asked about each net once, however many devices measured it."""
+
+    def __init__(self, sources: Mapping[str, BoostedTreesPredictor]) -> None:
+        self._sources = sources
+        self._known: dict[str, dict[str, float]] = {name: {} for name in sources}
+
+    def of(self, name: str, graphs: Sequence[OperatorGraph]) -> list[float]:
+        """Milliseconds of the nets on the source."""
+        known, labels = self._known[name], [graph_digest(graph) for graph in graphs]
+        new = {label: graph for label, graph in zip(labels, graphs, strict=True) if label not in known}
+        told = self._sources[name].predict(list(new.values()))
+        known.update(zip(new, [one.latency_ms for one in told], strict=True))
+        return [known[label] for label in labels]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """One device's nets: what they are made of, what the other families' sources predict, what was measured."""
+
+    net: Matrix
+    source_ms: Matrix
+    latency_ms: Matrix
+
+    @staticmethod
+    def of(groups: NetGroups, asked: _Asked, samples: Sequence[LatencySample], others: Sequence[str]) -> _Table:
+        graphs = [sample.graph for sample in samples]
+        latency_ms = np.array([sample.latency_ms for sample in samples])
+        return _Table(groups.encode(graphs), np.array([asked.of(name, graphs) for name in others]).T, latency_ms)
+
+    def task(self, view: str, group: NDArray[np.int64], random: np.random.Generator) -> Task:
+        """A few nets drawn to be known, others to be predicted."""
+        order = random.permutation(len(self.latency_ms))
+        if random.random() < _TRIMMED_SHARE:
+            low, high = np.quantile(self.latency_ms, [0.1, 0.9])
+            order = order[(self.latency_ms[order] >= low) & (self.latency_ms[order] <= high)]
+        count = min(int(random.choice(_SAMPLES)), len(order) // 2)
+        known, asked = order[:count], order[count : count + _QUERIES]
+        seen = VIEWS[view].of(self.source_ms[known], self.latency_ms[known])
+        return Task(
+            features=seen.columns(self.net[known], self.source_ms[known]),
+            target=seen.target(self.latency_ms[known], self.source_ms[known]),
+            queries=seen.columns(self.net[asked], self.source_ms[asked]),
+            query_target=seen.target(self.latency_ms[asked], self.source_ms[asked]),
+            group=view_group(group, self.source_ms.shape[1]),
+        )
+
+
+def _others(device: SourceDevice, devices: Sequence[SourceDevice]) -> list[str]:
+    return [other.name for other in devices if other.family != device.family]
+
+
+def _learned(view: str, tables: Sequence[_Table], groups: NetGroups, seed: int, steps: int) -> ProcessMixture:
+    random = np.random.default_rng(seed)
+    tasks = [tables[int(random.integers(len(tables)))].task(view, groups.group, random) for _ in range(_TASKS)]
+    return ProcessMixture.learn(tasks, VIEW_GROUPS, seed=seed, steps=steps)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from devices.errors import UserError
+from latency.operators.operator import OperatorGraph
+from latency.predictors.few_samples import FewSamplesPredictor
+from latency.predictors.lookup_table import LookupTablePredictor
+from latency.predictors.prior import Prior, SourceDevice
+from latency.predictors.prior_folder import known_prior, load_prior, save_prior
+from latency.sample import LatencySample
+from tests.contracts.predictor_contract import PredictorContract
+from tests.latency.predictors.synthetic import log_errors, measured, random_graphs
+
+NETS = 60
+
+
+def device(name: str, graphs: list[OperatorGraph]) -> list[LatencySample]:
+    """The usual law of latency, with a factor of the device's own for each kind of operator."""
+    factor = {}
+    random = Random(name)
+    samples = []
+    for sample in measured(graphs, noise=0.0):
+        kernels = tuple(
+            replace(
+                kernel,
+                ms=kernel.ms
+                * factor.setdefault(sample.graph.operators[kernel.operators[0]].kind, random.uniform(0.3, 3)),
+            )
+            for kernel in sample.kernels
+        )
+        samples.append(replace(sample, latency_ms=sum(kernel.ms for kernel in kernels), kernels=kernels))
+    return samples
+
+
+@cache
+def prior() -> Prior:
+    names = ("red", "green", "blue")
+    graphs = random_graphs(NETS, 0)
+    return Prior.learn([SourceDevice(name, name, device(name, graphs)) for name in names], steps=200)
+
+
+class TestFewSamplesContract(PredictorContract):
+    @classmethod
+    def make(cls) -> FewSamplesPredictor:
+        return FewSamplesPredictor(prior())
+
+
+@pytest.mark.parametrize("count", [10, 20])
+def test_a_new_device_is_known_better_than_without_the_others(count: int) -> None:
+    fresh = device("yellow", random_graphs(40, 7))
+    truth = [sample.latency_ms for sample in fresh]
+    errors = []
+    for predictor in (FewSamplesPredictor(prior()), LookupTablePredictor()):
+        samples = [replace(sample, kernels=()) for sample in device("yellow", random_graphs(count, 5))]
+        predictor.fit(samples)
+        predicted = [one.latency_ms for one in predictor.predict([sample.graph for sample in fresh])]
+        errors.append(np.mean(log_errors(predicted, truth)))
+    assert errors[0] < 0.7 * errors[1]
+
+
+def test_leave_one_out_is_what_fitting_without_it_says() -> None:
+    samples = device("yellow", random_graphs(12, 5))
+    predictor = FewSamplesPredictor(prior())
+    predictor.fit(samples)
+    without = FewSamplesPredictor(prior())
+    without.fit([*samples[:3], *samples[4:]])
+    (prediction,) = without.predict([samples[3].graph])
+    ratio = samples[3].latency_ms / prediction.latency_ms
+    assert predictor.out_of_fold[samples[3].label] == pytest.approx(ratio, rel=0.1)
+
+
+def test_one_family_teaches_nothing_of_others() -> None:
+    graphs = random_graphs(NETS, 0)
+    with pytest.raises(UserError, match="two families"):
+        Prior.learn([SourceDevice(name, "same", device(name, graphs)) for name in ("red", "green")])
+
+
+def test_a_prior_on_disk(tmp_path: Path) -> None:
+    assert known_prior(tmp_path) is None
+    save_prior(tmp_path, prior())
+    graphs = random_graphs(5, 9)
+    samples = device("yellow", random_graphs(12, 5))
+    told = []
+    for one in (prior(), load_prior(tmp_path), known_prior(tmp_path)):
+        predictor = FewSamplesPredictor(one)
+        predictor.fit(samples)
+        told.append([prediction.latency_ms for prediction in predictor.predict(graphs)])
+    assert told[1] == pytest.approx(told[0], rel=1e-6)
+    assert told[2] == told[1]
+    (tmp_path / "prior.json").write_text("{")
+    with pytest.raises(UserError):
+        known_prior(tmp_path)
