@@ -44,7 +44,7 @@ EFFORT: dict[str, Any] = {
     "trials": 64,
     "teacher_epochs": 5,
     "supernet_steps": 160,
-    "winner_epochs": 14,
+    "winner_epochs": 11,
     "batch_size": 8,
     "evaluation_images": 32,
 }
