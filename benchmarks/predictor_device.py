@@ -143,6 +143,8 @@ def main() -> None:
     predictors, fit_seconds = fitted(known, seed)
     scores = {name: figures(predictor, graphs, truth) for name, predictor in predictors.items()}
     foreign_truth = [ms for _, ms in foreign.values()]
+    arbitrated = predictors["arbitrated"]
+    assert isinstance(arbitrated, ArbitratedPredictor)
     bounded = fit_device(known, info, seed=seed).predictor
     again = ArbitratedPredictor()
     again.fit(informed, seed=seed)
@@ -161,7 +163,7 @@ def main() -> None:
         "figures": scores,
         "outside_the_space": outside_scores,
         "note": "every predictor was fitted on all profiled nets and on none of the fresh ones",
-        "weights": predictors["arbitrated"].weights,  # type: ignore[attr-defined]
+        "weights": arbitrated.weights,
         "coverage_of_bound": float(np.mean([sample.latency_ms <= one.upper_ms for sample, one in rows])),
         "slack_of_bound": float(np.mean([one.upper_ms / sample.latency_ms for sample, one in rows])),
         "bound": bounded.calibration.statement,

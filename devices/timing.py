@@ -8,7 +8,7 @@
 
 Time in which the operating system had given the core to other processes is not counted (``devices/run_queue.py``).
 Before each timed block an untimed run brings the net's weights back into the caches, the reference net's, too: timed
-cold it took up to 1 % longer, most beside the largest nets.
+cold it takes longer, most beside the largest nets.
 """
 
 from __future__ import annotations

@@ -95,7 +95,8 @@ def fit_device(
         threads: that torch may use.
         members: of the attention predictor.
         settings: of its training.
-        prior: what other devices taught; used where this one has at most ``FEW_NETS`` nets.
+        prior: what other devices taught; used where this one has at most ``FEW_NETS`` nets. What it has learned on
+            this very device is left out.
         on_progress: called after every step of training.
 
     Raises:
@@ -104,7 +105,8 @@ def fit_device(
     started = time.monotonic()
     report = on_progress or (lambda *_: None)
     training, test = split(samples, test_fraction, seed=seed)
-    fit = _Fit(settings, members, threads, seed, prior, report)
+    others = prior.without(device_info.fingerprint) if prior else None
+    fit = _Fit(settings, members, threads, seed, others, report)
     scored = fit.run("training nets", training)
     bounded = _bounded(scored, alpha, device_info)
     rows = _test_table(bounded, test)

@@ -87,6 +87,7 @@ def export_winner(session: Session, trial: Trial, *, formats: Sequence[str], com
         reproduce=command,
         seed=session.config.seed,
     )
+    session.on_progress(Progress("done", steps, steps))
     return ExportedWinner(bundle, manifest, refusals)
 
 

@@ -52,7 +52,7 @@ class OperatorGraph:
     the input's shape and is not yet taken is meant."""
     input_shapes: tuple[Shape, ...]
     outputs: tuple[int, ...] = ()
-    """Positions of the operators that yield the answer; empty where these are the ``sinks``."""
+    """Positions of the operators that yield the answer; empty where these are the ``sinks``, as for ONNX files."""
 
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:

@@ -53,6 +53,7 @@ class BoostedTreesPredictor(AdditivePredictor):
     def _net(self, graph: OperatorGraph, base: Prediction) -> Vector:
         """Logarithm of the base, number of operators, memory traffic, share of each family, sizes."""
         assert self._vocabulary is not None
+        self._raw(graph)  # whatever the table has forgotten meanwhile is in it again
         assert self._sizes is not None
         rows = self._table.rows(graph)
         weight = np.array(base.operators_ms) / base.latency_ms

@@ -63,7 +63,7 @@ class FewSamplesPredictor(StoredPredictor):
             table.rows(sample.graph)
         self._vocabulary = Vocabulary.learn(table.features)
         graphs, latency_ms = [sample.graph for sample in whole], np.array([sample.latency_ms for sample in whole])
-        net, source_ms = prior.groups.encode(graphs), self._source_ms(graphs)
+        net, source_ms = prior.groups.encode(graphs), _latencies(prior.source_predictions(graphs))
         group = view_group(prior.groups.group, source_ms.shape[1])
         views, told, left_out = {}, {}, {}
         for name, kind in VIEWS.items():
@@ -89,7 +89,7 @@ class FewSamplesPredictor(StoredPredictor):
             return []
         prior = self._known_prior()
         told = prior.source_predictions(graphs)
-        source_ms = np.array([[one.latency_ms for one in source] for source in told]).T
+        source_ms = _latencies(told)
         net = prior.groups.encode(graphs)
         logs = self._counts_weight * np.log([one.latency_ms for one in self._counts.predict(graphs)])
         for seen in self._seen.values():
@@ -147,9 +147,10 @@ class FewSamplesPredictor(StoredPredictor):
         encoded = self._vocabulary.encode([features(operator) for operator in graph.operators])
         return set(np.flatnonzero(encoded.unseen).tolist())
 
-    def _source_ms(self, graphs: Sequence[OperatorGraph]) -> Matrix:
-        told = self._known_prior().source_predictions(graphs)
-        return np.array([[one.latency_ms for one in source] for source in told]).T
+
+def _latencies(told: Sequence[Sequence[Prediction]]) -> Matrix:
+    """sources x nets to nets x sources"""
+    return np.array([[one.latency_ms for one in source] for source in told]).T
 
 
 def _counts_left_out(samples: Sequence[LatencySample]) -> Matrix:

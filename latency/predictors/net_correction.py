@@ -5,7 +5,7 @@ Both know only whole nets: neither kernels' times nor relations beyond those tha
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,12 +31,12 @@ _LIMIT = 1.5
 """Largest correction of log latency."""
 
 
-class NetCorrection(nn.Module):
+class NetCorrection(nn.Module, ABC):
     """From a net's tokens to one number."""
 
+    @abstractmethod
     def forward(self, tokens: Tensor, present: Tensor, relations: Tensor) -> Tensor:
         """batch x tokens x features, batch x tokens, batch x tokens x tokens (codes) to batch."""
-        raise NotImplementedError
 
 
 class NetCorrectionPredictor(AdditivePredictor):
@@ -98,8 +98,9 @@ class NetCorrectionPredictor(AdditivePredictor):
     def _inputs(self, graphs: Sequence[OperatorGraph]) -> tuple[Tensor, Tensor, Tensor]:
         assert self._vocabulary is not None
         tokens: TokenBatch = token_batch(graphs, self._table)
-        encoded = self._vocabulary.encode(self._table.features)
-        features = np.concatenate([encoded.network_input[tokens.rows], tokens.places], axis=2)
+        rows, place = np.unique(tokens.rows, return_inverse=True)
+        encoded = self._vocabulary.encode([self._table.features[row] for row in rows.tolist()])
+        features = np.concatenate([encoded.network_input[place.reshape(tokens.rows.shape)], tokens.places], axis=2)
         features[~tokens.present] = 0.0
         return (
             torch.from_numpy(features).float(),

@@ -39,6 +39,7 @@ class SourceDevice:
     """A device that was measured well; devices of one ``family`` do not teach of each other."""
 
     name: str
+    """Its fingerprint, so that a predictor of the same device can leave it out."""
     family: str
     samples: Sequence[LatencySample]
 
@@ -67,7 +68,7 @@ class Prior:
                 "source devices",
                 seen=f"{len(devices)} of {len(families)} family",
                 expected="devices of at least two families",
-                remedy="profile another device, or the same one with another runtime or number of threads",
+                remedy="profile another device, or this machine with another runtime",
             )
         sources = {}
         for device in devices:
@@ -80,6 +81,14 @@ class Prior:
         with torch_threads(1):
             mixtures = {name: _learned(name, tables, groups, seed, steps) for name in VIEWS}
         return Prior(groups, sources, mixtures)
+
+    def without(self, name: str) -> Prior | None:
+        """Without one source; None where no other is left.
+
+        A device's own nets must not come back to it as what others say: its test and calibration nets are among them.
+        """
+        sources = {other: source for other, source in self.sources.items() if other != name}
+        return Prior(self.groups, sources, self.mixtures) if sources else None
 
     def source_predictions(self, graphs: Sequence[OperatorGraph]) -> list[list[Prediction]]:
         """sources x nets"""

@@ -1,9 +1,9 @@
 """A mixture of Gaussian processes that are linear in groups of features, learned over many devices.
 
-``y`` is latency divided by the mean of the device's samples. Each component is a Gaussian process with mean 1, kernel
-``sum_g scale_g^2 phi_g phi_g^T`` and noise ``noise^2 (1/4 + 3/4 y^2)``; the components are weighed by their evidence
-on the samples. Scales and noises are learned on the source devices, so that the answer on a new device is closed form
-(Rasmussen & Williams 2006, chapters 2 and 5).
+``y`` is the target of a view (``views.py``), around 1 over the samples. Each component is a Gaussian process with mean
+1, kernel ``sum_g scale_g^2 phi_g phi_g^T`` and noise ``noise^2 (1/4 + 3/4 y^2)``; the components are weighed by their
+evidence on the samples. Scales and noises are learned on the source devices, so that the answer on a new device is
+closed form (Rasmussen & Williams 2006, chapters 2 and 5).
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Conditioned:
     """samples: what each would have been predicted without it."""
 
     def predict(self, features: Matrix) -> Matrix:
-        """nets x columns to latency over the mean of the samples."""
+        """nets x columns to targets."""
         result: Matrix = 1.0 + features @ (self.share @ self.weights)
         return result
 

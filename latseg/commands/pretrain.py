@@ -13,6 +13,7 @@ from latseg.options import SeedOption
 from latseg.workspace import Workspace
 
 if TYPE_CHECKING:
+    from devices.device_info import DeviceInfo
     from latency.predictors.prior import SourceDevice
     from latency.store import MeasurementStore
 
@@ -34,9 +35,12 @@ def pretrain(
 
     console: Console = context.obj
     devices: list[SourceDevice] = []
+    rows: list[dict[str, object]] = []
     for root in (console.workspace, *(more or ())):
         with Workspace(root).store() as store:
-            devices += _sources(store, LEAST_NETS)
+            found = _sources(store, LEAST_NETS)
+            rows += [_row(info, device) for info, device in found]
+            devices += [device for _, device in found]
     if not devices:
         raise UserError(
             "source devices",
@@ -47,12 +51,8 @@ def pretrain(
     console.remark(f"learning from {len(devices)} devices")
     folder = output or Workspace(console.workspace).prior_folder()
     save_prior(folder, Prior.learn(devices, seed=seed))
-    rows = [
-        {"device": device.name, "family": device.family, "nets": sum(not one.single_operator for one in device.samples)}
-        for device in devices
-    ]
     document = {"devices": rows, "path": str(folder)}
-    columns = ("device", "family", "nets")
+    columns = ("device", "threads", "family", "nets")
     console.emit(
         document,
         lambda: [
@@ -62,14 +62,18 @@ def pretrain(
     )
 
 
-def _sources(store: MeasurementStore, least: int) -> list[SourceDevice]:
+def _row(info: DeviceInfo, source: SourceDevice) -> dict[str, object]:
+    nets = sum(not sample.single_operator for sample in source.samples)
+    return {"device": info.name, "threads": info.threads, "family": source.family, "nets": nets}
+
+
+def _sources(store: MeasurementStore, least: int) -> list[tuple[DeviceInfo, SourceDevice]]:
     from latency.predictors.prior import SourceDevice
 
     found = []
     for info in store.devices():
         samples = store.samples(info.fingerprint)
         if sum(not sample.single_operator for sample in samples) >= least:
-            name = f"{info.name}, {info.threads} threads, {info.fingerprint}"
             family = info.name if info.simulated else f"{info.runtime} on {info.hardware}"
-            found.append(SourceDevice(name, family, samples))
+            found.append((info, SourceDevice(info.fingerprint, family, samples)))
     return found

@@ -15,7 +15,7 @@ from latseg.options import SeedOption
 VERIFICATION_FAILED = 4
 
 
-def _certified_threads(bundle: Path, device: str) -> int:
+def certified_threads(bundle: Path, device: str) -> int:
     """Threads of the bundle's certificate for the device; one where it has none."""
     from export.manifest import ManifestError, read_manifest
 
@@ -44,7 +44,7 @@ def verify(
     if threads is not None and device is None:
         remedy = "name the device, too: --device cpu"
         raise UserError("--threads", seen=f"{threads} without --device", expected="a device to use them", remedy=remedy)
-    target = get_device(device, threads=threads or _certified_threads(bundle, device)) if device else None
+    target = get_device(device, threads=threads or certified_threads(bundle, device)) if device else None
     result = verify_bundle(
         bundle,
         device=target,

@@ -16,6 +16,7 @@ from export.check import Check, VerifyResult
 from export.manifest import Manifest
 from export.parity_sample import read_sample
 from export.verify import verify_bundle
+from latseg.commands.verify import certified_threads
 from tests.export.runtime_device import INFO, RuntimeDevice
 
 Make = Callable[..., Manifest]
@@ -238,6 +239,14 @@ def test_certificate_on_two_threads_is_measured_on_two(bundle: Path) -> None:
 
     verify_bundle(bundle, get_device=get)
     assert asked[-1] == 2
+
+
+def test_threads_of_a_given_device_are_the_certified_ones(bundle: Path, tmp_path: Path) -> None:
+    edit(bundle, lambda content: content["certificates"][0]["device"].update(threads=2))
+    assert certified_threads(bundle, "cpu") == 2
+    assert certified_threads(bundle, "openvino") == 1
+    (bundle / "manifest.json").write_text("{")
+    assert certified_threads(bundle, "cpu") == 1
 
 
 def test_crash_while_measuring(bundle: Path) -> None:

@@ -180,6 +180,7 @@ def test_pretrain_makes_few_measurements_do(
     document(capsys, *shared, "profile", "-d", DEVICE, *words, "--models", "12")
     fitted = document(capsys, *shared, "fit", "-d", DEVICE)
     assert "few_samples" in fitted["predictors"]
+    assert document(capsys, *shared, "describe", "--random", "2", "-d", DEVICE)[0]["predicted_ms"] > 0
 
 
 def test_feasibility(capsys: pytest.CaptureFixture[str], workspace: Path) -> None:

@@ -8,17 +8,21 @@ from random import Random
 import numpy as np
 import pytest
 
+from devices.device_info import DeviceInfo
 from devices.errors import UserError
+from latency.fit import fit_device
 from latency.operators.operator import OperatorGraph
 from latency.predictors.few_samples import FewSamplesPredictor
 from latency.predictors.lookup_table import LookupTablePredictor
 from latency.predictors.prior import Prior, SourceDevice
 from latency.predictors.prior_folder import known_prior, load_prior, save_prior
+from latency.predictors.training import TrainingSettings
 from latency.sample import LatencySample
 from tests.contracts.predictor_contract import PredictorContract
 from tests.latency.predictors.synthetic import log_errors, measured, random_graphs
 
 NETS = 60
+INFO = DeviceInfo("red", "none", "none", "1.0", 1, "float32", simulated=True)
 
 
 def device(name: str, graphs: list[OperatorGraph]) -> list[LatencySample]:
@@ -74,6 +78,29 @@ def test_leave_one_out_is_what_fitting_without_it_says() -> None:
     (prediction,) = without.predict([samples[3].graph])
     ratio = samples[3].latency_ms / prediction.latency_ms
     assert predictor.out_of_fold[samples[3].label] == pytest.approx(ratio, rel=0.1)
+
+
+def test_a_source_can_be_left_out() -> None:
+    left = prior().without("red")
+    assert left is not None
+    assert set(left.sources) == {"green", "blue"}
+    alone = left.without("green")
+    assert alone is not None
+    assert alone.without("blue") is None
+
+
+def test_a_device_is_never_its_own_source() -> None:
+    """Its test nets would come back to it: a source that knows them by heart must not make the scores better."""
+    names = (INFO.fingerprint, "green", "blue")
+    graphs = random_graphs(NETS, 0)
+    taught = Prior.learn([SourceDevice(name, name, device(name, graphs)) for name in names], steps=20)
+    mine = device(INFO.fingerprint, graphs)[:40]
+    settings = TrainingSettings(width=16, steps=20)
+    scores = [
+        fit_device(mine, INFO, settings=settings, members=2, prior=known).scores["few_samples"]
+        for known in (taught, taught.without(INFO.fingerprint))
+    ]
+    assert scores[0] == scores[1]
 
 
 def test_one_family_teaches_nothing_of_others() -> None:
