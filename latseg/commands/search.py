@@ -38,6 +38,9 @@ def search(
     max_latency: LatencyOption = None,
     max_params: ParametersOption = "0.4M",
     data: Annotated[str | None, typer.Option(help="synthetic, folder:PATH or celebamask:PATH.")] = None,
+    near_budget: Annotated[
+        int, typer.Option(min=0, help="Random nets to measure near each latency budget first; 0: none.")
+    ] = 10,
     strategy: Annotated[str, typer.Option(help="evolution or random.")] = "evolution",
     trials: Annotated[int, typer.Option(min=1, help="Architectures to evaluate.")] = 200,
     winners: Annotated[int, typer.Option(min=1, help="Winners to certify.")] = 1,
@@ -101,6 +104,7 @@ def search(
         trials=trials,
         winners=winners,
         strategy=_strategy(strategy),
+        near_budget=near_budget,
         seed=seed,
         effort=effort,
     )
@@ -164,6 +168,7 @@ def _document(run: str, result: SearchResult) -> dict[str, Any]:
         "rejected": dict(result.rejected),
         "repaired": result.repaired,
         "feasible_fraction": result.feasibility.feasible_fraction,
+        "near_budget": [near.model_dump(mode="json") for near in result.near_budget],
         "message": result.message,
         "winners": [_winner(trial) for trial in result.winners],
     }
@@ -184,6 +189,10 @@ def _winner(trial: Trial) -> dict[str, Any]:
     }
 
 
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
+
+
 def _drawn(console: Console, run: str, result: SearchResult) -> list[Any]:
     rows = [
         (
@@ -199,8 +208,9 @@ def _drawn(console: Console, run: str, result: SearchResult) -> list[Any]:
     rejected = ", ".join(f"{name} {count}" for name, count in result.rejected.items()) or "none"
     columns = ("winner", "status", "parameters", "measured", "predicted bound, ms", "mean IoU in the search")
     lines: list[Any] = [table(f"Run {run}", columns, rows)] if rows else []
+    lines += [plain(_sentence(near.statement)) for near in result.near_budget]
     lines.append(f"{len(result.trials)} nets evaluated; candidates rejected untrained, by constraint: {rejected}.")
-    lines.append(result.message[0].upper() + result.message[1:] + ".")
+    lines.append(_sentence(result.message))
     if result.winners:
         lines.append("Go on with: " + plain(console.line("train", run, "--winner", result.winners[0].id)))
     return lines
