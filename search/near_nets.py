@@ -20,9 +20,9 @@ the calibration, so the nets that are drawn do not either.
 """
 ROUND = 250
 """Nets that are drawn and predicted at once."""
-MOST = 4000
+MOST = 2000
 """Nets that are looked at before the search for more is given up."""
-_ENOUGH_IN_VAIN = 1000
+_ENOUGH_IN_VAIN = 500
 
 OnFound = Callable[[int], None]
 
