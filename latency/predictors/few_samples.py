@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,34 +62,39 @@ class FewSamplesPredictor(StoredPredictor):
 
     def fit(self, samples: Sequence[LatencySample], *, seed: int = 0) -> None:  # noqa: ARG002 - of the contract
         """Closed form; ``seed`` changes nothing."""
-        prior = self._known_prior()
         whole = whole_nets(samples)
         table = OperatorTable()
         for sample in samples:
             table.rows(sample.graph)
         self._vocabulary = Vocabulary.learn(table.features)
         graphs, latency_ms = [sample.graph for sample in whole], np.array([sample.latency_ms for sample in whole])
-        net, source_ms = prior.groups.encode(graphs), _latencies(prior.source_predictions(graphs))
-        group = view_group(prior.groups.group, source_ms.shape[1])
-        views, told, left_out = {}, {}, {}
-        for name, kind in VIEWS.items():
-            view = kind.of(source_ms, latency_ms)
-            columns, target = view.columns(net, source_ms), view.target(latency_ms, source_ms)
-            views[name] = view
-            told[name] = prior.mixtures[name].condition(columns, target, group)
-            left_out[name] = view.latency_ms(told[name].left_out, source_ms)
+        left_out = self._look(graphs, latency_ms)
         self._counts.fit(whole)
         left_out[self._counts.name] = _counts_left_out(whole)
-        self._context = None
+        self._context, prior = None, self._known_prior()
         if prior.transformer is not None:
             self._context, left_out[_IN_CONTEXT] = prior.transformer.condition(graphs, latency_ms)
         weights = error_weights({name: latency_ms / found for name, found in left_out.items()})
-        self._seen = {name: _Seen(views[name], told[name], weights[name]) for name in VIEWS}
+        self._seen = {name: replace(seen, weight=weights[name]) for name, seen in self._seen.items()}
         self._counts_weight, self._context_weight = weights[self._counts.name], weights.get(_IN_CONTEXT, 0.0)
         logs = sum(weight * np.log(left_out[name]) for name, weight in weights.items())
-        self.out_of_fold = dict(
-            zip([sample.label for sample in whole], (latency_ms / np.exp(logs)).tolist(), strict=True)
-        )
+        ratios = latency_ms / np.exp(logs)
+        self.out_of_fold = dict(zip([sample.label for sample in whole], ratios.tolist(), strict=True))
+
+    def _look(self, graphs: Sequence[OperatorGraph], latency_ms: Matrix) -> dict[str, Matrix]:
+        """Conditions the views, not yet weighed; what each says of each sample without it."""
+        prior = self._known_prior()
+        net, source_ms = prior.groups.encode(graphs), _latencies(prior.source_predictions(graphs))
+        group = view_group(prior.groups.group, source_ms.shape[1])
+        left_out = {}
+        self._seen = {}
+        for name, kind in VIEWS.items():
+            view = kind.of(source_ms, latency_ms)
+            columns, target = view.columns(net, source_ms), view.target(latency_ms, source_ms)
+            told = prior.mixtures[name].condition(columns, target, group)
+            self._seen[name] = _Seen(view, told, 0.0)
+            left_out[name] = view.latency_ms(told.left_out, source_ms)
+        return left_out
 
     def predict(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
         """See ``LatencyPredictor``; the parts of a net are those of the sources' mean, scaled to the total."""

@@ -3,6 +3,9 @@
 Set encoder and decoder in the manner of neural processes (Garnelo et al. 2018; Nguyen & Grover 2022): the measured nets
 and their latencies become a few hardware tokens; each net to be predicted attends over the hardware tokens and its own
 operators. Attention between operators is biased by their relations (Ying et al. 2021, section 3.1.2).
+
+Linear Gaussian processes stand beside it as a layer (``linear_bases.py``): attention alone is poor at least squares,
+which plain sums of operator costs ask for. A gate shares each answer between them.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ _START_BIAS = 2.0
 _START_COST = -2.5
 _ABSENT = -1e4
 _POOLED = 12**-0.5
+"""Of the sum over a net's classes, which are about a dozen."""
 _LEAST = 1e-3
 
 
@@ -88,7 +92,13 @@ class InContextNetwork(nn.Module):
         return self.net_norm(tokens)  # type: ignore[no-any-return]
 
     def devices(self, nets: Tensor, present: Tensor, y: Tensor, left_out: Tensor) -> Tensor:
-        """devices x samples x classes x width, their presence and latencies to devices x HARDWARE x width."""
+        """devices x HARDWARE x width: what is kept of each device's samples, whatever their order.
+
+        Args:
+            nets: devices x samples x classes x width, from ``nets``, with their presence.
+            y: devices x samples, over their mean.
+            left_out: devices x samples x bases, from ``bases``.
+        """
         pooled = _POOLED * (nets * present[..., None]).sum(dim=2)
         told = torch.stack([y, y.clamp_min(_LEAST).log(), y**2], dim=-1)
         told = relu(self.told(torch.cat([told, y[..., None] - left_out], dim=-1)))
@@ -99,7 +109,13 @@ class InContextNetwork(nn.Module):
         return self.set_norm(tokens[:, :HARDWARE])  # type: ignore[no-any-return]
 
     def ask(self, hardware: Tensor, nets: Tensor, relations: Tensor, present: Tensor, base: Tensor) -> Tensor:
-        """questions x HARDWARE x width and questions x classes x width (...) to questions: latency over the mean."""
+        """questions: latency over the mean of the samples.
+
+        Args:
+            hardware: questions x HARDWARE x width, from ``devices``.
+            nets: questions x classes x width, from ``nets``, with their ``relations`` and presence.
+            base: questions x bases, from ``bases``.
+        """
         tokens = torch.cat([hardware + self.base(base - 1)[:, None], nets], dim=1)
         mask = torch.cat([torch.zeros(len(tokens), HARDWARE), _mask(present)], dim=1)
         around = torch.nn.functional.pad(relations, (0, 0, HARDWARE, 0, HARDWARE, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from latency.predictors.synthetic_devices import DeviceSource
 
 Indices = NDArray[np.int64]
 _SAMPLES = (6, 10, 20)
-_NOISE = (0.0, 0.03, 0.1)
+_NOISE = (0.0, 0.05, 0.1, 0.2)
 """Of the samples' latencies."""
 _TRIMMED_SHARE = 0.7
 
@@ -29,6 +30,7 @@ class InContextSettings:
     heads: int = 4
     layers: int = 2
     steps: int = 2000
+    """Of the optimiser; two to three minutes on one thread for a thousand nets."""
     nets: int = 96
     """That are encoded in a step, for all of its devices."""
     devices: int = 8
@@ -85,22 +87,28 @@ def _loss(
     random: np.random.Generator,
 ) -> Tensor:
     chosen = random.permutation(len(nets))[: settings.nets]
-    batch = nets[chosen]
     count = min(int(random.choice(_SAMPLES)), len(chosen) // 3)
     queries = min(settings.queries, len(chosen) // 3)
     tasks = [_task(devices.draw(chosen, random), count, queries, random) for _ in range(settings.devices)]
-    present, relations = torch.from_numpy(batch.present).float(), torch.from_numpy(batch.relations)
-    encoded = network.nets(torch.from_numpy(batch.features), relations, present)
-    known = torch.from_numpy(np.stack([task.known for task in tasks]))
-    asked = torch.from_numpy(np.concatenate([task.asked for task in tasks]))
-    y = torch.from_numpy(np.stack([task.y for task in tasks])).float()
-    truth = torch.from_numpy(np.concatenate([task.truth for task in tasks])).float()
-    totals = torch.from_numpy(batch.totals)
-    left_out, base = network.bases(totals[known], y, totals[asked].view(len(tasks), queries, *totals.shape[1:]))
-    hardware = network.devices(encoded[known], present[known], y, left_out).repeat_interleave(queries, dim=0)
-    told = network.ask(hardware, encoded[asked], relations[asked], present[asked], base.flatten(0, 1))
+    told, truth = (
+        _told(network, nets[chosen], tasks),
+        torch.from_numpy(np.stack([task.truth for task in tasks])).float(),
+    )
     error = (told - truth) / (0.2 + 0.8 * truth)
     return smooth_l1_loss(error, torch.zeros_like(error), beta=settings.beta)
+
+
+def _told(network: InContextNetwork, batch: MergedBatch, tasks: Sequence[_Task]) -> Tensor:
+    """tasks x questions: what the network says; the batch's nets are encoded once for all tasks."""
+    present, relations = torch.from_numpy(batch.present).float(), torch.from_numpy(batch.relations)
+    nets, totals = network.nets(torch.from_numpy(batch.features), relations, present), torch.from_numpy(batch.totals)
+    known, asked = (torch.from_numpy(np.stack(each)) for each in zip(*((t.known, t.asked) for t in tasks), strict=True))
+    y = torch.from_numpy(np.stack([task.y for task in tasks])).float()
+    left_out, base = network.bases(totals[known], y, totals[asked])
+    hardware = network.devices(nets[known], present[known], y, left_out).repeat_interleave(asked.shape[1], dim=0)
+    flat = asked.flatten()
+    told = network.ask(hardware, nets[flat], relations[flat], present[flat], base.flatten(0, 1))
+    return told.view(asked.shape)
 
 
 def _task(latency: NDArray[np.float64], count: int, queries: int, random: np.random.Generator) -> _Task:

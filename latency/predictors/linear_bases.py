@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 _NOISES = (0.03, 0.15)
+"""Standard deviations of the noise before training, relative to the latency."""
 _START_SCALE = 0.9
+"""Of the group that a base mainly rests on."""
 _OTHER_SCALE = 0.1
 _LEVEL_VARIANCE = 0.1
 _DIRECTIONS = 3
