@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
+from latency.predictors.edges import Edges
 from latency.predictors.liveness import liveness
 from latency.predictors.operator_counts import operator_key
 from latency.predictors.operator_table import OperatorTable
@@ -155,7 +156,7 @@ def _depth(graph: OperatorGraph) -> NDArray[np.float64]:
 
 
 def _shares(graph: OperatorGraph, members: NDArray[np.float64]) -> NDArray[np.float32]:
-    codes = relations(len(graph.operators), graph.inputs)
+    codes = relations([len(graph.operators)], Edges.of([graph.inputs]))[0]
     result = np.zeros((members.shape[1], members.shape[1], RELATIONS), np.float32)
     for code in range(RELATIONS):
         if code != NONE:
