@@ -142,12 +142,15 @@ def _predictor_sections(
 ) -> list[Section]:
     device = session.devices[target.device]
     summary = read_summary(workspace.predictor_folder(device))
-    sections = [_accuracy_section(summary, target, session.store.noise_floor(device.info()))]
-    sections += [_breakdown_section(session, target, winner, workspace.predictor(device)) for winner in winners]
+    warnings: list[str] = []
+    predictor = workspace.predictor(device, warnings.append)
+    remarks = _noise(session.store.noise_floor(device.info())) + "".join(f" Warning: {text}." for text in warnings)
+    sections = [_accuracy_section(summary, target, remarks)]
+    sections += [_breakdown_section(session, target, winner, predictor) for winner in winners]
     return sections
 
 
-def _accuracy_section(summary: FitSummary, target: Target, floor: NoiseFloor | None) -> Section:
+def _accuracy_section(summary: FitSummary, target: Target, remarks: str) -> Section:
     rows = [PredictedMeasured(**row.model_dump()) for row in summary.test_table]
     scores = [
         (
@@ -163,7 +166,7 @@ def _accuracy_section(summary: FitSummary, target: Target, floor: NoiseFloor | N
     lead = (
         f"{summary.test_models} nets measured on {target.device}, held out from a predictor trained on the others; its "
         f"bound held for {100 * summary.coverage:.0f} % of them and is {summary.slack:.3f} times the measured latency "
-        f"on average. The predictor in use was then trained on all nets: {summary.bound}.{_noise(floor)}"
+        f"on average. The predictor in use was then trained on all nets: {summary.bound}.{remarks}"
     )
     return Section(
         f"How well latency is predicted on {target.device}",

@@ -32,7 +32,7 @@ def predict(
     console: Console = context.obj
     graph = from_onnx(model, dict(parse_shape(text) for text in shape or ()))
     target = get_device(device, threads=threads)
-    predictor = Workspace(console.workspace).predictor(target)
+    predictor = Workspace(console.workspace).predictor(target, console.warn)
     prediction = predictor.predict([graph])[0]
     unseen_ms = sum(prediction.operators_ms[position] for position in prediction.unseen)
     seen = round(100 * (1 - unseen_ms / prediction.latency_ms), 2)
@@ -49,6 +49,7 @@ def predict(
         "device": info,
         "simulated": info["simulated"],
         "operators": rows,
+        "warnings": console.warnings,
         "unseen": [{"position": position, **rows[position]} for position in prediction.unseen],
     }
     columns = ("kind", "attributes", "output", "mflops", "ms", "share_percent")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_save_and_load_keep_everything(bounded: BoundedPredictor, tmp_path: Path
     recalibrated = bounded.recalibrated([1.3])
     recalibrated.save(tmp_path)
     recalibrated.save(tmp_path)
-    loaded = BoundedPredictor.load(tmp_path, fingerprint=INFO.fingerprint)
+    loaded = BoundedPredictor.load(tmp_path, device=INFO)
     graphs = random_graphs(5, 3)
     expected = [prediction.upper_ms for prediction in recalibrated.predict(graphs)]
     assert [prediction.upper_ms for prediction in loaded.predict(graphs)] == pytest.approx(expected, rel=1e-9)
@@ -64,10 +65,40 @@ def test_an_interrupted_save_leaves_the_old_one(bounded: BoundedPredictor, tmp_p
     assert BoundedPredictor.load(tmp_path).calibration == bounded.calibration
 
 
-def test_a_predictor_of_another_device_is_refused(bounded: BoundedPredictor, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("hardware", "a faster one"),
+        ("runtime", "other"),
+        ("threads", 2),
+        ("precision", "int8"),
+        ("protocol_version", 99),
+    ],
+)
+def test_a_predictor_of_another_device_is_refused(
+    bounded: BoundedPredictor, tmp_path: Path, field: str, value: object
+) -> None:
     bounded.save(tmp_path)
-    with pytest.raises(UserError, match="expected device 0123456789abcdef"):
-        BoundedPredictor.load(tmp_path, fingerprint="0123456789abcdef")
+    other = replace(INFO, runtime_version="2.0", **{field: value})
+    with pytest.raises(UserError, match=f"expected {field.replace('_', ' ')} {value}, as the device is now") as caught:
+        BoundedPredictor.load(tmp_path, device=other)
+    assert "latseg profile --device simulated" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "1.0" not in str(caught.value), "the version is not what it is refused for"
+
+
+def test_another_version_of_the_runtime_is_let_through_with_a_warning(
+    bounded: BoundedPredictor, tmp_path: Path
+) -> None:
+    bounded.save(tmp_path)
+    newer = replace(INFO, runtime_version="2.0")
+    loaded = BoundedPredictor.load(tmp_path, device=newer)
+    warning = loaded.version_warning(newer)
+    assert warning is not None
+    assert "none 1.0, the device now has 2.0" in warning
+    assert "`latseg profile --device simulated`, `latseg fit --device simulated`" in warning
+    assert loaded.version_warning(INFO) is None
+    assert loaded.version_warning(replace(INFO, load_average=3.0)) is None
 
 
 def test_missing_and_damaged_folders_are_refused(bounded: BoundedPredictor, tmp_path: Path) -> None:

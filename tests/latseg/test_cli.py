@@ -142,6 +142,54 @@ def test_a_net_from_outside_the_space(capsys: pytest.CaptureFixture[str], worksp
     assert after["upper_ms"] / after["latency_ms"] < factor
 
 
+@pytest.fixture
+def newer_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulated device under a version that was never profiled."""
+    from dataclasses import replace
+
+    from devices.simulated import SimulatedDevice
+
+    as_it_was = SimulatedDevice.info
+    monkeypatch.setattr(SimulatedDevice, "info", lambda self: replace(as_it_was(self), runtime_version="99.0"))
+
+
+@pytest.mark.usefixtures("newer_runtime")
+def test_a_newer_runtime_is_warned_of(capsys: pytest.CaptureFixture[str], workspace: Path, model: Path) -> None:
+    shared = ("--workspace", str(workspace), "--json", "--quiet")
+    budgets = ("--max-latency", "100ms", "--samples", "20", "--size", "128x128")
+    for words in (
+        ("predict", str(model), "-d", DEVICE),
+        ("compare", str(model), str(model), "-d", DEVICE, "--predicted"),
+        ("feasibility", "-d", DEVICE, *budgets),
+    ):
+        code, out, err = say(capsys, *shared, *words)
+        assert code == 0, err
+        (warning,) = json.loads(out)["warnings"]
+        assert "the device now has 99.0" in warning
+        assert f"`latseg --workspace {workspace} profile --device {DEVICE}`" in warning
+        assert err == f"warning: {warning}\n"
+
+
+def test_without_another_version_there_is_no_warning(
+    capsys: pytest.CaptureFixture[str], workspace: Path, model: Path
+) -> None:
+    assert document(capsys, "--workspace", str(workspace), "predict", str(model), "-d", DEVICE)["warnings"] == []
+
+
+def test_a_predictor_of_other_hardware_is_refused(
+    capsys: pytest.CaptureFixture[str], workspace: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from devices.simulated import SimulatedDevice
+
+    as_it_was = SimulatedDevice.info
+    monkeypatch.setattr(SimulatedDevice, "info", lambda self: replace(as_it_was(self), hardware="elsewhere"))
+    code, _, err = say(capsys, "--workspace", str(workspace), "predict", str(model), "-d", DEVICE)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "expected hardware elsewhere" in err
+
+
 def test_compare(capsys: pytest.CaptureFixture[str], workspace: Path, model: Path, tmp_path: Path) -> None:
     shared = ("--workspace", str(workspace))
     other = tmp_path / "another" / model.name
@@ -201,7 +249,7 @@ def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
     data = ("--data", "synthetic:12", "--data-size", "64x64", "--evaluation-images", "2", "--batch-size", "2")
     limits = ("-d", DEVICE, "--max-latency", "2ms", "--size", "128x128")
     found = document(capsys, *shared, "search", *limits, *data, *effort)
-    assert {"run", "trials", "rejected", "winners"} <= set(found)
+    assert {"run", "trials", "rejected", "winners", "warnings"} <= set(found)
     assert found["winners"]
     assert not any(winner["certified"] for winner in found["winners"])
     again = document(capsys, *shared, "search", "--resume", found["run"])
