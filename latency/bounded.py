@@ -42,6 +42,8 @@ class BoundedPredictor:
     calibration: Calibration
     device_info_json: Mapping[str, Any]
     """``DeviceInfo.to_json()``: hardware, runtime, version, fingerprint."""
+    learned: frozenset[str] = frozenset()
+    """Digests of the whole nets that it was fitted on: they tell nothing of how it does on others."""
 
     @property
     def fingerprint(self) -> str:
@@ -86,6 +88,13 @@ class BoundedPredictor:
         """
         return replace(self, calibration=self.calibration.recalibrated(ratios))
 
+    def with_near_budget(self, ratios: Sequence[float]) -> BoundedPredictor:
+        """With measured / predicted of random nets near a budget that the predictor was not fitted on.
+
+        The bound can only become wider by this (``Calibration.factor``).
+        """
+        return replace(self, calibration=self.calibration.with_near_budget(ratios))
+
     def save(self, folder: Path) -> None:
         """Writes the folder so that an interruption leaves the old predictor or the new one.
 
@@ -103,6 +112,7 @@ class BoundedPredictor:
             "folder": subfolder,
             "calibration": self.calibration.to_json(),
             "device": dict(self.device_info_json),
+            "learned": sorted(self.learned),
         }
         write_json(folder / f"{_NAME}.json", document)
         if previous:
@@ -122,7 +132,10 @@ class BoundedPredictor:
         try:
             subfolder = folder / Path(str(document["folder"])).name
             predictor = predictor_class(str(document["kind"])).load(subfolder)
-            bounded = BoundedPredictor(predictor, Calibration.from_json(document["calibration"]), document["device"])
+            # Folders that were written before nets were measured near budgets name none, and have learned none.
+            learned = frozenset(map(str, document.get("learned", ())))
+            calibration = Calibration.from_json(document["calibration"])
+            bounded = BoundedPredictor(predictor, calibration, document["device"], learned)
             found = bounded.device_info
         except (KeyError, TypeError, ValueError) as error:
             raise corrupt(folder, f"{type(error).__name__}: {error}") from error

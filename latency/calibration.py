@@ -3,6 +3,9 @@
 Source: Papadopoulos et al. 2002 and Lei et al. 2018 (split conformal), with the normalised score of the ratio: for n
 exchangeable nets the ceil((n + 1)(1 - alpha))-th smallest ratio bounds a new net's ratio with probability 1 - alpha.
 
+A search decides near its budget, where a predictor may err more than over the whole space. Random nets that are
+predicted there and measured (``Calibration.with_near_budget``) bound the ratio of other random nets predicted there.
+
 Exchangeability ends where a search begins: it prefers nets whose latency is predicted too low. Measured winners are
 therefore fed back (``Calibration.recalibrated``), and every finalist is measured anyway.
 """
@@ -11,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import ceil, isfinite
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from devices.errors import UserError
+from latency.conformal import ConformalQuantile
 
 UNSEEN_WIDENING = 2.0
 """Time predicted for operators never measured may be this many times itself too small before the bound breaks."""
@@ -31,6 +35,8 @@ class Calibration:
     """Truth / prediction of nets that the predictor was not fitted on."""
     fed_back: tuple[float, ...] = ()
     """The same of nets that a search preferred, measured later."""
+    near_budget: tuple[float, ...] = ()
+    """The same of random nets predicted near a budget, drawn without regard to their quality."""
 
     @staticmethod
     def of(ratios: Sequence[float], *, alpha: float = 0.1) -> Calibration:
@@ -58,34 +64,60 @@ class Calibration:
     @property
     def exact(self) -> bool:
         """Whether there were enough nets for the quantile; otherwise their largest ratio stands in for it."""
-        return _rank(self.count, self.alpha) <= self.count
+        return self.held_out.exact
 
     @property
     def confidence(self) -> float:
-        """Probability with which the bound holds for a net like those calibrated on: less than asked with few nets."""
-        return 1 - self.alpha if self.exact else self.count / (self.count + 1)
+        """Probability with which the bound holds for a net like those calibrated on: less than asked with few nets.
+
+        For random nets near the budget, that of ``near`` holds.
+        """
+        return self.held_out.confidence
+
+    @property
+    def held_out(self) -> ConformalQuantile:
+        """The bound on the ratio of nets like those held out."""
+        return ConformalQuantile(self.ratios, self.alpha)
+
+    @property
+    def near(self) -> ConformalQuantile | None:
+        """The bound on the ratio of random nets near the budget; None where none were measured."""
+        return ConformalQuantile(self.near_budget, self.alpha) if self.near_budget else None
 
     @property
     def factor(self) -> float:
         """Upper bound / prediction for a net of seen operators; at least 1.
 
-        Nets that were fed back can only raise it: they are selected, so their ratios must not dilute the others.
+        Each set of nets can only raise it: pooled, those near the budget and those fed back would dilute the others.
         """
-        bounds = [_quantile(self.ratios, self.alpha), 1.0]
-        if self.fed_back:
-            bounds.append(_quantile(self.fed_back, self.alpha))
+        bounds = [self.held_out.value, 1.0]
+        bounds += [ConformalQuantile(more, self.alpha).value for more in (self.near_budget, self.fed_back) if more]
         return max(bounds)
 
     @property
     def statement(self) -> str:
         """What the bound rests on, in a sentence."""
-        confidence = f"{100 * (1 - self.alpha):g} %"
-        if self.exact:
-            return f"bound calibrated on {self.count} held-out nets at {confidence}, for nets like these"
-        needed = next(n for n in range(self.count, 10**6) if _rank(n, self.alpha) <= n)
+        near = self.near
+        if near is None:
+            return self._held_out_statement
+        if near.exact:
+            near_statement = f"and on {near.count} random nets near the budget at {near.asked}, for nets like those"
+        else:
+            near_statement = (
+                f"and no smaller than the largest ratio of {near.count} random nets near the budget: fewer than the "
+                f"{near.needed} that {near.asked} needs; it holds with probability {near.confidence:.2f} for nets "
+                "like those"
+            )
+        return f"{self._held_out_statement}; {near_statement}"
+
+    @property
+    def _held_out_statement(self) -> str:
+        held_out = self.held_out
+        if held_out.exact:
+            return f"bound calibrated on {held_out.count} held-out nets at {held_out.asked}, for nets like these"
         return (
-            f"bound is the largest ratio of {self.count} held-out nets: fewer than the {needed} that {confidence} "
-            f"needs; it holds with probability {self.confidence:.2f} for nets like these"
+            f"bound is the largest ratio of {held_out.count} held-out nets: fewer than the {held_out.needed} that "
+            f"{held_out.asked} needs; it holds with probability {held_out.confidence:.2f} for nets like these"
         )
 
     def upper_ms(self, latency_ms: float, unseen_ms: float = 0.0) -> float:
@@ -96,30 +128,36 @@ class Calibration:
         """With the ratios of further measured nets, e.g. of a search's finalists near the budget."""
         return replace(self, fed_back=(*self.fed_back, *Calibration.of(ratios, alpha=self.alpha).ratios))
 
+    def with_near_budget(self, ratios: Sequence[float]) -> Calibration:
+        """With the ratios of random nets predicted near the budget, in place of any earlier ones.
+
+        Raises:
+            UserError: no ratios, or impossible ones.
+        """
+        return replace(self, near_budget=Calibration.of(ratios, alpha=self.alpha).ratios)
+
     def coverage(self, ratios: Sequence[float]) -> float:
         """Share of nets whose ratio lies within the factor."""
         return float(np.mean(np.asarray(ratios) <= self.factor))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON object."""
-        return {"alpha": self.alpha, "ratios": list(self.ratios), "fed_back": list(self.fed_back)}
+        return {
+            "alpha": self.alpha,
+            "ratios": list(self.ratios),
+            "fed_back": list(self.fed_back),
+            "near_budget": list(self.near_budget),
+        }
 
     @staticmethod
     def from_json(document: dict[str, Any]) -> Calibration:
-        """Reads what ``to_json`` wrote.
+        """Reads what ``to_json`` wrote, now or before there were nets near a budget.
 
         Raises:
             KeyError, TypeError, ValueError, UserError: not such a document.
         """
         calibration = Calibration.of([float(ratio) for ratio in document["ratios"]], alpha=float(document["alpha"]))
         fed_back = [float(ratio) for ratio in document["fed_back"]]
-        return calibration.recalibrated(fed_back) if fed_back else calibration
-
-
-def _rank(count: int, alpha: float) -> int:
-    """Rank of the conformal quantile; more than ``count`` where there is none. Guards against rounding of 1 - alpha."""
-    return ceil((count + 1) * (1 - alpha) - 1e-9)
-
-
-def _quantile(ratios: Sequence[float], alpha: float) -> float:
-    return sorted(ratios)[min(_rank(len(ratios), alpha), len(ratios)) - 1]
+        near_budget = [float(ratio) for ratio in document.get("near_budget", ())]
+        calibration = calibration.recalibrated(fed_back) if fed_back else calibration
+        return calibration.with_near_budget(near_budget) if near_budget else calibration

@@ -13,6 +13,7 @@ import numpy as np
 from devices.device_info import DeviceInfo
 from latency.bounded import BoundedPredictor
 from latency.calibration import Calibration
+from latency.operators.serialize import graph_digest
 from latency.predictor import LatencyPredictor, Prediction
 from latency.predictors.folds import stratified_folds
 from latency.predictors.sample_checks import whole_nets
@@ -108,11 +109,11 @@ def fit_device(
     others = prior.without(device_info.fingerprint) if prior else None
     fit = _Fit(settings, members, threads, seed, others, report)
     scored = fit.run("training nets", training)
-    bounded = _bounded(scored, alpha, device_info)
+    bounded = _bounded(scored, alpha, device_info, training)
     rows = _test_table(bounded, test)
     final = fit.run("all nets", samples)
     return FitResult(
-        predictor=_bounded(final, alpha, device_info),
+        predictor=_bounded(final, alpha, device_info, samples),
         scores={each.name: _scores(each, test) for each in (scored, *scored.members)},
         coverage=float(np.mean([row.measured_ms <= row.upper_ms for row in rows])),
         slack=float(np.mean([row.upper_ms / row.measured_ms for row in rows])),
@@ -154,9 +155,12 @@ class _Fit:
         return predictor
 
 
-def _bounded(predictor: ArbitratedPredictor, alpha: float, device_info: DeviceInfo) -> BoundedPredictor:
+def _bounded(
+    predictor: ArbitratedPredictor, alpha: float, device_info: DeviceInfo, samples: Sequence[LatencySample]
+) -> BoundedPredictor:
     calibration = Calibration.of(list(predictor.out_of_fold.values()), alpha=alpha)
-    return BoundedPredictor(predictor, calibration, device_info.to_json())
+    learned = frozenset(graph_digest(sample.graph) for sample in samples if not sample.single_operator)
+    return BoundedPredictor(predictor, calibration, device_info.to_json(), learned)
 
 
 def split(

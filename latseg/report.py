@@ -7,23 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from devices.errors import UserError
-from devices.measurement import NoiseFloor
 from export.atomic_file import write_file
 from export.manifest import read_manifest
-from latency.bounded import BoundedPredictor
-from latency.fit_summary import FitSummary, read_summary
-from latency.kernel_times import join
 from latseg.console import command_line
 from latseg.example_masks import example_strip
-from latseg.operator_table import describe
-from latseg.report_figures import (
-    PredictedMeasured,
-    TrialPoint,
-    breakdown_figure,
-    pareto_figure,
-    predicted_figure,
-)
-from latseg.report_page import Section, commands, figure, folded, html_table, image, page
+from latseg.report_figures import TrialPoint, pareto_figure
+from latseg.report_page import Section, commands, figure, html_table, image, page
+from latseg.report_predictor import predictor_sections
 from latseg.units import format_count
 from latseg.workspace import Workspace
 from search.pareto import fronts
@@ -57,7 +47,7 @@ def write_report(session: Session, workspace: Workspace, *, photographs: bool = 
     sections = [_search_section(session.config, target, trials) for target in session.config.targets]
     sections.append(_rejections_section(rejected, len(trials)))
     for target in session.config.targets:
-        sections += _predictor_sections(session, workspace, target, winners[:1])
+        sections += predictor_sections(session, workspace, target, winners[:1])
     sections += _example_section(session, winners[:1], photographs=photographs)
     sections.append(_reproduction_section(session.config, workspace, winners))
     html = page(
@@ -135,84 +125,6 @@ def _rejections_section(rejected: Any, evaluated: int) -> Section:
     body = html_table(("constraint broken", "candidates"), rows) if rows else "<p>None.</p>"
     lead = f"Candidates that broke a hard limit were repaired or dropped untrained; {evaluated} were evaluated."
     return Section("What the limits ruled out", lead, body)
-
-
-def _predictor_sections(
-    session: Session, workspace: Workspace, target: Target, winners: Sequence[Trial]
-) -> list[Section]:
-    device = session.devices[target.device]
-    summary = read_summary(workspace.predictor_folder(device))
-    warnings: list[str] = []
-    predictor = workspace.predictor(device, warnings.append)
-    remarks = _noise(session.store.noise_floor(device.info())) + "".join(f" Warning: {text}." for text in warnings)
-    sections = [_accuracy_section(summary, target, remarks)]
-    sections += [_breakdown_section(session, target, winner, predictor) for winner in winners]
-    return sections
-
-
-def _accuracy_section(summary: FitSummary, target: Target, remarks: str) -> Section:
-    rows = [PredictedMeasured(**row.model_dump()) for row in summary.test_table]
-    scores = [
-        (
-            name,
-            round(s.mape_percent, 2),
-            round(s.within_5_percent, 1),
-            round(s.within_10_percent, 1),
-            round(s.spearman, 4),
-        )
-        for name, s in summary.predictors.items()
-    ]
-    columns = ("predictor", "mean error, %", "within 5 %, %", "within 10 %, %", "Spearman")
-    lead = (
-        f"{summary.test_models} nets measured on {target.device}, held out from a predictor trained on the others; its "
-        f"bound held for {100 * summary.coverage:.0f} % of them and is {summary.slack:.3f} times the measured latency "
-        f"on average. The predictor in use was then trained on all nets: {summary.bound}.{remarks}"
-    )
-    return Section(
-        f"How well latency is predicted on {target.device}",
-        lead,
-        figure(predicted_figure(rows, target.device)) + html_table(columns, scores),
-    )
-
-
-def _noise(floor: NoiseFloor | None) -> str:
-    if floor is None:
-        return ""
-    return f" Noise floor of the measurements (one net under two names): {floor.normalised_percent:.2f} %."
-
-
-def _breakdown_section(session: Session, target: Target, winner: Trial, predictor: BoundedPredictor) -> Section:
-    graph = session.space.lower(winner.architecture, classes=len(session.config.classes))
-    predicted = predictor.predict([graph])[0]
-    stored = session.store.measurements(target.fingerprint, sources={"winner"}, label=winner.id)
-    measured = join(stored[-1].graph, stored[-1].measurement.operators) if stored else ()
-    # Operators that the runtime fused into one kernel share a row: its time cannot be told apart.
-    groups = [kernel.operators for kernel in measured] or [(position,) for position in range(len(graph.operators))]
-    times = [kernel.ms for kernel in measured] or [0.0] * len(groups)
-    rows: list[dict[str, Any]] = [
-        {
-            "position": group[0],
-            "kind": " + ".join(graph.operators[i].kind for i in group),
-            "attributes": " + ".join(filter(None, (describe(graph.operators[i]) for i in group))),
-            "output": "x".join(map(str, graph.operators[group[-1]].output_shapes[0][1:])),
-            "mflops": round(sum(graph.operators[i].flops for i in group) / 1e6, 3),
-            "predicted_ms": sum(predicted.operators_ms[i] for i in group),
-            "measured_ms": ms,
-        }
-        for group, ms in zip(groups, times, strict=True)
-    ]
-    total = stored[-1].measurement.latency_ms if stored else float("nan")
-    lead = (
-        f"Winner {winner.id}, kernel by kernel as the runtime fused them: {predicted.latency_ms:.3f} ms predicted "
-        f"(bound {predicted.upper_ms:.3f} ms), {total:.3f} ms measured."
-    )
-    columns = ("position", "kind", "attributes", "output", "mflops", "predicted_us", "measured_us")
-    table_rows = [
-        (*(row[c] for c in columns[:5]), round(1000 * row["predicted_ms"], 1), round(1000 * row["measured_ms"], 1))
-        for row in rows
-    ]
-    body = figure(breakdown_figure(rows)) + folded("Every kernel in its order", html_table(columns, table_rows))
-    return Section(f"Where the milliseconds go on {target.device}", lead, body)
 
 
 def _example_section(session: Session, winners: Sequence[Trial], *, photographs: bool) -> list[Section]:

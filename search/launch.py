@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 
 from latency.bounded import BoundedPredictor
 from search.budgets import Budgets, LatencyBudget, ParameterBudget
 from search.finalists import Finalists
+from search.near_budget import calibrate_near_budget
+from search.near_budget_record import write_near_budget
 from search.rejection_feedback import RejectionFeedback
 from search.runner import SearchResult, run_search
 from search.session import Session
@@ -22,18 +25,30 @@ from segmentation.supernet_training import SupernetSettings
 def launch(session: Session, predictors: Mapping[str, BoundedPredictor]) -> SearchResult:
     """Searches under the run's budgets; winners are exported, measured, and certified or rejected.
 
+    Before that the bounds are calibrated on random nets near the budgets (``search.near_budget``).
+
     Args:
         session: the run; what it has done already is not done again.
         predictors: by the name of the budget's device.
 
     Raises:
         InfeasibleError: no net keeps the budgets; raised before anything is trained.
-        UserError, DataError: as the parts say.
+        DeviceUnavailableError, UserError, DataError: as the parts say.
         KeyboardInterrupt: on Ctrl-C; the run can be gone on with.
     """
     config = session.config
     torch.set_num_threads(config.effort.threads)
-    budgets = _budgets(session, predictors)
+    budgets, near_budget = calibrate_near_budget(
+        session.space,
+        _budgets(session, predictors),
+        session.devices,
+        session.store,
+        count=config.near_budget,
+        classes=len(config.classes),
+        seed=config.seed,
+        on_progress=session.on_progress,
+    )
+    write_near_budget(session.folder.near_budget, near_budget)
     evaluator = _evaluator(session)
     settings = SearchSettings(
         trials=config.trials, winners=config.winners, classes=len(config.classes), seed=config.seed
@@ -44,7 +59,7 @@ def launch(session: Session, predictors: Mapping[str, BoundedPredictor]) -> Sear
     with TrialStore(session.folder.trials) as trials:
         feed_back = RejectionFeedback(session.space, len(config.classes), budgets)
         budgets = feed_back.replay(trials)
-        return run_search(
+        result = run_search(
             session.space,
             budgets,
             evaluator,
@@ -56,6 +71,7 @@ def launch(session: Session, predictors: Mapping[str, BoundedPredictor]) -> Sear
             feed_back=feed_back,
             on_progress=session.on_progress,
         )
+    return replace(result, near_budget=near_budget)
 
 
 def _budgets(session: Session, predictors: Mapping[str, BoundedPredictor]) -> Budgets:

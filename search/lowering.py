@@ -24,12 +24,15 @@ def lower(plan: Plan, height: int, width: int) -> OperatorGraph:
     return OperatorGraph(tuple(operators), tuple(inputs), (input_shape,))
 
 
-@lru_cache(maxsize=1 << 16)
 def _operator(layer: Layer, shapes: tuple[Shape, ...]) -> Operator:
     shape = shapes[0]
     match layer.kind:
         case "conv" | "conv_transpose":
-            return _convolution(layer, shape)
+            kernel, stride, dilation = layer.kernel, layer.stride, layer.dilation
+            group = shape[1] if layer.depthwise else 1
+            return _convolution(
+                layer.kind, shape, layer.out_channels, kernel, stride, dilation, group, layer.activation
+            )
         case "global_pool":
             return builders.global_average_pool(shape)
         case "add" | "mul":
@@ -43,14 +46,17 @@ def _operator(layer: Layer, shapes: tuple[Shape, ...]) -> Operator:
             return builders.depth_to_space(shape, layer.factor)
 
 
-def _convolution(layer: Layer, shape: Shape) -> Operator:
-    build = builders.convolution if layer.kind == "conv" else builders.transposed_convolution
+@lru_cache(maxsize=1 << 16)
+def _convolution(
+    kind: str, shape: Shape, channels: int, kernel: int, stride: int, dilation: int, group: int, activation: str
+) -> Operator:
+    build = builders.convolution if kind == "conv" else builders.transposed_convolution
     return build(
         shape,
-        layer.out_channels,
-        kernel=(layer.kernel, layer.kernel),
-        strides=(layer.stride, layer.stride),
-        dilations=(layer.dilation, layer.dilation),
-        group=shape[1] if layer.depthwise else 1,
-        activation=layer.activation,
+        channels,
+        kernel=(kernel, kernel),
+        strides=(stride, stride),
+        dilations=(dilation, dilation),
+        group=group,
+        activation=activation,
     )

@@ -36,6 +36,7 @@ def resolve(
     trials: int,
     winners: int,
     strategy: str,
+    near_budget: int,
     seed: int,
     effort: Effort,
 ) -> RunConfig:
@@ -60,6 +61,7 @@ def resolve(
             "trials": trials,
             "winners": winners,
             "strategy": strategy,
+            "near_budget": near_budget,
             "seed": seed,
             "effort": effort,
             "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},

@@ -11,7 +11,7 @@ class Progress:
     """A moment of the search."""
 
     stage: str
-    """``feasibility``, ``prepare`` (or the evaluator's own word), ``search``, ``winners``."""
+    """``near budget``, ``feasibility``, ``prepare`` (or the evaluator's own word), ``search``, ``winners``."""
     done: int
     total: int
     feasible: int = 0

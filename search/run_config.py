@@ -69,6 +69,8 @@ class RunConfig(_Record):
     trials: Count
     winners: Count
     strategy: Literal["evolution", "random"]
+    near_budget: Annotated[int, Field(ge=0)] = 0
+    """Random nets to be measured near each latency budget first; runs from before there was such a thing have none."""
     seed: int
     effort: Effort
     versions: dict[str, str]

@@ -28,6 +28,11 @@ class RunFolder:
         return self.path / "supernet.safetensors"
 
     @property
+    def near_budget(self) -> Path:
+        """What was measured near the budgets before the search began."""
+        return self.path / "near_budget.json"
+
+    @property
     def report(self) -> Path:
         """The page that ``latseg report`` writes."""
         return self.path / "report.html"

@@ -11,6 +11,7 @@ from search.budgets import Budgets
 from search.certification import certify_winners
 from search.evaluator import Evaluator
 from search.feasibility import Feasibility, feasibility, require_feasible
+from search.near_budget_record import NearBudget
 from search.pareto import fronts
 from search.progress import OnProgress, ignore_progress
 from search.run import Run
@@ -39,6 +40,8 @@ class SearchResult:
     feasibility: Feasibility
     message: str
     """One line on how it ended, for a person."""
+    near_budget: tuple[NearBudget, ...] = ()
+    """What was measured near the budgets before, by whoever calibrated their bounds."""
 
 
 def run_search(

@@ -6,7 +6,8 @@ keep what is trained, what is searched and what is predicted the same net.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 Kind = Literal["conv", "conv_transpose", "global_pool", "add", "mul", "concat", "resize", "pixel_shuffle"]
@@ -41,6 +42,15 @@ class Layer:
     activation: Activation = "none"
     factor: int = 1
     mode: ResizeMode = "bilinear"
+    _hash: int = field(init=False, repr=False, compare=False)
+    """Computed once: plans and graphs of a whole space are looked up by their layers."""
+
+    def __post_init__(self) -> None:
+        sizes = (self.out_channels, self.kernel, self.stride, self.dilation, self.depthwise, self.factor)
+        object.__setattr__(self, "_hash", hash((self.name, self.kind, self.inputs, self.activation, sizes)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,14 @@ class Plan:
         return sum(_parameters(layer, channels[layer.inputs[0]]) for layer in counted)
 
 
+@lru_cache(maxsize=1 << 16)
+def _parameters(layer: Layer, in_channels: int) -> int:
+    if layer.kind not in ("conv", "conv_transpose"):
+        return 0
+    fan_in = 1 if layer.depthwise else in_channels
+    return layer.out_channels * fan_in * layer.kernel**2 + layer.out_channels * (2 if layer.normalise else 1)
+
+
 def _out_channels(layer: Layer, inputs: list[int]) -> int:
     match layer.kind:
         case "conv" | "conv_transpose":
@@ -104,10 +122,3 @@ def _out_size(layer: Layer, size: tuple[int, int]) -> tuple[int, int]:
             return height * layer.factor, width * layer.factor
         case _:
             return size
-
-
-def _parameters(layer: Layer, in_channels: int) -> int:
-    if layer.kind not in ("conv", "conv_transpose"):
-        return 0
-    fan_in = 1 if layer.depthwise else in_channels
-    return layer.out_channels * fan_in * layer.kernel**2 + layer.out_channels * (2 if layer.normalise else 1)

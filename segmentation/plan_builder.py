@@ -6,6 +6,9 @@ from functools import lru_cache
 
 from segmentation.plan import INPUT, Activation, Layer, Plan
 
+_layer = lru_cache(maxsize=50_000)(Layer)
+"""The nets of a space share most layers: equal ones are one object, made once."""
+
 
 class PlanBuilder:
     """A growing list of layers with the output channels of each; every method returns the name of what it made."""
@@ -37,7 +40,9 @@ class PlanBuilder:
         normalise: bool = True,
     ) -> str:
         """A convolution over all channels."""
-        layer = Layer(name, "conv", (source,), out_channels, kernel, stride, activation=activation, normalise=normalise)
+        layer = _layer(
+            name, "conv", (source,), out_channels, kernel, stride, activation=activation, normalise=normalise
+        )
         return self.add(layer, out_channels)
 
     def depthwise(
@@ -53,24 +58,24 @@ class PlanBuilder:
     ) -> str:
         """A convolution within each channel."""
         channels = self.channels[source]
-        layer = Layer(name, "conv", (source,), channels, kernel, stride, dilation, True, normalise, activation)
+        layer = _layer(name, "conv", (source,), channels, kernel, stride, dilation, True, normalise, activation)
         return self.add(layer, channels)
 
     def sum(self, name: str, first: str, second: str) -> str:
         """Element-wise sum; the second may be 1 x 1 in space."""
-        return self.add(Layer(name, "add", (first, second)), self.channels[first])
+        return self.add(_layer(name, "add", (first, second)), self.channels[first])
 
     def concat(self, name: str, *sources: str) -> str:
         """Channels side by side."""
-        return self.add(Layer(name, "concat", sources), sum(self.channels[source] for source in sources))
+        return self.add(_layer(name, "concat", sources), sum(self.channels[source] for source in sources))
 
     def pool(self, name: str, source: str) -> str:
         """Mean over height and width."""
-        return self.add(Layer(name, "global_pool", (source,)), self.channels[source])
+        return self.add(_layer(name, "global_pool", (source,)), self.channels[source])
 
     def enlarge(self, name: str, source: str, factor: int) -> str:
         """Bilinear enlargement."""
-        return self.add(Layer(name, "resize", (source,), factor=factor), self.channels[source])
+        return self.add(_layer(name, "resize", (source,), factor=factor), self.channels[source])
 
     def inverted_residual(
         self,
@@ -139,7 +144,7 @@ def _inverted_residual(
         gate = built.pool(f"{inner}.pool", x)
         gate = built.conv(f"{inner}.squeeze", gate, max(4, in_channels // 4), activation="relu", normalise=False)
         gate = built.conv(f"{inner}.excite", gate, hidden, activation="hsigmoid", normalise=False)
-        x = built.add(Layer(f"{inner}.gate", "mul", (x, gate)), hidden)
+        x = built.add(_layer(f"{inner}.gate", "mul", (x, gate)), hidden)
     x = built.conv(f"{inner}.project", x, out_channels)
     if stride == 1 and in_channels == out_channels:
         built.sum(f"{name}.residual", source, x)

@@ -18,6 +18,7 @@ from latency.predictor import Prediction
 from latency.predictors.folds import stratified_folds
 from latency.predictors.member import Member, TrainingOperators, settings_json
 from latency.predictors.operator_table import OperatorTable
+from latency.predictors.row_cache import RowCache
 from latency.predictors.sample_checks import whole_nets
 from latency.predictors.stored import Arrays, Document, StoredPredictor
 from latency.predictors.threads import torch_threads
@@ -101,16 +102,17 @@ class AttentionPredictor(StoredPredictor):
         assert self._members, "fit or load comes first"
         if self._table.full:
             self._forget_rows()
+        rows = [self._table.rows(graph) for graph in graphs]
+        self._extend()
         results: list[Prediction | None] = [None] * len(graphs)
         for positions in chunks_by_length(graphs, _CHUNK):
             chunk = [graphs[position] for position in positions]
-            for position, prediction in zip(positions, self._predict_chunk(chunk), strict=True):
+            told = self._predict_chunk(chunk, token_batch(chunk, [rows[position] for position in positions]))
+            for position, prediction in zip(positions, told, strict=True):
                 results[position] = prediction
         return [self._empty() if result is None else result for result in results]
 
-    def _predict_chunk(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
-        tokens = token_batch(graphs, self._table)
-        self._extend()
+    def _predict_chunk(self, graphs: Sequence[OperatorGraph], tokens: TokenBatch) -> list[Prediction]:
         ms, constant = self._mean(tokens)
         unseen = self._unseen[tokens.rows] & tokens.present
         constants = constant.tolist()
@@ -174,7 +176,7 @@ class AttentionPredictor(StoredPredictor):
 
     def _forget_rows(self) -> None:
         self._table = OperatorTable()
-        self._unseen = np.zeros(0, np.bool_)
+        self._unseen = RowCache()
         self._members = [member.fresh() for member in self._members]
 
     def _extend(self) -> None:
@@ -183,6 +185,6 @@ class AttentionPredictor(StoredPredictor):
         fresh = self._table.features[len(self._unseen) :]
         if fresh:
             encoded = self._vocabulary.encode(fresh)
-            self._unseen = np.concatenate([self._unseen, encoded.unseen])
+            self._unseen.append(encoded.unseen)
             for member in self._members:
                 member.extend(encoded)

@@ -16,6 +16,7 @@ from latency.predictors.kernel_groups import kernel_groups
 from latency.predictors.network import CorrectionNetwork
 from latency.predictors.operator_table import OperatorTable
 from latency.predictors.regression import OperatorRegression
+from latency.predictors.row_cache import RowCache
 from latency.predictors.tokens import TokenBatch
 from latency.predictors.training import TrainingSettings, train_member
 from latency.sample import LatencySample
@@ -40,8 +41,8 @@ class Member:
 
     regression: OperatorRegression
     network: CorrectionNetwork
-    _log_base: Tensor = field(default_factory=lambda: torch.zeros(0))
-    _embedded: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
+    _log_base: RowCache = field(default_factory=RowCache)
+    _embedded: RowCache = field(default_factory=RowCache)
 
     @staticmethod
     def fit(
@@ -82,19 +83,18 @@ class Member:
     @torch.no_grad()
     def extend(self, operators: EncodedOperators) -> None:
         """Appends the next rows of the table to the cache."""
-        embedded = self.network.embeddings(torch.from_numpy(operators.network_input))
-        known = self._embedded if len(self._log_base) else embedded[:0]
-        self._embedded = torch.cat([known, embedded])
-        self._log_base = torch.cat([self._log_base, _tensor(self.regression.log_ms(operators))])
+        self._embedded.append(self.network.embeddings(torch.from_numpy(operators.network_input)).numpy())
+        self._log_base.append(self.regression.log_ms(operators).astype(np.float32))
 
     @torch.no_grad()
     def log_ms(self, tokens: TokenBatch) -> tuple[Tensor, float]:
         """Log milliseconds, batch x tokens (meaningless where padded), and the constant's milliseconds."""
-        rows = torch.from_numpy(tokens.rows)
         correction = self.network.corrections(
-            self._embedded[rows], torch.from_numpy(tokens.places), torch.from_numpy(tokens.relations).int()
+            torch.from_numpy(self._embedded[tokens.rows]),
+            torch.from_numpy(tokens.places),
+            torch.from_numpy(tokens.relations).int(),
         )
-        return self._log_base[rows] + correction, float(self.network.log_constant.exp())
+        return torch.from_numpy(self._log_base[tokens.rows]) + correction, float(self.network.log_constant.exp())
 
     def arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Its numbers by name, to be written to disk."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
+from latency.predictors.edges import Edges
 
 TRAFFIC = 4
 """Columns of ``memory_traffic``."""
@@ -13,30 +16,31 @@ _MIDDLE, _SPREAD = 14.0, 2.0
 """Of the logarithms of bytes in small nets: 2^20 is 13.9; brings the columns to the scale of the other inputs."""
 
 
-def memory_traffic(graph: OperatorGraph) -> NDArray[np.float32]:
-    """For each operator (operators x ``TRAFFIC``) logarithms of bytes, scaled.
+def memory_traffic(graphs: Sequence[OperatorGraph], edges: Edges) -> NDArray[np.float32]:
+    """graphs x operators x ``TRAFFIC``: logarithms of bytes, scaled; meaningless beyond a graph's operators.
 
-    The first column is the reuse distance of its inputs (Mattson et al. 1970: what was touched since they were written,
-    they included; the farthest input counts). The others are the same for all operators of a net: the largest tensor
-    written, the most that one operator touches, and all traffic of one run, which decides whether weights and buffers
-    are still in the caches when the next run begins.
+    The first column is the reuse distance of an operator's inputs (Mattson et al. 1970: what was touched since they
+    were written, they included; the farthest input counts). The others are the same for all operators of a net: the
+    largest tensor written, the most that one operator touches, and all traffic of one run, which decides whether
+    weights and buffers are still in the caches when the next run begins.
     """
-    written = np.array([operator.bytes_written for operator in graph.operators], np.float64)
-    touched = written + np.array([operator.bytes_read for operator in graph.operators], np.float64)
-    columns = np.empty((len(written), TRAFFIC))
-    columns[:, 0] = _reuse_distance(graph, written, np.cumsum(touched))
-    columns[:, 1:] = written.max(), touched.max(), touched.sum()
+    size = max(len(graph.operators) for graph in graphs)
+    written, touched = np.zeros((len(graphs), size)), np.zeros((len(graphs), size))
+    for number, graph in enumerate(graphs):
+        count = len(graph.operators)
+        written[number, :count] = [operator.bytes_written for operator in graph.operators]
+        touched[number, :count] = [operator.bytes_read + operator.bytes_written for operator in graph.operators]
+    columns = np.empty((*written.shape, TRAFFIC))
+    columns[:, :, 0] = _reuse_distance(written, np.cumsum(touched, axis=1), edges)
+    columns[:, :, 1] = written.max(axis=1, keepdims=True)
+    columns[:, :, 2] = touched.max(axis=1, keepdims=True)
+    columns[:, :, 3] = touched.sum(axis=1, keepdims=True)
     return ((np.log1p(columns) - _MIDDLE) / _SPREAD).astype(np.float32)
 
 
-def _reuse_distance(
-    graph: OperatorGraph, written: NDArray[np.float64], passed: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Bytes; an input of the graph itself counts as just written."""
-    distance = np.zeros(len(written))
-    for consumer, sources in enumerate(graph.inputs):
-        for source in sources:
-            if source >= 0:
-                since = passed[consumer - 1] - passed[source]
-                distance[consumer] = max(distance[consumer], written[source] + since)
+def _reuse_distance(written: NDArray[np.float64], passed: NDArray[np.float64], edges: Edges) -> NDArray[np.float64]:
+    """Bytes, graphs x operators; an input of the graph itself counts as just written."""
+    distance = np.zeros(written.shape)
+    since = passed[edges.graph, edges.consumer - 1] - passed[edges.graph, edges.source]
+    np.maximum.at(distance, (edges.graph, edges.consumer), written[edges.graph, edges.source] + since)
     return distance

@@ -97,7 +97,7 @@ class NetCorrectionPredictor(AdditivePredictor):
 
     def _inputs(self, graphs: Sequence[OperatorGraph]) -> tuple[Tensor, Tensor, Tensor]:
         assert self._vocabulary is not None
-        tokens: TokenBatch = token_batch(graphs, self._table)
+        tokens: TokenBatch = token_batch(graphs, [self._table.rows(graph) for graph in graphs])
         rows, place = np.unique(tokens.rows, return_inverse=True)
         encoded = self._vocabulary.encode([self._table.features[row] for row in rows.tolist()])
         features = np.concatenate([encoded.network_input[place.reshape(tokens.rows.shape)], tokens.places], axis=2)

@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from latency.predictors.edges import Edges
 
 NONE, SAME, PREDECESSOR, SUCCESSOR, SIBLING, CO_SIBLING = range(6)
 RELATIONS = 6
+PADDING = RELATIONS
+"""Code where the second operator is not there."""
 
 
-def relations(count: int, inputs: tuple[tuple[int, ...], ...]) -> NDArray[np.uint8]:
-    """Matrix operators x operators; entry (i, j) says what j is to i.
+def relations(counts: Sequence[int], edges: Edges) -> NDArray[np.uint8]:
+    """graphs x operators x operators, padded to the longest graph; entry (i, j) says what j is to i.
 
     Siblings read a tensor of the same producer, co-siblings feed the same consumer. Where several hold, the first of
-    same, predecessor, successor, sibling, co-sibling counts. The result is cached and must not be written to.
+    same, predecessor, successor, sibling, co-sibling counts.
 
     Args:
-        count: number of operators.
-        inputs: ``OperatorGraph.inputs``.
+        counts: operators of each graph.
+        edges: of the graphs.
     """
-    return _relations(count, inputs)
-
-
-@lru_cache(maxsize=4096)
-def _relations(count: int, inputs: tuple[tuple[int, ...], ...]) -> NDArray[np.uint8]:
-    matrix = np.full((count, count), NONE, dtype=np.uint8)
-    producers = [[source for source in sources if source >= 0] for sources in inputs]
-    consumers: list[list[int]] = [[] for _ in range(count)]
-    for consumer, sources in enumerate(producers):
-        for source in sources:
-            consumers[source].append(consumer)
+    size = max(counts)
+    reads = np.zeros((len(counts), size, size), np.float32)
+    reads[edges.graph, edges.consumer, edges.source] = 1.0
+    reading = torch.from_numpy(reads)
+    codes = np.full(reads.shape, NONE, np.uint8)
     # Later assignments win, so the weakest relation comes first.
-    for group, relation in ((producers, CO_SIBLING), (consumers, SIBLING)):
-        for alike in group:
-            if len(alike) > 1:
-                matrix[np.ix_(alike, alike)] = relation
-    for consumer, sources in enumerate(producers):
-        matrix[sources, consumer] = SUCCESSOR
-    for consumer, sources in enumerate(producers):
-        matrix[consumer, sources] = PREDECESSOR
-    np.fill_diagonal(matrix, SAME)
-    matrix.setflags(write=False)
-    return matrix
+    codes[(reading.mT @ reading > 0).numpy()] = CO_SIBLING
+    codes[(reading @ reading.mT > 0).numpy()] = SIBLING
+    codes[edges.graph, edges.source, edges.consumer] = SUCCESSOR
+    codes[edges.graph, edges.consumer, edges.source] = PREDECESSOR
+    every = np.arange(size)
+    codes[:, every, every] = SAME
+    for number, count in enumerate(counts):
+        codes[number, :, count:] = PADDING
+    return codes

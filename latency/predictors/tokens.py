@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
+from latency.predictors.edges import Edges
 from latency.predictors.liveness import LIVENESS, liveness
 from latency.predictors.memory_traffic import TRAFFIC, memory_traffic
-from latency.predictors.operator_table import OperatorTable
-from latency.predictors.relations import RELATIONS, relations
+from latency.predictors.relations import relations
 
-PADDING = RELATIONS
-"""Relation code of a token that is not there."""
 PLACES = 3 + TRAFFIC + LIVENESS
 """What a token knows of its place: share of the net before it, log of its index, whether it was measured alone, the
 memory traffic around it, and its liveness."""
@@ -32,30 +31,36 @@ class TokenBatch:
     places: NDArray[np.float32]
     """batch x tokens x PLACES"""
     relations: NDArray[np.uint8]
-    """batch x tokens x tokens; what the second token is to the first, ``PADDING`` where the second is padded."""
+    """batch x tokens x tokens; what the second token is to the first, ``relations.PADDING`` where it is padded."""
 
 
 def token_batch(
-    graphs: Sequence[OperatorGraph], table: OperatorTable, *, alone: Sequence[bool] | None = None
+    graphs: Sequence[OperatorGraph], rows: Sequence[Sequence[int]], *, alone: Sequence[bool] | None = None
 ) -> TokenBatch:
-    """One padded batch of all graphs; at least one of them has an operator."""
-    size = max(len(graph.operators) for graph in graphs)
+    """One padded batch of all graphs; at least one of them has an operator.
+
+    Args:
+        graphs: to be put together.
+        rows: of each graph's operators in an ``OperatorTable``.
+        alone: whether each graph is one operator, measured alone.
+    """
+    counts = [len(each) for each in rows]
+    edges = Edges.of([graph.inputs for graph in graphs])
+    shape = (len(graphs), max(counts))
     batch = TokenBatch(
-        np.zeros((len(graphs), size), np.int64),
-        np.zeros((len(graphs), size), np.bool_),
-        np.zeros((len(graphs), size, PLACES), np.float32),
-        np.full((len(graphs), size, size), PADDING, np.uint8),
+        np.zeros(shape, np.int64),
+        np.arange(shape[1]) < np.array(counts)[:, None],
+        np.zeros((*shape, PLACES), np.float32),
+        relations(counts, edges),
     )
-    for position, graph in enumerate(graphs):
-        count = len(graph.operators)
-        batch.rows[position, :count] = table.rows(graph)
-        batch.present[position, :count] = True
+    batch.places[:, :, 3 : 3 + TRAFFIC] = memory_traffic(graphs, edges)
+    for position, (graph, count) in enumerate(zip(graphs, counts, strict=True)):
+        batch.rows[position, :count] = rows[position]
         batch.places[position, :count, :2] = _places(count)
-        batch.places[position, :count, 3 : 3 + TRAFFIC] = memory_traffic(graph)
         batch.places[position, :count, 3 + TRAFFIC :] = liveness(graph)
-        batch.relations[position, :count, :count] = relations(count, graph.inputs)
     if alone is not None:
-        batch.places[:, :, 2] = np.asarray(alone, np.float32)[:, None] * batch.present
+        batch.places[:, :, 2] = np.asarray(alone, np.float32)[:, None]
+    batch.places[~batch.present] = 0.0
     return batch
 
 
@@ -68,6 +73,7 @@ def chunks_by_length(graphs: Sequence[OperatorGraph], size: int) -> list[list[in
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
+@lru_cache(maxsize=1024)
 def _places(count: int) -> NDArray[np.float32]:
     index = np.arange(count, dtype=np.float32)
     return np.stack([index / count, np.log1p(index) / 4], axis=1)

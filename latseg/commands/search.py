@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from devices.errors import UserError
 from latseg.budget_options import open_budgets, open_targets, parse_limits
 from latseg.commands.verify import VERIFICATION_FAILED
-from latseg.console import Console, plain, table
+from latseg.console import Console
 from latseg.options import (
     DevicesOption,
     LatencyOption,
@@ -21,13 +21,10 @@ from latseg.options import (
     SpaceOption,
     ThreadsOption,
 )
+from latseg.search_output import drawn_search, search_document
 from latseg.spaces import open_space
-from latseg.units import format_count, parse_size
+from latseg.units import parse_size
 from latseg.workspace import Workspace
-
-if TYPE_CHECKING:
-    from search.runner import SearchResult
-    from search.trial import Trial
 
 DATA_SIZE = "256x256"
 
@@ -38,6 +35,9 @@ def search(
     max_latency: LatencyOption = None,
     max_params: ParametersOption = "0.4M",
     data: Annotated[str | None, typer.Option(help="synthetic, folder:PATH or celebamask:PATH.")] = None,
+    near_budget: Annotated[
+        int, typer.Option(min=0, help="Random nets to measure near each latency budget first; 0: none.")
+    ] = 10,
     strategy: Annotated[str, typer.Option(help="evolution or random.")] = "evolution",
     trials: Annotated[int, typer.Option(min=1, help="Architectures to evaluate.")] = 200,
     winners: Annotated[int, typer.Option(min=1, help="Winners to certify.")] = 1,
@@ -101,6 +101,7 @@ def search(
         trials=trials,
         winners=winners,
         strategy=_strategy(strategy),
+        near_budget=near_budget,
         seed=seed,
         effort=effort,
     )
@@ -118,8 +119,8 @@ def go_on(console: Console, run: str) -> dict[str, Any]:
     with open_session(console, run, f"search {run}") as session:
         predictors = {name: workspace.predictor(device, console.warn) for name, device in session.devices.items()}
         result = launch(session, predictors)
-    document = {**_document(run, result), "warnings": console.warnings}
-    console.emit(document, lambda: _drawn(console, run, result))
+    document = {**search_document(run, result), "warnings": console.warnings}
+    console.emit(document, lambda: drawn_search(console, run, result))
     if not result.winners:
         raise typer.Exit(VERIFICATION_FAILED)
     return document
@@ -155,52 +156,3 @@ def _strategy(name: str) -> str:
             "--strategy", seen=repr(name), expected=expected, remedy=f"write --strategy {strategy_names()[0]}"
         )
     return name
-
-
-def _document(run: str, result: SearchResult) -> dict[str, Any]:
-    return {
-        "run": run,
-        "trials": len(result.trials),
-        "rejected": dict(result.rejected),
-        "repaired": result.repaired,
-        "feasible_fraction": result.feasibility.feasible_fraction,
-        "message": result.message,
-        "winners": [_winner(trial) for trial in result.winners],
-    }
-
-
-def _winner(trial: Trial) -> dict[str, Any]:
-    return {
-        "id": trial.id,
-        "architecture": {"space": trial.architecture.space, "choices": dict(trial.architecture.choices)},
-        "parameters": trial.parameters,
-        "flops": trial.flops,
-        "predicted_ms": dict(trial.predicted_ms),
-        "upper_ms": dict(trial.upper_ms),
-        "measured_ms": trial.measured_ms,
-        "quality": trial.quality,
-        "status": trial.status,
-        "certified": trial.certified,
-    }
-
-
-def _drawn(console: Console, run: str, result: SearchResult) -> list[Any]:
-    rows = [
-        (
-            trial.id,
-            trial.status,
-            format_count(trial.parameters),
-            ", ".join(f"{ms:.3f} ms on {name}" for name, ms in trial.measured_ms.items()) or "not measured",
-            ", ".join(f"{ms:.3f}" for ms in trial.upper_ms.values()),
-            f"{100 * trial.quality:.1f} %",
-        )
-        for trial in result.winners
-    ]
-    rejected = ", ".join(f"{name} {count}" for name, count in result.rejected.items()) or "none"
-    columns = ("winner", "status", "parameters", "measured", "predicted bound, ms", "mean IoU in the search")
-    lines: list[Any] = [table(f"Run {run}", columns, rows)] if rows else []
-    lines.append(f"{len(result.trials)} nets evaluated; candidates rejected untrained, by constraint: {rejected}.")
-    lines.append(result.message[0].upper() + result.message[1:] + ".")
-    if result.winners:
-        lines.append("Go on with: " + plain(console.line("train", run, "--winner", result.winners[0].id)))
-    return lines

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +51,17 @@ def test_save_and_load_keep_everything(bounded: BoundedPredictor, tmp_path: Path
     assert loaded.fingerprint == INFO.fingerprint
     assert loaded.device_info_json["runtime_version"] == "1.0"
     assert sum(path.is_dir() for path in tmp_path.iterdir()) == 1
+
+
+def test_a_folder_tells_what_was_learned_and_old_ones_are_read(bounded: BoundedPredictor, tmp_path: Path) -> None:
+    learned = replace(bounded, learned=frozenset({"b" * 20, "a" * 20}))
+    learned.save(tmp_path)
+    assert BoundedPredictor.load(tmp_path).learned == learned.learned
+    document = json.loads((tmp_path / "bounded.json").read_text())
+    del document["learned"], document["calibration"]["near_budget"]
+    (tmp_path / "bounded.json").write_text(json.dumps(document))
+    old = BoundedPredictor.load(tmp_path)
+    assert (old.learned, old.calibration) == (frozenset(), bounded.calibration)
 
 
 def test_an_interrupted_save_leaves_the_old_one(bounded: BoundedPredictor, tmp_path: Path, monkeypatch) -> None:

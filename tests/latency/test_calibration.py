@@ -54,10 +54,60 @@ def test_fed_back_winners_raise_the_bound_and_never_lower_it() -> None:
     assert twice.fed_back == (1.2, 1.01)
 
 
+def test_nets_near_the_budget_raise_the_bound_and_never_lower_it() -> None:
+    calibration = Calibration.of([1.05] * 30)
+    wider = calibration.with_near_budget([1.0] * 9 + [1.2])
+    assert wider.factor == pytest.approx(1.2)
+    assert wider.with_near_budget([0.9] * 10).factor == pytest.approx(1.05)
+    assert wider.recalibrated([1.3]).factor == pytest.approx(1.3)
+    assert (wider.ratios, wider.fed_back) == (calibration.ratios, ())
+    with pytest.raises(UserError, match="calibration ratios"):
+        calibration.with_near_budget([])
+
+
+def test_nets_near_the_budget_are_not_pooled_with_the_others() -> None:
+    """Ten nets in which the predictor is off would vanish among a thousand."""
+    assert Calibration.of([1.0] * 1000).with_near_budget([1.3] * 10).factor == pytest.approx(1.3)
+
+
+def test_the_quantile_near_the_budget_is_the_finite_sample_one() -> None:
+    ratios = [1 + index / 100 for index in range(1, 20)]
+    calibration = Calibration.of([1.0] * 30).with_near_budget(ratios)
+    assert calibration.factor == pytest.approx(1.18)
+    assert calibration.statement.endswith("and on 19 random nets near the budget at 90 %, for nets like those")
+
+
+def test_too_few_nets_near_the_budget_give_their_largest_ratio_and_say_so() -> None:
+    calibration = Calibration.of([1.0] * 30).with_near_budget([1.0, 1.1, 1.02])
+    assert calibration.factor == pytest.approx(1.1)
+    assert calibration.near is not None
+    assert not calibration.near.exact
+    assert calibration.exact, "that of the nets held out is another matter"
+    assert "largest ratio of 3 random nets near the budget: fewer than the 9" in calibration.statement
+    assert "probability 0.75 for nets like those" in calibration.statement
+
+
+def test_coverage_near_the_budget_is_nominal_where_the_rest_of_the_space_misleads() -> None:
+    generator = np.random.default_rng(0)
+    everywhere = list(np.exp(generator.normal(0.0, 0.02, 200)))
+    near = np.exp(generator.normal(0.1, 0.05, (600, 210)))
+    blind = Calibration.of(everywhere)
+    assert np.mean([blind.coverage(list(draw)) for draw in near]) < 0.2
+    coverages = [blind.with_near_budget(list(draw[:10])).coverage(list(draw[10:])) for draw in near]
+    assert np.mean(coverages) == pytest.approx(10 / 11, abs=0.01)  # Beta(10, 1)
+    assert np.percentile(coverages, 5) == pytest.approx(0.74, abs=0.04)
+
+
+def test_a_calibration_from_before_there_were_nets_near_a_budget_is_read() -> None:
+    document = Calibration.of([1.05] * 30).recalibrated([1.2]).to_json()
+    del document["near_budget"]
+    assert Calibration.from_json(document) == Calibration.of([1.05] * 30).recalibrated([1.2])
+
+
 @given(RATIOS, RATIOS, st.sampled_from([0.05, 0.1, 0.2]))
 def test_feeding_back_only_tightens_and_json_keeps_it(first: list[float], second: list[float], alpha: float) -> None:
     before = Calibration.of(first, alpha=alpha)
-    after = before.recalibrated(second)
+    after = before.recalibrated(second).with_near_budget(first)
     assert after.factor >= before.factor
     assert Calibration.from_json(json.loads(json.dumps(after.to_json()))) == after
 

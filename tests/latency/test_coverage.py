@@ -28,6 +28,17 @@ def ratios() -> np.ndarray:
     return np.array([row["measured_ms"] / row["predicted_ms"] for row in rows])
 
 
+def test_mean_coverage_of_ten_nets_near_a_budget_is_nominal(ratios: np.ndarray) -> None:
+    """Whatever the other nets say, ten of the same kind cover ten in eleven at least."""
+    generator = np.random.default_rng(0)
+    coverages = []
+    for _ in range(REPETITIONS):
+        shuffled = generator.permutation(ratios)
+        calibration = Calibration.of([0.5] * 20).with_near_budget(list(shuffled[:10]))
+        coverages.append(calibration.coverage(list(shuffled[10:])))
+    assert np.mean(coverages) == pytest.approx(10 / 11, abs=0.02)
+
+
 @pytest.mark.parametrize("alpha", [0.05, 0.1, 0.2])
 def test_mean_coverage_is_nominal(ratios: np.ndarray, alpha: float) -> None:
     generator = np.random.default_rng(0)

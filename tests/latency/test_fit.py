@@ -8,6 +8,7 @@ from devices.device_info import DeviceInfo
 from devices.errors import UserError
 from latency.bounded import BoundedPredictor
 from latency.fit import FitResult, fit_device, split
+from latency.operators.serialize import graph_digest
 from latency.predictors.training import TrainingSettings
 from tests.latency.predictors.synthetic import measured, random_graphs, single_operators
 
@@ -42,6 +43,7 @@ def test_the_table_of_test_nets_shows_measured_predicted_and_bound(result: FitRe
 def test_what_is_handed_back_learns_from_all_nets_and_is_calibrated_out_of_fold(result: FitResult) -> None:
     assert result.predictor.calibration.count == 60
     assert {row.label for row in result.test_table} <= set(result.predictor.predictor.out_of_fold)
+    assert result.predictor.learned == {graph_digest(graph) for graph in GRAPHS}
 
 
 def test_progress_is_told_to_the_end(result: FitResult) -> None:

@@ -250,10 +250,14 @@ def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
     limits = ("-d", DEVICE, "--max-latency", "2ms", "--size", "128x128")
     found = document(capsys, *shared, "search", *limits, *data, *effort)
     assert {"run", "trials", "rejected", "winners", "warnings"} <= set(found)
+    (near,) = found["near_budget"]
+    assert {"device", "nets", "factor_before", "factor_after", "statement"} <= set(near)
+    assert (near["device"], near["nets"]) == (DEVICE, 10)
     assert found["winners"]
     assert not any(winner["certified"] for winner in found["winners"])
     again = document(capsys, *shared, "search", "--resume", found["run"])
     assert [w["id"] for w in again["winners"]] == [w["id"] for w in found["winners"]]
+    assert again["near_budget"] == found["near_budget"]
     err = _one_line(capsys, 2, *shared, "search", "--resume", found["run"], "--max-params", "0.2M")
     assert "--max-params with --resume" in err
     winner = found["winners"][0]["id"]
@@ -268,6 +272,13 @@ def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
     assert exported["files"][0]["parity_mask_iou"] > 0.99
     page = Path(document(capsys, *shared, "report", found["run"])["path"]).read_text()
     assert "SIMULATED" in page
+    assert "its bound held for " in page, "coverage"
+    assert "times the measured latency on average" in page, "slack"
+    assert "bound calibrated on " in page
+    assert f"Before this search: {near['statement']}" in page
+    unmeasured = document(capsys, *shared, "search", *limits, *data, *effort, "--near-budget", "0")
+    assert unmeasured["near_budget"] == []
+    _one_line(capsys, 2, *shared, "search", *limits, *data, "--near-budget", "-1")
     assert "http" not in page.replace("http://www.w3.org", "").split("<script>", maxsplit=1)[0]
     assert say(capsys, *shared, "verify", exported["bundle"], "--quiet")[0] == 4
 

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,14 @@ def finished(line: str) -> tuple[Any, str]:
     return json.loads(out), err
 
 
+def nets_measured(shared: tuple[str, str]) -> int:
+    """Measurements of whole nets in the store, of winners apart; a net measured twice counts twice."""
+    with sqlite3.connect(Path(shared[1]) / "measurements.sqlite") as connection:
+        (count,) = connection.execute("SELECT COUNT(*) FROM measurements WHERE source = 'campaign'").fetchone()
+    connection.close()
+    return int(count)
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     return "--workspace", str(tmp_path_factory.mktemp("interrupted"))
@@ -69,12 +78,15 @@ def test_every_long_command_goes_on_where_it_was_interrupted(shared: tuple[str, 
     fitted, _ = finished(interrupted(*shared, "fit", "--device", DEVICE, at="fit"))
     assert fitted["test_models"] > 0
 
-    resume = interrupted(*shared, *SEARCH, at="supernet")
+    resume = interrupted(*shared, *SEARCH, at="near budget")
     assert resume.startswith(f"latseg {' '.join(shared)} search --resume ")
+    assert interrupted(*shlex.split(resume)[1:], at="supernet") == resume
     again = interrupted(*shlex.split(resume)[1:], at=": search ")
     assert again == resume
     found, _ = finished(again)
     assert found["trials"] == 12
+    assert [near["nets"] for near in found["near_budget"]] == [10]
+    assert nets_measured(shared) == 36 + 10, "those near the budget once, however often the search was interrupted"
 
     winner = found["winners"][0]["id"]
     resume = interrupted(*shared, "train", found["run"], "--winner", winner, at="best mean IoU")

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from latency.operators.operator import Operator, OperatorGraph
+from latency.predictors.edges import Edges
 from latency.predictors.memory_traffic import TRAFFIC, memory_traffic
 
 SHAPE = (1, 1, 1, 1)
@@ -15,6 +16,10 @@ def graph(inputs: tuple[tuple[int, ...], ...], read: tuple[int, ...], written: t
     return OperatorGraph(operators, inputs, (SHAPE,))
 
 
+def traffic_of(one: OperatorGraph) -> np.ndarray:
+    return memory_traffic([one], Edges.of([one.inputs]))[0]
+
+
 def in_bytes(columns: np.ndarray) -> np.ndarray:
     return np.expm1(columns * 2.0 + 14.0)
 
@@ -22,13 +27,22 @@ def in_bytes(columns: np.ndarray) -> np.ndarray:
 def test_reuse_distance_counts_what_was_touched_since() -> None:
     # 0 -> 1 -> 2, and 2 reads 0's output, too
     chain = graph(((-1,), (0,), (1, 0)), read=(100, 200, 500), written=(1000, 2000, 3000))
-    found = in_bytes(memory_traffic(chain))
+    found = in_bytes(traffic_of(chain))
     assert found.shape == (3, TRAFFIC)
     assert found[:, 0] == pytest.approx([0, 1000, 1000 + 2200], abs=1)
 
 
 def test_the_net_as_a_whole_is_told_to_every_operator() -> None:
     chain = graph(((-1,), (0,), (1,)), read=(100, 4000, 500), written=(1000, 2000, 3000))
-    found = in_bytes(memory_traffic(chain))
+    found = in_bytes(traffic_of(chain))
     for row in found:
         assert row[1:] == pytest.approx([3000, 6000, 10600], rel=1e-3)
+
+
+def test_many_graphs_at_once() -> None:
+    short = graph(((-1,),), read=(10,), written=(20,))
+    chain = graph(((-1,), (0,), (1, 0)), read=(100, 200, 500), written=(1000, 2000, 3000))
+    found = memory_traffic([short, chain], Edges.of([short.inputs, chain.inputs]))
+    assert found.shape == (2, 3, TRAFFIC)
+    assert np.array_equal(found[0, :1], traffic_of(short))
+    assert np.array_equal(found[1], traffic_of(chain))

@@ -1,0 +1,108 @@
+"""The parts of a report that are about the predictor of one device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from devices.measurement import NoiseFloor
+from latency.bounded import BoundedPredictor
+from latency.fit_summary import FitSummary, read_summary
+from latency.kernel_times import join
+from latseg.operator_table import describe
+from latseg.report_figures import PredictedMeasured, breakdown_figure, predicted_figure
+from latseg.report_page import Section, figure, folded, html_table
+from latseg.workspace import Workspace
+from search.near_budget_record import NearBudget, read_near_budget
+from search.run_config import Target
+from search.session import Session
+from search.trial import Trial
+
+NO_SELECTION = "A bound holds for random nets, not for those that a search prefers: winners are measured."
+
+
+def predictor_sections(
+    session: Session, workspace: Workspace, target: Target, winners: Sequence[Trial]
+) -> list[Section]:
+    """How well the device's latency is predicted, and where the time of each winner goes."""
+    device = session.devices[target.device]
+    summary = read_summary(workspace.predictor_folder(device))
+    records = read_near_budget(session.folder.near_budget)
+    near = next((record for record in records if record.device == target.device), None)
+    warnings: list[str] = []
+    predictor = workspace.predictor(device, warnings.append)
+    if near is not None and near.ratios:
+        predictor = predictor.with_near_budget(near.ratios)
+    remarks = "".join(f" Warning: {text}." for text in warnings)
+    remarks += _near(near) + _noise(session.store.noise_floor(device.info()))
+    sections = [_accuracy_section(summary, target, remarks)]
+    return sections + [_breakdown_section(session, target, winner, predictor) for winner in winners]
+
+
+def _accuracy_section(summary: FitSummary, target: Target, remarks: str) -> Section:
+    rows = [PredictedMeasured(**row.model_dump()) for row in summary.test_table]
+    scores = [
+        (
+            name,
+            round(s.mape_percent, 2),
+            round(s.within_5_percent, 1),
+            round(s.within_10_percent, 1),
+            round(s.spearman, 4),
+        )
+        for name, s in summary.predictors.items()
+    ]
+    columns = ("predictor", "mean error, %", "within 5 %, %", "within 10 %, %", "Spearman")
+    lead = (
+        f"{summary.test_models} nets measured on {target.device}, held out from a predictor trained on the others; its "
+        f"bound held for {100 * summary.coverage:.0f} % of them and is {summary.slack:.3f} times the measured latency "
+        f"on average. The predictor in use was then trained on all nets: {summary.bound}.{remarks}"
+    )
+    return Section(
+        f"How well latency is predicted on {target.device}",
+        lead,
+        figure(predicted_figure(rows, target.device)) + html_table(columns, scores),
+    )
+
+
+def _near(near: NearBudget | None) -> str:
+    return "" if near is None else f" Before this search: {near.statement}. {NO_SELECTION}"
+
+
+def _noise(floor: NoiseFloor | None) -> str:
+    if floor is None:
+        return ""
+    return f" Noise floor of the measurements (one net under two names): {floor.normalised_percent:.2f} %."
+
+
+def _breakdown_section(session: Session, target: Target, winner: Trial, predictor: BoundedPredictor) -> Section:
+    graph = session.space.lower(winner.architecture, classes=len(session.config.classes))
+    predicted = predictor.predict([graph])[0]
+    stored = session.store.measurements(target.fingerprint, sources={"winner"}, label=winner.id)
+    measured = join(stored[-1].graph, stored[-1].measurement.operators) if stored else ()
+    # Operators that the runtime fused into one kernel share a row: its time cannot be told apart.
+    groups = [kernel.operators for kernel in measured] or [(position,) for position in range(len(graph.operators))]
+    times = [kernel.ms for kernel in measured] or [0.0] * len(groups)
+    rows: list[dict[str, Any]] = [
+        {
+            "position": group[0],
+            "kind": " + ".join(graph.operators[i].kind for i in group),
+            "attributes": " + ".join(filter(None, (describe(graph.operators[i]) for i in group))),
+            "output": "x".join(map(str, graph.operators[group[-1]].output_shapes[0][1:])),
+            "mflops": round(sum(graph.operators[i].flops for i in group) / 1e6, 3),
+            "predicted_ms": sum(predicted.operators_ms[i] for i in group),
+            "measured_ms": ms,
+        }
+        for group, ms in zip(groups, times, strict=True)
+    ]
+    total = stored[-1].measurement.latency_ms if stored else float("nan")
+    lead = (
+        f"Winner {winner.id}, kernel by kernel as the runtime fused them: {predicted.latency_ms:.3f} ms predicted "
+        f"(bound {predicted.upper_ms:.3f} ms), {total:.3f} ms measured."
+    )
+    columns = ("position", "kind", "attributes", "output", "mflops", "predicted_us", "measured_us")
+    table_rows = [
+        (*(row[c] for c in columns[:5]), round(1000 * row["predicted_ms"], 1), round(1000 * row["measured_ms"], 1))
+        for row in rows
+    ]
+    body = figure(breakdown_figure(rows)) + folded("Every kernel in its order", html_table(columns, table_rows))
+    return Section(f"Where the milliseconds go on {target.device}", lead, body)

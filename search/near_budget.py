@@ -1,0 +1,141 @@
+"""Calibrates the bound near the budget, where a search decides: random nets are measured there before it begins.
+
+What this guarantees: of random nets that are predicted near the budget, drawn as these were, the bound covers the share
+asked for (``latency.conformal``), on the device as it is now. What it does not: it says nothing of nets that a search
+preferred, since preferring fast nets prefers those that are predicted too low. Winners are therefore measured.
+
+Nothing is remembered but the measurements themselves. Seed, predictor and budget decide which nets are drawn, and the
+measurement store knows which of them were measured: a search that is resumed arrives at the same calibration, and one
+that is repeated measures nothing again. ``fit`` learns from the nets like from those of a campaign; the predictor that
+it makes is asked about others (``BoundedPredictor.learned``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from random import Random
+
+from devices.device import Device
+from devices.protocol import Protocol
+from latency.bounded import BoundedPredictor
+from latency.campaign import CampaignItem, CampaignProgress, run_campaign
+from latency.store import MeasurementStore
+from search.budgets import Budgets, LatencyBudget
+from search.near_budget_record import NearBudget
+from search.near_budget_words import told
+from search.near_nets import NearNet, draw_near_nets
+from search.progress import OnProgress, Progress, ignore_progress
+from search.space import SearchSpace
+
+STAGE = "near budget"
+
+
+def calibrate_near_budget(
+    space: SearchSpace,
+    budgets: Budgets,
+    devices: Mapping[str, Device],
+    store: MeasurementStore,
+    *,
+    count: int,
+    classes: int = 2,
+    seed: int = 0,
+    protocol: Protocol | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> tuple[Budgets, tuple[NearBudget, ...]]:
+    """Measures nets near each latency budget; returns budgets with the calibrated predictors, and a record for each.
+
+    Args:
+        space: to draw from.
+        budgets: with the predictors as they were fitted.
+        devices: by the name of the budget.
+        store: takes the measurements, and knows those taken before.
+        count: of nets for each device; 0 leaves all as it is.
+        classes: of the nets.
+        seed: decides which nets are drawn.
+        protocol: of the measurements.
+        on_progress: is told about the work.
+
+    Raises:
+        DeviceUnavailableError: a device cannot be used here.
+        UserError: the store cannot be written.
+        KeyboardInterrupt: on Ctrl-C; what was measured is not measured again.
+    """
+    if count < 1:
+        return budgets, ()
+    calibrator = _Calibrator(space, budgets, store, count, classes, seed, protocol or Protocol(), on_progress)
+    pairs = [calibrator.calibrated(budget, devices[budget.device]) for budget in budgets.latencies]
+    latencies = tuple(budget for budget, _ in pairs)
+    return replace(budgets, latencies=latencies), tuple(record for _, record in pairs if record is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Calibrator:
+    space: SearchSpace
+    budgets: Budgets
+    store: MeasurementStore
+    count: int
+    classes: int
+    seed: int
+    protocol: Protocol
+    on_progress: OnProgress
+
+    def calibrated(self, budget: LatencyBudget, device: Device) -> tuple[LatencyBudget, NearBudget | None]:
+        """The budget with its predictor calibrated; no record where the predictor has no calibration (a formula)."""
+        before = budget.predictor
+        if not isinstance(before, BoundedPredictor):
+            return budget, None
+        nets, looked_at = self._draw(budget, before)
+        self._measure(device, budget, nets)
+        fingerprint = device.info().fingerprint
+        ratios = self._ratios(fingerprint, nets)
+        after = before.with_near_budget(ratios) if ratios else before
+        record = NearBudget(
+            device=budget.device,
+            asked=self.count,
+            looked_at=looked_at,
+            nets=len(ratios),
+            failed=len(nets) - len(ratios),
+            ratios=tuple(ratios),
+            factor_before=before.calibration.factor,
+            factor_after=after.calibration.factor,
+            statement="",
+        )
+        statement = told(record, budget.maximum_ms, after.calibration.statement, self._reason(fingerprint, nets))
+        return replace(budget, predictor=after), record.model_copy(update={"statement": statement})
+
+    def _draw(self, budget: LatencyBudget, predictor: BoundedPredictor) -> tuple[list[NearNet], int]:
+        return draw_near_nets(
+            self.space,
+            budget,
+            self.count,
+            Random(f"{self.seed}/near-budget/{budget.device}"),
+            parameters=self.budgets.parameters,
+            classes=self.classes,
+            learned=predictor.learned,
+            on_found=lambda found: self._report(0, self.count, f"{found} nets found for {budget.device}"),
+        )
+
+    def _measure(self, device: Device, budget: LatencyBudget, nets: list[NearNet]) -> None:
+        def report(progress: CampaignProgress) -> None:
+            latest = "failed" if progress.latency_ms is None else f"{progress.latency_ms:.2f} ms"
+            self._report(len(nets) - progress.left, len(nets), f"{latest} on {budget.device}")
+
+        if nets:
+            items = [CampaignItem(net.label, net.graph, "campaign") for net in nets]
+            run_campaign(device, self.store, items, protocol=self.protocol, seed=self.seed, on_progress=report)
+
+    def _ratios(self, fingerprint: str, nets: list[NearNet]) -> list[float]:
+        ratios = []
+        for net in nets:
+            # The first of several: later ones must not move a calibration that a search has begun with.
+            stored = self.store.measurements(fingerprint, sources={"campaign"}, label=net.label)
+            ratios += [one.measurement.latency_ms / net.predicted_ms for one in stored[:1]]
+        return ratios
+
+    def _reason(self, fingerprint: str, nets: list[NearNet]) -> str:
+        labels = {net.label for net in nets}
+        return next((f.reason for f in self.store.failures(fingerprint) if f.label in labels), "")
+
+    def _report(self, done: int, total: int, note: str) -> None:
+        self.on_progress(Progress(STAGE, done, total, note=note))
