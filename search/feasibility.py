@@ -11,6 +11,7 @@ from random import Random
 
 from devices.errors import UserError
 from search.budgets import Budgets
+from search.prefilter import AdditivePrefilter
 from search.progress import OnProgress, Progress, ignore_progress
 from search.space import SearchSpace
 from search.verdict import Verdict
@@ -51,6 +52,8 @@ class Feasibility:
     closest: Verdict
     """The safest net: the one with the least worst ratio of value to limit. Where it breaks a budget, all do."""
     seconds: float
+    prefilter: AdditivePrefilter | None = None
+    """Learned from the sample; None where it is small, or no latency is limited."""
 
     @property
     def feasible(self) -> bool:
@@ -108,6 +111,7 @@ def feasibility(
         ),
         closest=closest,
         seconds=time.monotonic() - began,
+        prefilter=AdditivePrefilter.learn(verdicts),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from search.budgets import Budgets
+from search.prefilter import AdditivePrefilter
 from search.repair import repair
 from search.space import SearchSpace
 from segmentation.architecture import Architecture
@@ -18,7 +19,12 @@ _SAMPLES, _MUTANTS = 4, 12
 
 
 def feasible_sampler(
-    space: SearchSpace, budgets: Budgets, *, classes: int = 2, anchors: Sequence[Architecture] = ()
+    space: SearchSpace,
+    budgets: Budgets,
+    *,
+    classes: int = 2,
+    anchors: Sequence[Architecture] = (),
+    prefilter: AdditivePrefilter | None = None,
 ) -> FeasibleSampler:
     """A sampler that draws from the space and repairs what breaks a budget.
 
@@ -36,7 +42,8 @@ def feasible_sampler(
                 drawn = space.sample(missing, rng)
             else:
                 drawn = mutants(space, [*found, *anchors], missing, rng)
-            repaired = repair(space, budgets, budgets.check_many(space, drawn, classes), rng, classes=classes)
+            verdicts = budgets.check_many(space, drawn, classes)
+            repaired = repair(space, budgets, verdicts, rng, classes=classes, prefilter=prefilter)
             found.update((verdict.architecture, None) for verdict in repaired if verdict is not None)
         return list(found)[:count]
 

@@ -8,6 +8,7 @@ from random import Random
 
 from search.budgets import Budgets
 from search.feasible_sampler import mutants
+from search.prefilter import AdditivePrefilter
 from search.repair import repair
 from search.space import SearchSpace
 from search.strategy import Strategy
@@ -38,6 +39,7 @@ def propose(
     anchors: Sequence[Architecture] = (),
     rng: Random,
     classes: int = 2,
+    prefilter: AdditivePrefilter | None = None,
 ) -> Proposals:
     """Up to ``count`` new feasible candidates; fewer, or none, where they cannot be found.
 
@@ -56,7 +58,8 @@ def propose(
         else:
             asked_for = mutants(space, [*known, *anchors, *found], 2 * missing, rng)
         verdicts = budgets.check_many(space, asked_for, classes)
-        for asked, kept in zip(verdicts, repair(space, budgets, verdicts, rng, classes=classes), strict=True):
+        mended = repair(space, budgets, verdicts, rng, classes=classes, prefilter=prefilter)
+        for asked, kept in zip(verdicts, mended, strict=True):
             if not asked.feasible:
                 broken.append(asked)
                 repaired.append(kept is not None)

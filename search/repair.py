@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from search.budgets import Budgets
+from search.prefilter import AdditivePrefilter
 from search.space import SearchSpace
 from search.verdict import PARAMETERS, Verdict
 from segmentation.architecture import Architecture
@@ -21,10 +22,31 @@ _FAR = 1.5
 class _Descent:
     """One architecture on its way down; ``open`` until a point of the way keeps the budgets or the way ends."""
 
-    last: Verdict
+    at: Architecture
+    broken: tuple[str, ...]
+    """Names of the constraints that it breaks."""
+    far: bool
+    """Whether it is so far beyond a budget that no single step matters."""
     open: bool
     result: Verdict | None
     points: list[Architecture] = field(default_factory=list)
+
+    @staticmethod
+    def of(verdict: Verdict, budgets: Budgets) -> _Descent:
+        """Where a way begins; one that keeps the budgets has ended."""
+        descent = _Descent(verdict.architecture, (), far=False, open=True, result=None)
+        descent.arrive(verdict, budgets)
+        return descent
+
+    def arrive(self, verdict: Verdict, budgets: Budgets) -> None:
+        """At a point that was checked."""
+        self.at, self.broken, self.far = verdict.architecture, verdict.violated, budgets.worst_ratio(verdict) > _FAR
+        if verdict.feasible:
+            self.open, self.result = False, verdict
+
+    def pass_by(self, architecture: Architecture, broken: tuple[str, ...]) -> None:
+        """A point that was ruled out without a check."""
+        self.at, self.broken, self.far = architecture, broken, True
 
 
 def repair(
@@ -36,51 +58,61 @@ def repair(
     classes: int = 2,
     steps: int = 120,
     chunk: int = 5,
+    prefilter: AdditivePrefilter | None = None,
 ) -> list[Verdict | None]:
     """A feasible verdict for each given one, or None where ``steps`` cheaper moves did not get there.
 
     Each way down takes random moves of ``space.smaller`` while it is far from the budgets, and near them those that
     save most of what is over: parameters, or FLOPs in place of latency, which costs no prediction. ``chunk`` steps are
     taken between two batched checks; the first point that keeps the budgets is the result, so it stays close to the
-    limit. Feasible ones come back unchanged.
+    limit. Feasible ones come back unchanged. What ``prefilter`` rules out is passed by without a check.
     """
-    descents = [_Descent(v, open=not v.feasible, result=v if v.feasible else None) for v in verdicts]
+    descents = [_Descent.of(verdict, budgets) for verdict in verdicts]
     for _ in range(-(-steps // chunk)):
         active = [descent for descent in descents if descent.open]
         if not active:
             break
         for descent in active:
-            descent.points = _way_down(space, budgets, descent.last, rng, classes, chunk)
-        _check(space, budgets, active, classes)
+            descent.points = _way_down(space, descent, rng, classes, chunk)
+        _check(space, budgets, active, classes, prefilter)
     return [descent.result for descent in descents]
 
 
-def _way_down(
-    space: SearchSpace, budgets: Budgets, start: Verdict, rng: Random, classes: int, chunk: int
-) -> list[Architecture]:
+def _way_down(space: SearchSpace, descent: _Descent, rng: Random, classes: int, chunk: int) -> list[Architecture]:
     """Points to be checked: of steps without looking only the last one."""
-    look = 1 if budgets.worst_ratio(start) > _FAR else _LOOK
+    look = 1 if descent.far else _LOOK
     points: list[Architecture] = []
-    current = start.architecture
+    current = descent.at
     for _ in range(chunk):
         neighbours = space.smaller(current)
         if not neighbours:
             break
         looked_at = rng.sample(neighbours, min(look, len(neighbours)))
-        current = looked_at[0] if look == 1 else min(looked_at, key=lambda a: _cost(space, a, start.violated, classes))
+        current = looked_at[0] if look == 1 else min(looked_at, key=lambda a: _cost(space, a, descent.broken, classes))
         points.append(current)
     return points[-1:] if look == 1 else points
 
 
-def _check(space: SearchSpace, budgets: Budgets, descents: Sequence[_Descent], classes: int) -> None:
+def _check(
+    space: SearchSpace,
+    budgets: Budgets,
+    descents: Sequence[_Descent],
+    classes: int,
+    prefilter: AdditivePrefilter | None,
+) -> None:
     points = [point for descent in descents for point in descent.points]
-    found = iter(budgets.check_many(space, points, classes))
+    hopeless = dict(zip(points, prefilter.ruled_out(points, budgets), strict=True)) if prefilter else {}
+    asked = [point for point in points if not hopeless.get(point)]
+    found = dict(zip(asked, budgets.check_many(space, asked, classes), strict=True))
     for descent in descents:
-        verdicts = [next(found) for _ in descent.points]
-        descent.result = next((verdict for verdict in verdicts if verdict.feasible), None)
-        descent.open = bool(verdicts) and descent.result is None
-        if verdicts:
-            descent.last = verdicts[-1]
+        descent.open = bool(descent.points)
+        for point in descent.points:
+            if not descent.open:
+                break
+            if point in found:
+                descent.arrive(found[point], budgets)
+            else:
+                descent.pass_by(point, hopeless[point])
 
 
 def _cost(space: SearchSpace, architecture: Architecture, broken: Sequence[str], classes: int) -> int:

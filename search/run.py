@@ -75,7 +75,13 @@ class Run:
         """Has the evaluator prepared, once: before the first trial, or before a stored one is measured."""
         if not self._prepared:
             anchors = [self.found.closest.architecture]
-            sampler = feasible_sampler(self.space, self.budgets, classes=self.settings.classes, anchors=anchors)
+            sampler = feasible_sampler(
+                self.space,
+                self.budgets,
+                classes=self.settings.classes,
+                anchors=anchors,
+                prefilter=self.found.prefilter,
+            )
             self.evaluator.prepare(lambda count, rng: sampler(count, rng) or anchors, self.on_progress)
             self._prepared = True
 
@@ -126,6 +132,7 @@ class Run:
             anchors=[self.found.closest.architecture],
             rng=rng,
             classes=self.settings.classes,
+            prefilter=self.found.prefilter,
         )
         if self.generation > 0:
             return proposals

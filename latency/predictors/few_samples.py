@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
 from latency.predictors.features import features
+from latency.predictors.in_context import Context, context_document, restored_context
 from latency.predictors.operator_counts import OperatorCountsPredictor
 from latency.predictors.operator_table import OperatorTable
 from latency.predictors.prior import Prior
@@ -23,6 +24,7 @@ from latency.predictors.weighing import error_weights
 from latency.sample import LatencySample
 
 Matrix = NDArray[np.float64]
+_IN_CONTEXT = "in_context"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ class _Seen:
 
 
 class FewSamplesPredictor(StoredPredictor):
-    """Gaussian processes in two views of the device and operator counts, weighed by their leave-one-out error.
+    """Gaussian processes in two views of the device, the in-context transformer and operator counts, weighed.
+
+    The weights come from their leave-one-out errors.
 
     Operator counts know nothing of other devices; on those whose latency is a plain sum they need no more. Fitting
     takes no time; operator times of the samples are not used.
@@ -49,6 +53,8 @@ class FewSamplesPredictor(StoredPredictor):
     def __init__(self, prior: Prior | None = None) -> None:
         self._prior = prior
         self._seen: dict[str, _Seen] = {}
+        self._context: Context | None = None
+        self._context_weight = 0.0
         self._counts, self._counts_weight = OperatorCountsPredictor(), 0.0
         self._vocabulary: Vocabulary | None = None
         self.out_of_fold: dict[str, float] = {}
@@ -56,31 +62,39 @@ class FewSamplesPredictor(StoredPredictor):
 
     def fit(self, samples: Sequence[LatencySample], *, seed: int = 0) -> None:  # noqa: ARG002 - of the contract
         """Closed form; ``seed`` changes nothing."""
-        prior = self._known_prior()
         whole = whole_nets(samples)
         table = OperatorTable()
         for sample in samples:
             table.rows(sample.graph)
         self._vocabulary = Vocabulary.learn(table.features)
         graphs, latency_ms = [sample.graph for sample in whole], np.array([sample.latency_ms for sample in whole])
+        left_out = self._look(graphs, latency_ms)
+        self._counts.fit(whole)
+        left_out[self._counts.name] = _counts_left_out(whole)
+        self._context, prior = None, self._known_prior()
+        if prior.transformer is not None:
+            self._context, left_out[_IN_CONTEXT] = prior.transformer.condition(graphs, latency_ms)
+        weights = error_weights({name: latency_ms / found for name, found in left_out.items()})
+        self._seen = {name: replace(seen, weight=weights[name]) for name, seen in self._seen.items()}
+        self._counts_weight, self._context_weight = weights[self._counts.name], weights.get(_IN_CONTEXT, 0.0)
+        logs = sum(weight * np.log(left_out[name]) for name, weight in weights.items())
+        ratios = latency_ms / np.exp(logs)
+        self.out_of_fold = dict(zip([sample.label for sample in whole], ratios.tolist(), strict=True))
+
+    def _look(self, graphs: Sequence[OperatorGraph], latency_ms: Matrix) -> dict[str, Matrix]:
+        """Conditions the views, not yet weighed; what each says of each sample without it."""
+        prior = self._known_prior()
         net, source_ms = prior.groups.encode(graphs), _latencies(prior.source_predictions(graphs))
         group = view_group(prior.groups.group, source_ms.shape[1])
-        views, told, left_out = {}, {}, {}
+        left_out = {}
+        self._seen = {}
         for name, kind in VIEWS.items():
             view = kind.of(source_ms, latency_ms)
             columns, target = view.columns(net, source_ms), view.target(latency_ms, source_ms)
-            views[name] = view
-            told[name] = prior.mixtures[name].condition(columns, target, group)
-            left_out[name] = view.latency_ms(told[name].left_out, source_ms)
-        self._counts.fit(whole)
-        left_out[self._counts.name] = _counts_left_out(whole)
-        weights = error_weights({name: latency_ms / found for name, found in left_out.items()})
-        self._seen = {name: _Seen(views[name], told[name], weights[name]) for name in VIEWS}
-        self._counts_weight = weights[self._counts.name]
-        logs = sum(weight * np.log(left_out[name]) for name, weight in weights.items())
-        self.out_of_fold = dict(
-            zip([sample.label for sample in whole], (latency_ms / np.exp(logs)).tolist(), strict=True)
-        )
+            told = prior.mixtures[name].condition(columns, target, group)
+            self._seen[name] = _Seen(view, told, 0.0)
+            left_out[name] = view.latency_ms(told.left_out, source_ms)
+        return left_out
 
     def predict(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
         """See ``LatencyPredictor``; the parts of a net are those of the sources' mean, scaled to the total."""
@@ -95,6 +109,8 @@ class FewSamplesPredictor(StoredPredictor):
         for seen in self._seen.values():
             target = seen.processes.predict(seen.view.columns(net, source_ms))
             logs += seen.weight * np.log(seen.view.latency_ms(target, source_ms))
+        if self._context is not None and prior.transformer is not None:
+            logs += self._context_weight * np.log(prior.transformer.predict(self._context, graphs))
         results = []
         for graph, parts, total in zip(graphs, zip(*told, strict=True), np.exp(logs).tolist(), strict=True):
             mean = _mean(parts, self._unseen(graph))
@@ -116,6 +132,11 @@ class FewSamplesPredictor(StoredPredictor):
         counts, mine = self._counts.document()
         document["counts"] = {"weight": self._counts_weight, "document": counts}
         arrays.update(prefixed(mine, "counts/"))
+        document["context"] = None
+        if self._context is not None:
+            context, mine = context_document(self._context)
+            document["context"] = {"weight": self._context_weight, "document": context}
+            arrays.update(prefixed(mine, "context/"))
         for name, seen in self._seen.items():
             document["views"][name] = {"weight": seen.weight, "level": seen.view.level}
             mine = {"sources": seen.view.sources, "weights": seen.processes.weights, "share": seen.processes.share}
@@ -129,6 +150,10 @@ class FewSamplesPredictor(StoredPredictor):
         self.out_of_fold = {str(label): float(ratio) for label, ratio in document["out_of_fold"].items()}
         self._counts_weight = float(document["counts"]["weight"])
         self._counts.restore(document["counts"]["document"], without_prefix(arrays, "counts/"))
+        self._context = None
+        if document["context"] is not None:
+            self._context_weight = float(document["context"]["weight"])
+            self._context = restored_context(document["context"]["document"], without_prefix(arrays, "context/"))
         for name, entry in document["views"].items():
             mine = without_prefix(arrays, f"seen.{name}.")
             view = VIEWS[name](mine["sources"], float(entry["level"]))

@@ -18,6 +18,8 @@ from latency.predictors.operator_table import OperatorTable
 Matrix = NDArray[np.float64]
 
 GROUPS = ("constant", "counts", "live_counts", "depth", "live_pairs")
+"""``live_counts`` are of operators that an output hangs on, on an input or not: runtimes skip what nobody needs, but
+compute with zeros. Depth and pairs are of operators that hang on both."""
 _JOINTS = ("Add", "Concat", "Mul")
 """Kinds that only join branches: operators on both sides of them count as neighbours."""
 
@@ -97,6 +99,7 @@ def _described(graphs: Sequence[OperatorGraph]) -> list[_Net]:
 def _describe(graph: OperatorGraph, table: OperatorTable) -> _Net:
     keys = [operator_key(table.features[row]) for row in table.rows(graph)]
     alive = [bool(on_input and for_output) for on_input, for_output in liveness(graph)]
+    charged = [bool(for_output) for _, for_output in liveness(graph)]
     depth = [0] * len(keys)
     before: list[set[int]] = []
     pairs: Counter[tuple[str, str]] = Counter()
@@ -108,7 +111,7 @@ def _describe(graph: OperatorGraph, table: OperatorTable) -> _Net:
         if alive[position] and not joint:
             pairs.update((keys[each], keys[position]) for each in neighbours)
         before.append(neighbours if joint else {position})
-    live = Counter(key for key, its in zip(keys, alive, strict=True) if its)
+    live = Counter(key for key, its in zip(keys, charged, strict=True) if its)
     return _Net(Counter(keys), live, max((d for d, its in zip(depth, alive, strict=True) if its), default=0), pairs)
 
 

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from devices.errors import UserError
 from latency.operators.operator import OperatorGraph
-from latency.operators.serialize import graph_digest
 from latency.predictor import Prediction
 from latency.predictors.boosted_trees import BoostedTreesPredictor
+from latency.predictors.in_context import InContextTransformer
+from latency.predictors.in_context_training import InContextSettings
 from latency.predictors.net_groups import NetGroups
 from latency.predictors.process_mixture import ProcessMixture, Task
 from latency.predictors.sample_checks import whole_nets
+from latency.predictors.source_nets import AskedSources, latency_matrix, nets_by_digest
 from latency.predictors.stored import Arrays, Document, prefixed, without_prefix
 from latency.predictors.threads import torch_threads
 from latency.predictors.views import VIEW_GROUPS, VIEWS, view_group
@@ -52,12 +54,20 @@ class Prior:
     sources: Mapping[str, BoostedTreesPredictor]
     mixtures: Mapping[str, ProcessMixture]
     """By view."""
+    transformer: InContextTransformer | None
+    """Of all sources; None where one of them was taken out."""
 
     @staticmethod
-    def learn(devices: Sequence[SourceDevice], *, seed: int = 0, steps: int = _STEPS) -> Prior:
+    def learn(
+        devices: Sequence[SourceDevice],
+        *,
+        seed: int = 0,
+        steps: int = _STEPS,
+        in_context: InContextSettings = InContextSettings(),  # noqa: B008 - frozen
+    ) -> Prior:
         """Fits a predictor to each device, then learns how far each could have been told from the others.
 
-        ``steps`` are those of ``ProcessMixture.learn``.
+        ``steps`` are those of ``ProcessMixture.learn``; ``in_context`` says how the transformer is pre-trained.
 
         Raises:
             UserError: devices of fewer than two families, or one with too few nets.
@@ -76,19 +86,25 @@ class Prior:
             sources[device.name].fit(device.samples, seed=seed)
         measured = {device.name: whole_nets(device.samples, least=LEAST_NETS) for device in devices}
         groups = NetGroups.learn([sample.graph for samples in measured.values() for sample in samples])
-        asked = _Asked(sources)
+        asked = AskedSources(sources)
         tables = [_Table.of(groups, asked, measured[device.name], _others(device, devices)) for device in devices]
         with torch_threads(1):
             mixtures = {name: _learned(name, tables, groups, seed, steps) for name in VIEWS}
-        return Prior(groups, sources, mixtures)
+        nets = nets_by_digest(measured)
+        matrix = latency_matrix(nets, measured, asked)
+        transformer = InContextTransformer.learn(list(nets.values()), matrix, in_context, seed=seed)
+        return Prior(groups, sources, mixtures, transformer)
 
     def without(self, name: str) -> Prior | None:
         """Without one source; None where no other is left.
 
         A device's own nets must not come back to it as what others say: its test and calibration nets are among them.
+        The transformer has seen them, so it goes as well.
         """
+        if name not in self.sources:
+            return self
         sources = {other: source for other, source in self.sources.items() if other != name}
-        return Prior(self.groups, sources, self.mixtures) if sources else None
+        return Prior(self.groups, sources, self.mixtures, None) if sources else None
 
     def source_predictions(self, graphs: Sequence[OperatorGraph]) -> list[list[Prediction]]:
         """sources x nets"""
@@ -103,6 +119,10 @@ class Prior:
             arrays.update(prefixed(mine, f"{name}/"))
         for view, mixture in self.mixtures.items():
             arrays.update(prefixed(mixture.arrays(), f"view.{view}."))
+        documents["transformer"] = None
+        if self.transformer is not None:
+            documents["transformer"], mine = self.transformer.document()
+            arrays.update(prefixed(mine, "transformer."))
         return documents, arrays
 
     @staticmethod
@@ -113,23 +133,11 @@ class Prior:
             sources[str(name)] = BoostedTreesPredictor()
             sources[str(name)].restore(mine, without_prefix(arrays, f"{name}/"))
         mixtures = {str(view): ProcessMixture(**without_prefix(arrays, f"view.{view}.")) for view in document["views"]}
-        return Prior(NetGroups.from_json(document["groups"]), sources, mixtures)
-
-
-class _Asked:
-    """What sources predict; each is asked about each net once, however many devices measured it."""
-
-    def __init__(self, sources: Mapping[str, BoostedTreesPredictor]) -> None:
-        self._sources = sources
-        self._known: dict[str, dict[str, float]] = {name: {} for name in sources}
-
-    def of(self, name: str, graphs: Sequence[OperatorGraph]) -> list[float]:
-        """Milliseconds of the nets on the source."""
-        known, labels = self._known[name], [graph_digest(graph) for graph in graphs]
-        new = {label: graph for label, graph in zip(labels, graphs, strict=True) if label not in known}
-        told = self._sources[name].predict(list(new.values()))
-        known.update(zip(new, [one.latency_ms for one in told], strict=True))
-        return [known[label] for label in labels]
+        transformer = None
+        if document["transformer"] is not None:
+            mine = without_prefix(arrays, "transformer.")
+            transformer = InContextTransformer.restored(document["transformer"], mine)
+        return Prior(NetGroups.from_json(document["groups"]), sources, mixtures, transformer)
 
 
 @dataclass(frozen=True)
@@ -141,7 +149,7 @@ class _Table:
     latency_ms: Matrix
 
     @staticmethod
-    def of(groups: NetGroups, asked: _Asked, samples: Sequence[LatencySample], others: Sequence[str]) -> _Table:
+    def of(groups: NetGroups, asked: AskedSources, samples: Sequence[LatencySample], others: Sequence[str]) -> _Table:
         graphs = [sample.graph for sample in samples]
         latency_ms = np.array([sample.latency_ms for sample in samples])
         return _Table(groups.encode(graphs), np.array([asked.of(name, graphs) for name in others]).T, latency_ms)

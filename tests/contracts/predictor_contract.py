@@ -121,6 +121,6 @@ class PredictorContract:
     def test_another_schema_is_refused(self, fitted: LatencyPredictor, tmp_path: Path) -> None:
         fitted.save(tmp_path)
         path = next(tmp_path.glob("*.json"))
-        path.write_text(path.read_text().replace('"schema": 3', '"schema": 4'))
-        with pytest.raises(UserError, match="schema 4"):
+        path.write_text(path.read_text().replace('"schema": 4', '"schema": 5'))
+        with pytest.raises(UserError, match="schema 5"):
             type(fitted).load(tmp_path)

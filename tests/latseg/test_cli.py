@@ -214,8 +214,10 @@ def test_pretrain_makes_few_measurements_do(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from latency.predictors import prior
+    from latency.predictors.in_context_training import InContextSettings
 
-    monkeypatch.setattr(prior.Prior.learn, "__kwdefaults__", {"seed": 0, "steps": 20})
+    short = {"seed": 0, "steps": 20, "in_context": InContextSettings(width=8, steps=5)}
+    monkeypatch.setattr(prior.Prior.learn, "__kwdefaults__", short)
     shared = ("--workspace", str(tmp_path))
     words = ("--size", "128x128", "--operators", "0")
     assert "40 measured nets" in _one_line(capsys, 2, *shared, "pretrain")

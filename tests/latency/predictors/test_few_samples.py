@@ -13,6 +13,7 @@ from devices.errors import UserError
 from latency.fit import fit_device
 from latency.operators.operator import OperatorGraph
 from latency.predictors.few_samples import FewSamplesPredictor
+from latency.predictors.in_context_training import InContextSettings
 from latency.predictors.lookup_table import LookupTablePredictor
 from latency.predictors.prior import Prior, SourceDevice
 from latency.predictors.prior_folder import known_prior, load_prior, save_prior
@@ -22,6 +23,7 @@ from tests.contracts.predictor_contract import PredictorContract
 from tests.latency.predictors.synthetic import log_errors, measured, random_graphs
 
 NETS = 60
+SHORT = InContextSettings(width=16, layers=1, steps=30, nets=40, devices=4)
 INFO = DeviceInfo("red", "none", "none", "1.0", 1, "float32", simulated=True)
 
 
@@ -47,7 +49,8 @@ def device(name: str, graphs: list[OperatorGraph]) -> list[LatencySample]:
 def prior() -> Prior:
     names = ("red", "green", "blue")
     graphs = random_graphs(NETS, 0)
-    return Prior.learn([SourceDevice(name, name, device(name, graphs)) for name in names], steps=200)
+    devices = [SourceDevice(name, name, device(name, graphs)) for name in names]
+    return Prior.learn(devices, steps=200, in_context=SHORT)
 
 
 class TestFewSamplesContract(PredictorContract):
@@ -84,6 +87,8 @@ def test_a_source_can_be_left_out() -> None:
     left = prior().without("red")
     assert left is not None
     assert set(left.sources) == {"green", "blue"}
+    assert left.transformer is None, "it has learned from that source's nets"
+    assert prior().without("yellow") is prior()
     alone = left.without("green")
     assert alone is not None
     assert alone.without("blue") is None
@@ -93,7 +98,7 @@ def test_a_device_is_never_its_own_source() -> None:
     """Its test nets would come back to it: a source that knows them by heart must not make the scores better."""
     names = (INFO.fingerprint, "green", "blue")
     graphs = random_graphs(NETS, 0)
-    taught = Prior.learn([SourceDevice(name, name, device(name, graphs)) for name in names], steps=20)
+    taught = Prior.learn([SourceDevice(name, name, device(name, graphs)) for name in names], steps=20, in_context=SHORT)
     mine = device(INFO.fingerprint, graphs)[:40]
     settings = TrainingSettings(width=16, steps=20)
     scores = [
