@@ -32,6 +32,8 @@ class BoundedPrediction:
     constant_ms: float
     unseen: tuple[int, ...]
     """Positions of the operators that were never measured: they have widened the bound."""
+    alone: tuple[int, ...] = ()
+    """Positions of those that were measured in models of their own only: they have widened it half as much."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,18 @@ class BoundedPredictor:
         """One bounded prediction per graph, in their order."""
         results = []
         for prediction in self.predictor.predict(graphs):
-            unseen_ms = sum(prediction.operators_ms[position] for position in prediction.unseen)
+            unseen_ms, alone_ms = (
+                sum(prediction.operators_ms[position] for position in positions)
+                for positions in (prediction.unseen, prediction.alone)
+            )
             results.append(
                 BoundedPrediction(
                     latency_ms=prediction.latency_ms,
-                    upper_ms=self.calibration.upper_ms(prediction.latency_ms, unseen_ms),
+                    upper_ms=self.calibration.upper_ms(prediction.latency_ms, unseen_ms, alone_ms),
                     operators_ms=prediction.operators_ms,
                     constant_ms=prediction.constant_ms,
                     unseen=prediction.unseen,
+                    alone=prediction.alone,
                 )
             )
         return results

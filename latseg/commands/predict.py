@@ -51,6 +51,7 @@ def predict(
         "operators": rows,
         "warnings": console.warnings,
         "unseen": [{"position": position, **rows[position]} for position in prediction.unseen],
+        "measured_alone": [{"position": position, **rows[position]} for position in prediction.alone],
     }
     columns = ("kind", "attributes", "output", "mflops", "ms", "share_percent")
     console.emit(
