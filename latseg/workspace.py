@@ -13,7 +13,10 @@ from devices.errors import UserError
 
 if TYPE_CHECKING:
     from latency.bounded import BoundedPredictor
-    from latency.store import MeasurementStore
+    from latency.operators.operator import OperatorGraph
+    from latency.store import MeasurementStore, StoredMeasurement
+
+_STORE = "measurements.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,14 @@ class Workspace:
         from latency.store import MeasurementStore
 
         self._make(self.root)
-        return MeasurementStore(self.root / "measurements.sqlite")
+        return MeasurementStore(self.root / _STORE)
+
+    def measured(self, device: Device, graph: OperatorGraph) -> StoredMeasurement | None:
+        """The latest measurement of this very net on the device as it is now, if the workspace has one."""
+        if not (self.root / _STORE).is_file():
+            return None
+        with self.store() as store:
+            return store.latest_of(device.info().fingerprint, graph)
 
     def predictor_folder(self, device: Device) -> Path:
         """Where ``fit`` puts the device's predictor."""

@@ -9,10 +9,11 @@ import pytest
 from devices.device_info import DeviceInfo
 from devices.errors import UserError
 from latency.bounded import BoundedPredictor
-from latency.calibration import Calibration
+from latency.calibration import ALONE_WIDENING, Calibration
 from latency.operators import builders
 from latency.operators.operator import OperatorGraph
 from latency.predictors.lookup_table import LookupTablePredictor
+from latency.sample import KernelTime, LatencySample
 from tests.latency.predictors.synthetic import measured, random_graphs
 
 INFO = DeviceInfo("simulated", "none", "none", "1.0", 1, "float32", simulated=True)
@@ -38,6 +39,27 @@ def test_an_unseen_operator_widens_the_bound(bounded: BoundedPredictor) -> None:
     prediction = bounded.predict([OperatorGraph((strange,), ((-1,),), (shape,))])[0]
     assert prediction.unseen == (0,)
     assert prediction.upper_ms > 2.5 * prediction.latency_ms
+
+
+def test_an_operator_measured_alone_widens_the_bound_less(tmp_path: Path) -> None:
+    shape = (1, 32, 32, 32)
+    strange = builders.operator("Einsum", (("equation", "ij"),), (shape,), (shape,), flops=10**7)
+    graph = OperatorGraph((strange,), ((-1,),), (shape,))
+    alone = LatencySample("strange", graph, 0.5, (KernelTime((0,), 0.5),), single_operator=True)
+    nets = measured(random_graphs(20, 0))
+
+    def bounded(samples: list[LatencySample]) -> BoundedPredictor:
+        predictor = LookupTablePredictor()
+        predictor.fit(samples)
+        return BoundedPredictor(predictor, Calibration.of([1.0] * 20), INFO.to_json())
+
+    bounded([*nets, alone]).save(tmp_path)
+    first = BoundedPredictor.load(tmp_path).predict([graph])[0]
+    assert (first.unseen, first.alone) == ((), (0,))
+    assert first.upper_ms == pytest.approx(first.latency_ms + ALONE_WIDENING * first.operators_ms[0])
+    within = bounded([*nets, replace(alone, single_operator=False)]).predict([graph])[0]
+    assert (within.unseen, within.alone) == ((), ())
+    assert within.upper_ms == pytest.approx(within.latency_ms)
 
 
 def test_save_and_load_keep_everything(bounded: BoundedPredictor, tmp_path: Path) -> None:

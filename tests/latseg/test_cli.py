@@ -139,7 +139,26 @@ def test_a_net_from_outside_the_space(capsys: pytest.CaptureFixture[str], worksp
     document(capsys, *shared, "fit", "-d", DEVICE)
     after = document(capsys, *shared, "predict", *words)
     assert (after["unseen"], after["seen_percent"]) == ([], 100)
-    assert after["upper_ms"] / after["latency_ms"] < factor
+    assert {row["kind"] for row in after["measured_alone"]} >= {"MaxPool", "Softplus"}
+    assert [row["known"] for row in after["operators"]][1:] == ["measured alone"] * 2
+    narrower = after["upper_ms"] / after["latency_ms"]
+    assert narrower < factor
+    _, out, _ = say(capsys, *shared, "predict", *words)
+    assert "never within a net" in out
+    assert after["measured"] is None
+    assert all(row["measured_ms"] is None for row in after["operators"])
+    measured = document(capsys, *shared, "measure", *words)
+    document(capsys, *shared, "fit", "-d", DEVICE)
+    last = document(capsys, *shared, "predict", *words)
+    assert (last["unseen"], last["measured_alone"]) == ([], [])
+    assert last["upper_ms"] / last["latency_ms"] < narrower
+    assert last["measured"]["latency_ms"] == measured["latency_ms"]
+    times = [row["measured_ms"] for row in last["operators"]]
+    assert sum(ms for ms in times if ms is not None) == pytest.approx(measured["latency_ms"], rel=0.02)
+    assert all({"kind", "input", "output", "mflops", "ms"} <= set(row) for row in last["operators"])
+    _, out, _ = say(capsys, *shared, "predict", *words)
+    assert "measured_ms" in out
+    assert "within a net" not in out
 
 
 @pytest.fixture
