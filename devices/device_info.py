@@ -6,6 +6,8 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 
+_IDENTITY = ("name", "hardware", "runtime", "runtime_version", "threads", "precision", "protocol_version")
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
@@ -33,6 +35,10 @@ class DeviceInfo:
         identity = [self.name, self.hardware, self.runtime, self.runtime_version, self.threads, self.precision]
         identity += [self.protocol_version] if self.protocol_version > 1 else []  # the first had no number
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+
+    def differences(self, other: DeviceInfo) -> tuple[str, ...]:
+        """Names of the fields in which the two fingerprints differ; empty where they are equal."""
+        return tuple(name for name in _IDENTITY if getattr(self, name) != getattr(other, name))
 
     def to_json(self) -> dict[str, object]:
         """Plain JSON object, fingerprint included."""

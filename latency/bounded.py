@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from devices.device_info import DeviceInfo
 from devices.errors import UserError
 from latency.calibration import Calibration
+from latency.measurement_json import device_info_from_json
 from latency.operators.operator import OperatorGraph
 from latency.predictor import LatencyPredictor
 from latency.predictors.folder import SCHEMA, corrupt, read_document, write_json
 from latency.predictors.registry import predictor_class
 
 _NAME = "bounded"
+_VERSION = "runtime_version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class BoundedPrediction:
     constant_ms: float
     unseen: tuple[int, ...]
     """Positions of the operators that were never measured: they have widened the bound."""
+    alone: tuple[int, ...] = ()
+    """Positions of those that were measured in models of their own only: they have widened it half as much."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +52,37 @@ class BoundedPredictor:
         """Of the device whose measurements the predictor was fitted on."""
         return str(self.device_info_json["fingerprint"])
 
+    @property
+    def device_info(self) -> DeviceInfo:
+        """The device whose measurements the predictor was fitted on."""
+        return device_info_from_json(self.device_info_json)
+
+    def version_warning(self, device: DeviceInfo) -> str | None:
+        """A sentence for the user where ``device`` has another version of the runtime than was measured."""
+        measured = self.device_info
+        if _VERSION not in measured.differences(device):
+            return None
+        return (
+            f"predictor of {device.name}: fitted on measurements with {measured.runtime} {measured.runtime_version}, "
+            f"the device now has {device.runtime_version}, whose times may differ: {_remedy(device)}"
+        )
+
     def predict(self, graphs: Sequence[OperatorGraph]) -> list[BoundedPrediction]:
         """One bounded prediction per graph, in their order."""
         results = []
         for prediction in self.predictor.predict(graphs):
-            unseen_ms = sum(prediction.operators_ms[position] for position in prediction.unseen)
+            unseen_ms, alone_ms = (
+                sum(prediction.operators_ms[position] for position in positions)
+                for positions in (prediction.unseen, prediction.alone)
+            )
             results.append(
                 BoundedPrediction(
                     latency_ms=prediction.latency_ms,
-                    upper_ms=self.calibration.upper_ms(prediction.latency_ms, unseen_ms),
+                    upper_ms=self.calibration.upper_ms(prediction.latency_ms, unseen_ms, alone_ms),
                     operators_ms=prediction.operators_ms,
                     constant_ms=prediction.constant_ms,
                     unseen=prediction.unseen,
+                    alone=prediction.alone,
                 )
             )
         return results
@@ -101,11 +125,14 @@ class BoundedPredictor:
             shutil.rmtree(folder / previous, ignore_errors=True)
 
     @staticmethod
-    def load(folder: Path, *, fingerprint: str | None = None) -> BoundedPredictor:
-        """Reads what ``save`` wrote; with ``fingerprint``, only if it belongs to that device.
+    def load(folder: Path, *, device: DeviceInfo | None = None) -> BoundedPredictor:
+        """Reads what ``save`` wrote; with ``device``, only if it was fitted on that one.
+
+        Another version of the same runtime is let through: ``version_warning`` says so.
 
         Raises:
-            UserError: missing, corrupt, of another schema or of another device.
+            UserError: missing, corrupt, of another schema, or of another device (hardware, runtime, threads, precision,
+                protocol).
         """
         document = read_document(folder / f"{_NAME}.json", _NAME)
         try:
@@ -115,17 +142,27 @@ class BoundedPredictor:
             learned = frozenset(map(str, document.get("learned", ())))
             calibration = Calibration.from_json(document["calibration"])
             bounded = BoundedPredictor(predictor, calibration, document["device"], learned)
-            found = bounded.fingerprint
+            found = bounded.device_info
         except (KeyError, TypeError, ValueError) as error:
             raise corrupt(folder, f"{type(error).__name__}: {error}") from error
-        if fingerprint is not None and fingerprint != found:
+        others = [] if device is None else [name for name in found.differences(device) if name != _VERSION]
+        if device is not None and others:
             raise UserError(
-                "predictor",
-                seen=f"one of device {found} ({bounded.device_info_json.get('runtime_version', '?')}) in {folder}",
-                expected=f"device {fingerprint}",
-                remedy="profile and fit this device: `latseg profile`, `latseg fit`",
+                f"predictor in {folder}",
+                seen=f"one of a device with {_described(found, others)}",
+                expected=f"{_described(device, others)}, as the device is now",
+                remedy=_remedy(device),
             )
         return bounded
+
+
+def _described(device: DeviceInfo, names: Sequence[str]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {getattr(device, name)}" for name in names)
+
+
+def _remedy(device: DeviceInfo) -> str:
+    options = f"--device {device.name}" + (f" --threads {device.threads}" if device.threads > 1 else "")
+    return f"profile and fit anew: `latseg profile {options}`, `latseg fit {options}`"
 
 
 def _subfolder(folder: Path) -> str:

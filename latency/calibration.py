@@ -25,6 +25,10 @@ from latency.conformal import ConformalQuantile
 UNSEEN_WIDENING = 2.0
 """Time predicted for operators never measured may be this many times itself too small before the bound breaks."""
 
+ALONE_WIDENING = 1.0
+"""The same of operators that were measured in models of their own but never within a net: half as much, for most of
+them take less within a net than alone, and hardly one takes twice as long (``benchmarks/alone_and_in_nets.py``)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
@@ -120,9 +124,12 @@ class Calibration:
             f"{held_out.asked} needs; it holds with probability {held_out.confidence:.2f} for nets like these"
         )
 
-    def upper_ms(self, latency_ms: float, unseen_ms: float = 0.0) -> float:
-        """Upper bound of a net's latency, ``unseen_ms`` of which is predicted for operators never measured."""
-        return latency_ms * self.factor + unseen_ms * UNSEEN_WIDENING
+    def upper_ms(self, latency_ms: float, unseen_ms: float = 0.0, alone_ms: float = 0.0) -> float:
+        """Upper bound of a net's latency.
+
+        ``unseen_ms`` of it is predicted for operators never measured, ``alone_ms`` for those never measured in nets.
+        """
+        return latency_ms * self.factor + unseen_ms * UNSEEN_WIDENING + alone_ms * ALONE_WIDENING
 
     def recalibrated(self, ratios: Sequence[float]) -> Calibration:
         """With the ratios of further measured nets, e.g. of a search's finalists near the budget."""

@@ -21,11 +21,13 @@ class Prediction:
     constant_ms: float
     unseen: tuple[int, ...]
     """Positions of the operators whose kind, or whose size range, the predictor has never seen measured."""
+    alone: tuple[int, ...] = ()
+    """Positions of further operators, whose kind or size range was measured in single-operator models only."""
 
     def scaled(self, factor: float) -> Prediction:
         """The same with every time multiplied."""
         operators_ms, constant_ms = tuple(factor * ms for ms in self.operators_ms), factor * self.constant_ms
-        return Prediction(sum(operators_ms) + constant_ms, operators_ms, constant_ms, self.unseen)
+        return Prediction(sum(operators_ms) + constant_ms, operators_ms, constant_ms, self.unseen, self.alone)
 
 
 class LatencyPredictor(ABC):

@@ -172,6 +172,19 @@ class MeasurementStore:
                 if (sources is None or source in sources) and label in (None, its_label)
             ]
 
+    def latest_of(self, fingerprint: str, graph: OperatorGraph) -> StoredMeasurement | None:
+        """The latest measurement of a net with this graph on the device, under whatever label."""
+        query = (
+            "SELECT measurement, graph, source FROM measurements JOIN graphs ON graph_key = key WHERE fingerprint = ?"
+            " AND json_array_length(graph, '$.operators') = ? ORDER BY id DESC"
+        )
+        with self._readable():
+            for text, its_graph, source in self._select(query, fingerprint, len(graph.operators)):
+                stored = graph_from_json(json.loads(its_graph))
+                if stored == graph:
+                    return StoredMeasurement(measurement_from_json(json.loads(text)), stored, source)
+        return None
+
     def samples(self, fingerprint: str, *, sources: Collection[str] | None = None) -> list[LatencySample]:
         """What predictors learn from: one sample for each operator graph, in the order of its first measurement.
 
@@ -194,7 +207,7 @@ class MeasurementStore:
             "INSERT OR IGNORE INTO devices VALUES (?, ?)", (info.fingerprint, _to_text(info.to_json()))
         )
 
-    def _select(self, query: str, *arguments: str) -> Iterator[tuple[Any, ...]]:
+    def _select(self, query: str, *arguments: str | int) -> Iterator[tuple[Any, ...]]:
         with user_errors(self.path):
             yield from self._connection.execute(query, arguments)
 

@@ -12,6 +12,7 @@ from latseg.workspace import Workspace
 
 if TYPE_CHECKING:
     from devices.device import Device
+    from latseg.console import Console
     from search.budgets import Budgets
 
 
@@ -49,13 +50,16 @@ def open_targets(limits: Limits, threads: int) -> dict[str, Device]:
     return {name: get_device(name, threads=threads) for name, _ in limits.latency_ms}
 
 
-def open_budgets(workspace: Workspace, limits: Limits, targets: dict[str, Device]) -> Budgets:
-    """Budgets that are tested on the calibrated bound of each device's fitted predictor.
+def open_budgets(console: Console, limits: Limits, targets: dict[str, Device]) -> Budgets:
+    """Budgets that are tested on the calibrated bound of each device's fitted predictor in the console's workspace.
 
     Raises:
         UserError: a device has no predictor yet.
     """
     from search.budgets import Budgets, LatencyBudget, ParameterBudget
 
-    latencies = (LatencyBudget(name, ms, workspace.predictor(targets[name])) for name, ms in limits.latency_ms)
+    workspace = Workspace(console.workspace)
+    latencies = (
+        LatencyBudget(name, ms, workspace.predictor(targets[name], console.warn)) for name, ms in limits.latency_ms
+    )
     return Budgets(ParameterBudget(limits.parameters), tuple(latencies))

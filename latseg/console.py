@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ class Console:
     """While one command runs others (``demo``), these print no document of their own."""
     last: Any = None
     """The document of the last command."""
+    warnings: list[str] = field(default_factory=list)
+    """What ``warn`` has said; commands put it into their documents."""
 
     def emit(self, document: object, render: Callable[[], RenderableType | Sequence[RenderableType]]) -> None:
         """Prints the result: one JSON document with ``--json``, else what ``render`` draws.
@@ -59,6 +61,13 @@ class Console:
         """One line for people, on stderr."""
         if not self.quiet:
             sys.stderr.write(text.rstrip() + "\n")
+
+    def warn(self, text: str) -> None:
+        """One line on stderr, with ``--quiet`` too, about what makes the result less sure; said once."""
+        line = for_workspace(text, self.workspace)
+        if line not in self.warnings:
+            self.warnings.append(line)
+            sys.stderr.write(f"warning: {line}\n")
 
     @contextmanager
     def progress(self, description: str) -> Iterator[Progress]:

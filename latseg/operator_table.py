@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from devices.errors import UserError
 from devices.measurement import Measurement
 from latency.operators.operator import Operator, OperatorGraph, Shape
+
+if TYPE_CHECKING:
+    from latency.store import StoredMeasurement
 
 Row = dict[str, Any]
 
@@ -20,6 +23,7 @@ def operator_rows(graph: OperatorGraph, times_ms: Sequence[float]) -> list[Row]:
         {
             "kind": operator.kind,
             "attributes": describe(operator),
+            "input": " ".join(_dimensions(shape) for shape in operator.input_shapes),
             "output": _dimensions(operator.output_shapes[0]) if operator.output_shapes else "",
             "mflops": round(operator.flops / 1e6, 3),
             "ms": round(ms, 5),
@@ -27,6 +31,28 @@ def operator_rows(graph: OperatorGraph, times_ms: Sequence[float]) -> list[Row]:
         }
         for operator, ms in zip(graph.operators, times_ms, strict=True)
     ]
+
+
+def add_knowledge(rows: Sequence[Row], unseen: Sequence[int], alone: Sequence[int]) -> None:
+    """Adds ``known`` to the rows of a prediction: where operators like it were measured."""
+    for position, row in enumerate(rows):
+        row["known"] = "never measured" if position in unseen else "measured alone" if position in alone else "in nets"
+
+
+def add_measured(rows: Sequence[Row], stored: StoredMeasurement | None) -> None:
+    """Adds ``measured_ms`` and ``kernel`` to the rows of a prediction of the same net.
+
+    ``kernel`` holds the positions of the operators that the runtime ran as one; their time stands at the first of them,
+    the others have None, as have all where nothing was measured.
+    """
+    from latency.kernel_times import join
+
+    for row in rows:
+        row.update(measured_ms=None, kernel=[])
+    for kernel in join(stored.graph, stored.measurement.operators) if stored else ():
+        for position in kernel.operators:
+            rows[position]["kernel"] = list(kernel.operators)
+        rows[kernel.operators[0]]["measured_ms"] = round(kernel.ms, 5)
 
 
 def measured_rows(model: Path, shapes: Mapping[str, Shape], measurement: Measurement) -> list[Row]:

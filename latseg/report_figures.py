@@ -105,15 +105,15 @@ def predicted_figure(rows: Sequence[PredictedMeasured], device: str) -> Any:
 
 
 def breakdown_figure(rows: Sequence[dict[str, Any]], *, most: int = 16) -> Any:
-    """Predicted and measured time of the operators that take the longest."""
+    """Predicted and measured time of the operators that take the longest; measured times may be None throughout."""
     import plotly.graph_objects as go
 
-    chosen = sorted(rows, key=lambda row: -max(row["predicted_ms"], row["measured_ms"]))[:most][::-1]
+    chosen = sorted(rows, key=lambda row: -max(row["predicted_ms"], row["measured_ms"] or 0.0))[:most][::-1]
     names = [f"{row['position']}: {row['kind']} {row['attributes']} → {row['output']}" for row in chosen]
     figure = go.Figure()
     for key, name, colour in (("predicted_ms", "predicted", MUTED), ("measured_ms", "measured", GOOD)):
         figure.add_bar(
-            x=[1000 * row[key] for row in chosen],
+            x=[None if row[key] is None else 1000 * row[key] for row in chosen],
             y=names,
             orientation="h",
             name=name,

@@ -29,16 +29,17 @@ def predictor_sections(
     summary = read_summary(workspace.predictor_folder(device))
     records = read_near_budget(session.folder.near_budget)
     near = next((record for record in records if record.device == target.device), None)
-    predictor = workspace.predictor(device)
+    warnings: list[str] = []
+    predictor = workspace.predictor(device, warnings.append)
     if near is not None and near.ratios:
         predictor = predictor.with_near_budget(near.ratios)
-    sections = [_accuracy_section(summary, target, session.store.noise_floor(device.info()), near)]
+    remarks = "".join(f" Warning: {text}." for text in warnings)
+    remarks += _near(near) + _noise(session.store.noise_floor(device.info()))
+    sections = [_accuracy_section(summary, target, remarks)]
     return sections + [_breakdown_section(session, target, winner, predictor) for winner in winners]
 
 
-def _accuracy_section(
-    summary: FitSummary, target: Target, floor: NoiseFloor | None, near: NearBudget | None
-) -> Section:
+def _accuracy_section(summary: FitSummary, target: Target, remarks: str) -> Section:
     rows = [PredictedMeasured(**row.model_dump()) for row in summary.test_table]
     scores = [
         (
@@ -54,7 +55,7 @@ def _accuracy_section(
     lead = (
         f"{summary.test_models} nets measured on {target.device}, held out from a predictor trained on the others; its "
         f"bound held for {100 * summary.coverage:.0f} % of them and is {summary.slack:.3f} times the measured latency "
-        f"on average. The predictor in use was then trained on all nets: {summary.bound}.{_near(near)}{_noise(floor)}"
+        f"on average. The predictor in use was then trained on all nets: {summary.bound}.{remarks}"
     )
     return Section(
         f"How well latency is predicted on {target.device}",
@@ -80,12 +81,13 @@ def _breakdown_section(session: Session, target: Target, winner: Trial, predicto
     measured = join(stored[-1].graph, stored[-1].measurement.operators) if stored else ()
     # Operators that the runtime fused into one kernel share a row: its time cannot be told apart.
     groups = [kernel.operators for kernel in measured] or [(position,) for position in range(len(graph.operators))]
-    times = [kernel.ms for kernel in measured] or [0.0] * len(groups)
+    times: list[float | None] = [kernel.ms for kernel in measured] or [None for _ in groups]
     rows: list[dict[str, Any]] = [
         {
             "position": group[0],
             "kind": " + ".join(graph.operators[i].kind for i in group),
             "attributes": " + ".join(filter(None, (describe(graph.operators[i]) for i in group))),
+            "input": " ".join("x".join(map(str, shape[1:])) for shape in graph.operators[group[0]].input_shapes),
             "output": "x".join(map(str, graph.operators[group[-1]].output_shapes[0][1:])),
             "mflops": round(sum(graph.operators[i].flops for i in group) / 1e6, 3),
             "predicted_ms": sum(predicted.operators_ms[i] for i in group),
@@ -93,15 +95,20 @@ def _breakdown_section(session: Session, target: Target, winner: Trial, predicto
         }
         for group, ms in zip(groups, times, strict=True)
     ]
-    total = stored[-1].measurement.latency_ms if stored else float("nan")
+    total = f"{stored[-1].measurement.latency_ms:.3f} ms measured" if stored else "not measured"
+    unknown = "" if measured else " The runtime told no times of single kernels."
     lead = (
         f"Winner {winner.id}, kernel by kernel as the runtime fused them: {predicted.latency_ms:.3f} ms predicted "
-        f"(bound {predicted.upper_ms:.3f} ms), {total:.3f} ms measured."
+        f"(bound {predicted.upper_ms:.3f} ms), {total}.{unknown}"
     )
-    columns = ("position", "kind", "attributes", "output", "mflops", "predicted_us", "measured_us")
+    columns = ("position", "kind", "attributes", "input", "output", "mflops", "predicted_us", "measured_us")
     table_rows = [
-        (*(row[c] for c in columns[:5]), round(1000 * row["predicted_ms"], 1), round(1000 * row["measured_ms"], 1))
+        (*(row[c] for c in columns[:6]), *(_microseconds(row[key]) for key in ("predicted_ms", "measured_ms")))
         for row in rows
     ]
     body = figure(breakdown_figure(rows)) + folded("Every kernel in its order", html_table(columns, table_rows))
     return Section(f"Where the milliseconds go on {target.device}", lead, body)
+
+
+def _microseconds(ms: float | None) -> float | str:
+    return "" if ms is None else round(1000 * ms, 1)

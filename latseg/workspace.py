@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,10 @@ from devices.errors import UserError
 
 if TYPE_CHECKING:
     from latency.bounded import BoundedPredictor
-    from latency.store import MeasurementStore
+    from latency.operators.operator import OperatorGraph
+    from latency.store import MeasurementStore, StoredMeasurement
+
+_STORE = "measurements.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,14 @@ class Workspace:
         from latency.store import MeasurementStore
 
         self._make(self.root)
-        return MeasurementStore(self.root / "measurements.sqlite")
+        return MeasurementStore(self.root / _STORE)
+
+    def measured(self, device: Device, graph: OperatorGraph) -> StoredMeasurement | None:
+        """The latest measurement of this very net on the device as it is now, if the workspace has one."""
+        if not (self.root / _STORE).is_file():
+            return None
+        with self.store() as store:
+            return store.latest_of(device.info().fingerprint, graph)
 
     def predictor_folder(self, device: Device) -> Path:
         """Where ``fit`` puts the device's predictor."""
@@ -38,32 +49,27 @@ class Workspace:
         suffix = "" if threads == 1 else f"-{threads}-threads"
         return self.root / "predictors" / (re.sub(r"[^A-Za-z0-9.-]+", "_", device.name) + suffix)
 
-    def predictor(self, device: Device) -> BoundedPredictor:
-        """The device's fitted predictor.
+    def predictor(self, device: Device, warn: Callable[[str], None]) -> BoundedPredictor:
+        """The device's fitted predictor; ``warn`` is told where the runtime has another version than was measured.
 
         Raises:
             UserError: there is none, or it was fitted on another device.
         """
         from latency.bounded import BoundedPredictor
 
-        folder = self.predictor_folder(device)
-        threads = device.info().threads
-        options = f"--device {device.name}" + (f" --threads {threads}" if threads > 1 else "")
+        folder, info = self.predictor_folder(device), device.info()
         if not folder.is_dir():
+            options = f"--device {device.name}" + (f" --threads {info.threads}" if info.threads > 1 else "")
             raise UserError(
                 f"predictor of {device.name}",
                 seen=f"none in {self.root}",
                 expected="one fitted on measurements of this device",
                 remedy=f"run `latseg profile {options}` and `latseg fit {options}`",
             )
-        predictor = BoundedPredictor.load(folder)
-        if predictor.fingerprint != device.info().fingerprint:
-            raise UserError(
-                f"predictor of {device.name}",
-                seen=f"fingerprint {predictor.fingerprint}",
-                expected=f"{device.info().fingerprint}, the device as it is now (hardware, runtime, threads, protocol)",
-                remedy=f"profile and fit anew: `latseg profile {options}`, `latseg fit {options}`",
-            )
+        predictor = BoundedPredictor.load(folder, device=info)
+        warning = predictor.version_warning(info)
+        if warning:
+            warn(warning)
         return predictor
 
     def prior_folder(self) -> Path:

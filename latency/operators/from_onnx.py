@@ -15,6 +15,7 @@ from latency.operators.input_shapes import fix_input_shapes
 from latency.operators.node_readers import read_operator
 from latency.operators.nodes import Node, NodeGraph, node_graph
 from latency.operators.operator import Operator, OperatorGraph, Shape
+from latency.operators.spelling import unify
 
 OLDEST_OPSET = 9
 
@@ -31,7 +32,7 @@ def from_onnx(model: onnx.ModelProto | Path, input_shapes: Mapping[str, Shape] |
             decide, an opset that is too old or too new.
     """
     model = _load(model) if isinstance(model, Path) else _copy(model)
-    _check_opset(model)
+    opset = _check_opset(model)
     shapes = fix_input_shapes(model, input_shapes or {})
     try:
         folded = fold(model)
@@ -43,6 +44,7 @@ def from_onnx(model: onnx.ModelProto | Path, input_shapes: Mapping[str, Shape] |
             remedy="check the given input shapes, or export the network again",
         ) from error
     graph = node_graph(folded)
+    unify(graph, opset)
     fuse(graph)
     return _operator_graph(graph, shapes)
 
@@ -50,7 +52,9 @@ def from_onnx(model: onnx.ModelProto | Path, input_shapes: Mapping[str, Shape] |
 def _load(path: Path) -> onnx.ModelProto:
     from devices.model_file import check_model
 
-    return check_model(path)
+    model = check_model(path)
+    onnx.load_external_data_for_model(model, str(path.parent))
+    return model
 
 
 def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -59,7 +63,7 @@ def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
-def _check_opset(model: onnx.ModelProto) -> None:
+def _check_opset(model: onnx.ModelProto) -> int:
     newest = onnx.defs.onnx_opset_version()
     versions = [opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")]
     if not versions or not OLDEST_OPSET <= versions[0] <= newest:
@@ -69,6 +73,7 @@ def _check_opset(model: onnx.ModelProto) -> None:
             expected=f"{OLDEST_OPSET} to {newest}",
             remedy="export the network with opset 17",
         )
+    return int(versions[0])
 
 
 def _operator_graph(graph: NodeGraph, input_shapes: Mapping[str, Shape]) -> OperatorGraph:

@@ -2,50 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from math import prod, sqrt
+from collections.abc import Sequence
+from math import prod
 
 import numpy as np
-import onnx
-from numpy.typing import NDArray
-from onnx import helper
 
-from devices.errors import UserError
-from latency.operators.operator import AttributeValue, Operator, Shape
-
-Writer = Callable[["NodeWriter", Operator, Sequence[str], Sequence[str]], None]
-
-
-class NodeWriter:
-    """Collects nodes and weights."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self._rng = rng
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: dict[str, NDArray[np.generic]] = {}
-
-    def node(
-        self, kind: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: AttributeValue | None
-    ) -> None:
-        """Adds a node named after its first output."""
-        node = helper.make_node(kind, list(inputs), list(outputs), name=f"n_{outputs[0]}")
-        given = {name: value for name, value in attributes.items() if value is not None}
-        node.attribute.extend(helper.make_attribute(name, value) for name, value in sorted(given.items()))
-        self.nodes.append(node)
-
-    def normal(self, name: str, shape: Shape, fan_in: int) -> str:
-        """Adds normal weights of variance 2 / fan_in; returns their name."""
-        scale = sqrt(2.0 / max(1, fan_in))
-        return self.constant(name, self._rng.standard_normal(shape, dtype=np.float32) * np.float32(scale))
-
-    def uniform(self, name: str, shape: Shape, low: float, high: float) -> str:
-        """Adds weights that are uniform between two limits; returns their name."""
-        return self.constant(name, self._rng.uniform(low, high, shape).astype(np.float32))
-
-    def constant(self, name: str, array: NDArray[np.generic]) -> str:
-        """Adds an initializer; returns its name."""
-        self.weights[name] = array
-        return name
+from latency.operators.activation_writers import write_activation, write_gelu, write_lone_activation
+from latency.operators.node_writer import NodeWriter, Writer
+from latency.operators.operator import Operator, Shape
 
 
 def write_convolution(writer: NodeWriter, operator: Operator, inputs: Sequence[str], outputs: Sequence[str]) -> None:
@@ -74,36 +38,6 @@ def write_convolution(writer: NodeWriter, operator: Operator, inputs: Sequence[s
     if activation != "none":
         slopes = operator.parameters - out_channels - prod((first, second // group, *kernel))
         write_activation(writer, activation, linear, name, slopes=slopes, rank=len(kernel) + 2)
-
-
-def write_activation(
-    writer: NodeWriter, activation: str, source: str, target: str, *, slopes: int = 0, rank: int = 4
-) -> None:
-    """The nodes of one activation, as torch exports them."""
-    match activation:
-        case "hsigmoid":
-            writer.node("HardSigmoid", [source], [target], alpha=1 / 6, beta=0.5)
-        case "clip":
-            limits = [("low", 0.0), ("high", 6.0)]
-            names = [writer.constant(f"{target}_{name}", np.array(value, np.float32)) for name, value in limits]
-            writer.node("Clip", [source, *names], [target])
-        case "prelu":
-            shape = (slopes, *(1,) * (rank - 2)) if slopes > 1 else (1,)
-            writer.node("PRelu", [source, writer.uniform(f"{target}_slope", shape, 0.1, 0.3)], [target])
-        case "silu":
-            writer.node("Sigmoid", [source], [f"{target}_gate"])
-            writer.node("Mul", [source, f"{target}_gate"], [target])
-        case _:
-            kinds = {"relu": "Relu", "hswish": "HardSwish", "sigmoid": "Sigmoid", "tanh": "Tanh", "elu": "Elu"}
-            writer.node({**kinds, "leaky_relu": "LeakyRelu"}[activation], [source], [target])
-
-
-def _write_lone_activation(activation: str) -> Writer:
-    def write(writer: NodeWriter, operator: Operator, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-        rank = len(operator.input_shapes[0])
-        write_activation(writer, activation, inputs[0], outputs[0], slopes=operator.parameters, rank=rank)
-
-    return write
 
 
 def write_resize(writer: NodeWriter, operator: Operator, inputs: Sequence[str], outputs: Sequence[str]) -> None:
@@ -138,34 +72,12 @@ def write_batch_normalization(
     writer.node("BatchNormalization", [inputs[0], *names], outputs)
 
 
-def write_generic(writer: NodeWriter, operator: Operator, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    """Any other operator: attributes as they are, constant inputs from ``constant_<slot>`` and ``weight_<slot>``."""
-    if not onnx.defs.has(operator.kind):
-        raise UserError(
-            f"operator {operator.kind}",
-            seen="no such operator in ONNX",
-            expected="standard operators where a model is to be made from a graph",
-            remedy="measure the original file instead",
-        )
-    waiting = list(inputs)
-    constants = {name: value for name, value in operator.attributes if name.startswith(("constant_", "weight_"))}
-    slots = {int(name.rsplit("_", 1)[1]): name for name in constants}
-    arguments: list[str] = []
-    while waiting or any(slot >= len(arguments) for slot in slots):
-        name = slots.get(len(arguments))
-        if name is None:
-            arguments.append(waiting.pop(0) if waiting else "")
-        else:
-            arguments.append(_constant(writer, f"{outputs[0]}_{name}", name, constants[name]))
-    attributes = {name: value for name, value in operator.attributes if name not in constants}
-    writer.node(operator.kind, arguments, outputs, **attributes)
-
-
-def _constant(writer: NodeWriter, full_name: str, name: str, value: AttributeValue) -> str:
-    if name.startswith("weight_"):
-        assert isinstance(value, tuple)
-        return writer.normal(full_name, value, fan_in=value[-2] if len(value) > 1 else 2)
-    return writer.constant(full_name, np.array(value, np.float32 if isinstance(value, float) else np.int64))
+def write_split(writer: NodeWriter, operator: Operator, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Sizes are those of the outputs."""
+    axis = operator.attribute("axis", 0)
+    assert isinstance(axis, int)
+    sizes = np.array([shape[axis] for shape in operator.output_shapes], np.int64)
+    writer.node("Split", [inputs[0], writer.constant(f"{outputs[0]}_sizes", sizes)], outputs, axis=axis)
 
 
 def _ints(operator: Operator, name: str) -> tuple[int, ...]:
@@ -201,8 +113,10 @@ WRITERS: dict[str, Writer] = {
     "ConvTranspose": write_convolution,
     "Resize": write_resize,
     "BatchNormalization": write_batch_normalization,
-    "HardSigmoid": _write_lone_activation("hsigmoid"),
-    "Clip": _write_lone_activation("clip"),
-    "PRelu": _write_lone_activation("prelu"),
-    "Silu": _write_lone_activation("silu"),
+    "Gelu": write_gelu,
+    "Split": write_split,
+    "HardSigmoid": write_lone_activation("hsigmoid"),
+    "Clip": write_lone_activation("clip"),
+    "PRelu": write_lone_activation("prelu"),
+    "Silu": write_lone_activation("silu"),
 }

@@ -14,12 +14,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from devices.errors import UserError
-from latency.operators.node_writers import WRITERS, NodeWriter, write_generic
+from latency.operators.activation_writers import INNER_TENSORS
+from latency.operators.generic_writer import write_generic
+from latency.operators.node_writer import IR_VERSION, OPSET, NodeWriter
+from latency.operators.node_writers import WRITERS
 from latency.operators.operator import Operator, OperatorGraph, Shape
-
-OPSET = 17
-IR_VERSION = 9
-"""Opset 17 goes with IR 8; 9 is read by every runtime in use (Silu and friends need no newer one)."""
 
 
 def to_model(graph: OperatorGraph, *, seed: int = 0) -> onnx.ModelProto:
@@ -61,7 +60,10 @@ def with_tensor_names(graph: OperatorGraph) -> OperatorGraph:
     return replace(
         graph,
         operators=tuple(
-            replace(operator, tensors=(f"t{position}_linear", f"t{position}_gate", *_output_names(position, operator)))
+            replace(
+                operator,
+                tensors=(*(f"t{position}_{part}" for part in INNER_TENSORS), *_output_names(position, operator)),
+            )
             for position, operator in enumerate(graph.operators)
         ),
     )

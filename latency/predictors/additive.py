@@ -62,7 +62,7 @@ class AdditivePredictor(StoredPredictor):
         whole = whole_nets(samples)
         table = OperatorTable()
         groups = kernel_groups(samples, table)
-        self._vocabulary = Vocabulary.learn(table.features)
+        self._vocabulary = Vocabulary.of(samples, table)
         encoded = self._vocabulary.encode(table.features)
         self._regression = OperatorRegression.fit(groups, encoded, len(self._vocabulary.families))
         self._learn(MeasuredOperators(table.operators, encoded, groups, self._regression), seed)
@@ -96,9 +96,12 @@ class AdditivePredictor(StoredPredictor):
 
     def _predict(self, graph: OperatorGraph) -> Prediction:
         operators_ms = self._raw(graph) * self._scale
-        unseen = tuple(position for position, row in enumerate(self._table.rows(graph)) if self._unseen[row])
+        rows = self._table.rows(graph)
+        unseen, alone = (
+            tuple(position for position, row in enumerate(rows) if among[row]) for among in (self._unseen, self._alone)
+        )
         total = float(operators_ms.sum()) + self._constant
-        return Prediction(total, tuple(operators_ms.tolist()), self._constant, unseen)
+        return Prediction(total, tuple(operators_ms.tolist()), self._constant, unseen, alone)
 
     def document(self) -> tuple[Document, Arrays]:
         """See ``StoredPredictor``."""
@@ -119,6 +122,7 @@ class AdditivePredictor(StoredPredictor):
         self._table = OperatorTable()
         self._ms = np.zeros(0)
         self._unseen = np.zeros(0, np.bool_)
+        self._alone = np.zeros(0, np.bool_)
         self._family = np.zeros(0, np.int64)
         self._sizes: Vector | None = None
 
@@ -134,6 +138,7 @@ class AdditivePredictor(StoredPredictor):
             fresh, operators = self._vocabulary.encode(self._table.features[known:]), self._table.operators[known:]
             ms = self._operator_ms(operators, fresh, np.exp(self._regression.log_ms(fresh)))
             self._ms = np.concatenate([self._ms, ms])
+            self._alone = np.concatenate([self._alone, fresh.alone])
             self._unseen = np.concatenate([self._unseen, fresh.unseen & ~self._known(operators)])
             self._family = np.concatenate([self._family, fresh.family])
             self._sizes = fresh.sizes if self._sizes is None else np.concatenate([self._sizes, fresh.sizes])

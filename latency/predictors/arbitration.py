@@ -72,7 +72,8 @@ class ArbitratedPredictor(StoredPredictor):
         return tuple(self._members.values())
 
     def predict(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
-        """See ``LatencyPredictor``; members of no weight are not asked. Unseen is what the weightiest has not seen."""
+        """See ``LatencyPredictor``; members of no weight are not asked. What is unseen
+        or was measured alone is what the weightiest says."""
         assert self._members, "fit or load comes first"
         asked = [name for name in self._members if self.weights[name] > _LEAST_WEIGHT]
         asked.sort(key=lambda name: -self.weights[name])
@@ -131,4 +132,4 @@ def _mean(predictions: Sequence[Prediction], weights: NDArray[np.float64]) -> Pr
     parts = weights @ np.array([(*prediction.operators_ms, prediction.constant_ms) for prediction in predictions])
     parts *= total / parts.sum()
     *operators_ms, constant_ms = parts.tolist()
-    return Prediction(total, tuple(operators_ms), constant_ms, predictions[0].unseen)
+    return Prediction(total, tuple(operators_ms), constant_ms, predictions[0].unseen, predictions[0].alone)

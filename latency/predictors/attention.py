@@ -71,9 +71,7 @@ class AttentionPredictor(StoredPredictor):
     def _learn_vocabulary(self, samples: Sequence[LatencySample]) -> TrainingOperators:
         """Of all samples together: an operator that any member has met counts as seen. Uses no latency."""
         table = OperatorTable()
-        for sample in samples:
-            table.rows(sample.graph)
-        self._vocabulary = Vocabulary.learn(table.features)
+        self._vocabulary = Vocabulary.of(samples, table)
         return TrainingOperators(table, self._vocabulary.encode(table.features), len(self._vocabulary.families))
 
     def _fit_member(
@@ -114,14 +112,16 @@ class AttentionPredictor(StoredPredictor):
 
     def _predict_chunk(self, graphs: Sequence[OperatorGraph], tokens: TokenBatch) -> list[Prediction]:
         ms, constant = self._mean(tokens)
-        unseen = self._unseen[tokens.rows] & tokens.present
+        unseen, alone = (cache[tokens.rows] & tokens.present for cache in (self._unseen, self._alone))
         constants = constant.tolist()
         predictions = []
         for index, graph in enumerate(graphs):
             operators_ms = tuple(ms[index, : len(graph.operators)].tolist())
-            names = tuple(np.flatnonzero(unseen[index]).tolist()) if unseen[index].any() else ()
+            names, halves = (
+                tuple(np.flatnonzero(one[index]).tolist()) if one[index].any() else () for one in (unseen, alone)
+            )
             total = sum(operators_ms) + constants[index]
-            predictions.append(Prediction(total, operators_ms, constants[index], names))
+            predictions.append(Prediction(total, operators_ms, constants[index], names, halves))
         return predictions
 
     def _mean(self, tokens: TokenBatch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -176,7 +176,7 @@ class AttentionPredictor(StoredPredictor):
 
     def _forget_rows(self) -> None:
         self._table = OperatorTable()
-        self._unseen = RowCache()
+        self._unseen, self._alone = RowCache(), RowCache()
         self._members = [member.fresh() for member in self._members]
 
     def _extend(self) -> None:
@@ -186,5 +186,6 @@ class AttentionPredictor(StoredPredictor):
         if fresh:
             encoded = self._vocabulary.encode(fresh)
             self._unseen.append(encoded.unseen)
+            self._alone.append(encoded.alone)
             for member in self._members:
                 member.extend(encoded)

@@ -23,6 +23,8 @@ class EncodedOperators:
     """operators: index of the family, -1 where none was measured."""
     unseen: NDArray[np.bool_]
     """operators: kind, a property or a size lies outside what was measured."""
+    alone: NDArray[np.bool_]
+    """operators: not unseen, but kind, a property or a size lies outside what was measured within whole nets."""
 
     @property
     def network_input(self) -> NDArray[np.float32]:

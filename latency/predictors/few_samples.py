@@ -63,10 +63,7 @@ class FewSamplesPredictor(StoredPredictor):
     def fit(self, samples: Sequence[LatencySample], *, seed: int = 0) -> None:  # noqa: ARG002 - of the contract
         """Closed form; ``seed`` changes nothing."""
         whole = whole_nets(samples)
-        table = OperatorTable()
-        for sample in samples:
-            table.rows(sample.graph)
-        self._vocabulary = Vocabulary.learn(table.features)
+        self._vocabulary = Vocabulary.of(samples, OperatorTable())
         graphs, latency_ms = [sample.graph for sample in whole], np.array([sample.latency_ms for sample in whole])
         left_out = self._look(graphs, latency_ms)
         self._counts.fit(whole)
@@ -113,7 +110,7 @@ class FewSamplesPredictor(StoredPredictor):
             logs += self._context_weight * np.log(prior.transformer.predict(self._context, graphs))
         results = []
         for graph, parts, total in zip(graphs, zip(*told, strict=True), np.exp(logs).tolist(), strict=True):
-            mean = _mean(parts, self._unseen(graph))
+            mean = _mean(parts, *self._unseen(graph))
             results.append(mean.scaled(total / mean.latency_ms))
         return results
 
@@ -164,13 +161,14 @@ class FewSamplesPredictor(StoredPredictor):
         assert self._prior is not None, "a prior comes first: Prior.learn, or load"
         return self._prior
 
-    def _unseen(self, graph: OperatorGraph) -> set[int]:
-        """Positions of the operators that no sample of the device had."""
+    def _unseen(self, graph: OperatorGraph) -> tuple[set[int], set[int]]:
+        """Positions of the operators that no sample of the device had, and of those that no whole net had."""
         if not graph.operators:
-            return set()
+            return set(), set()
         assert self._vocabulary is not None
         encoded = self._vocabulary.encode([features(operator) for operator in graph.operators])
-        return set(np.flatnonzero(encoded.unseen).tolist())
+        unseen, alone = (set(np.flatnonzero(found).tolist()) for found in (encoded.unseen, encoded.alone))
+        return unseen, unseen | alone
 
 
 def _latencies(told: Sequence[Sequence[Prediction]]) -> Matrix:
@@ -188,9 +186,11 @@ def _counts_left_out(samples: Sequence[LatencySample]) -> Matrix:
     return np.array(told)
 
 
-def _mean(parts: Sequence[Prediction], unseen: set[int]) -> Prediction:
-    """Mean of the sources' predictions; unseen is what neither they nor the samples had."""
+def _mean(parts: Sequence[Prediction], unseen: set[int], in_no_net: set[int]) -> Prediction:
+    """Mean of the sources' predictions; unseen is what neither they nor the samples had, alone what no net had."""
     operators_ms = tuple(np.mean([one.operators_ms for one in parts], axis=0).tolist())
     constant_ms = float(np.mean([one.constant_ms for one in parts]))
     unseen = unseen.intersection(*(one.unseen for one in parts))
-    return Prediction(sum(operators_ms) + constant_ms, operators_ms, constant_ms, tuple(sorted(unseen)))
+    alone = in_no_net.intersection(*((*one.unseen, *one.alone) for one in parts)) - unseen
+    total = sum(operators_ms) + constant_ms
+    return Prediction(total, operators_ms, constant_ms, tuple(sorted(unseen)), tuple(sorted(alone)))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from devices.errors import UserError
 
-SCHEMA = 4
+SCHEMA = 5
 """Raised whenever older readers would misread a newer folder or the other way round."""
 
 Arrays = dict[str, NDArray[Any]]

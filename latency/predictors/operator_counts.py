@@ -32,6 +32,7 @@ class OperatorCountsPredictor(StoredPredictor):
 
     def __init__(self) -> None:
         self._costs: dict[str, float] = {}
+        self._alone: frozenset[str] = frozenset()
         self._constant = _LEAST_MS
         self._table = OperatorTable()
 
@@ -42,6 +43,7 @@ class OperatorCountsPredictor(StoredPredictor):
         whole = whole_nets(samples, least=least)
         counts = [Counter(self._keys(sample.graph)) for sample in whole]
         keys = sorted({key for sample in samples for key in self._keys(sample.graph)})
+        self._alone = frozenset(keys).difference(*counts)
         truth = np.array([sample.latency_ms for sample in whole])
         matrix = np.array([[1.0, *(float(count[key]) for key in keys)] for count in counts]) / truth[:, None]
         scale = np.maximum(np.sqrt((matrix**2).sum(axis=0)), _LEAST_MS)
@@ -58,18 +60,20 @@ class OperatorCountsPredictor(StoredPredictor):
             keys = self._keys(graph)
             operators_ms = tuple(self._costs.get(key, _LEAST_MS) for key in keys)
             unseen = tuple(position for position, key in enumerate(keys) if key not in self._costs)
-            results.append(Prediction(sum(operators_ms) + self._constant, operators_ms, self._constant, unseen))
+            alone = tuple(position for position, key in enumerate(keys) if key in self._alone)
+            results.append(Prediction(sum(operators_ms) + self._constant, operators_ms, self._constant, unseen, alone))
         return results
 
     def document(self) -> tuple[Document, Arrays]:
         """See ``StoredPredictor``."""
         assert self._costs, "fit or load comes first"
-        document = {"keys": list(self._costs), "constant": self._constant}
+        document = {"keys": list(self._costs), "alone": sorted(self._alone), "constant": self._constant}
         return document, {"costs": np.array(list(self._costs.values()))}
 
     def restore(self, document: Document, arrays: Arrays) -> None:
         """See ``StoredPredictor``."""
         self._costs = dict(zip(map(str, document["keys"]), arrays["costs"].tolist(), strict=True))
+        self._alone = frozenset(map(str, document["alone"]))
         self._constant = float(document["constant"])
 
     def _keys(self, graph: OperatorGraph) -> list[str]:

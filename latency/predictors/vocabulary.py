@@ -1,4 +1,8 @@
-"""What a predictor has seen measured: categories, scales and size ranges, learned from its training samples."""
+"""What a predictor has seen measured: categories, scales and size ranges, learned from its training samples.
+
+And what of it was only ever measured alone, in single-operator models: how an operator does within a net, with the
+caches and the layout that its neighbours leave, these do not tell.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,14 @@ from numpy.typing import NDArray
 
 from latency.predictors.encoding import EncodedOperators
 from latency.predictors.features import NUMERIC_NAMES, SIZED, Features
+from latency.predictors.operator_table import OperatorTable
+from latency.sample import LatencySample
 
 _SLACK = log(1.5)
 """An operator up to this factor beyond the measured sizes of its family still counts as seen."""
+_NEVER = 1e6
+"""Beyond the logarithm of any size: the smallest size of a family that never occurred; with a minus, the largest."""
+_ARRAYS = ("mean", "scale", "low", "high", "net_low", "net_high")
 
 
 @dataclass(frozen=True)
@@ -29,22 +38,41 @@ class Vocabulary:
     low: NDArray[np.float64]
     """families x sized features: smallest value measured."""
     high: NDArray[np.float64]
+    net_categories: frozenset[str]
+    """Those of ``categories`` that occurred within whole nets."""
+    net_low: NDArray[np.float64]
+    """The same as ``low`` and ``high``, of operators within whole nets only."""
+    net_high: NDArray[np.float64]
 
     @staticmethod
-    def learn(operators: Sequence[Features]) -> Vocabulary:
-        """From the features of every different operator measured; at least one."""
+    def of(samples: Sequence[LatencySample], table: OperatorTable) -> Vocabulary:
+        """From measured samples; their operators are added to the table, which holds no others."""
+        in_nets: set[int] = set()
+        for sample in samples:
+            rows = table.rows(sample.graph)
+            in_nets.update(() if sample.single_operator else rows)
+        return Vocabulary.learn(table.features, [row in in_nets for row in range(len(table.features))])
+
+    @staticmethod
+    def learn(operators: Sequence[Features], in_nets: Sequence[bool]) -> Vocabulary:
+        """From the features of every different operator measured, at least one, and whether a whole net had it."""
         families = tuple(sorted({operator.family for operator in operators}))
         categories = tuple(sorted({category for operator in operators for category in operator.categories}))
         numeric = np.stack([operator.numeric for operator in operators])
         member = np.array([families.index(operator.family) for operator in operators])
-        sized = numeric[:, SIZED]
+        netted = [operator for operator, within in zip(operators, in_nets, strict=True) if within]
+        low, high = _ranges(numeric, member, len(families))
+        net_low, net_high = _ranges(numeric[np.array(in_nets)], member[np.array(in_nets)], len(families))
         return Vocabulary(
             families,
             categories,
             numeric.mean(axis=0),
             np.maximum(numeric.std(axis=0), 1e-3),
-            np.stack([sized[member == family].min(axis=0) for family in range(len(families))]),
-            np.stack([sized[member == family].max(axis=0) for family in range(len(families))]),
+            low,
+            high,
+            frozenset(category for operator in netted for category in operator.categories),
+            net_low,
+            net_high,
         )
 
     @property
@@ -65,6 +93,7 @@ class Vocabulary:
         categories = np.zeros((len(operators), len(self.categories)), np.float32)
         family = np.array([self._family.get(operator.family, -1) for operator in operators], np.int64)
         unseen = family < 0
+        alone = np.zeros(len(operators), np.bool_)
         for row, operator in enumerate(operators):
             for category in operator.categories:
                 place = self._place.get(category)
@@ -72,21 +101,18 @@ class Vocabulary:
                     unseen[row] = True
                 else:
                     categories[row, place] = 1.0
+                alone[row] |= category not in self.net_categories
         numeric = np.stack([operator.numeric for operator in operators])
-        return EncodedOperators(
-            categories, (numeric - self.mean) / self.scale, family, unseen | self._beyond(numeric, family)
-        )
-
-    def _beyond(self, numeric: NDArray[np.float64], family: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether a size lies beyond those measured of the family; meaningless where the family is unknown."""
         sized = numeric[:, SIZED]
-        outside = (sized < self.low[family] - _SLACK) | (sized > self.high[family] + _SLACK)
-        return np.asarray(outside.any(axis=1), dtype=np.bool_)
+        unseen |= _beyond(sized, self.low[family], self.high[family])
+        alone |= _beyond(sized, self.net_low[family], self.net_high[family])
+        return EncodedOperators(categories, (numeric - self.mean) / self.scale, family, unseen, alone & ~unseen)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON object."""
-        arrays = {name: getattr(self, name).tolist() for name in ("mean", "scale", "low", "high")}
-        return {"families": list(self.families), "categories": list(self.categories), **arrays}
+        arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
+        names = {"families": list(self.families), "categories": list(self.categories)}
+        return {**names, "net_categories": sorted(self.net_categories), **arrays}
 
     @staticmethod
     def from_json(document: dict[str, Any]) -> Vocabulary:
@@ -95,9 +121,24 @@ class Vocabulary:
         Raises:
             KeyError, TypeError, ValueError: not such a document.
         """
-        arrays = {name: np.array(document[name], dtype=np.float64) for name in ("mean", "scale", "low", "high")}
+        arrays = {name: np.array(document[name], dtype=np.float64) for name in _ARRAYS}
         families, categories = tuple(document["families"]), tuple(document["categories"])
         sizes = (len(families), len(SIZED))
-        if arrays["mean"].shape != (len(NUMERIC_NAMES),) or arrays["low"].shape != sizes:
+        if arrays["mean"].shape != (len(NUMERIC_NAMES),) or any(arrays[name].shape != sizes for name in _ARRAYS[2:]):
             raise ValueError("vocabulary of another layout")
-        return Vocabulary(families, categories, **arrays)
+        return Vocabulary(families, categories, net_categories=frozenset(document["net_categories"]), **arrays)
+
+
+def _ranges(
+    numeric: NDArray[np.float64], member: NDArray[np.int64], families: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Smallest and largest size by family (families x sized); of a family without operators none lies between."""
+    low, high = np.full((families, len(SIZED)), _NEVER), np.full((families, len(SIZED)), -_NEVER)
+    np.minimum.at(low, member, numeric[:, SIZED])
+    np.maximum.at(high, member, numeric[:, SIZED])
+    return low, high
+
+
+def _beyond(sized: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether a size lies beyond those measured of the family; meaningless where the family is unknown."""
+    return np.asarray(((sized < low - _SLACK) | (sized > high + _SLACK)).any(axis=1), dtype=np.bool_)

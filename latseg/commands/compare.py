@@ -60,9 +60,7 @@ def compare(
     workspace, target = Workspace(console.workspace), get_device(device, threads=threads)
     models, shapes = (first, second), shapes_of((first, second), shape)
     a, b = (
-        _predicted(workspace, target, models, shapes)
-        if predicted
-        else _measured(workspace, target, models, shapes, seed)
+        _predicted(console, target, models, shapes) if predicted else _measured(workspace, target, models, shapes, seed)
     )
     missing = "; ".join(f"{side.model.name}: {side.missing}" for side in (a, b) if side.missing)
     rows = [] if missing else compare_rows(a.rows, b.rows)
@@ -76,6 +74,7 @@ def compare(
         "simulated": info.simulated,
         "operators": rows,
         "operators_missing": missing,
+        "warnings": console.warnings,
     }
     how = "predicted" if predicted else "measured"
     simulated = " (SIMULATED: nothing was timed)" if info.simulated else ""
@@ -128,14 +127,14 @@ def _measured(
 
 
 def _predicted(
-    workspace: Workspace, device: Device, models: tuple[Path, Path], shapes: Sequence[Shapes]
+    console: Console, device: Device, models: tuple[Path, Path], shapes: Sequence[Shapes]
 ) -> tuple[_Side, _Side]:
     """From the device's predictor; what does not belong to an operator is a row of its own."""
     from latency.operators.from_onnx import from_onnx
     from latseg.operator_table import operator_rows
 
     graphs = [from_onnx(model, fixed) for model, fixed in zip(models, shapes, strict=True)]
-    predictions = workspace.predictor(device).predict(graphs)
+    predictions = Workspace(console.workspace).predictor(device, console.warn).predict(graphs)
     a, b = (
         _Side(
             model,

@@ -127,7 +127,7 @@ def _budget_ms(console: Console, seed: int) -> float:
     from latseg.units import parse_parameters
 
     space = open_space("portrait", [SIZE])
-    predictor = Workspace(console.workspace).predictor(get_device(DEVICE))
+    predictor = Workspace(console.workspace).predictor(get_device(DEVICE), console.warn)
     architectures = space.sample(400, Random(seed))
     predictions = predictor.predict([space.lower(architecture) for architecture in architectures])
     maximum = parse_parameters(PARAMETERS)

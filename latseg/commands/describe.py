@@ -95,5 +95,5 @@ def _predicted(
     from devices.registry import get_device
 
     target = get_device(device)
-    predictor = Workspace(console.workspace).predictor(target)
+    predictor = Workspace(console.workspace).predictor(target, console.warn)
     return [prediction.latency_ms for prediction in predictor.predict(graphs)], target.info().simulated

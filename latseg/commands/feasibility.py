@@ -19,7 +19,6 @@ from latseg.options import (
     ThreadsOption,
 )
 from latseg.spaces import open_space
-from latseg.workspace import Workspace
 
 
 def feasibility(
@@ -40,7 +39,7 @@ def feasibility(
 
     console: Console = context.obj
     limits = parse_limits(device, max_latency, max_params)
-    budgets = open_budgets(Workspace(console.workspace), limits, open_targets(limits, threads))
+    budgets = open_budgets(console, limits, open_targets(limits, threads))
     found = judge(open_space(space, size), budgets, classes=classes, samples=samples, seed=seed)
     require_feasible(budgets, found)
     document = {
@@ -50,6 +49,7 @@ def feasibility(
         "smallest": found.smallest.to_json(),
         "largest": found.largest.to_json(),
         "seconds": found.seconds,
+        "warnings": console.warnings,
     }
     latencies = ", ".join(f"{ms:.3f} ms on {name}" for name, ms in found.smallest.latency_ms.items())
     console.emit(

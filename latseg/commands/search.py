@@ -73,7 +73,7 @@ def search(
             "--data", seen="nothing", expected="a source of data", remedy="write for example --data synthetic"
         )
     opened, targets = open_space(space, size), open_targets(limits, threads)
-    open_budgets(workspace, limits, targets)
+    open_budgets(console, limits, targets)
     shape = parse_size(data_size, option="--data-size")
     source = _source(data, data_count, shape, resize_masks, seed)
     effort = Effort(
@@ -117,9 +117,9 @@ def go_on(console: Console, run: str) -> dict[str, Any]:
     console.resume_hint = console.line("search", "--resume", run)
     workspace = Workspace(console.workspace)
     with open_session(console, run, f"search {run}") as session:
-        predictors = {name: workspace.predictor(device) for name, device in session.devices.items()}
+        predictors = {name: workspace.predictor(device, console.warn) for name, device in session.devices.items()}
         result = launch(session, predictors)
-    document = search_document(run, result)
+    document = {**search_document(run, result), "warnings": console.warnings}
     console.emit(document, lambda: drawn_search(console, run, result))
     if not result.winners:
         raise typer.Exit(VERIFICATION_FAILED)

@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from devices.errors import UserError
+from latency.operators import builders
 from latency.operators.operator import OperatorGraph
 from latency.predictor import LatencyPredictor, Prediction
+from latency.predictors.folder import SCHEMA
+from latency.sample import KernelTime, LatencySample
 from tests.latency.predictors.synthetic import measured, random_graphs, single_operators
 
 FRESH = random_graphs(12, 99)
@@ -27,9 +30,16 @@ print(json.dumps([p.latency_ms for p in predictor.predict(random_graphs(12, 99))
 """
 
 
+POOLED = (1, 16, 32, 32)
+POOL = builders.operator("MaxPool", (("kernel_shape", (2, 2)), ("strides", (2, 2))), (POOLED,), ((1, 16, 16, 16),))
+
+
 def training_samples(count: int = 24) -> list:
+    """Nets, some of their operators alone, and a pooling that no net has."""
     graphs = random_graphs(count, 1)
-    return [*measured(graphs), *single_operators(graphs, 10, 2)]
+    pooling = OperatorGraph((POOL,), ((-1,),), (POOLED,))
+    alone = LatencySample("pooling", pooling, 0.02, (KernelTime((0,), 0.02),), single_operator=True)
+    return [*measured(graphs), *single_operators(graphs, 10, 2), alone]
 
 
 def latencies(predictions: list[Prediction]) -> list[float]:
@@ -82,6 +92,24 @@ class PredictorContract:
         known = [sample.graph for sample in training_samples()]
         assert all(prediction.unseen == () for prediction in fitted.predict(known))
 
+    def test_operators_measured_alone_are_told_from_those_within_nets(
+        self, fitted: LatencyPredictor, tmp_path: Path
+    ) -> None:
+        """A pooling that was only measured alone, a convolution of the nets, and a kind that was never measured."""
+        convolution = next(o for o in FRESH[0].operators if o.kind == "Conv")
+        strange = builders.operator("Einsum", (("equation", "ij"),), (POOLED,), (POOLED,))
+        inputs = (POOLED, convolution.input_shapes[0], POOLED)
+        graph = OperatorGraph((POOL, convolution, strange), ((-1,), (-2,), (-3,)), inputs)
+        fitted.save(tmp_path)
+        for predictor in (fitted, type(fitted).load(tmp_path)):
+            first, *_, last = predictor.predict([graph, *FRESH])
+            assert (first.alone, first.unseen) == ((0,), (2,))
+            assert last.alone == last.unseen == ()
+
+    def test_operators_of_nets_are_not_alone(self, fitted: LatencyPredictor) -> None:
+        whole = [sample.graph for sample in training_samples() if not sample.single_operator]
+        assert all(prediction.alone == () for prediction in fitted.predict(whole))
+
     def test_the_same_after_save_and_load_in_another_process(self, fitted: LatencyPredictor, tmp_path: Path) -> None:
         fitted.save(tmp_path)
         kind = type(fitted)
@@ -121,6 +149,6 @@ class PredictorContract:
     def test_another_schema_is_refused(self, fitted: LatencyPredictor, tmp_path: Path) -> None:
         fitted.save(tmp_path)
         path = next(tmp_path.glob("*.json"))
-        path.write_text(path.read_text().replace('"schema": 4', '"schema": 5'))
-        with pytest.raises(UserError, match="schema 5"):
+        path.write_text(path.read_text().replace(f'"schema": {SCHEMA}', f'"schema": {SCHEMA + 1}'))
+        with pytest.raises(UserError, match=f"schema {SCHEMA + 1}"):
             type(fitted).load(tmp_path)

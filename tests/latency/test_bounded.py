@@ -9,10 +9,11 @@ import pytest
 from devices.device_info import DeviceInfo
 from devices.errors import UserError
 from latency.bounded import BoundedPredictor
-from latency.calibration import Calibration
+from latency.calibration import ALONE_WIDENING, Calibration
 from latency.operators import builders
 from latency.operators.operator import OperatorGraph
 from latency.predictors.lookup_table import LookupTablePredictor
+from latency.sample import KernelTime, LatencySample
 from tests.latency.predictors.synthetic import measured, random_graphs
 
 INFO = DeviceInfo("simulated", "none", "none", "1.0", 1, "float32", simulated=True)
@@ -40,11 +41,32 @@ def test_an_unseen_operator_widens_the_bound(bounded: BoundedPredictor) -> None:
     assert prediction.upper_ms > 2.5 * prediction.latency_ms
 
 
+def test_an_operator_measured_alone_widens_the_bound_less(tmp_path: Path) -> None:
+    shape = (1, 32, 32, 32)
+    strange = builders.operator("Einsum", (("equation", "ij"),), (shape,), (shape,), flops=10**7)
+    graph = OperatorGraph((strange,), ((-1,),), (shape,))
+    alone = LatencySample("strange", graph, 0.5, (KernelTime((0,), 0.5),), single_operator=True)
+    nets = measured(random_graphs(20, 0))
+
+    def bounded(samples: list[LatencySample]) -> BoundedPredictor:
+        predictor = LookupTablePredictor()
+        predictor.fit(samples)
+        return BoundedPredictor(predictor, Calibration.of([1.0] * 20), INFO.to_json())
+
+    bounded([*nets, alone]).save(tmp_path)
+    first = BoundedPredictor.load(tmp_path).predict([graph])[0]
+    assert (first.unseen, first.alone) == ((), (0,))
+    assert first.upper_ms == pytest.approx(first.latency_ms + ALONE_WIDENING * first.operators_ms[0])
+    within = bounded([*nets, replace(alone, single_operator=False)]).predict([graph])[0]
+    assert (within.unseen, within.alone) == ((), ())
+    assert within.upper_ms == pytest.approx(within.latency_ms)
+
+
 def test_save_and_load_keep_everything(bounded: BoundedPredictor, tmp_path: Path) -> None:
     recalibrated = bounded.recalibrated([1.3])
     recalibrated.save(tmp_path)
     recalibrated.save(tmp_path)
-    loaded = BoundedPredictor.load(tmp_path, fingerprint=INFO.fingerprint)
+    loaded = BoundedPredictor.load(tmp_path, device=INFO)
     graphs = random_graphs(5, 3)
     expected = [prediction.upper_ms for prediction in recalibrated.predict(graphs)]
     assert [prediction.upper_ms for prediction in loaded.predict(graphs)] == pytest.approx(expected, rel=1e-9)
@@ -77,10 +99,40 @@ def test_an_interrupted_save_leaves_the_old_one(bounded: BoundedPredictor, tmp_p
     assert BoundedPredictor.load(tmp_path).calibration == bounded.calibration
 
 
-def test_a_predictor_of_another_device_is_refused(bounded: BoundedPredictor, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("hardware", "a faster one"),
+        ("runtime", "other"),
+        ("threads", 2),
+        ("precision", "int8"),
+        ("protocol_version", 99),
+    ],
+)
+def test_a_predictor_of_another_device_is_refused(
+    bounded: BoundedPredictor, tmp_path: Path, field: str, value: object
+) -> None:
     bounded.save(tmp_path)
-    with pytest.raises(UserError, match="expected device 0123456789abcdef"):
-        BoundedPredictor.load(tmp_path, fingerprint="0123456789abcdef")
+    other = replace(INFO, runtime_version="2.0", **{field: value})
+    with pytest.raises(UserError, match=f"expected {field.replace('_', ' ')} {value}, as the device is now") as caught:
+        BoundedPredictor.load(tmp_path, device=other)
+    assert "latseg profile --device simulated" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "1.0" not in str(caught.value), "the version is not what it is refused for"
+
+
+def test_another_version_of_the_runtime_is_let_through_with_a_warning(
+    bounded: BoundedPredictor, tmp_path: Path
+) -> None:
+    bounded.save(tmp_path)
+    newer = replace(INFO, runtime_version="2.0")
+    loaded = BoundedPredictor.load(tmp_path, device=newer)
+    warning = loaded.version_warning(newer)
+    assert warning is not None
+    assert "none 1.0, the device now has 2.0" in warning
+    assert "`latseg profile --device simulated`, `latseg fit --device simulated`" in warning
+    assert loaded.version_warning(INFO) is None
+    assert loaded.version_warning(replace(INFO, load_average=3.0)) is None
 
 
 def test_missing_and_damaged_folders_are_refused(bounded: BoundedPredictor, tmp_path: Path) -> None:

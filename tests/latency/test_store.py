@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -52,6 +53,20 @@ def test_measurements_come_back_whole(path: Path) -> None:
     assert stored.graph == graph
     assert [operator.tensors for operator in stored.graph.operators] == [o.tensors for o in graph.operators]
     assert stored.source == "winner"
+
+
+def test_the_latest_measurement_of_a_graph_is_found_under_any_label(path: Path) -> None:
+    graph = small_net()
+    with MeasurementStore(path) as store:
+        assert store.latest_of(INFO.fingerprint, graph) is None
+        store.add_measurement(measurement("a"), with_tensor_names(graph), source="campaign")
+        store.add_measurement(measurement("b"), graph, source="user")
+        store.add_measurement(measurement("c", device=OTHER), graph, source="user")
+        other = replace(graph, operators=(*graph.operators[:-1], replace(graph.operators[-1], kind="Other")))
+        store.add_measurement(measurement("d"), other, source="user")
+        found = store.latest_of(INFO.fingerprint, graph)
+        assert found is not None
+        assert (found.measurement.label, found.source) == ("b", "user")
 
 
 def test_devices_are_kept_apart(path: Path) -> None:

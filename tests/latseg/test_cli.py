@@ -139,7 +139,74 @@ def test_a_net_from_outside_the_space(capsys: pytest.CaptureFixture[str], worksp
     document(capsys, *shared, "fit", "-d", DEVICE)
     after = document(capsys, *shared, "predict", *words)
     assert (after["unseen"], after["seen_percent"]) == ([], 100)
-    assert after["upper_ms"] / after["latency_ms"] < factor
+    assert {row["kind"] for row in after["measured_alone"]} >= {"MaxPool", "Softplus"}
+    assert [row["known"] for row in after["operators"]][1:] == ["measured alone"] * 2
+    narrower = after["upper_ms"] / after["latency_ms"]
+    assert narrower < factor
+    _, out, _ = say(capsys, *shared, "predict", *words)
+    assert "never within a net" in out
+    assert after["measured"] is None
+    assert all(row["measured_ms"] is None for row in after["operators"])
+    measured = document(capsys, *shared, "measure", *words)
+    document(capsys, *shared, "fit", "-d", DEVICE)
+    last = document(capsys, *shared, "predict", *words)
+    assert (last["unseen"], last["measured_alone"]) == ([], [])
+    assert last["upper_ms"] / last["latency_ms"] < narrower
+    assert last["measured"]["latency_ms"] == measured["latency_ms"]
+    times = [row["measured_ms"] for row in last["operators"]]
+    assert sum(ms for ms in times if ms is not None) == pytest.approx(measured["latency_ms"], rel=0.02)
+    assert all({"kind", "input", "output", "mflops", "ms"} <= set(row) for row in last["operators"])
+    _, out, _ = say(capsys, *shared, "predict", *words)
+    assert "measured_ms" in out
+    assert "within a net" not in out
+
+
+@pytest.fixture
+def newer_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulated device under a version that was never profiled."""
+    from dataclasses import replace
+
+    from devices.simulated import SimulatedDevice
+
+    as_it_was = SimulatedDevice.info
+    monkeypatch.setattr(SimulatedDevice, "info", lambda self: replace(as_it_was(self), runtime_version="99.0"))
+
+
+@pytest.mark.usefixtures("newer_runtime")
+def test_a_newer_runtime_is_warned_of(capsys: pytest.CaptureFixture[str], workspace: Path, model: Path) -> None:
+    shared = ("--workspace", str(workspace), "--json", "--quiet")
+    budgets = ("--max-latency", "100ms", "--samples", "20", "--size", "128x128")
+    for words in (
+        ("predict", str(model), "-d", DEVICE),
+        ("compare", str(model), str(model), "-d", DEVICE, "--predicted"),
+        ("feasibility", "-d", DEVICE, *budgets),
+    ):
+        code, out, err = say(capsys, *shared, *words)
+        assert code == 0, err
+        (warning,) = json.loads(out)["warnings"]
+        assert "the device now has 99.0" in warning
+        assert f"`latseg --workspace {workspace} profile --device {DEVICE}`" in warning
+        assert err == f"warning: {warning}\n"
+
+
+def test_without_another_version_there_is_no_warning(
+    capsys: pytest.CaptureFixture[str], workspace: Path, model: Path
+) -> None:
+    assert document(capsys, "--workspace", str(workspace), "predict", str(model), "-d", DEVICE)["warnings"] == []
+
+
+def test_a_predictor_of_other_hardware_is_refused(
+    capsys: pytest.CaptureFixture[str], workspace: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from devices.simulated import SimulatedDevice
+
+    as_it_was = SimulatedDevice.info
+    monkeypatch.setattr(SimulatedDevice, "info", lambda self: replace(as_it_was(self), hardware="elsewhere"))
+    code, _, err = say(capsys, "--workspace", str(workspace), "predict", str(model), "-d", DEVICE)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "expected hardware elsewhere" in err
 
 
 def test_compare(capsys: pytest.CaptureFixture[str], workspace: Path, model: Path, tmp_path: Path) -> None:
@@ -203,7 +270,7 @@ def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
     data = ("--data", "synthetic:12", "--data-size", "64x64", "--evaluation-images", "2", "--batch-size", "2")
     limits = ("-d", DEVICE, "--max-latency", "2ms", "--size", "128x128")
     found = document(capsys, *shared, "search", *limits, *data, *effort)
-    assert {"run", "trials", "rejected", "winners"} <= set(found)
+    assert {"run", "trials", "rejected", "winners", "warnings"} <= set(found)
     (near,) = found["near_budget"]
     assert {"device", "nets", "factor_before", "factor_after", "statement"} <= set(near)
     assert (near["device"], near["nets"]) == (DEVICE, 10)

@@ -1,0 +1,108 @@
+"""Activations that are written out as several nodes."""
+
+from __future__ import annotations
+
+from latency.operators.nodes import Node
+from latency.operators.rewriting import Match, Pattern, both_ways, scalar
+
+
+def _hard_sigmoid(node: Node, producers: dict[str, Node]) -> Match | None:
+    """relu6(x + 3) / 6."""
+    clip = producers.get(node.input) if _divides_by_six(node) else None
+    shifted = _clipped_shift(clip, producers)
+    return Match("HardSigmoid", shifted.input, [shifted, clip]) if clip and shifted else None
+
+
+def _hard_swish_divided_last(node: Node, producers: dict[str, Node]) -> Match | None:
+    """x * relu6(x + 3) / 6, the division at the end."""
+    product = producers.get(node.input) if _divides_by_six(node) else None
+    if product is None or product.kind != "Mul":
+        return None
+    for source, other in both_ways(product):
+        clip = producers.get(other)
+        shifted = _clipped_shift(clip, producers)
+        if clip and shifted and shifted.input == source:
+            return Match("HardSwish", source, [shifted, clip, product])
+    return None
+
+
+def _gated(node: Node, producers: dict[str, Node]) -> Match | None:
+    """x * HardSigmoid(x) and x * Sigmoid(x)."""
+    if node.kind != "Mul":
+        return None
+    for source, other in both_ways(node):
+        gate = producers.get(other)
+        if gate and gate.kind in ("HardSigmoid", "Sigmoid") and gate.input == source:
+            return Match("HardSwish" if gate.kind == "HardSigmoid" else "Silu", source, [gate])
+    return None
+
+
+def _gelu_halved_last(node: Node, producers: dict[str, Node]) -> Match | None:
+    """(x * (1 + erf(x / sqrt(2)))) * 0.5 (Hendrycks & Gimpel 2016)."""
+    product = producers.get(node.input) if _multiplies(node, 0.5) else None
+    if product is None or product.kind != "Mul":
+        return None
+    for source, other in both_ways(product):
+        gate = _error_gate(other, source, producers)
+        if gate:
+            return Match("Gelu", source, [*gate, product])
+    return None
+
+
+def _gelu_halved_first(node: Node, producers: dict[str, Node]) -> Match | None:
+    """(x * 0.5) * (1 + erf(x / sqrt(2))) and x * ((1 + erf(x / sqrt(2))) * 0.5)."""
+    if node.kind != "Mul":
+        return None
+    for first, other in both_ways(node):
+        half = producers.get(first)
+        if half is None or not _multiplies(half, 0.5):
+            continue
+        for source, shifted in ((half.input, other), (other, half.input)):
+            gate = _error_gate(shifted, source, producers)
+            if gate:
+                return Match("Gelu", source, [*gate, half])
+    return None
+
+
+PATTERNS: tuple[Pattern, ...] = (_hard_sigmoid, _hard_swish_divided_last, _gated, _gelu_halved_last, _gelu_halved_first)
+
+
+def _error_gate(name: str, source: str, producers: dict[str, Node]) -> list[Node] | None:
+    """The nodes of 1 + erf(source / sqrt(2)) if they yield ``name``."""
+    shifted = producers.get(name)
+    error = producers.get(shifted.input) if shifted and shifted.kind == "Add" and scalar(shifted) == 1.0 else None
+    scaled = producers.get(error.input) if error and error.kind == "Erf" else None
+    if not (shifted and error and scaled) or not _multiplies(scaled, 0.5**0.5) or scaled.input != source:
+        return None
+    return [scaled, error, shifted]
+
+
+def _multiplies(node: Node, factor: float) -> bool:
+    """Whether it multiplies its only activation by a number, or divides it by the inverse."""
+    constant = scalar(node) if len(node.inputs) == 1 else None
+    if not constant or not (node.kind == "Mul" or (node.kind == "Div" and 1 in node.constants)):
+        return False
+    return abs((constant if node.kind == "Mul" else 1 / constant) / factor - 1) < 1e-3
+
+
+def _divides_by_six(node: Node) -> bool:
+    return _multiplies(node, 1 / 6)
+
+
+def _clipped_shift(clip: Node | None, producers: dict[str, Node]) -> Node | None:
+    """The x + 3 in relu6(x + 3)."""
+    if clip is None or clip.kind != "Clip" or _limits(clip) != (0.0, 6.0):
+        return None
+    shifted = producers.get(clip.input)
+    return shifted if shifted and shifted.kind == "Add" and scalar(shifted) == 3.0 else None
+
+
+def _limits(clip: Node) -> tuple[float | None, float | None]:
+    """Limits of a Clip: inputs since opset 11, attributes before."""
+    given = [clip.constants.get(slot) for slot in (1, 2)]
+    named = [clip.attributes.get(name) for name in ("min", "max")]
+    low, high = (
+        float(array.reshape(-1)[0]) if array is not None else float(value) if isinstance(value, float) else None
+        for array, value in zip(given, named, strict=True)
+    )
+    return low, high

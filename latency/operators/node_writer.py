@@ -1,0 +1,51 @@
+"""Collects the ONNX nodes and random weights of a model that is made from an operator graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import sqrt
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper
+
+from latency.operators.operator import AttributeValue, Operator, Shape
+
+OPSET = 17
+IR_VERSION = 9
+"""Opset 17 goes with IR 8; 9 is read by every runtime in use (Silu and friends need no newer one)."""
+
+Writer = Callable[["NodeWriter", Operator, Sequence[str], Sequence[str]], None]
+
+
+class NodeWriter:
+    """Collects nodes and weights."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: dict[str, NDArray[np.generic]] = {}
+
+    def node(
+        self, kind: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: AttributeValue | None
+    ) -> None:
+        """Adds a node named after its first output."""
+        node = helper.make_node(kind, list(inputs), list(outputs), name=f"n_{outputs[0]}")
+        given = {name: value for name, value in attributes.items() if value is not None}
+        node.attribute.extend(helper.make_attribute(name, value) for name, value in sorted(given.items()))
+        self.nodes.append(node)
+
+    def normal(self, name: str, shape: Shape, fan_in: int) -> str:
+        """Adds normal weights of variance 2 / fan_in; returns their name."""
+        scale = sqrt(2.0 / max(1, fan_in))
+        return self.constant(name, self._rng.standard_normal(shape, dtype=np.float32) * np.float32(scale))
+
+    def uniform(self, name: str, shape: Shape, low: float, high: float) -> str:
+        """Adds weights that are uniform between two limits; returns their name."""
+        return self.constant(name, self._rng.uniform(low, high, shape).astype(np.float32))
+
+    def constant(self, name: str, array: NDArray[np.generic]) -> str:
+        """Adds an initializer; returns its name."""
+        self.weights[name] = array
+        return name

@@ -1,0 +1,109 @@
+"""One spelling for every operator, whichever opset it was written in.
+
+From opset to opset attributes became inputs, defaults moved, axes came to count from the end; what the operator costs
+stayed the same. After this, the same net has the same graph in every opset, in the spelling of opset 17, in which
+``latency.operators.synthesize`` writes.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import onnx
+from onnx import helper
+
+from latency.operators.nodes import Node, NodeGraph
+from latency.operators.operator import AttributeValue, Shape
+
+_SOFTMAX_OVER_ONE_AXIS = 13
+"""Since this opset; before, all axes from the given one on were taken together."""
+_DEFAULT_AXIS = {"LayerNormalization": -1}
+_COST_NOTHING = frozenset({"epsilon", "momentum", "stash_type"})
+_POOLS = frozenset({"MaxPool", "AveragePool", "LpPool"})
+_COMMUTATIVE = frozenset({"Add", "Mul"})
+_SOFTMAX = frozenset({"Softmax", "LogSoftmax", "Hardmax"})
+
+
+def unify(graph: NodeGraph, opset: int) -> None:
+    """Rewrites attributes and constants in place; ``opset`` is the model's."""
+    for node in graph.nodes:
+        if node.domain or not node.inputs:
+            continue
+        if node.kind in _SOFTMAX:
+            _unify_softmax(node, graph, opset)
+        elif node.kind == "Split":
+            _forget_sizes(node)
+        elif node.kind.startswith("Reduce"):
+            _axes_to_attribute(node)
+        elif node.kind in _COMMUTATIVE and list(node.inputs) == [1] and list(node.constants) == [0]:
+            _constant_last(node)
+        _count_axes_from_the_front(node)
+        _drop_what_goes_without_saying(node, opset)
+
+
+def _unify_softmax(node: Node, graph: NodeGraph, opset: int) -> None:
+    shape = node.input_shape
+    modern = opset >= _SOFTMAX_OVER_ONE_AXIS
+    axis = _int(node.attributes.get("axis"), -1 if modern else 1) % max(len(shape), 1)
+    if not modern and prod(shape[axis + 1 :]) != 1:
+        flat: Shape = (prod(shape[:axis]), prod(shape[axis:]))
+        node.input_shapes, graph.shapes[node.output], axis = {0: flat}, flat, 1
+    node.attributes["axis"] = axis
+
+
+def _forget_sizes(node: Node) -> None:
+    """The output shapes tell them."""
+    node.constants.pop(1, None)
+    for name in ("split", "num_outputs"):
+        node.attributes.pop(name, None)
+    node.attributes.setdefault("axis", 0)
+
+
+def _axes_to_attribute(node: Node) -> None:
+    axes = node.constants.pop(1, None)
+    if axes is not None and axes.size:
+        node.attributes["axes"] = tuple(int(axis) for axis in axes.reshape(-1))
+
+
+def _constant_last(node: Node) -> None:
+    node.inputs, node.input_shapes = {0: node.inputs[1]}, {0: node.input_shapes[1]}
+    node.constants = {1: node.constants[0]}
+
+
+def _count_axes_from_the_front(node: Node) -> None:
+    shape = node.input_shapes.get(0, node.constants[0].shape if 0 in node.constants else node.input_shape)
+    rank = max(len(shape), 1)
+    axis, axes = node.attributes.get("axis", _DEFAULT_AXIS.get(node.kind)), node.attributes.get("axes")
+    if isinstance(axis, int) and node.kind != "Concat":
+        node.attributes["axis"] = axis % rank
+    if isinstance(axes, tuple):
+        node.attributes["axes"] = tuple(sorted(axis % rank for axis in axes))
+
+
+def _drop_what_goes_without_saying(node: Node, opset: int) -> None:
+    """Defaults, and what has no bearing on cost; an axis is always said, because its defaults have changed."""
+    defaults = _defaults(node.kind, opset)
+    for name, value in list(node.attributes.items()):
+        says_nothing = name in defaults and defaults[name] == value and name != "axis"
+        if says_nothing or name in _COST_NOTHING or (node.kind in _POOLS and _is_plain(name, value)):
+            del node.attributes[name]
+
+
+def _is_plain(name: str, value: AttributeValue) -> bool:
+    plain = {"strides": 1, "dilations": 1, "pads": 0}
+    return name in plain and isinstance(value, tuple) and set(value) == {plain[name]}
+
+
+def _defaults(kind: str, opset: int) -> dict[str, AttributeValue]:
+    if not onnx.defs.has(kind, opset, ""):
+        return {}
+    values = {
+        name: helper.get_attribute_value(attribute.default_value)
+        for name, attribute in onnx.defs.get_schema(kind, opset, "").attributes.items()
+        if attribute.default_value.type != onnx.AttributeProto.UNDEFINED
+    }
+    return {name: value.decode() if isinstance(value, bytes) else value for name, value in values.items()}
+
+
+def _int(value: AttributeValue | None, default: int) -> int:
+    return value if isinstance(value, int) else default
