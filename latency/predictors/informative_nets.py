@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,6 @@ from latency.predictors.prior import Prior
 from latency.predictors.views import VIEWS, view_group
 
 Matrix = NDArray[np.float64]
-_VIEW = "absolute"
 _TRIMMED = 0.1
 """Share at either end of the expected latencies that is not measured: there noise and rounding weigh most."""
 
@@ -20,10 +20,11 @@ _TRIMMED = 0.1
 def informative_nets(prior: Prior, graphs: Sequence[OperatorGraph], count: int) -> list[int]:
     """Positions of ``count`` nets to be measured, the most informative first (all of them where there are no more).
 
-    Greedy variance reduction (active learning of Cohn, Ghahramani & Jordan 1996 for Gaussian processes; Seo et al.
-    2000): each net is the one after whose measurement the mean variance over all nets is least. One net is taken from
-    each of ``count`` strata of expected latency, the fastest and the slowest nets are left out: the processes' noise
-    is relative, but clocks round, and what is extreme under the prior is often wrong under the truth.
+    Greedy variance reduction (active learning of Cohn, Ghahramani & Jordan 1996, for Gaussian processes Seo et al.
+    2000): each net is the one after whose measurement the mean variance over all nets is least, as a share of what it
+    was at first and summed over the two views. One net is taken from each of ``count`` strata of expected latency, the
+    fastest and the slowest nets are left out: the processes' noise is relative, but clocks round, and what is extreme
+    under the prior is often wrong under the truth.
 
     Args:
         prior: of other devices.
@@ -32,31 +33,52 @@ def informative_nets(prior: Prior, graphs: Sequence[OperatorGraph], count: int) 
     """
     if count >= len(graphs):
         return list(range(len(graphs)))
-    covariance, noise, expected = _believed(prior, graphs)
-    stratum = _strata(expected, count)
+    source_ms = np.array([[one.latency_ms for one in source] for source in prior.source_predictions(graphs)]).T
+    stratum = _strata(np.exp(np.log(source_ms).mean(axis=1)), count)
+    net = prior.groups.encode(graphs)
+    beliefs = [_Belief.before(prior, name, net, source_ms) for name in VIEWS]
     chosen: list[int] = []
-    open_strata = set(range(count))
     for _ in range(count):
-        gain = (covariance**2).mean(axis=0) / (covariance.diagonal() + noise)
-        gain[~np.isin(stratum, list(open_strata))] = -1.0
+        gain = np.sum([belief.gains() for belief in beliefs], axis=0)
+        gain[(stratum < 0) | np.isin(stratum, stratum[chosen])] = -1.0
         best = int(np.argmax(gain))
         chosen.append(best)
-        open_strata.discard(int(stratum[best]))
-        column = covariance[:, best]
-        covariance = covariance - np.outer(column, column) / (covariance[best, best] + noise[best])
+        beliefs = [belief.after(best) for belief in beliefs]
     return chosen
 
 
-def _believed(prior: Prior, graphs: Sequence[OperatorGraph]) -> tuple[Matrix, Matrix, Matrix]:
-    """nets x nets: covariance before any measurement; nets: noise variance; nets: expected latency over its mean."""
-    source_ms = np.array([[one.latency_ms for one in source] for source in prior.source_predictions(graphs)]).T
-    expected = (source_ms / source_ms.mean(axis=0)).mean(axis=1)
-    view = VIEWS[_VIEW].of(source_ms, expected)
-    columns = view.columns(prior.groups.encode(graphs), source_ms)
-    mixture = prior.mixtures[_VIEW]
-    variance = np.exp(2 * mixture.log_scale).mean(axis=0)[view_group(prior.groups.group, source_ms.shape[1])]
-    noise = np.exp(2 * mixture.log_noise).mean() * (0.25 + 0.75 * expected**2)
-    return (columns * variance) @ columns.T, noise, expected
+@dataclass(frozen=True)
+class _Belief:
+    """What one view's processes, their components averaged, say of the nets before their latencies are known."""
+
+    covariance: Matrix
+    """nets x nets"""
+    noise: Matrix
+    """nets: variance"""
+    start: float
+    """Mean variance before any measurement."""
+
+    @staticmethod
+    def before(prior: Prior, name: str, net: Matrix, source_ms: Matrix) -> _Belief:
+        expected = (source_ms / source_ms.mean(axis=0)).mean(axis=1)
+        view = VIEWS[name].of(source_ms, expected)
+        target = view.target(expected, source_ms)
+        mixture = prior.mixtures[name]
+        variance = np.exp(2 * mixture.log_scale).mean(axis=0)[view_group(prior.groups.group, source_ms.shape[1])]
+        columns = view.columns(net, source_ms)
+        covariance = (columns * variance) @ columns.T
+        noise = np.exp(2 * mixture.log_noise).mean() * (0.25 + 0.75 * target**2)
+        return _Belief(covariance, noise, float(covariance.diagonal().mean()))
+
+    def gains(self) -> Matrix:
+        """nets: by what share of the first mean variance measuring each one lowers it."""
+        result: Matrix = (self.covariance**2).mean(axis=0) / (self.covariance.diagonal() + self.noise) / self.start
+        return result
+
+    def after(self, measured: int) -> _Belief:
+        column = self.covariance[:, measured]
+        known = np.outer(column, column) / (column[measured] + self.noise[measured])
+        return _Belief(self.covariance - known, self.noise, self.start)
 
 
 def _strata(expected: Matrix, count: int) -> NDArray[np.int64]:

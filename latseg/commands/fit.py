@@ -26,7 +26,7 @@ def fit(
     from devices.registry import get_device
     from latency.fit import fit_device
     from latency.fit_summary import summary_of, write_summary
-    from latency.predictors.prior_folder import known_prior
+    from latency.predictors.prior_folder import prior_for
 
     console: Console = context.obj
     target = get_device(device, threads=threads)
@@ -41,7 +41,7 @@ def fit(
             seed=seed,
             test_fraction=test_fraction,
             alpha=alpha,
-            prior=known_prior(workspace.prior_folder()),
+            prior=prior_for(workspace.prior_folder(), info),
             on_progress=lambda stage, done, total, error: progress.update(
                 done, total, "" if error is None else f"mean error {error:.1f} % so far", stage=stage
             ),

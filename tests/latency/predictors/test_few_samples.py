@@ -12,11 +12,12 @@ from devices.device_info import DeviceInfo
 from devices.errors import UserError
 from latency.fit import fit_device
 from latency.operators.operator import OperatorGraph
+from latency.predictors import prior_folder
 from latency.predictors.few_samples import FewSamplesPredictor
 from latency.predictors.in_context_training import InContextSettings
 from latency.predictors.lookup_table import LookupTablePredictor
 from latency.predictors.prior import Prior, SourceDevice
-from latency.predictors.prior_folder import known_prior, load_prior, save_prior
+from latency.predictors.prior_folder import known_prior, load_prior, prior_for, save_prior
 from latency.predictors.training import TrainingSettings
 from latency.sample import LatencySample
 from tests.contracts.predictor_contract import PredictorContract
@@ -114,8 +115,10 @@ def test_one_family_teaches_nothing_of_others() -> None:
         Prior.learn([SourceDevice(name, "same", device(name, graphs)) for name in ("red", "green")])
 
 
-def test_a_prior_on_disk(tmp_path: Path) -> None:
+def test_a_prior_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prior_folder, "SHIPPED", tmp_path / "nothing shipped")
     assert known_prior(tmp_path) is None
+    assert prior_for(tmp_path, INFO) is None
     save_prior(tmp_path, prior())
     graphs = random_graphs(5, 9)
     samples = device("yellow", random_graphs(12, 5))
@@ -129,3 +132,18 @@ def test_a_prior_on_disk(tmp_path: Path) -> None:
     (tmp_path / "prior.json").write_text("{")
     with pytest.raises(UserError):
         known_prior(tmp_path)
+
+
+def test_a_prior_of_the_workspace_comes_before_the_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped, own = tmp_path / "shipped", tmp_path / "own"
+    monkeypatch.setattr(prior_folder, "SHIPPED", shipped)
+    save_prior(shipped, prior())
+    found = prior_for(own, replace(INFO, name="yellow"))
+    assert found is not None
+    assert set(found.sources) == {"red", "green", "blue"}
+    left = prior().without("red")
+    assert left is not None
+    save_prior(own, left)
+    found = prior_for(own, INFO)
+    assert found is not None
+    assert set(found.sources) == {"green", "blue"}

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+
+from latency.campaign_choice import POOL, choose_nets
+from latency.fit import FEW_NETS
+from latency.operators.operator import OperatorGraph
+from latency.predictors.few_samples import FewSamplesPredictor
+from latency.predictors.informative_nets import informative_nets
+from tests.latency.predictors.synthetic import log_errors, random_graphs
+from tests.latency.predictors.test_few_samples import device, prior
+
+
+def drawn(count: int) -> list[OperatorGraph]:
+    return random_graphs(POOL, 11)[:count]
+
+
+def test_different_nets_of_all_latencies_but_the_extreme_ones() -> None:
+    graphs = drawn(200)
+    chosen = informative_nets(prior(), graphs, 20)
+    assert len(set(chosen)) == 20
+    assert chosen == informative_nets(prior(), graphs, 20)
+    expected = np.mean([[one.latency_ms for one in source] for source in prior().source_predictions(graphs)], axis=0)
+    rank = np.argsort(np.argsort(expected))[chosen]
+    # The order of the sources' mean is not quite that of their relative mean, so a little room at the ends.
+    assert rank.min() >= 10
+    assert rank.max() < 190
+    assert rank.min() < 50
+    assert rank.max() >= 150
+
+
+def test_small_pools_are_taken_whole() -> None:
+    assert informative_nets(prior(), drawn(5), 8) == [0, 1, 2, 3, 4]
+
+
+def test_chosen_nets_teach_more_than_drawn_ones() -> None:
+    graphs, fresh = drawn(300), device("yellow", random_graphs(60, 7))
+    chosen = [graphs[position] for position in informative_nets(prior(), graphs, 10)]
+    others = [graphs[start : start + 10] for start in range(0, 80, 10)]
+    errors = []
+    for nets in (chosen, *others):
+        predictor = FewSamplesPredictor(prior())
+        predictor.fit(device("yellow", nets))
+        told = [one.latency_ms for one in predictor.predict([sample.graph for sample in fresh])]
+        errors.append(float(np.mean(log_errors(told, [sample.latency_ms for sample in fresh]))))
+    assert errors[0] < np.median(errors[1:])
+
+
+def test_a_campaign_draws_many_nets_and_chooses_few() -> None:
+    few = choose_nets(drawn, 12, prior())
+    assert few.chosen
+    assert len(few.graphs) == 12
+    assert few.graphs != drawn(12)
+    for count, known in ((12, None), (FEW_NETS + 1, prior())):
+        found = choose_nets(drawn, count, known)
+        assert not found.chosen
+        assert found.graphs == drawn(count)
