@@ -40,7 +40,7 @@ def profile(
 ) -> None:
     """Measure nets of the space and single operators; go on where the last campaign stopped.
 
-    With --for, only the operators of the models that are named: `fit` then knows them, and `predict` widens no bound.
+    With --for, only the operators of the models that are named: `fit` then knows them, and `predict` widens less.
     """
     from devices.registry import get_device
     from latency.campaign import campaign_items, operator_items, run_campaign
