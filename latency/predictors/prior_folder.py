@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from devices.device_info import DeviceInfo
 from latency.predictors.folder import corrupt, read_folder, write_folder
 from latency.predictors.prior import Prior
 
 NAME = "prior"
+SHIPPED = Path(__file__).parents[1] / "shipped_prior"
+"""The prior that comes with the package, learned from what the project itself measured."""
 
 
 def save_prior(folder: Path, prior: Prior) -> None:
@@ -30,9 +33,20 @@ def load_prior(folder: Path) -> Prior:
 
 
 def known_prior(folder: Path) -> Prior | None:
-    """That of the folder; None where there is none.
+    """That of the folder, or else the one that came with the package; None where there is neither.
 
     Raises:
         UserError: it is there and damaged.
     """
-    return load_prior(folder) if (folder / f"{NAME}.json").is_file() else None
+    found = next((each for each in (folder, SHIPPED) if (each / f"{NAME}.json").is_file()), None)
+    return load_prior(found) if found else None
+
+
+def prior_for(folder: Path, device: DeviceInfo) -> Prior | None:
+    """``known_prior`` without what it learned on the device itself.
+
+    Raises:
+        UserError: it is there and damaged.
+    """
+    found = known_prior(folder)
+    return found.without(device.fingerprint) if found else None

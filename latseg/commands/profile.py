@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Annotated
@@ -35,22 +36,31 @@ def profile(
         typer.Option("--for", metavar="MODEL.onnx", help="Only the operators of this model; may be repeated."),
     ] = None,
     shape: ShapesOption = None,
+    choose: Annotated[
+        bool, typer.Option("--choose/--draw", help="Few nets: choose those that tell most, or draw them at random.")
+    ] = True,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Measure again what failed before.")] = False,
     seed: SeedOption = 0,
 ) -> None:
     """Measure nets of the space and single operators; go on where the last campaign stopped.
 
     With --for, only the operators of the models that are named: `fit` then knows them, and `predict` widens less.
+    Ten to twenty nets will do where a prior of other devices is known; they are then chosen, not drawn.
     """
     from devices.registry import get_device
     from latency.campaign import campaign_items, operator_items, run_campaign
+    from latency.campaign_choice import choose_nets
+    from latency.predictors.prior_folder import prior_for
 
     console: Console = context.obj
     target = get_device(device, threads=threads)
+    chosen = False
     if for_models:
         items = operator_items(_read(for_models, shape))
     else:
-        items = campaign_items(_graphs(open_space(space, size), models, seed), operator_limit=operators)
+        prior = prior_for(Workspace(console.workspace).prior_folder(), target.info()) if choose else None
+        nets = choose_nets(partial(_drawn, open_space(space, size), seed), models, prior)
+        items, chosen = campaign_items(nets.graphs, operator_limit=operators), nets.chosen
     with Workspace(console.workspace).store() as store, console.progress(f"profile {device}") as progress:
         result = run_campaign(
             target,
@@ -69,6 +79,7 @@ def profile(
         "hardware": info.hardware,
         "simulated": info.simulated,
         "models": result.models,
+        "chosen": chosen,
         "operators": result.operators,
         "failed": result.failed,
         "left": result.left,
@@ -90,5 +101,5 @@ def _read(models: list[Path], shapes: list[str] | None) -> list[OperatorGraph]:
     return [from_onnx(model, fixed) for model, fixed in zip(models, shapes_of(models, shapes), strict=True)]
 
 
-def _graphs(space: SearchSpace, models: int, seed: int) -> list[OperatorGraph]:
+def _drawn(space: SearchSpace, seed: int, models: int) -> list[OperatorGraph]:
     return [space.lower(architecture) for architecture in space.sample(models, Random(seed))]
