@@ -55,10 +55,8 @@ def main() -> None:
     for operator, ratio in found:
         by_kind[operator.kind].append(ratio)
     ratios = [ratio for _, ratio in found]
-    goals: dict[str, Any] = {
-        "share_within_the_widening": float(np.mean(np.array(ratios) <= 1 + ALONE_WIDENING)),
-        "widening": ALONE_WIDENING,
-    }
+    share = float(np.mean(np.array(ratios) <= 1 + ALONE_WIDENING))
+    goals: dict[str, Any] = {"share_within_the_widening": share, "widening": ALONE_WIDENING}
     document = {
         **provenance(),
         "device": info.to_json(),

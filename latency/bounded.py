@@ -33,7 +33,7 @@ class BoundedPrediction:
     unseen: tuple[int, ...]
     """Positions of the operators that were never measured: they have widened the bound."""
     alone: tuple[int, ...] = ()
-    """Positions of those that were measured in models of their own only: they have widened it half as much."""
+    """Positions of those that were measured in models of their own only: they have widened it less."""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def profile(
 ) -> None:
     """Measure nets of the space and single operators; go on where the last campaign stopped.
 
-    With --for, only the operators of the models that are named: `fit` then knows them, and `predict` widens no bound.
+    With --for, only the operators of the models that are named: `fit` then knows them, and `predict` widens less.
     Ten to twenty nets will do where a prior of other devices is known; they are then chosen, not drawn.
     """
     from devices.registry import get_device
