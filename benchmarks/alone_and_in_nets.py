@@ -1,6 +1,6 @@
 """How far the time of an operator within a net lies from its time in a model of its own.
 
-    python -m benchmarks.alone_and_in_nets WORKSPACE [DEVICE]
+    python benchmarks/alone_and_in_nets.py WORKSPACE [DEVICE]
 
 Reads what ``latseg profile`` has measured; ``latency.calibration.ALONE_WIDENING`` rests on it.
 """
@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.provenance import RESULTS, provenance, write_result
 from latency.calibration import ALONE_WIDENING
 from latency.operators.operator import Operator
 from latency.predictors.kernel_groups import kernels_of
 from latency.sample import LatencySample
 from latency.store import MeasurementStore
+from provenance import RESULTS, provenance, write_result
 
 
 def both_ways(samples: Sequence[LatencySample]) -> list[tuple[Operator, float]]:
