@@ -17,7 +17,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -89,18 +89,19 @@ class Nets:
         return [LatencySample(str(cell), self.graphs[cell], float(latency_ms[cell])) for cell in map(int, cells)]
 
 
+@dataclass(frozen=True)
 class RememberingPrior(Prior):
     """Asked about the same nets again, it knows the answer; for a benchmark that draws many times."""
 
+    known: dict[int, list[Prediction]] = field(default_factory=dict)
+    """By identity of the graph: ``Nets`` keeps them all."""
+
     def source_predictions(self, graphs: Sequence[OperatorGraph]) -> list[list[Prediction]]:
         """See ``Prior``."""
-        if not hasattr(self, "_known"):
-            object.__setattr__(self, "_known", {})
-        known: dict[int, list[Prediction]] = self._known  # type: ignore[attr-defined]
-        new = [graph for graph in graphs if id(graph) not in known]
+        new = [graph for graph in graphs if id(graph) not in self.known]
         told = zip(*super().source_predictions(new), strict=True)
-        known.update((id(graph), list(each)) for graph, each in zip(new, told, strict=True))
-        return [list(each) for each in zip(*(known[id(graph)] for graph in graphs), strict=True)]
+        self.known.update((id(graph), list(each)) for graph, each in zip(new, told, strict=True))
+        return [list(each) for each in zip(*(self.known[id(graph)] for graph in graphs), strict=True)]
 
 
 def scored(predictor: StoredPredictor, training: list[LatencySample], queries: list[LatencySample]) -> dict[str, float]:

@@ -27,7 +27,7 @@ UNSEEN_WIDENING = 2.0
 
 ALONE_WIDENING = 0.4
 """The same of operators that were measured in models of their own but never within a net: of those measured both ways
-95 % take within nets at most 1.4 times as long as alone (``benchmarks/alone_and_in_nets.py``)."""
+about 95 % take within nets at most 1.4 times as long as alone (``benchmarks/alone_and_in_nets.py``)."""
 
 
 @dataclass(frozen=True, slots=True)

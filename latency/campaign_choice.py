@@ -25,15 +25,19 @@ class CampaignChoice:
     """Whether they were chosen from a larger draw."""
 
 
-def choose_nets(draw: Callable[[int], list[OperatorGraph]], count: int, prior: Prior | None) -> CampaignChoice:
+def choose_nets(
+    draw: Callable[[int], list[OperatorGraph]], count: int, prior_of_others: Callable[[], Prior | None]
+) -> CampaignChoice:
     """``count`` nets; with a prior and at most ``FEW_NETS`` of them the most informative of ``POOL``.
 
     Args:
         draw: from a number to so many random nets; the same ones at each call.
         count: nets wanted.
-        prior: of other devices, without the one that is to be measured.
+        prior_of_others: yields what other devices teach, without the one that is to be measured; asked only where the
+            nets are few.
     """
-    if prior is None or count > FEW_NETS:
+    prior = prior_of_others() if count <= FEW_NETS else None
+    if prior is None:
         return CampaignChoice(draw(count), chosen=False)
     from latency.predictors.informative_nets import informative_nets
 

@@ -106,7 +106,8 @@ def fit_device(
     started = time.monotonic()
     report = on_progress or (lambda *_: None)
     training, test = split(samples, test_fraction, seed=seed)
-    others = prior.without(device_info.fingerprint) if prior else None
+    # Decided once: what is scored on the training nets must be what is handed over.
+    others = prior.without(device_info.fingerprint) if prior and few_nets(samples) else None
     fit = _Fit(settings, members, threads, seed, others, report)
     scored = fit.run("training nets", training)
     bounded = _bounded(scored, alpha, device_info, training)
@@ -144,7 +145,7 @@ class _Fit:
 
         attention = AttentionPredictor(self.settings, members=self.members, threads=self.threads)
         others: list[Callable[[], StoredPredictor]] = [LookupTablePredictor, BoostedTreesPredictor]
-        if self.prior is not None and sum(not sample.single_operator for sample in samples) <= FEW_NETS:
+        if self.prior is not None:
             others.append(partial(FewSamplesPredictor, self.prior))
         predictor = ArbitratedPredictor(attention, others)
         predictor.fit(
@@ -161,6 +162,11 @@ def _bounded(
     calibration = Calibration.of(list(predictor.out_of_fold.values()), alpha=alpha)
     learned = frozenset(graph_digest(sample.graph) for sample in samples if not sample.single_operator)
     return BoundedPredictor(predictor, calibration, device_info.to_json(), learned)
+
+
+def few_nets(samples: Sequence[LatencySample]) -> bool:
+    """Whether a device has so few nets that others are asked, too."""
+    return sum(not sample.single_operator for sample in samples) <= FEW_NETS
 
 
 def split(

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
-from latency.predictors.features import features
 from latency.predictors.in_context import Context, context_document, restored_context
 from latency.predictors.operator_counts import OperatorCountsPredictor
 from latency.predictors.operator_table import OperatorTable
@@ -109,8 +108,9 @@ class FewSamplesPredictor(StoredPredictor):
         if self._context is not None and prior.transformer is not None:
             logs += self._context_weight * np.log(prior.transformer.predict(self._context, graphs))
         results = []
-        for graph, parts, total in zip(graphs, zip(*told, strict=True), np.exp(logs).tolist(), strict=True):
-            mean = _mean(parts, *self._unseen(graph))
+        unseen = self._unseen(graphs)
+        for seldom, parts, total in zip(unseen, zip(*told, strict=True), np.exp(logs).tolist(), strict=True):
+            mean = _mean(parts, *seldom)
             results.append(mean.scaled(total / mean.latency_ms))
         return results
 
@@ -161,14 +161,17 @@ class FewSamplesPredictor(StoredPredictor):
         assert self._prior is not None, "a prior comes first: Prior.learn, or load"
         return self._prior
 
-    def _unseen(self, graph: OperatorGraph) -> tuple[set[int], set[int]]:
-        """Positions of the operators that no sample of the device had, and of those that no whole net had."""
-        if not graph.operators:
-            return set(), set()
+    def _unseen(self, graphs: Sequence[OperatorGraph]) -> list[tuple[set[int], set[int]]]:
+        """For each net positions of the operators that no sample of the device had, and that no whole net had."""
         assert self._vocabulary is not None
-        encoded = self._vocabulary.encode([features(operator) for operator in graph.operators])
-        unseen, alone = (set(np.flatnonzero(found).tolist()) for found in (encoded.unseen, encoded.alone))
-        return unseen, unseen | alone
+        table = OperatorTable()
+        rows = [table.rows(graph) for graph in graphs]
+        if not table.features:
+            return [(set(), set()) for _ in graphs]
+        encoded = self._vocabulary.encode(table.features)
+        marked = encoded.unseen, encoded.unseen | encoded.alone
+        unseen, in_no_net = ([set(np.flatnonzero(found[net]).tolist()) for net in rows] for found in marked)
+        return list(zip(unseen, in_no_net, strict=True))
 
 
 def _latencies(told: Sequence[Sequence[Prediction]]) -> Matrix:

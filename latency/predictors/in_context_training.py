@@ -13,6 +13,7 @@ from torch.nn.functional import smooth_l1_loss
 
 from latency.predictors.in_context_network import InContextNetwork
 from latency.predictors.merged_batch import MergedBatch
+from latency.predictors.minimising import minimise
 from latency.predictors.synthetic_devices import DeviceSource
 
 Indices = NDArray[np.int64]
@@ -60,23 +61,14 @@ def pretrain(
 ) -> None:
     """Trains in place; afterwards the network holds the averaged weights."""
     random = np.random.default_rng(seed)
-    parameters = list(network.parameters())
-    optimiser = torch.optim.AdamW(parameters, lr=settings.rate, weight_decay=settings.weight_decay, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.rate, total_steps=settings.steps + 1, pct_start=0.1
+    minimise(
+        network,
+        lambda: _loss(network, nets, devices, settings, random),
+        [{"params": list(network.parameters()), "weight_decay": settings.weight_decay}],
+        steps=settings.steps,
+        rate=settings.rate,
+        decay=lambda step: min(settings.average, step / (step + 9)),
     )
-    weights = [parameter.detach() for parameter in parameters]
-    averaged = [weight.clone() for weight in weights]
-    for step in range(settings.steps):
-        loss = _loss(network, nets, devices, settings, random)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        schedule.step()
-        torch._foreach_lerp_(averaged, weights, 1 - min(settings.average, (step + 1) / (step + 10)))
-    for mean, weight in zip(averaged, weights, strict=True):
-        weight.copy_(mean)
 
 
 def _loss(
@@ -90,10 +82,8 @@ def _loss(
     count = min(int(random.choice(_SAMPLES)), len(chosen) // 3)
     queries = min(settings.queries, len(chosen) // 3)
     tasks = [_task(devices.draw(chosen, random), count, queries, random) for _ in range(settings.devices)]
-    told, truth = (
-        _told(network, nets[chosen], tasks),
-        torch.from_numpy(np.stack([task.truth for task in tasks])).float(),
-    )
+    told = _told(network, nets[chosen], tasks)
+    truth = torch.from_numpy(np.stack([task.truth for task in tasks])).float()
     error = (told - truth) / (0.2 + 0.8 * truth)
     return smooth_l1_loss(error, torch.zeros_like(error), beta=settings.beta)
 

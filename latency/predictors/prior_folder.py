@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from devices.device_info import DeviceInfo
-from latency.predictors.folder import corrupt, read_folder, write_folder
+from devices.errors import UserError
+from latency.predictors.folder import read_folder, write_folder
 from latency.predictors.prior import Prior
 
 NAME = "prior"
+_REMEDY = "learn it anew (`latseg pretrain`) or delete it"
 SHIPPED = Path(__file__).parents[1] / "shipped_prior"
 """The prior that comes with the package, learned from what the project itself measured."""
 
@@ -25,11 +27,15 @@ def load_prior(folder: Path) -> Prior:
     Raises:
         UserError: missing, corrupt, or of another schema.
     """
-    document, arrays = read_folder(folder, NAME)
+    try:
+        document, arrays = read_folder(folder, NAME)
+    except UserError as error:
+        raise UserError("prior", seen=error.seen, expected=error.expected, remedy=_REMEDY) from error
     try:
         return Prior.restored(document, arrays)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise corrupt(folder, f"{type(error).__name__}: {error}") from error
+        seen = f"{type(error).__name__}: {error} in {folder}"
+        raise UserError("prior", seen=seen, expected="an undamaged prior", remedy=_REMEDY) from error
 
 
 def known_prior(folder: Path) -> Prior | None:

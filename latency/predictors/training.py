@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
 from latency.predictors.kernel_groups import kernels_of
+from latency.predictors.minimising import minimise
 from latency.predictors.network import CorrectionNetwork
 from latency.predictors.operator_table import OperatorTable
 from latency.predictors.tokens import chunks_by_length, token_batch
@@ -29,7 +31,7 @@ class TrainingSettings:
     layers: int = 1
     """A second layer was no better and costs twice the time: what a kernel costs hangs on its direct neighbours."""
     heads: int = 2
-    """Width 64 and four heads were no better either, and three times as slow."""
+    """Width 64 and four heads were no better on draws of this space, and slower."""
     limit: float = 1.5
     """Largest correction of log time: a factor of 4.5 in either direction."""
     steps: int = 1500
@@ -88,28 +90,16 @@ def train_member(
         seed: of the order of the samples.
         on_step: called after each step with its number.
     """
-    generator = np.random.default_rng(seed)
-    optimiser = torch.optim.AdamW(_groups(network, settings), lr=settings.rate, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.rate, total_steps=settings.steps + 1, pct_start=0.1
+    chunks = _endless(samples, table, settings, np.random.default_rng(seed))
+    minimise(
+        network,
+        lambda: _loss(network, next(chunks), features, log_base, isolated, settings),
+        _groups(network, settings),
+        steps=settings.steps,
+        rate=settings.rate,
+        decay=lambda _: settings.average,
+        on_step=on_step,
     )
-    parameters = list(network.parameters())
-    weights = [parameter.detach() for parameter in parameters]
-    averaged = [weight.clone() for weight in weights]
-    for step, chunk in enumerate(_endless(samples, table, settings, generator), start=1):
-        loss = _loss(network, chunk, features, log_base, isolated, settings)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        schedule.step()
-        torch._foreach_lerp_(averaged, weights, 1 - settings.average)
-        if on_step:
-            on_step(step)
-        if step == settings.steps:
-            break
-    for mean, weight in zip(averaged, weights, strict=True):
-        weight.copy_(mean)
 
 
 def _endless(
@@ -124,7 +114,7 @@ def _endless(
                 yield chunks[position]
 
 
-def _groups(network: CorrectionNetwork, settings: TrainingSettings) -> list[dict[str, object]]:
+def _groups(network: CorrectionNetwork, settings: TrainingSettings) -> list[dict[str, Any]]:
     """Weight matrices decay; biases, norms, relation biases and the constant do not."""
     matrices = [p for name, p in network.named_parameters() if p.ndim == 2 and not name.endswith("attention.bias")]
     others = [p for name, p in network.named_parameters() if p.ndim != 2 or name.endswith("attention.bias")]

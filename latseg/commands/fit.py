@@ -24,9 +24,9 @@ def fit(
 ) -> None:
     """Train the predictors, test them on held-out nets, weigh them, and calibrate the bound."""
     from devices.registry import get_device
-    from latency.fit import fit_device
+    from latency.fit import few_nets, fit_device
     from latency.fit_summary import summary_of, write_summary
-    from latency.predictors.prior_folder import prior_for
+    from latency.predictors.prior_folder import known_prior
 
     console: Console = context.obj
     target = get_device(device, threads=threads)
@@ -41,7 +41,7 @@ def fit(
             seed=seed,
             test_fraction=test_fraction,
             alpha=alpha,
-            prior=prior_for(workspace.prior_folder(), info),
+            prior=known_prior(workspace.prior_folder()) if few_nets(samples) else None,
             on_progress=lambda stage, done, total, error: progress.update(
                 done, total, "" if error is None else f"mean error {error:.1f} % so far", stage=stage
             ),

@@ -58,8 +58,9 @@ def profile(
     if for_models:
         items = operator_items(_read(for_models, shape))
     else:
-        prior = prior_for(Workspace(console.workspace).prior_folder(), target.info()) if choose else None
-        nets = choose_nets(partial(_drawn, open_space(space, size), seed), models, prior)
+        folder = Workspace(console.workspace).prior_folder()
+        others = partial(prior_for, folder, target.info()) if choose else lambda: None
+        nets = choose_nets(partial(_drawn, open_space(space, size), seed), models, others)
         items, chosen = campaign_items(nets.graphs, operator_limit=operators), nets.chosen
     with Workspace(console.workspace).store() as store, console.progress(f"profile {device}") as progress:
         result = run_campaign(

@@ -10,9 +10,10 @@ import pytest
 
 from devices.device_info import DeviceInfo
 from devices.errors import UserError
-from latency.fit import fit_device
+from latency.fit import FEW_NETS, fit_device
 from latency.operators.operator import OperatorGraph
 from latency.predictors import prior_folder
+from latency.predictors.arbitration import ArbitratedPredictor
 from latency.predictors.few_samples import FewSamplesPredictor
 from latency.predictors.in_context_training import InContextSettings
 from latency.predictors.lookup_table import LookupTablePredictor
@@ -109,6 +110,18 @@ def test_a_device_is_never_its_own_source() -> None:
     assert scores[0] == scores[1]
 
 
+def test_others_are_asked_of_few_nets_only_and_then_throughout() -> None:
+    """A device with a few more nets than that has few enough in its training part: scored is what is handed over."""
+    settings = TrainingSettings(width=16, steps=20)
+    samples = device("yellow", random_graphs(FEW_NETS + 4, 3))
+    for count, asked in ((FEW_NETS, True), (FEW_NETS + 4, False)):
+        result = fit_device(samples[:count], replace(INFO, name="yellow"), settings=settings, members=2, prior=prior())
+        handed_over = result.predictor.predictor
+        assert isinstance(handed_over, ArbitratedPredictor)
+        assert ("few_samples" in result.scores) == asked
+        assert {member.name for member in handed_over.members} == set(result.scores) - {"arbitrated"}
+
+
 def test_one_family_teaches_nothing_of_others() -> None:
     graphs = random_graphs(NETS, 0)
     with pytest.raises(UserError, match="two families"):
@@ -130,7 +143,7 @@ def test_a_prior_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert told[1] == pytest.approx(told[0], rel=1e-6)
     assert told[2] == told[1]
     (tmp_path / "prior.json").write_text("{")
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match="latseg pretrain"):
         known_prior(tmp_path)
 
 

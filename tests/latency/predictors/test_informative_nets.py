@@ -47,11 +47,11 @@ def test_chosen_nets_teach_more_than_drawn_ones() -> None:
 
 
 def test_a_campaign_draws_many_nets_and_chooses_few() -> None:
-    few = choose_nets(drawn, 12, prior())
+    few = choose_nets(drawn, 12, prior)
     assert few.chosen
     assert len(few.graphs) == 12
     assert few.graphs != drawn(12)
     for count, known in ((12, None), (FEW_NETS + 1, prior())):
-        found = choose_nets(drawn, count, known)
+        found = choose_nets(drawn, count, lambda known=known: known)
         assert not found.chosen
         assert found.graphs == drawn(count)

@@ -1,0 +1,49 @@
+"""How networks of predictors are trained: AdamW, a one-cycle rate, clipped gradients, averaged weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def minimise(
+    network: nn.Module,
+    loss: Callable[[], Tensor],
+    groups: Sequence[dict[str, Any]],
+    *,
+    steps: int,
+    rate: float,
+    decay: Callable[[int], float],
+    on_step: Callable[[int], None] | None = None,
+) -> None:
+    """Trains in place; afterwards the network holds the exponential moving average of its weights.
+
+    Args:
+        network: to be trained.
+        loss: of the next batch.
+        groups: of parameters, each with its ``weight_decay`` (Loshchilov & Hutter 2019).
+        steps: of the optimiser.
+        rate: greatest learning rate of the cycle (Smith & Topin 2018).
+        decay: of the average, by step; steps count from one.
+        on_step: called after each step with its number.
+    """
+    optimiser = torch.optim.AdamW(list(groups), lr=rate, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps + 1, pct_start=0.1)
+    parameters = list(network.parameters())
+    weights = [parameter.detach() for parameter in parameters]
+    averaged = [weight.clone() for weight in weights]
+    for step in range(1, steps + 1):
+        value = loss()
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        schedule.step()
+        torch._foreach_lerp_(averaged, weights, 1 - decay(step))
+        if on_step:
+            on_step(step)
+    for mean, weight in zip(averaged, weights, strict=True):
+        weight.copy_(mean)
