@@ -15,7 +15,7 @@ from latency.bounded import BoundedPredictor
 from latency.calibration import Calibration
 from latency.operators.serialize import graph_digest
 from latency.predictor import LatencyPredictor, Prediction
-from latency.predictors.folds import stratified_folds
+from latency.predictors.folds import enough_folds, stratified_folds
 from latency.predictors.sample_checks import whole_nets
 from latency.sample import LatencySample
 from latency.scores import Scores
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 LEAST_NETS = 10
 """Fewer cannot be split into training and test nets."""
+_LEAST_TRAINING = 6
+"""What the arbitration needs."""
 FEW_NETS = 60
 """Up to here other devices are asked, too."""
 
@@ -179,6 +181,7 @@ def split(
     """
     whole = whole_nets(samples, least=LEAST_NETS)
     folds = max(2, min(round(1 / max(test_fraction, 1e-6)), len(whole) // 4))
+    folds = enough_folds(len(whole), folds, least=_LEAST_TRAINING)
     fold = stratified_folds([sample.latency_ms for sample in whole], folds, seed=seed)
     test = [sample for sample, number in zip(whole, fold, strict=True) if number == 0]
     training = [sample for sample, number in zip(whole, fold, strict=True) if number != 0]

@@ -11,10 +11,10 @@ from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
 from latency.predictors.attention import AttentionPredictor
 from latency.predictors.boosted_trees import BoostedTreesPredictor
-from latency.predictors.folds import stratified_folds
+from latency.predictors.folds import enough_folds, stratified_folds
 from latency.predictors.lookup_table import LookupTablePredictor
 from latency.predictors.registry import predictor_class
-from latency.predictors.sample_checks import whole_nets
+from latency.predictors.sample_checks import LEAST_NETS, whole_nets
 from latency.predictors.stored import Arrays, Document, StoredPredictor, prefixed, without_prefix
 from latency.predictors.weighing import error_weights
 from latency.sample import LatencySample
@@ -32,7 +32,8 @@ class ArbitratedPredictor(StoredPredictor):
 
     Args:
         attention: the attention predictor, which brings its own held-out predictions.
-        others: further predictors; each is fitted once for each of three folds to learn how it does on unseen nets.
+        others: further predictors; each is fitted once for each of three folds (more where nets are few) to learn
+            how it does on unseen nets.
     """
 
     name = "arbitrated"
@@ -52,11 +53,12 @@ class ArbitratedPredictor(StoredPredictor):
 
     def fit(self, samples: Sequence[LatencySample], *, seed: int = 0, on_step: OnStep | None = None) -> None:
         """See ``LatencyPredictor``; ``on_step`` is that of the attention predictor, whose training takes the time."""
-        whole = whole_nets(samples)
+        whole = whole_nets(samples, least=LEAST_NETS + 1)
         self._attention.fit(samples, seed=seed, on_step=on_step)
         members: dict[str, StoredPredictor] = {self._attention.name: self._attention}
         ratios = {self._attention.name: np.array([self._attention.out_of_fold[sample.label] for sample in whole])}
-        fold = stratified_folds([sample.latency_ms for sample in whole], _FOLDS, seed=seed)
+        folds = enough_folds(len(whole), _FOLDS, least=LEAST_NETS)
+        fold = stratified_folds([sample.latency_ms for sample in whole], folds, seed=seed)
         for make in self._others:
             member = make()
             member.fit(samples, seed=seed)
@@ -113,7 +115,7 @@ def _held_out(
     """Truth / prediction of each whole net, by a predictor that was fitted without its fold."""
     single = [sample for sample in samples if sample.single_operator]
     result = np.empty(len(whole))
-    for number in range(_FOLDS):
+    for number in range(fold.max() + 1):
         inside = [sample for sample, its in zip(whole, fold, strict=True) if its != number]
         outside = np.flatnonzero(fold == number).tolist()
         member = make()

@@ -72,3 +72,19 @@ def test_the_split_is_stratified_and_keeps_single_operators_for_training() -> No
 def test_too_few_nets_are_refused_with_the_command_that_helps() -> None:
     with pytest.raises(UserError, match="latseg profile --models"):
         fit_device(measured(GRAPHS[:9]), INFO)
+
+
+@pytest.mark.parametrize("count", [10, 11, 13])
+@pytest.mark.parametrize("test_fraction", [0.2, 0.5])
+def test_ten_nets_are_enough(count: int, test_fraction: float) -> None:
+    settings = TrainingSettings(width=16, steps=5)
+    samples = measured(GRAPHS[:count])
+    result = fit_device(samples, INFO, settings=settings, members=2, test_fraction=test_fraction)
+    assert result.test_models + result.training_models == count
+    assert result.test_models >= 2
+    assert result.predictor.calibration.count == count
+
+
+def test_nine_nets_are_too_few() -> None:
+    with pytest.raises(UserError, match="got 9; expected at least 10"):
+        fit_device(measured(GRAPHS[:9]), INFO)
