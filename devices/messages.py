@@ -52,8 +52,5 @@ def profile_to_json(profile: OperatorProfile) -> Message:
 
 def profile_from_json(values: Mapping[str, Any]) -> OperatorProfile:
     """The inverse of ``profile_to_json``."""
-    rows = tuple(
-        OperatorTime(row["kernel"], tuple(row["outputs"]), tuple(row["inputs"]), row["ms"], tuple(row["output_shape"]))
-        for row in values["operators"]
-    )
+    rows = tuple(OperatorTime.from_json(row) for row in values["operators"])
     return OperatorProfile(values["source"], rows, values["peak_memory_bytes"])

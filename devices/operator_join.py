@@ -34,11 +34,13 @@ def join_rows(nodes: Sequence[ExecutedNode]) -> tuple[OperatorTime, ...]:
         inputs = tuple(dict.fromkeys(_inputs(nodes, index)))
         known = rows.get(node.outputs)
         if known is None:
-            rows[node.outputs] = OperatorTime(node.kernel, node.outputs, inputs, charged[index])
+            rows[node.outputs] = OperatorTime(node.kernel, node.outputs, inputs, charged[index], own_ms=node.ms)
             continue
         kernel = known.kernel if node.kernel in known.kernel.split("+") else f"{known.kernel}+{node.kernel}"
         merged = tuple(dict.fromkeys(known.inputs + inputs))
-        rows[node.outputs] = replace(known, kernel=kernel, inputs=merged, ms=known.ms + charged[index])
+        assert known.own_ms is not None
+        ms, own_ms = known.ms + charged[index], known.own_ms + node.ms
+        rows[node.outputs] = replace(known, kernel=kernel, inputs=merged, ms=ms, own_ms=own_ms)
     return tuple(rows.values())
 
 
@@ -47,12 +49,18 @@ def with_shapes(rows: Sequence[OperatorTime], shapes: Mapping[str, tuple[int, ..
     return tuple(replace(row, output_shape=shapes.get(row.outputs[-1], ())) for row in rows)
 
 
-def scale_rows(rows: Sequence[OperatorTime], latency_ms: float) -> tuple[OperatorTime, ...]:
-    """The rows with times that add up to ``latency_ms``; none where the profiler saw no time at all."""
+def scale_rows(rows: Sequence[OperatorTime], latency_ms: float, speed: float) -> tuple[OperatorTime, ...]:
+    """The rows with times that add up to ``latency_ms``; none where the profiler saw no time at all.
+
+    ``own_ms`` is multiplied by ``speed``: what normalising does to times of the machine.
+    """
     total = sum(row.ms for row in rows)
     if total <= 0:
         return ()
-    return tuple(replace(row, ms=row.ms * latency_ms / total) for row in rows)
+    return tuple(
+        replace(row, ms=row.ms * latency_ms / total, own_ms=None if row.own_ms is None else row.own_ms * speed)
+        for row in rows
+    )
 
 
 def _charge(nodes: Sequence[ExecutedNode]) -> list[float]:

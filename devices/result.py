@@ -48,10 +48,15 @@ def measurement_of(
         converged=timing.converged,
         cpu_per_wall=timing.cpu_per_wall,
         blocks=timing.blocks,
-        operators=scale_rows(profile.operators, latency_ms),
+        operators=scale_rows(profile.operators, latency_ms, latency_ms / _candidate_ms(timing)),
         profiler=profile.source,
         started_at=started_at,
         input_shapes=candidate.input_shapes,
         peak_memory_bytes=profile.peak_memory_bytes,
         protocol={**asdict(protocol), "reference_sha256": reference_net_sha256()},
     )
+
+
+def _candidate_ms(timing: Timing) -> float:
+    """Median over the blocks of the time on the core, as the machine was."""
+    return float(np.median([block.candidate_ms for block in timing.blocks]))

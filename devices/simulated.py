@@ -73,15 +73,10 @@ class SimulatedSession(Session):
 
     def profile(self, runs: int) -> OperatorProfile:
         """See ``Session``."""
+        times = [self._clock.spend(kernel.ms, runs) / runs for kernel in self._kernels]
         rows = tuple(
-            OperatorTime(
-                kernel.kind,
-                (kernel.output,),
-                kernel.inputs,
-                self._clock.spend(kernel.ms, runs) / runs,
-                kernel.output_shape,
-            )
-            for kernel in self._kernels
+            OperatorTime(kernel.kind, (kernel.output,), kernel.inputs, ms, kernel.output_shape, own_ms=ms)
+            for kernel, ms in zip(self._kernels, times, strict=True)
         )
         return OperatorProfile("simulated", rows)
 

@@ -28,7 +28,7 @@ def measurement_from_json(data: Mapping[str, Any]) -> Measurement:
             "device": device_info_from_json(data["device"]),
             "interval_ms": tuple(data["interval_ms"]),
             "blocks": tuple(Block(**block) for block in data["blocks"]),
-            "operators": tuple(_operator_time(row) for row in data["operators"]),
+            "operators": tuple(OperatorTime.from_json(row) for row in data["operators"]),
             "input_shapes": tuple(tuple(shape) for shape in data["input_shapes"]),
         }
     )
@@ -38,13 +38,3 @@ def device_info_from_json(data: Mapping[str, Any]) -> DeviceInfo:
     """Inverse of ``DeviceInfo.to_json``."""
     known = {field.name for field in fields(DeviceInfo)}
     return DeviceInfo(**{name: value for name, value in data.items() if name in known})
-
-
-def _operator_time(row: Mapping[str, Any]) -> OperatorTime:
-    return OperatorTime(
-        kernel=row["kernel"],
-        outputs=tuple(row["outputs"]),
-        inputs=tuple(row["inputs"]),
-        ms=row["ms"],
-        output_shape=tuple(row["output_shape"]),
-    )

@@ -29,4 +29,5 @@ class LatencySample:
     kernels: tuple[KernelTime, ...] = ()
     """Empty where the runtime reported no operator times."""
     single_operator: bool = False
-    """True for the single-operator models of the campaign, whose time includes what a whole net pays only once."""
+    """True for the single-operator models of the campaign: their latency includes what a whole net pays only once; the
+    time of their kernel does not, where the profiler can tell."""

@@ -21,7 +21,7 @@ from typing import Any, Literal, get_args
 from devices.device_info import DeviceInfo
 from devices.errors import UserError
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
-from latency.kernel_times import join
+from latency.kernel_times import join, join_alone
 from latency.measurement_json import device_info_from_json, measurement_from_json, measurement_to_json
 from latency.operators.operator import OperatorGraph
 from latency.operators.serialize import graph_digest, graph_from_json, graph_to_json
@@ -223,13 +223,14 @@ def _sample(label: str, stored: list[StoredMeasurement]) -> LatencySample:
     latest = stored[-1]
     latency_ms = median(one.measurement.latency_ms for one in stored)
     scale = latency_ms / latest.measurement.latency_ms
-    kernels = join(latest.graph, latest.measurement.operators)
+    alone = latest.source == "operator"
+    kernels = (join_alone if alone else join)(latest.graph, latest.measurement.operators)
     return LatencySample(
         label=label,
         graph=latest.graph,
         latency_ms=latency_ms,
         kernels=tuple(KernelTime(kernel.operators, kernel.ms * scale) for kernel in kernels),
-        single_operator=latest.source == "operator",
+        single_operator=alone,
     )
 
 

@@ -61,7 +61,7 @@ class _Chunk:
     """batch x tokens: kernel of each operator, the last one for those of none."""
     kernel_log_ms: Tensor
     kernel_share: Tensor
-    """batch x kernels: share of the net's time; zero where padded."""
+    """batch x kernels: share of the time of the net's kernels; zero where padded."""
     log_latency: Tensor
     whole: Tensor
     """batch: 1 for whole nets, 0 for single-operator models."""
@@ -163,10 +163,11 @@ def _chunk(samples: Sequence[LatencySample], table: OperatorTable) -> _Chunk:
     log_ms = np.zeros((len(samples), kernels), np.float32)
     share = np.zeros((len(samples), kernels), np.float32)
     for index, sample in enumerate(samples):
+        total_ms = max(sum(kernel.ms for kernel in kernels_of(sample)), _LEAST_MS)
         for position, kernel in enumerate(kernels_of(sample)):
             kernel_of[index, list(kernel.operators)] = position
             log_ms[index, position] = math.log(max(kernel.ms, _LEAST_MS))
-            share[index, position] = kernel.ms / sample.latency_ms
+            share[index, position] = kernel.ms / total_ms
     return _Chunk(
         torch.from_numpy(tokens.rows),
         torch.from_numpy(tokens.present).float(),

@@ -95,6 +95,11 @@ class DeviceContract:
             assert sum(row.ms for row in result.operators) == pytest.approx(result.latency_ms)
             assert all(row.ms >= 0 for row in result.operators)
 
+    def test_operators_know_their_own_time(self, measured: dict[str, Measurement]) -> None:
+        for result in measured.values():
+            assert all(row.own_ms is not None and row.own_ms >= 0 for row in result.operators)
+            assert sum(row.own_ms or 0.0 for row in result.operators) > 0
+
     def test_operators_name_tensors_of_the_users_model(self, measured: dict[str, Measurement]) -> None:
         graph = TensorGraph(mobile_net().graph)
         rows = measured["mobile"].operators

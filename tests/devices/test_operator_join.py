@@ -59,8 +59,20 @@ def test_no_time_is_lost(data: st.DataObject) -> None:
 
 def test_scaled_rows_add_up() -> None:
     rows = (OperatorTime("Conv", ("a",), (), 1.0), OperatorTime("Add", ("b",), (), 3.0))
-    assert [row.ms for row in scale_rows(rows, 8.0)] == [2.0, 6.0]
-    assert scale_rows((OperatorTime("Conv", ("a",), (), 0.0),), 8.0) == ()
+    assert [row.ms for row in scale_rows(rows, 8.0, 1.0)] == [2.0, 6.0]
+    assert scale_rows((OperatorTime("Conv", ("a",), (), 0.0),), 8.0, 1.0) == ()
+
+
+def test_own_times_go_by_the_speed_of_the_machine_alone() -> None:
+    nodes = [
+        ExecutedNode("Reorder", 3.0, ("image",)),
+        ExecutedNode("Mul", 1.0, (0,), ("a",)),
+        ExecutedNode("Add", 2.0, (1,), ("a",)),
+    ]
+    (row,) = scale_rows(join_rows(nodes), 60.0, 0.5)
+    assert (row.ms, row.own_ms) == (60.0, 1.5)
+    (unknown,) = scale_rows((OperatorTime("Conv", ("a",), (), 1.0),), 60.0, 0.5)
+    assert unknown.own_ms is None
 
 
 def _profile(model: onnx.ModelProto, folder: Path) -> tuple[OperatorTime, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -9,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.measurement import OperatorTime
-from latency.kernel_times import join
+from latency.kernel_times import join, join_alone
 from latency.operators.from_onnx import from_onnx
 from latency.operators.operator import OperatorGraph
-from latency.operators.synthesize import to_model, with_tensor_names
+from latency.operators.synthesize import single_operator, to_model, with_tensor_names
 from tests.latency.graphs import random_graphs, small_net
 from tests.latency.measurements import row
 
@@ -80,3 +81,13 @@ def test_the_sum_is_kept_and_each_operator_covered_at_most_once(graph: OperatorG
     assert sum(kernel.ms for kernel in kernels) == pytest.approx(sum(one.ms for one in rows))
     covered = [position for kernel in kernels for position in kernel.operators]
     assert len(covered) == len(set(covered))
+
+
+def test_an_operator_alone_takes_what_its_kernels_take_themselves() -> None:
+    alone = with_tensor_names(single_operator(small_net().operators[0]))
+    rows = (replace(row("t0_linear", 2.0), own_ms=0.25), replace(row("t0", 3.0), own_ms=0.5))
+    (kernel,) = join_alone(alone, rows)
+    assert (kernel.operators, kernel.ms) == ((0,), 0.75)
+    (unknown,) = join_alone(alone, (rows[0], row("t0", 3.0)))
+    assert unknown.ms == pytest.approx(5.0)
+    assert join_alone(alone, ()) == ()

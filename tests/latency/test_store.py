@@ -16,7 +16,7 @@ import pytest
 
 from devices.errors import UserError
 from devices.measurement import FailedMeasurement, NoiseFloor
-from latency.operators.synthesize import with_tensor_names
+from latency.operators.synthesize import single_operator, with_tensor_names
 from latency.schema import SCHEMA_VERSION, user_errors
 from latency.store import MeasurementStore
 from tests.latency.graphs import small_net
@@ -42,7 +42,7 @@ def check_integrity(path: Path) -> None:
 
 
 def test_measurements_come_back_whole(path: Path) -> None:
-    taken = measurement(operators=(row("t0", 1.5), row("t9", 0.5)))
+    taken = measurement(operators=(row("t0", 1.5), replace(row("t9", 0.5), own_ms=0.25)))
     graph = with_tensor_names(small_net())
     with MeasurementStore(path) as store:
         store.add_measurement(taken, graph, source="winner")
@@ -87,6 +87,16 @@ def test_samples_join_operator_times(path: Path) -> None:
     assert not sample.single_operator
     assert sum(kernel.ms for kernel in sample.kernels) == pytest.approx(sample.latency_ms)
     assert sample.kernels[0].operators == (0, 1, 2, 3)
+
+
+def test_single_operator_models_give_the_time_of_the_kernel_itself(path: Path) -> None:
+    graph = with_tensor_names(single_operator(small_net().operators[0]))
+    rows = (replace(row("t0", 2.0), own_ms=0.25),)
+    with MeasurementStore(path) as store:
+        store.add_measurement(measurement(operators=rows), graph, source="operator")
+        (sample,) = store.samples(INFO.fingerprint)
+    assert sample.single_operator
+    assert (sample.latency_ms, sample.kernels[0].ms) == (2.0, 0.25)
 
 
 def test_samples_take_the_median_of_a_label(path: Path) -> None:
