@@ -1,6 +1,7 @@
-"""How far the time of an operator within a net lies from its time in a model of its own.
+"""How far the time of an operator within a net lies from that of its kernels in a model of its own.
 
-Reads what ``latseg profile`` has measured; ``latency.calibration.ALONE_WIDENING`` rests on it.
+Beside it the time of the whole model, with the reorders and all that a net pays once. Reads what ``latseg profile`` has
+measured; ``latency.calibration.ALONE_WIDENING`` rests on it.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -22,18 +24,35 @@ from latency.store import MeasurementStore
 from provenance import RESULTS, provenance, write_result
 
 
-def both_ways(samples: Sequence[LatencySample]) -> list[tuple[Operator, float]]:
-    """Operators measured both ways, with mean time of the kernel in nets / time in a model of its own."""
-    alone: dict[object, tuple[Operator, float]] = {}
+@dataclass(frozen=True, slots=True)
+class BothWays:
+    """An operator that was measured within nets and in a model of its own."""
+
+    operator: Operator
+    in_nets_ms: float
+    """Mean."""
+    alone_ms: float
+    """Of its kernels."""
+    model_ms: float
+    """Of the whole model of this operator."""
+
+
+def both_ways(samples: Sequence[LatencySample]) -> list[BothWays]:
+    """Operators measured both ways."""
+    alone: dict[object, tuple[Operator, float, float]] = {}
     within: defaultdict[object, list[float]] = defaultdict(list)
     for sample in samples:
         for kernel in kernels_of(sample):
             operator = sample.graph.operators[kernel.operators[0]]
             if sample.single_operator:
-                alone[operator.signature] = (operator, kernel.ms)
+                alone[operator.signature] = (operator, kernel.ms, sample.latency_ms)
             elif len(kernel.operators) == 1:
                 within[operator.signature].append(kernel.ms)
-    return [(operator, fmean(within[key]) / ms) for key, (operator, ms) in alone.items() if key in within and ms > 0]
+    return [
+        BothWays(operator, fmean(within[key]), alone_ms, model_ms)
+        for key, (operator, alone_ms, model_ms) in alone.items()
+        if key in within and alone_ms > 0
+    ]
 
 
 def describe(ratios: Sequence[float]) -> dict[str, float]:
@@ -42,11 +61,16 @@ def describe(ratios: Sequence[float]) -> dict[str, float]:
     return {"operators": len(ratios), **quantiles, "largest": max(ratios)}
 
 
-def goals(ratios: Sequence[float]) -> list[dict[str, Any]]:
-    """What the widening for operators measured alone stands for."""
-    share = 100 * float(np.mean(np.array(ratios) <= 1 + ALONE_WIDENING))
-    what = f"operators that take within nets at most {1 + ALONE_WIDENING:g} times as long as alone, %"
-    return [{"what": what, "goal": ">= 95", "value": share, "met": share >= 95}]
+def goals(ratios: Sequence[float], together: float) -> list[dict[str, Any]]:
+    """What the widening for operators measured alone stands for; of a net it is their sum that counts."""
+    limit = 1 + ALONE_WIDENING
+    share = 100 * float(np.mean(np.array(ratios) <= limit))
+    each = f"operators that take within nets at most {limit:g} times as long as alone, %"
+    return [
+        {"what": each, "goal": ">= 95", "value": share, "met": share >= 95},
+        {"what": "all of them together, in nets / alone", "goal": f"<= {limit:g}", "value": together,
+         "met": together <= limit},
+    ]  # fmt: skip
 
 
 def main() -> None:
@@ -59,17 +83,21 @@ def main() -> None:
     with MeasurementStore(options.workspace / "measurements.sqlite") as store:
         info = next(info for info in store.devices() if (info.name, info.threads) == (options.device, 1))
         samples = store.samples(info.fingerprint)
+    found = both_ways(samples)
     by_kind: defaultdict[str, list[float]] = defaultdict(list)
-    for operator, ratio in both_ways(samples):
-        by_kind[operator.kind].append(ratio)
+    for one in found:
+        by_kind[one.operator.kind].append(one.in_nets_ms / one.alone_ms)
     ratios = [ratio for of_kind in by_kind.values() for ratio in of_kind]
+    together = sum(one.in_nets_ms for one in found) / sum(one.alone_ms for one in found)
     document = {
         "benchmark": "alone_and_in_nets",
         "device": info.to_json(),
         "nets": sum(not sample.single_operator for sample in samples),
         "ratio_in_nets_to_alone": describe(ratios),
+        "ratio_in_nets_to_whole_model": describe([one.in_nets_ms / one.model_ms for one in found]),
+        "ratio_of_sums_in_nets_to_alone": together,
         "by_kind": {kind: describe(of_kind) for kind, of_kind in sorted(by_kind.items())},
-        "goals": goals(ratios),
+        "goals": goals(ratios, together),
     }
     write_result(options.output, document | provenance())
 

@@ -78,10 +78,11 @@ def trimmed(latency_ms: NDArray[np.float64], cells: NDArray[np.int64]) -> NDArra
 class Nets:
     """Graphs of the cells, built once."""
 
-    def __init__(self, table: PublicLatencies) -> None:
+    def __init__(self, table: PublicLatencies, *, every: bool = False) -> None:
+        cells = range(len(table.cells) if every else 1900)
         self.table = table
-        self.graphs = {cell: table.graph(cell) for cell in range(1900)}
-        self.living = np.array([alive(table, cell) for cell in range(1900)])
+        self.graphs = {cell: table.graph(cell) for cell in cells}
+        self.living = np.array([alive(table, cell) for cell in cells])
 
     def samples(self, device: str, cells: Sequence[int] | NDArray[np.int64]) -> list[LatencySample]:
         """What the device measured of the cells."""
