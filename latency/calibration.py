@@ -99,6 +99,11 @@ class Calibration:
         return max(bounds)
 
     @property
+    def factor_without_near_budget(self) -> float:
+        """What ``factor`` would be without the nets measured near the budget."""
+        return replace(self, near_budget=()).factor
+
+    @property
     def statement(self) -> str:
         """What the bound rests on, in a sentence."""
         near = self.near

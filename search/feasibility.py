@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from devices.errors import UserError
 from search.budgets import Budgets
 from search.prefilter import AdditivePrefilter
 from search.progress import OnProgress, Progress, ignore_progress
@@ -61,26 +59,6 @@ class Feasibility:
         return self.closest.feasible
 
 
-class InfeasibleError(UserError):
-    """No net of the space is known to keep the budgets; carries the smallest reachable values."""
-
-    exit_code = 3
-
-    def __init__(self, budgets: Budgets, found: Feasibility) -> None:
-        self.feasibility = found
-        limits = _limits(budgets)
-        reached = _reached(budgets, found.smallest)
-        beyond = [name for name, limit in limits.items() if reached[name] > limit]
-        smallest = ", ".join(_quantity(name, reached[name]) for name in beyond or limits)
-        together = f", each on a net of its own; the closest net to all of them has {_closest(budgets, found.closest)}"
-        super().__init__(
-            "budget" if beyond else "budgets taken together",
-            seen=" and ".join(_quantity(name, limits[name]) for name in beyond or limits),
-            expected=f"at least the smallest reachable {smallest}" + ("" if beyond else together),
-            remedy="raise the budget" if beyond else "raise one of the budgets",
-        )
-
-
 def feasibility(
     space: SearchSpace,
     budgets: Budgets,
@@ -113,16 +91,6 @@ def feasibility(
         seconds=time.monotonic() - began,
         prefilter=AdditivePrefilter.learn(verdicts),
     )
-
-
-def require_feasible(budgets: Budgets, found: Feasibility) -> None:
-    """Passes where some net is known to keep the budgets.
-
-    Raises:
-        InfeasibleError: none is; exit code 3.
-    """
-    if not found.feasible:
-        raise InfeasibleError(budgets, found)
 
 
 Objective = Callable[[Verdict], float]
@@ -179,27 +147,3 @@ def _smallest(starts: Sequence[Verdict], budgets: Budgets, descend: _Descender) 
 def _closest_net(starts: Sequence[Verdict], budgets: Budgets, descend: _Descender, rng: Random) -> Verdict:
     found = descend.down(starts, budgets.worst_ratio)
     return descend.around(found, budgets.worst_ratio, rng, enough=1.0)
-
-
-def _limits(budgets: Budgets) -> dict[str, float]:
-    limits = {} if budgets.parameters is None else {"parameters": float(budgets.parameters.maximum)}
-    return limits | {budget.constraint: budget.maximum_ms for budget in budgets.latencies}
-
-
-def _reached(budgets: Budgets, smallest: Reach) -> dict[str, float]:
-    """Smallest values by constraint, margins included: what the limits would have to be."""
-    times = {b.constraint: smallest.latency_ms[b.device] * b.margin for b in budgets.latencies}
-    return {"parameters": float(smallest.parameters)} | times
-
-
-def _quantity(name: str, value: float) -> str:
-    if name == "parameters":
-        return f"{value:,.0f} parameters"
-    # Rounded up: a user who types the number gets a budget that can be kept.
-    return f"{math.ceil(value * 1000) / 1000:g} ms on {name.removeprefix('latency:')}"
-
-
-def _closest(budgets: Budgets, verdict: Verdict) -> str:
-    sizes = [_quantity("parameters", verdict.parameters)] if budgets.parameters is not None else []
-    times = [_quantity(b.constraint, verdict.upper_ms[b.device] * b.margin) for b in budgets.latencies]
-    return " and ".join(sizes + times)

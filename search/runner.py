@@ -10,7 +10,8 @@ import numpy as np
 from search.budgets import Budgets
 from search.certification import certify_winners
 from search.evaluator import Evaluator
-from search.feasibility import Feasibility, feasibility, require_feasible
+from search.feasibility import Feasibility, feasibility
+from search.infeasible import require_feasible
 from search.near_budget_record import NearBudget
 from search.pareto import fronts
 from search.progress import OnProgress, ignore_progress

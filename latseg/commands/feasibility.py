@@ -35,7 +35,7 @@ def feasibility(
 ) -> None:
     """Tell what share of the space keeps the budgets; exit code 3 where nothing does."""
     from search.feasibility import feasibility as judge
-    from search.feasibility import require_feasible
+    from search.infeasible import require_feasible
 
     console: Console = context.obj
     limits = parse_limits(device, max_latency, max_params)

@@ -7,8 +7,9 @@ from random import Random
 import pytest
 
 from search.budgets import Budgets, LatencyBudget, ParameterBudget
-from search.feasibility import InfeasibleError, feasibility, require_feasible
+from search.feasibility import feasibility
 from search.feasible_sampler import feasible_sampler
+from search.infeasible import InfeasibleError, require_feasible
 from search.repair import repair
 from tests.search.toy import FormulaPredictor, ToySpace
 

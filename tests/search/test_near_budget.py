@@ -13,6 +13,8 @@ from devices.errors import DeviceUnavailableError, UserError
 from latency.bounded import BoundedPredictor
 from latency.store import MeasurementStore
 from search.budgets import Budgets, LatencyBudget, ParameterBudget
+from search.feasibility import feasibility
+from search.infeasible import InfeasibleError, require_feasible
 from search.near_budget import STAGE, calibrate_near_budget
 from search.near_budget_record import NearBudget, read_near_budget, write_near_budget
 from search.near_nets import NEAR, draw_near_nets
@@ -195,6 +197,18 @@ def test_a_bound_that_leaves_the_measured_range_says_so(store: MeasurementStore)
     _, record = calibrated(store, FormulaDevice(slower=1.3))
     assert record.factor_after > 1 / NEAR[0]
     assert "predicted below those measured" in record.statement
+
+
+def test_a_budget_that_only_the_widened_bound_breaks_is_refused_with_the_reason(store: MeasurementStore) -> None:
+    smallest = feasibility(SPACE, budgets(), samples=60).smallest.latency_ms["toy"]
+    tight = budgets(ms=3 * smallest)
+    found = feasibility(SPACE, tight, samples=60)
+    require_feasible(tight, found)
+    after, (record,) = calibrate_near_budget(SPACE, tight, {"toy": FormulaDevice(slower=6.0)}, store, count=10)
+    assert record.nets > 0
+    with pytest.raises(InfeasibleError, match="random nets measured near the budget widened the bound from") as refused:
+        require_feasible(after, feasibility(SPACE, after, samples=60))
+    assert refused.value.exit_code == 3
 
 
 def test_every_device_is_calibrated_by_itself(store: MeasurementStore) -> None:

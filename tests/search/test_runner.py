@@ -16,7 +16,7 @@ from devices.device_info import DeviceInfo
 from devices.errors import UserError
 from devices.measurement import FailedMeasurement, Measurement
 from search.budgets import Budgets, LatencyBudget, ParameterBudget
-from search.feasibility import InfeasibleError
+from search.infeasible import InfeasibleError
 from search.pareto import fronts
 from search.progress import Progress
 from search.runner import SearchResult, run_search

@@ -1,0 +1,80 @@
+"""Budgets that no net is known to keep, told with what could be reached."""
+
+from __future__ import annotations
+
+import math
+
+from devices.errors import UserError
+from latency.bounded import BoundedPredictor
+from search.budgets import Budgets, LatencyBudget
+from search.feasibility import Feasibility, Reach
+from search.verdict import Verdict
+
+
+class InfeasibleError(UserError):
+    """No net of the space is known to keep the budgets; carries the smallest reachable values."""
+
+    exit_code = 3
+
+    def __init__(self, budgets: Budgets, found: Feasibility) -> None:
+        self.feasibility = found
+        limits = _limits(budgets)
+        reached = _reached(budgets, found.smallest)
+        beyond = [name for name, limit in limits.items() if reached[name] > limit]
+        smallest = ", ".join(_quantity(name, reached[name]) for name in beyond or limits)
+        together = f", each on a net of its own; the closest net to all of them has {_closest(budgets, found.closest)}"
+        super().__init__(
+            "budget" if beyond else "budgets taken together",
+            seen=" and ".join(_quantity(name, limits[name]) for name in beyond or limits),
+            expected=f"at least the smallest reachable {smallest}" + ("" if beyond else together),
+            remedy=("raise the budget" if beyond else "raise one of the budgets") + _widened(budgets),
+        )
+
+
+def require_feasible(budgets: Budgets, found: Feasibility) -> None:
+    """Passes where some net is known to keep the budgets.
+
+    Raises:
+        InfeasibleError: none is; exit code 3.
+    """
+    if not found.feasible:
+        raise InfeasibleError(budgets, found)
+
+
+def _limits(budgets: Budgets) -> dict[str, float]:
+    limits = {} if budgets.parameters is None else {"parameters": float(budgets.parameters.maximum)}
+    return limits | {budget.constraint: budget.maximum_ms for budget in budgets.latencies}
+
+
+def _reached(budgets: Budgets, smallest: Reach) -> dict[str, float]:
+    """Smallest values by constraint, margins included: what the limits would have to be."""
+    times = {b.constraint: smallest.latency_ms[b.device] * b.margin for b in budgets.latencies}
+    return {"parameters": float(smallest.parameters)} | times
+
+
+def _quantity(name: str, value: float) -> str:
+    if name == "parameters":
+        return f"{value:,.0f} parameters"
+    # Rounded up: a user who types the number gets a budget that can be kept.
+    return f"{math.ceil(value * 1000) / 1000:g} ms on {name.removeprefix('latency:')}"
+
+
+def _closest(budgets: Budgets, verdict: Verdict) -> str:
+    sizes = [_quantity("parameters", verdict.parameters)] if budgets.parameters is not None else []
+    times = [_quantity(b.constraint, verdict.upper_ms[b.device] * b.margin) for b in budgets.latencies]
+    return " and ".join(sizes + times)
+
+
+def _widened(budgets: Budgets) -> str:
+    """What nets measured near the budgets had to do with it: empty where they left the bounds as they were."""
+    return "".join(_widening(budget, budget.predictor) for budget in budgets.latencies)
+
+
+def _widening(budget: LatencyBudget, predictor: object) -> str:
+    if not isinstance(predictor, BoundedPredictor):
+        return ""
+    before, after = predictor.calibration.factor_without_near_budget, predictor.calibration.factor
+    if after <= before:
+        return ""
+    widened = f"widened the bound from {before:.3f} to {after:.3f} times the prediction"
+    return f" (on {budget.device}, random nets measured near the budget {widened})"
