@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
 from latency.predictors.in_context import Context, context_document, restored_context
-from latency.predictors.operator_counts import OperatorCountsPredictor
+from latency.predictors.operator_counts import OperatorCountsPredictor, fitted_counts
 from latency.predictors.operator_table import OperatorTable
 from latency.predictors.prior import Prior
 from latency.predictors.process_mixture import Conditioned
@@ -40,8 +40,8 @@ class FewSamplesPredictor(StoredPredictor):
 
     The weights come from their leave-one-out errors.
 
-    Operator counts know nothing of other devices; on those whose latency is a plain sum they need no more. Fitting
-    takes no time; operator times of the samples are not used.
+    Operator counts, of all operators or only of those that an output hangs on, know nothing of other devices; on those
+    whose latency is a plain sum they need no more. Fitting takes no time; operator times of the samples are not used.
 
     Args:
         prior: what was learned on other devices; only a predictor that is restored may do without.
@@ -65,8 +65,7 @@ class FewSamplesPredictor(StoredPredictor):
         self._vocabulary = Vocabulary.of(samples, OperatorTable())
         graphs, latency_ms = [sample.graph for sample in whole], np.array([sample.latency_ms for sample in whole])
         left_out = self._look(graphs, latency_ms)
-        self._counts.fit(whole)
-        left_out[self._counts.name] = _counts_left_out(whole)
+        self._counts, left_out[self._counts.name] = fitted_counts(whole)
         self._context, prior = None, self._known_prior()
         if prior.transformer is not None:
             self._context, left_out[_IN_CONTEXT] = prior.transformer.condition(graphs, latency_ms)
@@ -177,16 +176,6 @@ class FewSamplesPredictor(StoredPredictor):
 def _latencies(told: Sequence[Sequence[Prediction]]) -> Matrix:
     """sources x nets to nets x sources"""
     return np.array([[one.latency_ms for one in source] for source in told]).T
-
-
-def _counts_left_out(samples: Sequence[LatencySample]) -> Matrix:
-    """What operator counts, fitted on the others, say of each sample."""
-    told = []
-    for position, sample in enumerate(samples):
-        predictor = OperatorCountsPredictor()
-        predictor.fit([*samples[:position], *samples[position + 1 :]], least=1)
-        told += [one.latency_ms for one in predictor.predict([sample.graph])]
-    return np.array(told)
 
 
 def _mean(parts: Sequence[Prediction], unseen: set[int], in_no_net: set[int]) -> Prediction:
