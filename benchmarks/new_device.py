@@ -31,7 +31,7 @@ from latency.store import MeasurementStore
 from provenance import RESULTS, provenance, write_result
 
 RESULT = RESULTS / "new_device.json"
-COUNTS = (10, 20, 40)
+COUNTS = (10, 20, 40, 60)
 GOAL_PERCENT = 10.0
 """Mean error from 20 nets: what we call usable. Ours, not a published figure."""
 Predict = Callable[[list[LatencySample]], Callable[[Sequence[LatencySample]], list[float]]]

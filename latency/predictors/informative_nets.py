@@ -15,6 +15,8 @@ from latency.predictors.views import VIEWS, view_group
 Matrix = NDArray[np.float64]
 _TRIMMED = 0.1
 """Share at either end of the expected latencies that is not measured: there noise and rounding weigh most."""
+_TRIMMED_UP_TO = 20
+"""Nets; of more the ends are measured, too: without them the fastest and slowest nets were predicted worse."""
 
 
 def informative_nets(prior: Prior, graphs: Sequence[OperatorGraph], count: int) -> list[int]:
@@ -22,9 +24,9 @@ def informative_nets(prior: Prior, graphs: Sequence[OperatorGraph], count: int) 
 
     Greedy variance reduction (active learning of Cohn, Ghahramani & Jordan 1996, for Gaussian processes Seo et al.
     2000): each net is the one after whose measurement the mean variance over all nets is least, as a share of what it
-    was at first and summed over the two views. One net is taken from each of ``count`` strata of expected latency, the
-    fastest and the slowest nets are left out: the processes' noise is relative, but clocks round, and what is extreme
-    under the prior is often wrong under the truth.
+    was at first and summed over the two views. One net is taken from each of ``count`` strata of expected latency. Of up
+    to 20, the fastest and the slowest nets are left out: the processes' noise is relative, but clocks round, and what is
+    extreme under the prior is often wrong under the truth.
 
     Args:
         prior: of other devices.
@@ -84,7 +86,8 @@ class _Belief:
 def _strata(expected: Matrix, count: int) -> NDArray[np.int64]:
     """nets: number of the stratum, -1 at the ends."""
     order = np.argsort(expected, kind="stable")
-    cut = min(int(_TRIMMED * len(order)), (len(order) - count) // 2)
+    trimmed = _TRIMMED if count <= _TRIMMED_UP_TO else 0.0
+    cut = min(int(trimmed * len(order)), (len(order) - count) // 2)
     inside = order[cut : len(order) - cut]
     stratum = np.full(len(expected), -1)
     stratum[inside] = np.arange(len(inside)) * count // len(inside)

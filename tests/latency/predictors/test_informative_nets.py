@@ -29,6 +29,15 @@ def test_different_nets_of_all_latencies_but_the_extreme_ones() -> None:
     assert rank.max() >= 150
 
 
+def test_of_many_nets_the_extreme_ones_are_measured_too() -> None:
+    graphs = drawn(200)
+    chosen = informative_nets(prior(), graphs, 40)
+    expected = np.mean([[one.latency_ms for one in source] for source in prior().source_predictions(graphs)], axis=0)
+    rank = np.argsort(np.argsort(expected))[chosen]
+    assert rank.min() < 15
+    assert rank.max() >= 185
+
+
 def test_small_pools_are_taken_whole() -> None:
     assert informative_nets(prior(), drawn(5), 8) == [0, 1, 2, 3, 4]
 
