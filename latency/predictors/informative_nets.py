@@ -24,9 +24,9 @@ def informative_nets(prior: Prior, graphs: Sequence[OperatorGraph], count: int) 
 
     Greedy variance reduction (active learning of Cohn, Ghahramani & Jordan 1996, for Gaussian processes Seo et al.
     2000): each net is the one after whose measurement the mean variance over all nets is least, as a share of what it
-    was at first and summed over the two views. One net is taken from each of ``count`` strata of expected latency. Of up
-    to 20, the fastest and the slowest nets are left out: the processes' noise is relative, but clocks round, and what is
-    extreme under the prior is often wrong under the truth.
+    was at first and summed over the two views. One net is taken from each of ``count`` strata of expected latency. Of
+    up to 20, the fastest and the slowest nets are left out: the processes' noise is relative, but clocks round, and
+    what is extreme under the prior is often wrong under the truth.
 
     Args:
         prior: of other devices.
