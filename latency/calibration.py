@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import isfinite
 from typing import Any
 
@@ -30,7 +31,7 @@ ALONE_WIDENING = 0.4
 about 95 % take within nets at most 1.4 times as long as alone (``benchmarks/alone_and_in_nets.py``)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Calibration:
     """A factor on predictions, and the ratios it was taken from."""
 
@@ -88,7 +89,7 @@ class Calibration:
         """The bound on the ratio of random nets near the budget; None where none were measured."""
         return ConformalQuantile(self.near_budget, self.alpha) if self.near_budget else None
 
-    @property
+    @cached_property
     def factor(self) -> float:
         """Upper bound / prediction for a net of seen operators; at least 1.
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from devices.errors import UserError
 from latency.operators.operator import OperatorGraph
 from search.space import SearchSpace
+from search.uncollected import uncollected
 from search.verdict import PARAMETERS, Verdict, latency_constraint
 from segmentation.architecture import Architecture
 
@@ -86,6 +87,7 @@ class Budgets:
                 remedy="give every --device once",
             )
 
+    @uncollected()
     def check_many(
         self,
         space: SearchSpace,

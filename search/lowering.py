@@ -16,9 +16,14 @@ def lower(plan: Plan, height: int, width: int) -> OperatorGraph:
     operators: list[Operator] = []
     inputs: list[tuple[int, ...]] = []
     for position, layer in enumerate(plan.layers):
-        operator = _operator(layer, tuple([shapes[name] for name in layer.inputs]))
+        if len(layer.inputs) == 1:  # as nearly all layers: spares two loops
+            (source,) = layer.inputs
+            operator = _operator(layer, (shapes[source],))
+            inputs.append((positions[source],))
+        else:
+            operator = _operator(layer, tuple([shapes[name] for name in layer.inputs]))
+            inputs.append(tuple([positions[name] for name in layer.inputs]))
         operators.append(operator)
-        inputs.append(tuple([positions[name] for name in layer.inputs]))
         shapes[layer.name] = operator.output_shapes[0]
         positions[layer.name] = position
     return OperatorGraph(tuple(operators), tuple(inputs), (input_shape,))

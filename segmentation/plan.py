@@ -7,7 +7,6 @@ keep what is trained, what is searched and what is predicted the same net.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Literal
 
 Kind = Literal["conv", "conv_transpose", "global_pool", "add", "mul", "concat", "resize", "pixel_shuffle"]
@@ -69,7 +68,7 @@ class Plan:
         """Output channels by layer name, the input included."""
         channels = {INPUT: self.input_channels}
         for layer in self.layers:
-            channels[layer.name] = _out_channels(layer, [channels[name] for name in layer.inputs])
+            channels[layer.name] = layer.out_channels or _out_channels(layer, [channels[name] for name in layer.inputs])
         return channels
 
     def sizes(self, height: int, width: int) -> dict[str, tuple[int, int]]:
@@ -85,22 +84,18 @@ class Plan:
         ``prefix`` counts only the layers whose name starts with it, e.g. ``"decoder"``.
         """
         channels = self.channels()
-        counted = (layer for layer in self.layers if layer.name.startswith(prefix))
-        return sum(_parameters(layer, channels[layer.inputs[0]]) for layer in counted)
+        convolutions = [layer for layer in self.layers if layer.out_channels and layer.name.startswith(prefix)]
+        return sum([_parameters(layer, channels[layer.inputs[0]]) for layer in convolutions])
 
 
-@lru_cache(maxsize=1 << 16)
-def _parameters(layer: Layer, in_channels: int) -> int:
-    if layer.kind not in ("conv", "conv_transpose"):
-        return 0
-    fan_in = 1 if layer.depthwise else in_channels
-    return layer.out_channels * fan_in * layer.kernel**2 + layer.out_channels * (2 if layer.normalise else 1)
+def _parameters(convolution: Layer, in_channels: int) -> int:
+    fan_in = 1 if convolution.depthwise else in_channels
+    return convolution.out_channels * (fan_in * convolution.kernel**2 + (2 if convolution.normalise else 1))
 
 
 def _out_channels(layer: Layer, inputs: list[int]) -> int:
+    """Of a layer that is no convolution."""
     match layer.kind:
-        case "conv" | "conv_transpose":
-            return layer.out_channels
         case "concat":
             return sum(inputs)
         case "pixel_shuffle":

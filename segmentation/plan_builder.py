@@ -103,13 +103,13 @@ class PlanBuilder:
             source,
             in_channels,
             out_channels,
-            kernel=kernel,
-            expansion=expansion,
-            squeeze=squeeze,
-            activation=activation,
-            stride=stride,
-            dilation=dilation,
-            origin=origin,
+            kernel,
+            expansion,
+            squeeze,
+            activation,
+            stride,
+            dilation,
+            origin,
         )
         self.layers.extend(layers)
         self.channels[layers[-1].name] = out_channels
@@ -122,7 +122,6 @@ def _inverted_residual(
     source: str,
     in_channels: int,
     out_channels: int,
-    *,
     kernel: int,
     expansion: int,
     squeeze: bool,

@@ -61,7 +61,7 @@ class BoostedTreesPredictor(AdditivePredictor):
         families = len(self._vocabulary.families) + 1  # the first one is that of the unknown
         shares = np.bincount(self._family[rows] + 1, weights=weight, minlength=families)
         sizes = weight @ self._sizes[rows]
-        traffic = memory_traffic([graph], Edges.of([graph.inputs]))[0].mean(axis=0)
+        traffic = memory_traffic([graph], Edges.of([graph.inputs]), len(graph.operators))[0].mean(axis=0)
         return np.concatenate([[np.log(base.latency_ms), np.log(len(graph.operators))], traffic, shares, sizes])
 
     def _learned(self) -> tuple[Document, Arrays]:

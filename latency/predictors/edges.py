@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +23,11 @@ class Edges:
     @staticmethod
     def of(inputs: Sequence[tuple[tuple[int, ...], ...]]) -> Edges:
         """From the ``OperatorGraph.inputs`` of each graph."""
-        triples = [
-            (number, consumer, source)
-            for number, readers in enumerate(inputs)
-            for consumer, sources in enumerate(readers)
-            for source in sources
-            if source >= 0
-        ]
-        return Edges(*np.array(triples, np.int64).reshape(-1, 3).T)
+        readers = list(chain.from_iterable(inputs))
+        read = np.fromiter(map(len, readers), np.int64, len(readers))
+        counts = [len(each) for each in inputs]
+        graph = np.repeat(np.repeat(np.arange(len(inputs)), counts), read)
+        consumer = np.repeat(np.concatenate([np.arange(count) for count in counts]), read)
+        source = np.fromiter(chain.from_iterable(readers), np.int64, len(graph))
+        inner = source >= 0
+        return Edges(graph[inner], consumer[inner], source[inner])

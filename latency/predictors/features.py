@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import log, log1p, prod
-
-import numpy as np
-from numpy.typing import NDArray
 
 from latency.operators.operator import AttributeValue, Operator, Shape
 
@@ -68,7 +66,7 @@ class Features:
     """Kind, and for convolutions the way in which they use channels: their costs obey different laws."""
     categories: tuple[str, ...]
     """Properties that are alike or not: kind, family, kernel, stride, activation, mode..."""
-    numeric: NDArray[np.float64]
+    numeric: tuple[float, ...]
     """In the order of ``NUMERIC_NAMES``."""
 
 
@@ -107,45 +105,52 @@ def _pair(value: AttributeValue) -> tuple[int, ...]:
 
 def _four(shapes: tuple[Shape, ...]) -> tuple[int, int, int]:
     """Channels, height and width of the largest shape."""
-    shape = max(shapes, key=prod, default=())
-    padded = (*shape, 1, 1, 1, 1)[:4] if len(shape) <= 4 else (*shape[:3], prod(shape[3:]))
-    return max(padded[1], 1), max(padded[2], 1), max(padded[3], 1)
+    shape = shapes[0] if len(shapes) == 1 else max(shapes, key=prod, default=())
+    if len(shape) == 4:
+        _, channels, height, width = shape
+    else:
+        _, channels, height, width = (*shape, 1, 1, 1, 1)[:4] if len(shape) < 4 else (*shape[:3], prod(shape[3:]))
+    return max(channels, 1), max(height, 1), max(width, 1)
 
 
-def _waste(channels: int, block: int) -> float:
-    return log(-(-channels // block) * block / channels)
+@lru_cache(maxsize=4096)
+def _waste(channels: int) -> tuple[float, float]:
+    return log(-(-channels // 8) * 8 / channels), log(-(-channels // 16) * 16 / channels)
 
 
-def _numeric(operator: Operator, kernel: tuple[int, ...]) -> NDArray[np.float64]:
+@lru_cache(maxsize=4096)
+def _aligned(channels: int) -> tuple[float, float, float]:
+    return float(channels % 4 == 0), float(channels % 8 == 0), float(channels % 16 == 0)
+
+
+def _numeric(operator: Operator, kernel: tuple[int, ...]) -> tuple[float, ...]:
     channels_in, height_in, width_in = _four(operator.input_shapes)
     channels_out, height_out, width_out = _four(operator.output_shapes)
-    group = operator.attribute("group", 1)
+    attributes = dict(operator.attributes)
+    group = attributes.get("group", 1)
     groups = group if isinstance(group, int) and group > 0 else 1
-    return np.array(
-        [
-            log1p(operator.flops),
-            log1p(operator.bytes_read),
-            log1p(operator.bytes_written),
-            log1p(operator.parameters),
-            log1p(operator.flops) - log1p(operator.bytes_read + operator.bytes_written),
-            log(channels_in),
-            log(height_in),
-            log(width_in),
-            log(channels_out),
-            log(height_out),
-            log(width_out),
-            log(max(channels_in / groups, 1)),
-            log(max(prod(kernel), 1)),
-            log(max(prod(_pair(operator.attribute("strides", (1, 1)))), 1)),
-            log(max(max(_pair(operator.attribute("dilations", (1, 1))), default=1), 1)),
-            float(len(operator.input_shapes)),
-            _waste(channels_in, 8),
-            _waste(channels_in, 16),
-            _waste(channels_out, 8),
-            _waste(channels_out, 16),
-            *(float(channels_in % block == 0) for block in (4, 8, 16)),
-            *(float(channels_out % block == 0) for block in (4, 8, 16)),
-            log(height_out * width_out),
-            (width_out % 8) / 8,
-        ]
+    log_flops = log1p(operator.flops)
+    return (
+        log_flops,
+        log1p(operator.bytes_read),
+        log1p(operator.bytes_written),
+        log1p(operator.parameters),
+        log_flops - log1p(operator.bytes_read + operator.bytes_written),
+        log(channels_in),
+        log(height_in),
+        log(width_in),
+        log(channels_out),
+        log(height_out),
+        log(width_out),
+        log(max(channels_in / groups, 1)),
+        log(max(prod(kernel), 1)),
+        log(max(prod(_pair(attributes.get("strides", (1, 1)))), 1)),
+        log(max(max(_pair(attributes.get("dilations", (1, 1))), default=1), 1)),
+        float(len(operator.input_shapes)),
+        *_waste(channels_in),
+        *_waste(channels_out),
+        *_aligned(channels_in),
+        *_aligned(channels_out),
+        log(height_out * width_out),
+        (width_out % 8) / 8,
     )

@@ -92,7 +92,7 @@ class Member:
         correction = self.network.corrections(
             torch.from_numpy(self._embedded[tokens.rows]),
             torch.from_numpy(tokens.places),
-            torch.from_numpy(tokens.relations).int(),
+            torch.from_numpy(tokens.relations),
         )
         return torch.from_numpy(self._log_base[tokens.rows]) + correction, float(self.network.log_constant.exp())
 

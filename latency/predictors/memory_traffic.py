@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,26 +18,31 @@ _MIDDLE, _SPREAD = 14.0, 2.0
 """Of the logarithms of bytes in small nets: 2^20 is 13.9; brings the columns to the scale of the other inputs."""
 
 
-def memory_traffic(graphs: Sequence[OperatorGraph], edges: Edges) -> NDArray[np.float32]:
-    """graphs x operators x ``TRAFFIC``: logarithms of bytes, scaled; meaningless beyond a graph's operators.
+def memory_traffic(graphs: Sequence[OperatorGraph], edges: Edges, size: int) -> NDArray[np.float32]:
+    """graphs x size x ``TRAFFIC``: logarithms of bytes, scaled; meaningless beyond a graph's operators.
 
     The first column is the reuse distance of an operator's inputs (Mattson et al. 1970: what was touched since they
     were written, they included; the farthest input counts). The others are the same for all operators of a net: the
     largest tensor written, the most that one operator touches, and all traffic of one run, which decides whether
     weights and buffers are still in the caches when the next run begins.
     """
-    size = max(len(graph.operators) for graph in graphs)
-    written, touched = np.zeros((len(graphs), size)), np.zeros((len(graphs), size))
-    for number, graph in enumerate(graphs):
-        count = len(graph.operators)
-        written[number, :count] = [operator.bytes_written for operator in graph.operators]
-        touched[number, :count] = [operator.bytes_read + operator.bytes_written for operator in graph.operators]
+    read, written = _of_operators(graphs, "bytes_read", size), _of_operators(graphs, "bytes_written", size)
+    touched = read + written
     columns = np.empty((*written.shape, TRAFFIC))
     columns[:, :, 0] = _reuse_distance(written, np.cumsum(touched, axis=1), edges)
     columns[:, :, 1] = written.max(axis=1, keepdims=True)
     columns[:, :, 2] = touched.max(axis=1, keepdims=True)
     columns[:, :, 3] = touched.sum(axis=1, keepdims=True)
     return ((np.log1p(columns) - _MIDDLE) / _SPREAD).astype(np.float32)
+
+
+def _of_operators(graphs: Sequence[OperatorGraph], name: str, size: int) -> NDArray[np.float64]:
+    """graphs x size, 0 beyond a graph's operators."""
+    counts = np.array([len(graph.operators) for graph in graphs])
+    values = np.zeros((len(graphs), size))
+    operators = chain.from_iterable(graph.operators for graph in graphs)
+    values[np.arange(size) < counts[:, None]] = np.fromiter(map(attrgetter(name), operators), np.float64)
+    return values
 
 
 def _reuse_distance(written: NDArray[np.float64], passed: NDArray[np.float64], edges: Edges) -> NDArray[np.float64]:

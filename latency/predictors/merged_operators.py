@@ -156,7 +156,8 @@ def _depth(graph: OperatorGraph) -> NDArray[np.float64]:
 
 
 def _shares(graph: OperatorGraph, members: NDArray[np.float64]) -> NDArray[np.float32]:
-    codes = relations([len(graph.operators)], Edges.of([graph.inputs]))[0]
+    count = len(graph.operators)
+    codes = relations([count], Edges.of([graph.inputs]), count)[0]
     result = np.zeros((members.shape[1], members.shape[1], RELATIONS), np.float32)
     for code in range(RELATIONS):
         if code != NONE:

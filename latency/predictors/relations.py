@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from latency.predictors.edges import Edges
+from latency.predictors.edges import Edges, Positions
 
 NONE, SAME, PREDECESSOR, SUCCESSOR, SIBLING, CO_SIBLING = range(6)
 RELATIONS = 6
@@ -16,8 +15,8 @@ PADDING = RELATIONS
 """Code where the second operator is not there."""
 
 
-def relations(counts: Sequence[int], edges: Edges) -> NDArray[np.uint8]:
-    """graphs x operators x operators, padded to the longest graph; entry (i, j) says what j is to i.
+def relations(counts: Sequence[int], edges: Edges, size: int) -> NDArray[np.int32]:
+    """graphs x size x size; entry (i, j) says what j is to i.
 
     Siblings read a tensor of the same producer, co-siblings feed the same consumer. Where several hold, the first of
     same, predecessor, successor, sibling, co-sibling counts.
@@ -25,15 +24,12 @@ def relations(counts: Sequence[int], edges: Edges) -> NDArray[np.uint8]:
     Args:
         counts: operators of each graph.
         edges: of the graphs.
+        size: to which the graphs are padded.
     """
-    size = max(counts)
-    reads = np.zeros((len(counts), size, size), np.float32)
-    reads[edges.graph, edges.consumer, edges.source] = 1.0
-    reading = torch.from_numpy(reads)
-    codes = np.full(reads.shape, NONE, np.uint8)
+    codes = np.full((len(counts), size, size), NONE, np.int32)
     # Later assignments win, so the weakest relation comes first.
-    codes[(reading.mT @ reading > 0).numpy()] = CO_SIBLING
-    codes[(reading @ reading.mT > 0).numpy()] = SIBLING
+    _relate(codes, CO_SIBLING, edges.graph, edges.consumer, edges.source)
+    _relate(codes, SIBLING, edges.graph, edges.source, edges.consumer)
     codes[edges.graph, edges.source, edges.consumer] = SUCCESSOR
     codes[edges.graph, edges.consumer, edges.source] = PREDECESSOR
     every = np.arange(size)
@@ -41,3 +37,16 @@ def relations(counts: Sequence[int], edges: Edges) -> NDArray[np.uint8]:
     for number, count in enumerate(counts):
         codes[number, :, count:] = PADDING
     return codes
+
+
+def _relate(codes: NDArray[np.int32], code: int, graph: Positions, shared: Positions, ends: Positions) -> None:
+    """Writes ``code`` for every two ``ends`` of edges of a graph that have the ``shared`` end in common."""
+    key = graph * codes.shape[1] + shared
+    order = np.argsort(key, kind="stable")
+    key, graph, ends = key[order], graph[order], ends[order]
+    for distance in range(1, len(key)):
+        first = np.flatnonzero(key[distance:] == key[:-distance])
+        if not len(first):
+            return
+        number, one, other = graph[first], ends[first], ends[first + distance]
+        codes[number, one, other] = codes[number, other, one] = code

@@ -34,4 +34,4 @@ class RowCache:
     def __getitem__(self, rows: NDArray[np.int64]) -> Rows:
         """Gathers rows by number; the index may have any shape."""
         assert self._buffer is not None, "append comes first"
-        return self._buffer[rows]
+        return self._buffer.take(rows, axis=0)

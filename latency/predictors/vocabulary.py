@@ -58,7 +58,7 @@ class Vocabulary:
         """From the features of every different operator measured, at least one, and whether a whole net had it."""
         families = tuple(sorted({operator.family for operator in operators}))
         categories = tuple(sorted({category for operator in operators for category in operator.categories}))
-        numeric = np.stack([operator.numeric for operator in operators])
+        numeric = np.array([operator.numeric for operator in operators])
         member = np.array([families.index(operator.family) for operator in operators])
         netted = [operator for operator, within in zip(operators, in_nets, strict=True) if within]
         low, high = _ranges(numeric, member, len(families))
@@ -102,7 +102,7 @@ class Vocabulary:
                 else:
                     categories[row, place] = 1.0
                 alone[row] |= category not in self.net_categories
-        numeric = np.stack([operator.numeric for operator in operators])
+        numeric = np.array([operator.numeric for operator in operators])
         sized = numeric[:, SIZED]
         unseen |= _beyond(sized, self.low[family], self.high[family])
         alone |= _beyond(sized, self.net_low[family], self.net_high[family])

@@ -17,7 +17,7 @@ def graph(inputs: tuple[tuple[int, ...], ...], read: tuple[int, ...], written: t
 
 
 def traffic_of(one: OperatorGraph) -> np.ndarray:
-    return memory_traffic([one], Edges.of([one.inputs]))[0]
+    return memory_traffic([one], Edges.of([one.inputs]), len(one.operators))[0]
 
 
 def in_bytes(columns: np.ndarray) -> np.ndarray:
@@ -42,7 +42,7 @@ def test_the_net_as_a_whole_is_told_to_every_operator() -> None:
 def test_many_graphs_at_once() -> None:
     short = graph(((-1,),), read=(10,), written=(20,))
     chain = graph(((-1,), (0,), (1, 0)), read=(100, 200, 500), written=(1000, 2000, 3000))
-    found = memory_traffic([short, chain], Edges.of([short.inputs, chain.inputs]))
+    found = memory_traffic([short, chain], Edges.of([short.inputs, chain.inputs]), 3)
     assert found.shape == (2, 3, TRAFFIC)
     assert np.array_equal(found[0, :1], traffic_of(short))
     assert np.array_equal(found[1], traffic_of(chain))

@@ -7,7 +7,7 @@ from latency.predictors.relations import CO_SIBLING, NONE, PADDING, PREDECESSOR,
 
 
 def matrix_of(count: int, inputs: tuple[tuple[int, ...], ...]) -> np.ndarray:
-    return relations([count], Edges.of([inputs]))[0]
+    return relations([count], Edges.of([inputs]), count)[0]
 
 
 def test_a_diamond() -> None:
@@ -31,10 +31,11 @@ def test_a_direct_edge_counts_before_siblings() -> None:
     assert matrix[0, 1] == SUCCESSOR  # although both feed 2
 
 
-def test_many_graphs_at_once_are_padded_to_the_longest() -> None:
+def test_many_graphs_at_once_are_padded() -> None:
     inputs = [((-1,), (0,)), ((-1,), (0,), (0,), (1, 2))]
-    codes = relations([2, 4], Edges.of(inputs))
-    assert codes.shape == (2, 4, 4)
+    codes = relations([2, 4], Edges.of(inputs), 5)
+    assert codes.shape == (2, 5, 5)
     assert np.array_equal(codes[0, :2, :2], matrix_of(2, inputs[0]))
-    assert np.array_equal(codes[1], matrix_of(4, inputs[1]))
+    assert np.array_equal(codes[1, :4, :4], matrix_of(4, inputs[1]))
     assert (codes[0, :, 2:] == PADDING).all()
+    assert (codes[1, :, 4:] == PADDING).all()
