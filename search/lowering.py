@@ -12,20 +12,19 @@ from segmentation.plan import INPUT, Layer, Plan
 def lower(plan: Plan, height: int, width: int) -> OperatorGraph:
     """The graph that ``from_onnx`` reads from the exported net at this input size: every layer is one operator."""
     input_shape: Shape = (1, plan.input_channels, height, width)
-    shapes, positions = {INPUT: input_shape}, {INPUT: -1}
+    made: dict[str, tuple[Shape, int]] = {INPUT: (input_shape, -1)}
     operators: list[Operator] = []
     inputs: list[tuple[int, ...]] = []
     for position, layer in enumerate(plan.layers):
         if len(layer.inputs) == 1:  # as nearly all layers: spares two loops
-            (source,) = layer.inputs
-            operator = _operator(layer, (shapes[source],))
-            inputs.append((positions[source],))
+            shape, source = made[layer.inputs[0]]
+            operator = _operator(layer, (shape,))
+            inputs.append((source,))
         else:
-            operator = _operator(layer, tuple([shapes[name] for name in layer.inputs]))
-            inputs.append(tuple([positions[name] for name in layer.inputs]))
+            operator = _operator(layer, tuple([made[name][0] for name in layer.inputs]))
+            inputs.append(tuple([made[name][1] for name in layer.inputs]))
         operators.append(operator)
-        shapes[layer.name] = operator.output_shapes[0]
-        positions[layer.name] = position
+        made[layer.name] = operator.output_shapes[0], position
     return OperatorGraph(tuple(operators), tuple(inputs), (input_shape,))
 
 

@@ -84,13 +84,12 @@ class Plan:
         ``prefix`` counts only the layers whose name starts with it, e.g. ``"decoder"``.
         """
         channels = self.channels()
-        convolutions = [layer for layer in self.layers if layer.out_channels and layer.name.startswith(prefix)]
-        return sum([_parameters(layer, channels[layer.inputs[0]]) for layer in convolutions])
-
-
-def _parameters(convolution: Layer, in_channels: int) -> int:
-    fan_in = 1 if convolution.depthwise else in_channels
-    return convolution.out_channels * (fan_in * convolution.kernel**2 + (2 if convolution.normalise else 1))
+        total = 0
+        for layer in self.layers:
+            if layer.out_channels and layer.name.startswith(prefix):
+                fan_in = 1 if layer.depthwise else channels[layer.inputs[0]]
+                total += layer.out_channels * (fan_in * layer.kernel**2 + (2 if layer.normalise else 1))
+        return total
 
 
 def _out_channels(layer: Layer, inputs: list[int]) -> int:
