@@ -26,7 +26,7 @@ from search.trials import TrialStore
 RESULT = RESULTS / "guarantee.json"
 SIZE = "128x128"
 ALPHA = 0.1
-"""Of the workspace's predictor: what ``latseg fit`` takes."""
+"""What ``latseg fit`` takes unless it is told otherwise."""
 EFFORT = [
     "--trials", "96", "--winners", "12", "--teacher-epochs", "0", "--supernet-steps", "30", "--winner-epochs", "1",
 ]  # fmt: skip
@@ -128,7 +128,8 @@ def main() -> None:
             {"what": "searches that end certified", "goal": f"{len(rows)}", "value": len(certified),
              "met": len(certified) == len(rows)},
             {"what": "violations of the bound among searched nets, %", "goal": f"<= {100 * ALPHA:g}",
-             "value": searched["above_bound_percent"], "met": searched["above_bound_percent"] <= 100 * ALPHA},
+             "value": searched["above_bound_percent"],
+             "met": searched["measured_candidates"] > 0 and searched["above_bound_percent"] <= 100 * ALPHA},
         ],
         "budgets_ms": options.budgets,
     }  # fmt: skip

@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,17 +132,17 @@ def well_measured(nets: Nets, steps: int, threads: int) -> dict[str, dict[str, d
     return found
 
 
-def learned_prior(nets: Nets, folder: Path | None) -> tuple[Prior, float | None]:
+def learned_prior(nets: Nets, folder: Path | None, sources: Mapping[str, str] = SOURCES) -> tuple[Prior, float | None]:
     """From the source devices, and the seconds that it took; or from an earlier run, where ``folder`` holds it."""
     started, seconds = time.monotonic(), None
     if folder and folder.is_dir():
         prior = load_prior(folder)
     else:
-        sources = [
+        devices = [
             SourceDevice(name, family, nets.samples(name, TRAINING[nets.table.of(name)[TRAINING] > 0]))
-            for name, family in SOURCES.items()
+            for name, family in sources.items()
         ]
-        prior = Prior.learn(sources)
+        prior = Prior.learn(devices)
         seconds = round(time.monotonic() - started, 1)
         print(f"prior: {seconds} s", file=sys.stderr)
         if folder:

@@ -27,11 +27,12 @@ UNSEEN_WIDENING = 2.0
 """Time predicted for operators never measured may be this many times itself too small before the bound breaks."""
 
 ALONE_WIDENING = 0.4
-"""The same of operators that were measured in models of their own but never within a net: of those measured both ways
-about 95 % take within nets at most 1.4 times as long as alone (``benchmarks/alone_and_in_nets.py``)."""
+"""The same of operators that were measured in models of their own but never within a net: those measured both ways take
+together about as long within nets as their kernels do alone, single ones several times as long, which in a net of many
+averages out (``benchmarks/alone_and_in_nets.py``)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # without slots, which leave no room for what is cached
 class Calibration:
     """A factor on predictions, and the ratios it was taken from."""
 

@@ -31,7 +31,7 @@ LEAST_NETS = 10
 _LEAST_TRAINING = 6
 """What the arbitration needs."""
 FEW_NETS = 60
-"""Up to here other devices are asked, too: they lowered the error by .5 points at 20 nets and by .2 at 60
+"""Up to here other devices are asked, too; what they help shrinks with the number of nets
 (``benchmarks/new_device.py``)."""
 
 OnProgress = Callable[[str, int, int, float | None], None]

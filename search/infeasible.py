@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 from devices.errors import UserError
 from latency.bounded import BoundedPredictor
@@ -27,7 +28,7 @@ class InfeasibleError(UserError):
             "budget" if beyond else "budgets taken together",
             seen=" and ".join(_quantity(name, limits[name]) for name in beyond or limits),
             expected=f"at least the smallest reachable {smallest}" + ("" if beyond else together),
-            remedy=("raise the budget" if beyond else "raise one of the budgets") + _widened(budgets),
+            remedy=("raise the budget" if beyond else "raise one of the budgets") + _widened(budgets, beyond, reached),
         )
 
 
@@ -65,16 +66,21 @@ def _closest(budgets: Budgets, verdict: Verdict) -> str:
     return " and ".join(sizes + times)
 
 
-def _widened(budgets: Budgets) -> str:
-    """What nets measured near the budgets had to do with it: empty where they left the bounds as they were."""
-    return "".join(_widening(budget, budget.predictor) for budget in budgets.latencies)
+def _widened(budgets: Budgets, beyond: Sequence[str], reached: Mapping[str, float]) -> str:
+    """Names the nets measured near a budget that without them could be kept; where none is at fault, nothing."""
+    return "".join(
+        _widening(budget, reached[budget.constraint])
+        for budget in budgets.latencies
+        if budget.constraint in beyond or not beyond
+    )
 
 
-def _widening(budget: LatencyBudget, predictor: object) -> str:
-    if not isinstance(predictor, BoundedPredictor):
+def _widening(budget: LatencyBudget, reached_ms: float) -> str:
+    if not isinstance(budget.predictor, BoundedPredictor):
         return ""
-    before, after = predictor.calibration.factor_without_near_budget, predictor.calibration.factor
-    if after <= before:
+    calibration = budget.predictor.calibration
+    before, after = calibration.factor_without_near_budget, calibration.factor
+    if after <= before or reached_ms * before / after > budget.maximum_ms:
         return ""
     widened = f"widened the bound from {before:.3f} to {after:.3f} times the prediction"
     return f" (on {budget.device}, random nets measured near the budget {widened})"

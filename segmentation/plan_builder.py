@@ -116,7 +116,7 @@ class PlanBuilder:
         return layers[-1].name
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=50_000)  # its look-up is quicker where arguments are positional
 def _inverted_residual(
     name: str,
     source: str,

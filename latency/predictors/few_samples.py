@@ -41,7 +41,7 @@ class FewSamplesPredictor(StoredPredictor):
     The weights come from their leave-one-out errors.
 
     Operator counts, of all operators or only of those that an output hangs on, know nothing of other devices; on those
-    whose latency is a plain sum they need no more. Fitting takes no time; operator times of the samples are not used.
+    whose latency is a plain sum they need no more. Fitting is quick; operator times of the samples are not used.
 
     Args:
         prior: what was learned on other devices; only a predictor that is restored may do without.

@@ -30,6 +30,8 @@ _NAMED = ("kernel", "strides", "mode")
 
 _DEAD = ""
 """Key of operators that are not charged for."""
+_KEYS, _LIVE_KEYS = "keys", "live_keys"
+"""On disk: a reader that knows of no dead operators must not take one for the other."""
 
 
 class OperatorCountsPredictor(StoredPredictor):
@@ -79,20 +81,17 @@ class OperatorCountsPredictor(StoredPredictor):
     def document(self) -> tuple[Document, Arrays]:
         """See ``StoredPredictor``."""
         assert self._costs, "fit or load comes first"
-        document = {
-            "keys": list(self._costs),
-            "alone": sorted(self._alone),
-            "constant": self._constant,
-            "live_only": self._live_only,
-        }
+        keys = _LIVE_KEYS if self._live_only else _KEYS
+        document = {keys: list(self._costs), "alone": sorted(self._alone), "constant": self._constant}
         return document, {"costs": np.array(list(self._costs.values()))}
 
     def restore(self, document: Document, arrays: Arrays) -> None:
         """See ``StoredPredictor``."""
-        self._costs = dict(zip(map(str, document["keys"]), arrays["costs"].tolist(), strict=True))
+        self._live_only = _LIVE_KEYS in document
+        keys = document[_LIVE_KEYS if self._live_only else _KEYS]
+        self._costs = dict(zip(map(str, keys), arrays["costs"].tolist(), strict=True))
         self._alone = frozenset(map(str, document["alone"]))
         self._constant = float(document["constant"])
-        self._live_only = bool(document.get("live_only", False))  # folders of before did not know it
 
     def _keys(self, graph: OperatorGraph) -> list[str]:
         if self._table.full:
@@ -106,7 +105,9 @@ class OperatorCountsPredictor(StoredPredictor):
 def fitted_counts(samples: Sequence[LatencySample]) -> tuple[OperatorCountsPredictor, NDArray[np.float64]]:
     """Counts of all operators or, where that errs less on samples left out, of live ones; what they say of those."""
     latency_ms = np.array([sample.latency_ms for sample in samples])
-    tried = [(live_only, _left_out(samples, live_only=live_only)) for live_only in (False, True)]
+    some_dead = not all(liveness(sample.graph)[:, 1].all() for sample in samples)
+    choices = (False, True) if some_dead else (False,)
+    tried = [(live_only, _left_out(samples, live_only=live_only)) for live_only in choices]
     live_only, left_out = min(tried, key=lambda each: mean_error(latency_ms / each[1]))
     predictor = OperatorCountsPredictor(live_only=live_only)
     predictor.fit(samples)

@@ -39,7 +39,7 @@ class TokenBatch:
 def token_batch(
     graphs: Sequence[OperatorGraph], rows: Sequence[Sequence[int]], *, alone: Sequence[bool] | None = None
 ) -> TokenBatch:
-    """One padded batch of all graphs; at least one of them has an operator.
+    """One padded batch of all graphs, each of which has an operator.
 
     Args:
         graphs: to be put together.
@@ -48,7 +48,9 @@ def token_batch(
     """
     counts = [len(each) for each in rows]
     edges = Edges.of([graph.inputs for graph in graphs])
-    shape = (len(graphs), -(-max(counts) // _VECTOR) * _VECTOR)
+    longest = max(counts)
+    # Single operators come in large batches and attend to nothing but themselves.
+    shape = (len(graphs), longest if longest == 1 else -(-longest // _VECTOR) * _VECTOR)
     present = np.arange(shape[1]) < np.array(counts)[:, None]
     padded_rows = np.zeros(shape, np.int64)
     padded_rows[present] = list(chain.from_iterable(rows))

@@ -91,3 +91,5 @@ def test_an_operator_alone_takes_what_its_kernels_take_themselves() -> None:
     (unknown,) = join_alone(alone, (rows[0], row("t0", 3.0)))
     assert unknown.ms == pytest.approx(5.0)
     assert join_alone(alone, ()) == ()
+    (quick,) = join_alone(alone, (replace(row("t0", 3.0), own_ms=0.0),))
+    assert 0 < quick.ms < 0.001

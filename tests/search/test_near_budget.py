@@ -211,6 +211,19 @@ def test_a_budget_that_only_the_widened_bound_breaks_is_refused_with_the_reason(
     assert refused.value.exit_code == 3
 
 
+def test_the_widening_is_not_blamed_for_what_it_did_not_do(store: MeasurementStore) -> None:
+    after, _ = calibrate_near_budget(SPACE, budgets(), {"toy": FormulaDevice(slower=1.2)}, store, count=10)
+    tiny = replace(after, parameters=ParameterBudget(10))
+    with pytest.raises(InfeasibleError) as refused:
+        require_feasible(tiny, feasibility(SPACE, tiny, samples=60))
+    assert "widened" not in str(refused.value)
+    (wide,) = after.latencies
+    hopeless = replace(after, latencies=(replace(wide, maximum_ms=1e-6),))
+    with pytest.raises(InfeasibleError) as refused:
+        require_feasible(hopeless, feasibility(SPACE, hopeless, samples=60))
+    assert "widened" not in str(refused.value)
+
+
 def test_every_device_is_calibrated_by_itself(store: MeasurementStore) -> None:
     one, two = FormulaDevice(), FormulaDevice(slower=1.2, seed=7)
     latencies = (LatencyBudget("one", BUDGET_MS, bounded(near=1.0)), LatencyBudget("two", 3.0, bounded(near=1.0)))
