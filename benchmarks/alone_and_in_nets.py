@@ -51,7 +51,7 @@ def both_ways(samples: Sequence[LatencySample]) -> list[BothWays]:
     return [
         BothWays(operator, fmean(within[key]), alone_ms, model_ms)
         for key, (operator, alone_ms, model_ms) in alone.items()
-        if key in within and alone_ms > 0
+        if key in within
     ]
 
 

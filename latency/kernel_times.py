@@ -9,6 +9,9 @@ from devices.measurement import OperatorTime
 from latency.operators.operator import OperatorGraph
 from latency.sample import KernelTime
 
+_LEAST_MS = 0.0005
+"""Profilers count whole microseconds: what they call nothing took half of one on the average."""
+
 
 def join(graph: OperatorGraph, rows: Sequence[OperatorTime]) -> tuple[KernelTime, ...]:
     """Which operators each part of the time belongs to; the parts add up to the sum of the rows.
@@ -37,10 +40,6 @@ def join(graph: OperatorGraph, rows: Sequence[OperatorTime]) -> tuple[KernelTime
     scale = (matched + lost) / matched
     members = _members(graph, set(times))
     return tuple(KernelTime(tuple(members[position]), times[position] * scale) for position in sorted(times))
-
-
-_LEAST_MS = 0.0005
-"""Profilers count whole microseconds: what they call nothing took half of one on the average."""
 
 
 def join_alone(graph: OperatorGraph, rows: Sequence[OperatorTime]) -> tuple[KernelTime, ...]:

@@ -26,8 +26,6 @@ _RIDGE = 1e-3
 """Of the relative error: keeps the costs of operators that always come together finite."""
 _NAMED = ("kernel", "strides", "mode")
 """Properties that make operators of a family different ones."""
-
-
 _DEAD = ""
 """Key of operators that are not charged for."""
 _KEYS, _LIVE_KEYS = "keys", "live_keys"

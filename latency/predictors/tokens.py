@@ -19,7 +19,7 @@ PLACES = 3 + TRAFFIC + LIVENESS
 """What a token knows of its place: share of the net before it, log of its index, whether it was measured alone, the
 memory traffic around it, and its liveness."""
 _VECTOR = 16
-"""Batches are padded to a multiple of this: attention over whole vectors of a processor is a third faster."""
+"""Batches are padded to a multiple of this: attention is faster over whole vectors of a processor."""
 
 
 @dataclass(frozen=True)

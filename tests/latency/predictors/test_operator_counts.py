@@ -19,6 +19,12 @@ class TestOperatorCountsContract(PredictorContract):
         return OperatorCountsPredictor()
 
 
+class TestLiveOperatorCountsContract(PredictorContract):
+    @classmethod
+    def make(cls) -> OperatorCountsPredictor:
+        return OperatorCountsPredictor(live_only=True)
+
+
 def chain(names: list[str]) -> OperatorGraph:
     made = {
         "convolution": builders.convolution(SHAPE, 8, kernel=(3, 3)),
