@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from search.space import SearchSpace
 
 
+_OPERATORS = 100
+"""Unless ``--operators`` says otherwise; beside few nets none, where they took most of the time and taught nothing."""
+
+
 def profile(
     context: typer.Context,
     device: DeviceOption = "cpu",
@@ -29,7 +33,15 @@ def profile(
     space: SpaceOption = "portrait",
     size: SizesOption = None,
     models: Annotated[int, typer.Option("--models", min=1, help="Nets of the space to measure.")] = 150,
-    operators: Annotated[int, typer.Option("--operators", min=0, help="Single-operator models to measure.")] = 100,
+    operators: Annotated[
+        int | None,
+        typer.Option(
+            "--operators",
+            min=0,
+            help="Single-operator models to measure.",
+            show_default=f"{_OPERATORS}; none where nets are few",
+        ),
+    ] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", min=0.0, help="Stop after this time.")] = None,
     for_models: Annotated[
         list[Path] | None,
@@ -50,6 +62,7 @@ def profile(
     from devices.registry import get_device
     from latency.campaign import campaign_items, operator_items, run_campaign
     from latency.campaign_choice import choose_nets
+    from latency.fit import FEW_NETS
     from latency.predictors.prior_folder import prior_for
 
     console: Console = context.obj
@@ -61,7 +74,9 @@ def profile(
         folder = Workspace(console.workspace).prior_folder()
         others = partial(prior_for, folder, target.info()) if choose else lambda: None
         nets = choose_nets(partial(_drawn, open_space(space, size), seed), models, others)
-        items, chosen = campaign_items(nets.graphs, operator_limit=operators), nets.chosen
+        default = 0 if models <= FEW_NETS else _OPERATORS
+        limit = default if operators is None else operators
+        items, chosen = campaign_items(nets.graphs, operator_limit=limit), nets.chosen
     with Workspace(console.workspace).store() as store, console.progress(f"profile {device}") as progress:
         result = run_campaign(
             target,

@@ -238,7 +238,7 @@ def test_pretrain_makes_few_measurements_do(
     short = {"seed": 0, "steps": 20, "in_context": InContextSettings(width=8, steps=5)}
     monkeypatch.setattr(prior.Prior.learn, "__kwdefaults__", short)
     shared = ("--workspace", str(tmp_path))
-    words = ("--size", "128x128", "--operators", "0")
+    words = ("--size", "128x128")
     assert "40 measured nets" in _one_line(capsys, 2, *shared, "pretrain")
     for seed in (1, 2):
         document(capsys, *shared, "profile", "-d", f"simulated:drift=0.1,seed={seed}", *words, "--models", "40")
@@ -246,7 +246,8 @@ def test_pretrain_makes_few_measurements_do(
             assert "two families" in _one_line(capsys, 2, *shared, "pretrain")
     told = document(capsys, *shared, "pretrain")
     assert [row["nets"] for row in told["devices"]] == [40, 40]
-    document(capsys, *shared, "profile", "-d", DEVICE, *words, "--models", "12")
+    few = document(capsys, *shared, "profile", "-d", DEVICE, *words, "--models", "12")
+    assert (few["models"], few["operators"]) == (12, 0)
     fitted = document(capsys, *shared, "fit", "-d", DEVICE)
     assert "few_samples" in fitted["predictors"]
     assert document(capsys, *shared, "describe", "--random", "2", "-d", DEVICE)[0]["predicted_ms"] > 0
