@@ -119,9 +119,14 @@ def _unwritable(path: Path, detail: str) -> UserError:
 
 
 def _check_owner(connection: sqlite3.Connection, path: Path) -> None:
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    owner = int(connection.execute("PRAGMA application_id").fetchone()[0])
-    tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    connection.execute("BEGIN")  # one view of the file: another process may be creating the store
+    try:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        owner = int(connection.execute("PRAGMA application_id").fetchone()[0])
+        tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    finally:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
     if tables and owner != APPLICATION_ID:
         raise UserError(
             f"measurement store {path}",

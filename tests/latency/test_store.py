@@ -11,6 +11,8 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -200,6 +202,30 @@ def test_two_writers_at_once(path: Path) -> None:
         expected = {f"{prefix}-{number}" for prefix in ("first", "second") for number in range(60)}
         assert store.measured_labels(INFO.fingerprint) == expected
         assert len(store.measurements(INFO.fingerprint)) == 120
+
+
+def test_a_store_that_another_process_is_creating(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of it seen before and half after must not look like another program's database."""
+    plain = sqlite3.connect
+    path.parent.mkdir()
+    other = Thread(target=lambda: MeasurementStore(path).close())
+
+    def watched(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        monkeypatch.setattr(sqlite3, "connect", plain)
+        connection: sqlite3.Connection = plain(*arguments, **options)
+        connection.set_trace_callback(create_meanwhile)
+        return connection
+
+    def create_meanwhile(statement: str) -> None:
+        if "sqlite_master" in statement and not other.ident:
+            other.start()
+            other.join(timeout=1)
+
+    monkeypatch.setattr(sqlite3, "connect", watched)
+    MeasurementStore(path).close()
+    other.join()
+    assert other.ident, "nothing happened meanwhile"
+    check_integrity(path)
 
 
 def test_newer_schema(path: Path) -> None:
