@@ -97,7 +97,7 @@ class BoundedPredictor:
     def with_near_budget(self, ratios: Sequence[float]) -> BoundedPredictor:
         """With measured / predicted of random nets near a budget that the predictor was not fitted on.
 
-        The bound can only become wider by this (``Calibration.factor``).
+        They take the place of earlier ones; the bound is never narrower than without any (``Calibration.factor``).
         """
         return replace(self, calibration=self.calibration.with_near_budget(ratios))
 
@@ -141,9 +141,9 @@ class BoundedPredictor:
             # Folders that were written before nets were measured near budgets name none, and have learned none.
             learned = frozenset(map(str, document.get("learned", ())))
             calibration = Calibration.from_json(document["calibration"])
-            bounded = BoundedPredictor(predictor, calibration, document["device"], learned)
-            found = bounded.device_info
-        except (KeyError, TypeError, ValueError) as error:
+            found = device_info_from_json(document["device"])
+            bounded = BoundedPredictor(predictor, calibration, found.to_json(), learned)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise corrupt(folder, f"{type(error).__name__}: {error}") from error
         others = [] if device is None else [name for name in found.differences(device) if name != _VERSION]
         if device is not None and others:

@@ -94,11 +94,11 @@ class Calibration:
     def factor(self) -> float:
         """Upper bound / prediction for a net of seen operators; at least 1.
 
-        Each set of nets can only raise it: pooled, those near the budget and those fed back would dilute the others.
+        Each set of nets can only raise it: pooled, those near the budget and those fed back would dilute the others. Of
+        the latter, which no quantile speaks for, the largest ratio counts.
         """
-        bounds = [self.held_out.value, 1.0]
-        bounds += [ConformalQuantile(more, self.alpha).value for more in (self.near_budget, self.fed_back) if more]
-        return max(bounds)
+        near = [self.near.value] if self.near else []
+        return max(1.0, self.held_out.value, *near, *self.fed_back)
 
     @property
     def factor_without_near_budget(self) -> float:

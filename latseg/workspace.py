@@ -36,9 +36,29 @@ class Workspace:
         self._make(self.root)
         return MeasurementStore(self.root / _STORE)
 
+    @property
+    def has_store(self) -> bool:
+        """Whether anything was measured here."""
+        return (self.root / _STORE).is_file()
+
+    def known_store(self) -> MeasurementStore:
+        """The measurements, which are there.
+
+        Raises:
+            UserError: nothing was measured here, or what ``store`` raises.
+        """
+        if not self.has_store:
+            raise UserError(
+                "workspace",
+                seen=f"no {_STORE} in {self.root}",
+                expected="a folder in which `latseg profile` measured",
+                remedy="name such a folder, or run `latseg profile`",
+            )
+        return self.store()
+
     def measured(self, device: Device, graph: OperatorGraph) -> StoredMeasurement | None:
         """The latest measurement of this very net on the device as it is now, if the workspace has one."""
-        if not (self.root / _STORE).is_file():
+        if not self.has_store:
             return None
         with self.store() as store:
             return store.latest_of(device.info().fingerprint, graph)

@@ -98,6 +98,8 @@ class ArbitratedPredictor(StoredPredictor):
     def restore(self, document: Document, arrays: Arrays) -> None:
         """See ``StoredPredictor``."""
         self.weights = {str(name): float(weight) for name, weight in document["weights"].items()}
+        if set(self.weights) != set(document["members"]):
+            raise ValueError("weights of other members than there are")
         self.out_of_fold = {str(label): float(ratio) for label, ratio in document["out_of_fold"].items()}
         for name, mine in document["members"].items():
             member = predictor_class(name)()

@@ -179,10 +179,8 @@ def _latencies(told: Sequence[Sequence[Prediction]]) -> Matrix:
 
 
 def _mean(parts: Sequence[Prediction], unseen: set[int], in_no_net: set[int]) -> Prediction:
-    """Mean of the sources' predictions; unseen is what neither they nor the samples had, alone what no net had."""
+    """Mean of the sources' predictions, with what the device's own samples never had, and had in no net."""
     operators_ms = tuple(np.mean([one.operators_ms for one in parts], axis=0).tolist())
     constant_ms = float(np.mean([one.constant_ms for one in parts]))
-    unseen = unseen.intersection(*(one.unseen for one in parts))
-    alone = in_no_net.intersection(*((*one.unseen, *one.alone) for one in parts)) - unseen
     total = sum(operators_ms) + constant_ms
-    return Prediction(total, operators_ms, constant_ms, tuple(sorted(unseen)), tuple(sorted(alone)))
+    return Prediction(total, operators_ms, constant_ms, tuple(sorted(unseen)), tuple(sorted(in_no_net - unseen)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +17,7 @@ from latseg.workspace import Workspace
 if TYPE_CHECKING:
     from devices.device_info import DeviceInfo
     from latency.predictors.prior import SourceDevice
-    from latency.store import MeasurementStore
+    from latency.sample import LatencySample
 
 
 def pretrain(
@@ -34,13 +36,10 @@ def pretrain(
     from latency.predictors.prior_folder import save_prior
 
     console: Console = context.obj
-    devices: list[SourceDevice] = []
-    rows: list[dict[str, object]] = []
-    for root in (console.workspace, *(more or ())):
-        with Workspace(root).store() as store:
-            found = _sources(store, LEAST_NETS)
-            rows += [_row(info, device) for info, device in found]
-            devices += [device for _, device in found]
+    own = Workspace(console.workspace)
+    found = _sources([*([own] if own.has_store else []), *map(Workspace, more or ())], LEAST_NETS)
+    devices = [device for _, device in found]
+    rows = [_row(info, device) for info, device in found]
     if not devices:
         raise UserError(
             "source devices",
@@ -49,7 +48,7 @@ def pretrain(
             remedy="run `latseg profile` for each of them",
         )
     console.remark(f"learning from {len(devices)} devices")
-    folder = output or Workspace(console.workspace).prior_folder()
+    folder = output or own.prior_folder()
     save_prior(folder, Prior.learn(devices, seed=seed))
     document = {"devices": rows, "path": str(folder)}
     columns = ("device", "threads", "family", "nets")
@@ -67,13 +66,23 @@ def _row(info: DeviceInfo, source: SourceDevice) -> dict[str, object]:
     return {"device": info.name, "threads": info.threads, "family": source.family, "nets": nets}
 
 
-def _sources(store: MeasurementStore, least: int) -> list[tuple[DeviceInfo, SourceDevice]]:
+def _sources(workspaces: Sequence[Workspace], least: int) -> list[tuple[DeviceInfo, SourceDevice]]:
+    """Each device once, with what all workspaces measured of it; of a net in several of them the first counts."""
+    from latency.operators.serialize import graph_digest
     from latency.predictors.prior import SourceDevice
 
+    infos: dict[str, DeviceInfo] = {}
+    samples: defaultdict[str, dict[str, LatencySample]] = defaultdict(dict)
+    for workspace in workspaces:
+        with workspace.known_store() as store:
+            for info in store.devices():
+                infos.setdefault(info.fingerprint, info)
+                for sample in store.samples(info.fingerprint):
+                    samples[info.fingerprint].setdefault(graph_digest(sample.graph), sample)
     found = []
-    for info in store.devices():
-        samples = store.samples(info.fingerprint)
-        if sum(not sample.single_operator for sample in samples) >= least:
+    for fingerprint, info in infos.items():
+        its = list(samples[fingerprint].values())
+        if sum(not sample.single_operator for sample in its) >= least:
             family = info.name if info.simulated else f"{info.runtime} on {info.hardware}"
-            found.append((info, SourceDevice(info.fingerprint, family, samples)))
+            found.append((info, SourceDevice(fingerprint, family, its)))
     return found

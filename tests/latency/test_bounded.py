@@ -141,7 +141,9 @@ def test_missing_and_damaged_folders_are_refused(bounded: BoundedPredictor, tmp_
     bounded.save(tmp_path)
     path = tmp_path / "bounded.json"
     content = path.read_text()
-    for damaged in (content[:50], "[]", content.replace('"calibration"', '"other"'), content.replace("lookup_", "x")):
+    no_device = json.dumps(json.loads(content) | {"device": []})
+    other = content.replace('"calibration"', '"other"')
+    for damaged in (content[:50], "[]", other, content.replace("lookup_", "x"), no_device):
         path.write_text(damaged)
         with pytest.raises(UserError, match="latseg fit"):
             BoundedPredictor.load(tmp_path)

@@ -244,8 +244,13 @@ def test_pretrain_makes_few_measurements_do(
         document(capsys, *shared, "profile", "-d", f"simulated:drift=0.1,seed={seed}", *words, "--models", "40")
         if seed == 1:
             assert "two families" in _one_line(capsys, 2, *shared, "pretrain")
-    told = document(capsys, *shared, "pretrain")
-    assert [row["nets"] for row in told["devices"]] == [40, 40]
+    missing = tmp_path / "misspelt"
+    assert f"no measurements.sqlite in {missing}" in _one_line(
+        capsys, 2, *shared, "pretrain", "--workspace-of", str(missing)
+    )
+    assert not missing.exists()
+    told = document(capsys, *shared, "pretrain", "--workspace-of", str(tmp_path))
+    assert [row["nets"] for row in told["devices"]] == [40, 40], "a device of two workspaces is one device"
     few = document(capsys, *shared, "profile", "-d", DEVICE, *words, "--models", "12")
     assert (few["models"], few["operators"]) == (12, 0)
     fitted = document(capsys, *shared, "fit", "-d", DEVICE)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from devices.errors import UserError
 from latency.predictors.arbitration import ArbitratedPredictor
 from latency.predictors.attention import AttentionPredictor
 from latency.predictors.training import TrainingSettings
@@ -46,3 +48,12 @@ def test_held_out_ratios_are_of_nets_not_learned_from() -> None:
     predictor.fit([*samples[:7], liar, *samples[8:]])
     assert len(predictor.out_of_fold) == 30
     assert predictor.out_of_fold[liar.label] > 2.5
+
+
+def test_weights_of_other_members_are_refused(tmp_path: Path) -> None:
+    predictor = quick()
+    predictor.fit(measured(random_graphs(20, 0)))
+    predictor.weights["stranger"] = predictor.weights.pop("boosted_trees")
+    predictor.save(tmp_path)
+    with pytest.raises(UserError, match="weights of other members"):
+        ArbitratedPredictor.load(tmp_path)
