@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from devices.measurement import NoiseFloor
 from latency.bounded import BoundedPredictor
 from latency.fit_summary import FitSummary, read_summary
 from latency.kernel_times import join
-from latseg.operator_table import describe
+from latency.operators.operator import OperatorGraph
+from latency.sample import KernelTime
+from latseg.operator_table import Row, operator_rows
 from latseg.report_figures import PredictedMeasured, breakdown_figure, predicted_figure
 from latseg.report_page import Section, figure, folded, html_table
 from latseg.workspace import Workspace
@@ -19,6 +20,8 @@ from search.session import Session
 from search.trial import Trial
 
 NO_SELECTION = "A bound holds for random nets, not for those that a search prefers: winners are measured."
+_SAME = 1e-3
+"""Two predictions that differ by less than this share are one predictor's."""
 
 
 def predictor_sections(
@@ -31,8 +34,6 @@ def predictor_sections(
     near = next((record for record in records if record.device == target.device), None)
     warnings: list[str] = []
     predictor = workspace.predictor(device, warnings.append)
-    if near is not None and near.ratios:
-        predictor = predictor.with_near_budget(near.ratios)
     remarks = "".join(f" Warning: {text}." for text in warnings)
     remarks += _near(near) + _noise(session.store.noise_floor(device.info()))
     sections = [_accuracy_section(summary, target, remarks)]
@@ -79,27 +80,13 @@ def _breakdown_section(session: Session, target: Target, winner: Trial, predicto
     predicted = predictor.predict([graph])[0]
     stored = session.store.measurements(target.fingerprint, sources={"winner"}, label=winner.id)
     measured = join(stored[-1].graph, stored[-1].measurement.operators) if stored else ()
-    # Operators that the runtime fused into one kernel share a row: its time cannot be told apart.
-    groups = [kernel.operators for kernel in measured] or [(position,) for position in range(len(graph.operators))]
-    times: list[float | None] = [kernel.ms for kernel in measured] or [None for _ in groups]
-    rows: list[dict[str, Any]] = [
-        {
-            "position": group[0],
-            "kind": " + ".join(graph.operators[i].kind for i in group),
-            "attributes": " + ".join(filter(None, (describe(graph.operators[i]) for i in group))),
-            "input": " ".join("x".join(map(str, shape[1:])) for shape in graph.operators[group[0]].input_shapes),
-            "output": "x".join(map(str, graph.operators[group[-1]].output_shapes[0][1:])),
-            "mflops": round(sum(graph.operators[i].flops for i in group) / 1e6, 3),
-            "predicted_ms": sum(predicted.operators_ms[i] for i in group),
-            "measured_ms": ms,
-        }
-        for group, ms in zip(groups, times, strict=True)
-    ]
+    rows = _kernel_rows(graph, predicted.operators_ms, measured)
     total = f"{stored[-1].measurement.latency_ms:.3f} ms measured" if stored else "not measured"
-    unknown = "" if measured else " The runtime told no times of single kernels."
+    then, bound = winner.predicted_ms[target.device], winner.upper_ms[target.device]
     lead = (
-        f"Winner {winner.id}, kernel by kernel as the runtime fused them: {predicted.latency_ms:.3f} ms predicted "
-        f"(bound {predicted.upper_ms:.3f} ms), {total}.{unknown}"
+        f"Winner {winner.id}, kernel by kernel as the runtime fused them: {then:.3f} ms predicted when the search "
+        f"found it (bound {bound:.3f} ms), {total}.{_refitted(then, predicted.latency_ms)}"
+        f"{'' if measured else ' The runtime told no times of single kernels.'}"
     )
     columns = ("position", "kind", "attributes", "input", "output", "mflops", "predicted_us", "measured_us")
     table_rows = [
@@ -108,6 +95,32 @@ def _breakdown_section(session: Session, target: Target, winner: Trial, predicto
     ]
     body = figure(breakdown_figure(rows)) + folded("Every kernel in its order", html_table(columns, table_rows))
     return Section(f"Where the milliseconds go on {target.device}", lead, body)
+
+
+def _refitted(then_ms: float, now_ms: float) -> str:
+    if abs(now_ms / then_ms - 1) < _SAME:
+        return ""
+    return f" The predictor was fitted again since, and the kernels below are by the new one: {now_ms:.3f} ms in all."
+
+
+def _kernel_rows(graph: OperatorGraph, predicted_ms: Sequence[float], measured: Sequence[KernelTime]) -> list[Row]:
+    """Operators that the runtime fused into one kernel share a row: its time cannot be told apart."""
+    operators = operator_rows(graph, predicted_ms)
+    groups = [kernel.operators for kernel in measured] or [(position,) for position in range(len(operators))]
+    times: list[float | None] = [kernel.ms for kernel in measured] or [None for _ in groups]
+    return [
+        {
+            "position": group[0],
+            "kind": " + ".join(operators[i]["kind"] for i in group),
+            "attributes": " + ".join(filter(None, (operators[i]["attributes"] for i in group))),
+            "input": operators[group[0]]["input"],
+            "output": operators[group[-1]]["output"],
+            "mflops": round(sum(graph.operators[i].flops for i in group) / 1e6, 3),
+            "predicted_ms": sum(predicted_ms[i] for i in group),
+            "measured_ms": ms,
+        }
+        for group, ms in zip(groups, times, strict=True)
+    ]
 
 
 def _microseconds(ms: float | None) -> float | str:

@@ -302,6 +302,8 @@ def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
     assert "its bound held for " in page, "coverage"
     assert "times the measured latency on average" in page, "slack"
     assert "bound calibrated on " in page
+    bound = found["winners"][0]["upper_ms"][DEVICE]
+    assert f"(bound {bound:.3f} ms)" in page, "the one that the search accepted the winner by"
     assert f"Before this search: {near['statement']}" in page
     unmeasured = document(capsys, *shared, "search", *limits, *data, *effort, "--near-budget", "0")
     assert unmeasured["near_budget"] == []
