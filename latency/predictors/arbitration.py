@@ -12,6 +12,7 @@ from latency.predictor import Prediction
 from latency.predictors.attention import AttentionPredictor
 from latency.predictors.boosted_trees import BoostedTreesPredictor
 from latency.predictors.folds import enough_folds, stratified_folds
+from latency.predictors.held_out import held_out_ratios
 from latency.predictors.lookup_table import LookupTablePredictor
 from latency.predictors.registry import predictor_class
 from latency.predictors.sample_checks import LEAST_NETS, whole_nets
@@ -63,7 +64,7 @@ class ArbitratedPredictor(StoredPredictor):
             member = make()
             member.fit(samples, seed=seed)
             members[member.name] = member
-            ratios[member.name] = _held_out(make, samples, whole, fold, seed)
+            ratios[member.name] = held_out_ratios(make, samples, whole, fold, seed=seed)
         self._members, self.weights = members, error_weights(ratios)
         logs = sum(self.weights[name] * np.log(ratio) for name, ratio in ratios.items())
         self.out_of_fold = dict(zip([sample.label for sample in whole], np.exp(logs).tolist(), strict=True))
@@ -105,29 +106,6 @@ class ArbitratedPredictor(StoredPredictor):
             member = predictor_class(name)()
             member.restore(mine, without_prefix(arrays, f"{name}/"))
             self._members[name] = member
-
-
-def _held_out(
-    make: Callable[[], StoredPredictor],
-    samples: Sequence[LatencySample],
-    whole: Sequence[LatencySample],
-    fold: NDArray[np.int64],
-    seed: int,
-) -> NDArray[np.float64]:
-    """Truth / prediction of each whole net, by a predictor that was fitted without its fold."""
-    single = [sample for sample in samples if sample.single_operator]
-    result = np.empty(len(whole))
-    for number in range(fold.max() + 1):
-        inside = [sample for sample, its in zip(whole, fold, strict=True) if its != number]
-        outside = np.flatnonzero(fold == number).tolist()
-        member = make()
-        member.fit([*inside, *single], seed=seed)
-        predictions = member.predict([whole[position].graph for position in outside])
-        result[outside] = [
-            whole[position].latency_ms / prediction.latency_ms
-            for position, prediction in zip(outside, predictions, strict=True)
-        ]
-    return result
 
 
 def _mean(predictions: Sequence[Prediction], weights: NDArray[np.float64]) -> Prediction:

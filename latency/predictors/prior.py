@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from devices.errors import UserError
 from latency.operators.operator import OperatorGraph
+from latency.operators.serialize import graph_digest
 from latency.predictor import Prediction
 from latency.predictors.boosted_trees import BoostedTreesPredictor
 from latency.predictors.in_context import InContextTransformer
@@ -17,6 +18,7 @@ from latency.predictors.in_context_training import InContextSettings
 from latency.predictors.net_groups import NetGroups
 from latency.predictors.process_mixture import ProcessMixture, Task
 from latency.predictors.sample_checks import whole_nets
+from latency.predictors.source import SourcePredictor
 from latency.predictors.source_nets import AskedSources, latency_matrix, nets_by_digest
 from latency.predictors.stored import Arrays, Document, prefixed, without_prefix
 from latency.predictors.threads import torch_threads
@@ -51,7 +53,7 @@ class Prior:
     """Learned once on source devices, then frozen."""
 
     groups: NetGroups
-    sources: Mapping[str, BoostedTreesPredictor]
+    sources: Mapping[str, SourcePredictor]
     mixtures: Mapping[str, ProcessMixture]
     """By view."""
     transformer: InContextTransformer | None
@@ -80,10 +82,7 @@ class Prior:
                 expected="devices of at least two families",
                 remedy="profile another device, or this machine with another runtime",
             )
-        sources = {}
-        for device in devices:
-            sources[device.name] = BoostedTreesPredictor()
-            sources[device.name].fit(device.samples, seed=seed)
+        sources = {device.name: SourcePredictor.fit(device.samples, least=LEAST_NETS, seed=seed) for device in devices}
         measured = {device.name: whole_nets(device.samples, least=LEAST_NETS) for device in devices}
         groups = NetGroups.learn([sample.graph for samples in measured.values() for sample in samples])
         asked = AskedSources(sources)
@@ -108,14 +107,20 @@ class Prior:
 
     def source_predictions(self, graphs: Sequence[OperatorGraph]) -> list[list[Prediction]]:
         """sources x nets"""
-        return [source.predict(graphs) for source in self.sources.values()]
+        digests = [graph_digest(graph) for graph in graphs]
+        return [source.predict(graphs, digests) for source in self.sources.values()]
 
     def document(self) -> tuple[Document, Arrays]:
         """Its numbers, as JSON and as arrays."""
-        documents: Document = {"groups": self.groups.to_json(), "sources": {}, "views": list(self.mixtures)}
+        documents: Document = {
+            "groups": self.groups.to_json(),
+            "sources": {},
+            "left_out_ms": {name: dict(source.left_out_ms) for name, source in self.sources.items()},
+            "views": list(self.mixtures),
+        }
         arrays: Arrays = {}
         for name, source in self.sources.items():
-            documents["sources"][name], mine = source.document()
+            documents["sources"][name], mine = source.trees.document()
             arrays.update(prefixed(mine, f"{name}/"))
         for view, mixture in self.mixtures.items():
             arrays.update(prefixed(mixture.arrays(), f"view.{view}."))
@@ -129,9 +134,12 @@ class Prior:
     def restored(document: Document, arrays: Arrays) -> Prior:
         """Reads ``document``; raises what ``StoredPredictor.restore`` may."""
         sources = {}
+        known = document.get("left_out_ms", {})  # priors that were written before name none
         for name, mine in document["sources"].items():
-            sources[str(name)] = BoostedTreesPredictor()
-            sources[str(name)].restore(mine, without_prefix(arrays, f"{name}/"))
+            trees = BoostedTreesPredictor()
+            trees.restore(mine, without_prefix(arrays, f"{name}/"))
+            left_out = {str(digest): float(ms) for digest, ms in known.get(name, {}).items()}
+            sources[str(name)] = SourcePredictor(trees, left_out)
         mixtures = {str(view): ProcessMixture(**without_prefix(arrays, f"view.{view}.")) for view in document["views"]}
         transformer = None
         if document["transformer"] is not None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
 from latency.operators.serialize import graph_digest
-from latency.predictors.boosted_trees import BoostedTreesPredictor
+from latency.predictors.source import SourcePredictor
 from latency.sample import LatencySample
 
 Matrix = NDArray[np.float64]
@@ -18,7 +18,7 @@ Matrix = NDArray[np.float64]
 class AskedSources:
     """What sources predict; each is asked about each net once, however many devices measured it."""
 
-    def __init__(self, sources: Mapping[str, BoostedTreesPredictor]) -> None:
+    def __init__(self, sources: Mapping[str, SourcePredictor]) -> None:
         self._sources = sources
         self._known: dict[str, dict[str, float]] = {name: {} for name in sources}
 
@@ -26,7 +26,7 @@ class AskedSources:
         """Milliseconds of the nets on the source."""
         known, labels = self._known[name], [graph_digest(graph) for graph in graphs]
         new = {label: graph for label, graph in zip(labels, graphs, strict=True) if label not in known}
-        told = self._sources[name].predict(list(new.values()))
+        told = self._sources[name].predict(list(new.values()), list(new))
         known.update(zip(new, [one.latency_ms for one in told], strict=True))
         return [known[label] for label in labels]
 

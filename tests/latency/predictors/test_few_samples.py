@@ -133,7 +133,7 @@ def test_a_prior_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert known_prior(tmp_path) is None
     assert prior_for(tmp_path, INFO) is None
     save_prior(tmp_path, prior())
-    graphs = random_graphs(5, 9)
+    graphs = [*random_graphs(5, 9), *random_graphs(NETS, 0)[:2]]  # the sources know the last two
     samples = device("yellow", random_graphs(12, 5))
     told = []
     for one in (prior(), load_prior(tmp_path), known_prior(tmp_path)):
