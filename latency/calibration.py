@@ -1,10 +1,13 @@
-"""One-sided split conformal bound on the ratio truth / prediction.
+"""One-sided conformal bound on the ratio truth / prediction.
 
 Source: Papadopoulos et al. 2002 and Lei et al. 2018 (split conformal), with the normalised score of the ratio: for n
-exchangeable nets the ceil((n + 1)(1 - alpha))-th smallest ratio bounds a new net's ratio with probability 1 - alpha.
+exchangeable nets the ceil((n + 1)(1 - alpha))-th smallest ratio bounds a new net's ratio with probability 1 - alpha,
+exactly, where the predictor has not seen the n. The nets of a campaign train as well, each judged by parts of the
+predictor that have not seen it (cross-conformal, Vovk 2015): the level is nominal there, and checked by experiment.
 
 A search decides near its budget, where a predictor may err more than over the whole space. Random nets that are
-predicted there and measured (``Calibration.with_near_budget``) bound the ratio of other random nets predicted there.
+predicted there and measured (``Calibration.with_near_budget``) have trained nothing; they bound, exactly, the ratio of
+other random nets predicted there.
 
 Exchangeability ends where a search begins: it prefers nets whose latency is predicted too low. Measured winners are
 therefore fed back (``Calibration.recalibrated``), and every finalist is measured anyway.

@@ -1,8 +1,9 @@
 """Calibrates the bound near the budget, where a search decides: random nets are measured there before it begins.
 
 What this guarantees: of random nets that are predicted near the budget, drawn as these were, the bound covers the share
-asked for (``latency.conformal``), on the device as it is now. What it does not: it says nothing of nets that a search
-preferred, since preferring fast nets prefers those that are predicted too low. Winners are therefore measured.
+asked for (``latency.conformal``), on the device as it was when they were measured. What it does not: it says nothing of
+nets that a search preferred, since preferring fast nets prefers those that are predicted too low. Winners are therefore
+measured.
 
 Nothing is remembered but the measurements themselves. Seed, predictor and budget decide which nets are drawn, and the
 measurement store knows which of them were measured: a search that is resumed arrives at the same calibration, and one

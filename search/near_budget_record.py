@@ -20,7 +20,7 @@ class NearBudget(BaseModel):
     asked: int
     """Nets that were wanted."""
     looked_at: int
-    """Random nets that were predicted to find them."""
+    """Random nets that were drawn to find them; those above the limit of parameters were not predicted."""
     nets: int
     """Nets that were measured: they stand behind the calibration."""
     failed: int

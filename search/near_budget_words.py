@@ -13,7 +13,7 @@ def told(record: NearBudget, maximum_ms: float, bound: str, reason: str) -> str:
     """
     budget = f"the budget of {maximum_ms:g} ms on {record.device}"
     if not record.nets + record.failed:
-        found = f"no net that may be measured near {budget} is among {record.looked_at} random nets within the size"
+        found = f"no net that may be measured near {budget} is among {record.looked_at} random nets that were drawn"
         return f"{found}: nothing was measured there. The bound stays as it was: {bound}"
     if not record.nets:
         lost = f"none of {record.failed} nets near {budget} could be measured ({reason})"

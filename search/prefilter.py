@@ -26,10 +26,9 @@ class AdditivePrefilter:
     """The logarithm of each device's bound as a sum over the slots of what each choice adds.
 
     Learned, by ridge regression, from architectures whose bounds are known. ``slack`` is by how much the sum was too
-    high for any of them when they were held out, so that of ``n`` exchangeable architectures a further one is estimated
-    above its bound with probability 1 / (n + 1) at most (the conformal argument of ``latency/conformal.py``).
-    Architectures that a search proposes are not exchangeable with random ones: what is ruled out by mistake is a
-    candidate lost, never a promise broken.
+    high for any of ``n`` when they were held out, so that of a further random one it is too high about once in
+    ``n + 1`` times (cross-conformal, ``latency/calibration.py``). Architectures that a search proposes are not random:
+    what is ruled out by mistake is a candidate lost, never a promise broken.
     """
 
     devices: tuple[str, ...]

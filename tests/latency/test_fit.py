@@ -25,7 +25,7 @@ def result() -> FitResult:
 
 
 def test_both_predictors_are_scored_on_the_same_held_out_nets(result: FitResult) -> None:
-    assert set(result.scores) == {"arbitrated", "attention", "lookup_table", "boosted_trees"}
+    assert set(result.scores) == {"arbitrated", "attention", "lookup_table", "boosted_trees", "operator_counts"}
     assert (result.test_models, result.training_models) == (12, 48)
     assert result.scores["attention"].spearman > 0.95
     assert result.scores["attention"].mape_percent < result.scores["lookup_table"].mape_percent
