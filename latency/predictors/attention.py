@@ -58,14 +58,14 @@ class AttentionPredictor(StoredPredictor):
         whole = whole_nets(samples)
         single = [sample for sample in samples if sample.single_operator]
         fold = stratified_folds([sample.latency_ms for sample in whole], self._count, seed=seed)
-        operators = self._learn_vocabulary(samples)
+        operators, settings = self._learn_vocabulary(samples), self.settings.for_nets(len(whole))
         self._members, self.out_of_fold = [], {}
         self._forget_rows()
         for index in range(self._count):
             inside = [sample for sample, number in zip(whole, fold, strict=True) if number != index]
             outside = [sample for sample, number in zip(whole, fold, strict=True) if number == index]
             with torch_threads(self.threads):
-                self._members += [self._fit_member(index, [*inside, *single], operators, seed, on_step)]
+                self._members += [self._fit_member(index, [*inside, *single], operators, settings, seed, on_step)]
                 self._predict_outside(index, outside)
 
     def _learn_vocabulary(self, samples: Sequence[LatencySample]) -> TrainingOperators:
@@ -79,14 +79,15 @@ class AttentionPredictor(StoredPredictor):
         index: int,
         samples: Sequence[LatencySample],
         operators: TrainingOperators,
+        settings: TrainingSettings,
         seed: int,
         on_step: OnStep | None,
     ) -> Member:
         def report(step: int) -> None:
             if on_step is not None:
-                on_step(index * self.settings.steps + step, self._count * self.settings.steps)
+                on_step(index * settings.steps + step, self._count * settings.steps)
 
-        return Member.fit(samples, operators, self.settings, seed=1000 * seed + index, on_step=report)
+        return Member.fit(samples, operators, settings, seed=1000 * seed + index, on_step=report)
 
     def _predict_outside(self, index: int, outside: Sequence[LatencySample]) -> None:
         """Fills ``out_of_fold`` with what the member says of nets that it has not seen."""

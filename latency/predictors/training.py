@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from latency.sample import LatencySample
 
 _LEAST_MS = 1e-4
 _ROUNDS_WITH_SAME_CHUNKS = 10
+_STEPS_PER_NET = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class TrainingSettings:
     """Largest correction of log time: a factor of 20 in either direction. Operators whose result nobody needs cost next
     to nothing on some devices; 1.5 was no better elsewhere."""
     steps: int = 1500
-    """Of the optimiser, however many nets there are: fewer nets are seen more often."""
+    """Of the optimiser, at most: fewer nets are seen more often, up to ``_STEPS_PER_NET``."""
     batch: int = 4
     rate: float = 3e-3
     weight_decay: float = 0.05
@@ -48,6 +49,10 @@ class TrainingSettings:
     """Of kernels measured in single-operator models, beside that of kernels within nets."""
     beta: float = 0.05
     """Where smooth L1 turns from square to straight, in log ratio."""
+
+    def for_nets(self, count: int) -> TrainingSettings:
+        """The same with fewer steps where nets are few: more teach nothing there and take the time."""
+        return replace(self, steps=min(self.steps, _STEPS_PER_NET * count))
 
 
 @dataclass(frozen=True)

@@ -100,3 +100,12 @@ def test_nothing_to_run_costs_the_constant(learned: AttentionPredictor) -> None:
     prediction = learned.predict([OperatorGraph((), (), ())])[0]
     assert prediction.operators_ms == ()
     assert prediction.latency_ms == prediction.constant_ms > 0
+
+
+def test_few_nets_are_trained_on_for_fewer_steps() -> None:
+    assert TrainingSettings(steps=1500).for_nets(20).steps == 600
+    assert TrainingSettings(steps=1500).for_nets(300).steps == 1500
+    told = []
+    predictor = AttentionPredictor(TrainingSettings(steps=1500), members=2)
+    predictor.fit(measured(random_graphs(6, 0)), on_step=lambda done, total: told.append((done, total)))
+    assert told[-1] == (360, 360)
