@@ -47,7 +47,7 @@ def model_inputs(model: onnx.ModelProto, given: Sequence[tuple[str, Shape]]) -> 
     resolved = []
     for value in values:
         element = value.type.tensor_type.elem_type
-        if not element:
+        if element not in helper.get_all_tensor_dtypes():
             raise UserError(
                 f"input {value.name!r}", seen="no tensor", expected="a tensor", remedy="change the model's input"
             )

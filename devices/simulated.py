@@ -32,6 +32,8 @@ from devices.timing import Timing, time_alone, time_group
 
 _DRIFT_PERIOD_MS = 700.0
 _FIRST_RUN_FACTOR = 3.0
+_LEAST_MS = 1e-4
+"""Of a net that computes nothing."""
 _NOMINAL_PROCESSES = 5
 _VERSION = "1"
 
@@ -60,7 +62,7 @@ class SimulatedSession(Session):
     def __init__(self, kernels: tuple[KernelCost, ...], clock: SimulatedClock) -> None:
         self._kernels = kernels
         self._clock = clock
-        self._run_ms = sum(kernel.ms for kernel in kernels)
+        self._run_ms = max(_LEAST_MS, sum(kernel.ms for kernel in kernels))
         self._fresh = True
         self.load_ms = clock.spend(0.1 * len(kernels), 1)
 

@@ -209,7 +209,8 @@ class MeasurementStore:
 
     def _select(self, query: str, *arguments: str | int) -> Iterator[tuple[Any, ...]]:
         with user_errors(self.path):
-            yield from self._connection.execute(query, arguments)
+            rows = self._connection.execute(query, arguments).fetchall()
+        yield from rows
 
     @contextmanager
     def _readable(self) -> Iterator[None]:

@@ -23,7 +23,7 @@ def written_models(
     try:
         for item in items:
             try:
-                model = to_model(item.graph)
+                model = _model(item)
             except UserError as error:
                 reject(item, error)
                 continue
@@ -32,6 +32,19 @@ def written_models(
     finally:
         for candidate in candidates:
             candidate.path.unlink(missing_ok=True)
+
+
+def _model(item: CampaignItem) -> onnx.ModelProto:
+    model = to_model(item.graph)
+    if not model.graph.input:
+        kinds = ", ".join(operator.kind for operator in item.graph.operators)
+        raise UserError(
+            f"operator {kinds}",
+            seen="no inputs",
+            expected="one that a model of its own can be made of",
+            remedy="measure the whole model instead: `latseg measure`",
+        )
+    return model
 
 
 def _save(model: onnx.ModelProto, path: Path) -> Path:

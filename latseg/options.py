@@ -12,7 +12,7 @@ DeviceOption = Annotated[
 ]
 DevicesOption = Annotated[list[str] | None, typer.Option("--device", "-d", help="Target; may be repeated.")]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="Threads of the runtime.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of every random choice.")]
 IgnoredSeedOption = Annotated[int, typer.Option("--seed", help="Taken and not needed: nothing is left to chance.")]
 RunSeedOption = Annotated[int, typer.Option("--seed", help="Taken and not used: the run's own seed counts.")]
 SpaceOption = Annotated[str, typer.Option("--space", help="Search space.")]

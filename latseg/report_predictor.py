@@ -35,6 +35,8 @@ def predictor_sections(
     warnings: list[str] = []
     predictor = workspace.predictor(device, warnings.append)
     remarks = "".join(f" Warning: {text}." for text in warnings)
+    if near is not None and abs(near.factor_before / predictor.calibration.factor - 1) > _SAME:
+        remarks += " It was fitted again since this search: these are figures of the later fit."
     remarks += _near(near) + _noise(session.store.noise_floor(device.info()))
     sections = [_accuracy_section(summary, target, remarks)]
     return sections + [_breakdown_section(session, target, winner, predictor) for winner in winners]

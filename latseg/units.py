@@ -43,7 +43,7 @@ def parse_size(text: str, *, option: str = "--size") -> tuple[int, int]:
         UserError: not two positive whole numbers with an x between.
     """
     height, cross, width = text.strip().lower().partition("x")
-    if not (cross and height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+    if not (cross and _side(height) and _side(width)):
         raise UserError(option, seen=repr(text), expected="HEIGHTxWIDTH in pixels", remedy="write for example 256x192")
     return int(height), int(width)
 
@@ -56,8 +56,8 @@ def parse_shape(text: str, *, option: str = "--shape") -> tuple[str, tuple[int, 
     """
     name, equals, dimensions = text.strip().rpartition("=")
     sizes = dimensions.lower().split("x")
-    if not (equals and name and all(size.isdecimal() and int(size) for size in sizes)):
-        expected = "NAME=SHAPE with positive dimensions"
+    if not (equals and name and all(map(_side, sizes))):
+        expected = "NAME=SHAPE with positive dimensions of at most nine digits"
         raise UserError(option, seen=repr(text), expected=expected, remedy="write for example image=1x3x224x224")
     return name, tuple(int(size) for size in sizes)
 
@@ -67,6 +67,11 @@ def format_count(count: float) -> str:
     if count >= 1e5:
         return f"{count / 1e6:.3f} M"
     return f"{count / 1e3:.1f} K" if count >= 1e3 else f"{count:.0f}"
+
+
+def _side(text: str) -> bool:
+    """Whether it is a positive whole number of at most nine digits."""
+    return text.isascii() and text.isdecimal() and len(text) <= 9 and int(text) > 0
 
 
 def _split(text: str) -> tuple[str, str]:

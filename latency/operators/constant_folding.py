@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import onnx
@@ -24,6 +25,7 @@ from latency.operators.operator import Shape
 _SMALL = 1024
 """Constants up to this many numbers are shown to shape inference; larger ones are weights, whose type is enough."""
 _LARGEST_FOLDED = 1 << 24
+"""Numbers that a node reads and yields; a larger one stays an operator."""
 _CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 _RANDOM = frozenset(
     {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
@@ -88,7 +90,7 @@ def _infer(
             kind = helper.np_dtype_to_tensor_dtype(array.dtype)
             graph.input.append(helper.make_tensor_value_info(name, kind, array.shape))
     skeleton = helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
-    inferred = onnx.shape_inference.infer_shapes(skeleton, data_prop=True).graph
+    inferred = onnx.shape_inference.infer_shapes(skeleton, strict_mode=True, data_prop=True).graph
     known: dict[str, Shape] = {name: tuple(array.shape) for name, array in constants.items()}
     for value in (*inferred.value_info, *inferred.output, *inferred.input):
         tensor = value.type.tensor_type
@@ -114,7 +116,10 @@ def _fold_node(
         constants[node.output[0]] = np.array(np.prod(shapes[inputs[0]], dtype=np.int64))
         return True
     known = [constants[name] for name in inputs if name in constants]
-    if len(known) < len(inputs) or node.op_type in _RANDOM or sum(array.size for array in known) > _LARGEST_FOLDED:
+    if len(known) < len(inputs) or node.op_type in _RANDOM:
+        return False
+    numbers = sum(array.size for array in known) + sum(prod(shapes.get(name, ())) for name in node.output)
+    if numbers > _LARGEST_FOLDED:
         return False
     values = _evaluate(node, dict(zip(inputs, known, strict=True)), opsets)
     if values is None:

@@ -35,18 +35,25 @@ def from_onnx(model: onnx.ModelProto | Path, input_shapes: Mapping[str, Shape] |
     opset = _check_opset(model)
     shapes = fix_input_shapes(model, input_shapes or {})
     try:
-        folded = fold(model)
+        graph = node_graph(fold(model))
+        unify(graph, opset)
+        fuse(graph)
+        return _operator_graph(graph, shapes)
     except onnx.shape_inference.InferenceError as error:
         raise UserError(
             "model",
-            seen=str(error)[:200],
+            seen=" ".join(str(error).split())[:200],
             expected="operators whose shapes agree",
             remedy="check the given input shapes, or export the network again",
         ) from error
-    graph = node_graph(folded)
-    unify(graph, opset)
-    fuse(graph)
-    return _operator_graph(graph, shapes)
+    except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        # Files come from anywhere: what ONNX's checker lets pass may still be nonsense (no groups, unknown types).
+        raise UserError(
+            "model",
+            seen=" ".join(f"{type(error).__name__}: {error}".split())[:200],
+            expected="operators as ONNX defines them",
+            remedy="run it with its runtime, and export the network again",
+        ) from error
 
 
 def _load(path: Path) -> onnx.ModelProto:
@@ -90,4 +97,6 @@ def _operator_graph(graph: NodeGraph, input_shapes: Mapping[str, Shape]) -> Oper
 def _operator(node: Node, graph: NodeGraph) -> Operator:
     read = [name for name in node.outputs if name in graph.shapes]
     operator = read_operator(node, [graph.shapes[name] for name in read])
+    if any(side < 0 for shape in operator.output_shapes for side in shape):
+        raise ValueError(f"{node.kind} {node.name!r} yields the shape {operator.output_shapes[0]}")
     return replace(operator, tensors=(*node.inner, *reversed(node.outputs)))

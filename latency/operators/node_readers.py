@@ -26,8 +26,9 @@ def read_operator(node: Node, output_shapes: Sequence[Shape]) -> Operator:
 
 def _convolution(node: Node, output_shapes: Sequence[Shape]) -> Operator:
     if not is_plain_convolution(node):
-        return _generic(node, output_shapes)
+        return _generic(node, output_shapes, flops=_convolution_flops(node, output_shapes[0]))
     weights, output_shape = node.constants[1], output_shapes[0]
+    _check_convolution(node, tuple(weights.shape), output_shape)
     ones = (1,) * (len(output_shape) - 2)
     build = builders.convolution if node.kind == "Conv" else builders.transposed_convolution
     return build(
@@ -41,6 +42,29 @@ def _convolution(node: Node, output_shapes: Sequence[Shape]) -> Operator:
         output_hw=output_shape[2:],
         slopes=node.slopes,
     )
+
+
+def _check_convolution(node: Node, weights: Shape, output_shape: Shape) -> None:
+    """What shape inference lets pass.
+
+    Raises:
+        ValueError: weights for another number of channels, or a kernel larger than what it slides over.
+    """
+    channels = weights[0] if node.kind == "ConvTranspose" else weights[1] * _int(node, "group", 1)
+    if node.input_shape[1] != channels:
+        raise ValueError(f"{node.kind} {node.name!r} has weights for {channels} channels, not {node.input_shape[1]}")
+    if min(output_shape) < 1:
+        raise ValueError(f"{node.kind} {node.name!r} yields the shape {output_shape}")
+
+
+def _convolution_flops(node: Node, output_shape: Shape) -> int | None:
+    """Of one whose weights are no constant, as after a DequantizeLinear; see ``builders`` for the plain ones."""
+    weights = node.input_shapes.get(1)
+    if weights is None or 0 not in node.input_shapes:
+        return None
+    transposed = node.kind == "ConvTranspose"
+    positions = prod(node.input_shapes[0][2:] if transposed else output_shape[2:])
+    return 2 * output_shape[0] * positions * prod(weights)
 
 
 def _activation(node: Node, output_shapes: Sequence[Shape]) -> Operator:

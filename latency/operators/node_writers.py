@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from latency.operators.activation_writers import write_activation, write_gelu, write_lone_activation
+from latency.operators.generic_writer import write_generic
 from latency.operators.node_writer import NodeWriter, Writer
 from latency.operators.operator import Operator, Shape
 
@@ -15,6 +16,9 @@ from latency.operators.operator import Operator, Shape
 def write_convolution(writer: NodeWriter, operator: Operator, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     """Convolution or transposed convolution with bias, and its activation as a node of its own."""
     kernel, strides, dilations = (_ints(operator, name) for name in ("kernel", "strides", "dilations"))
+    if not kernel:  # its weights are an input
+        write_generic(writer, operator, inputs, outputs)
+        return
     group = operator.attribute("group", 1)
     assert isinstance(group, int)
     channels, out_channels = operator.input_shapes[0][1], operator.output_shapes[0][1]

@@ -66,7 +66,10 @@ def read_folder(folder: Path, name: str) -> tuple[dict[str, Any], Arrays]:
         data = (folder / Path(str(entry["file"])).name).read_bytes()
         if hashlib.sha256(data).hexdigest() != entry["sha256"]:
             raise corrupt(folder, "tensors that differ from their checksum")
-        return document, load(data)
+        arrays = load(data)
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise corrupt(folder, "numbers that are not finite")
+        return document, arrays
     except (OSError, KeyError, TypeError, SafetensorError) as error:
         raise corrupt(folder, f"{type(error).__name__}: {error}") from error
 
@@ -77,14 +80,21 @@ def read_document(path: Path, name: str) -> dict[str, Any]:
     Raises:
         UserError: missing, corrupt, or of another schema.
     """
-    if not path.is_file():
-        raise UserError(
-            "predictor", seen=f"no {path}", expected="a folder written by a fit", remedy="run `latseg fit` first"
-        )
     try:
         document = json.loads(path.read_bytes())
         schema, found = document["schema"], document["name"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UserError(
+            "predictor", seen=f"no {path}", expected="a folder written by a fit", remedy="run `latseg fit` first"
+        ) from error
+    except OSError as error:
+        raise UserError(
+            "predictor",
+            seen=f"{path} ({error.strerror})",
+            expected="a file that can be read",
+            remedy="change its rights",
+        ) from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise corrupt(path, "a file that is not its JSON document") from error
     if schema != SCHEMA or found != name:
         raise UserError(

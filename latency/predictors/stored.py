@@ -27,7 +27,7 @@ class StoredPredictor(LatencyPredictor):
         """Becomes the predictor that ``document`` described.
 
         Raises:
-            KeyError, TypeError, ValueError, AttributeError, RuntimeError: it is damaged.
+            KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError: it is damaged.
         """
 
     def save(self, folder: Path) -> None:
@@ -42,7 +42,7 @@ class StoredPredictor(LatencyPredictor):
         predictor = cls()
         try:
             predictor.restore(document, arrays)
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
             raise corrupt(folder, f"{type(error).__name__}: {error}") from error
         return predictor
 

@@ -122,7 +122,7 @@ class Vocabulary:
             KeyError, TypeError, ValueError: not such a document.
         """
         arrays = {name: np.array(document[name], dtype=np.float64) for name in _ARRAYS}
-        families, categories = tuple(document["families"]), tuple(document["categories"])
+        families, categories = (tuple(map(str, document[name])) for name in ("families", "categories"))
         sizes = (len(families), len(SIZED))
         if arrays["mean"].shape != (len(NUMERIC_NAMES),) or any(arrays[name].shape != sizes for name in _ARRAYS[2:]):
             raise ValueError("vocabulary of another layout")

@@ -8,13 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from devices.errors import UserError
 from latency.operators import builders
 from latency.operators.operator import OperatorGraph
 from latency.predictor import LatencyPredictor, Prediction
-from latency.predictors.folder import SCHEMA
+from latency.predictors.folder import SCHEMA, read_folder, write_folder
 from latency.sample import KernelTime, LatencySample
 from tests.latency.predictors.synthetic import measured, random_graphs, single_operators
 
@@ -144,6 +145,18 @@ class PredictorContract:
         middle = len(content) // 2
         path.write_bytes(bytes(content[:middle]))
         with pytest.raises(UserError, match="latseg fit"):
+            type(fitted).load(tmp_path)
+
+    def test_numbers_that_are_not_finite_are_refused(self, fitted: LatencyPredictor, tmp_path: Path) -> None:
+        fitted.save(tmp_path)
+        path = next(tmp_path.glob("*.json"))
+        document, arrays = read_folder(tmp_path, path.stem)
+        name = next((name for name, array in arrays.items() if array.dtype.kind == "f" and array.size), None)
+        if name is None:
+            pytest.skip("it keeps no floating-point arrays")
+        arrays[name].flat[0] = np.nan
+        write_folder(tmp_path, path.stem, document, arrays)
+        with pytest.raises(UserError, match="not finite"):
             type(fitted).load(tmp_path)
 
     def test_another_schema_is_refused(self, fitted: LatencyPredictor, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from onnx.parser import parse_model
 
 from devices.device import Candidate, Device
 from devices.errors import UserError
@@ -53,6 +54,14 @@ def test_without_noise_the_latency_is_exact(candidates: list[Candidate]) -> None
         assert exact.converged
         assert exact.interval_ms[1] - exact.interval_ms[0] == pytest.approx(0, abs=1e-9)
         assert moved.latency_ms == pytest.approx(exact.latency_ms, rel=0.03)
+
+
+def test_a_net_that_computes_nothing_takes_a_little(tmp_path: Path) -> None:
+    nothing = parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> g (float[1,3] x) => (float[1,3] y) {y = Identity(x)}'
+    )
+    (result,) = _measure(SimulatedDevice(noise=0.01), [Candidate("nothing", saved(nothing, tmp_path / "nothing.onnx"))])
+    assert result.latency_ms > 0
 
 
 def test_more_work_takes_longer(candidates: list[Candidate]) -> None:

@@ -19,7 +19,7 @@ from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import Protocol
 from devices.simulated import SimulatedDevice
 from latency.campaign import CampaignItem, CampaignProgress, campaign_items, run_campaign
-from latency.operators.operator import OperatorGraph
+from latency.operators.operator import Operator, OperatorGraph
 from latency.operators.serialize import graph_digest
 from latency.operators.synthesize import single_operator
 from latency.store import MeasurementStore
@@ -145,6 +145,15 @@ def test_a_graph_that_no_model_can_be_made_of_is_a_failure(store: MeasurementSto
     result = run_campaign(Watched(), store, items, protocol=QUICK)
     assert (result.models, result.failed) == (2, 1)
     assert "com.example.Odd" in store.failures(Watched().info().fingerprint)[0].reason
+
+
+def test_an_operator_without_inputs_is_a_failure(store: MeasurementStore) -> None:
+    noise = OperatorGraph((Operator("RandomNormal", (), (), ((1, 3, 8, 8),), 0, 0, 0, 768),), ((),), ())
+    result = run_campaign(
+        Watched(), store, [CampaignItem("noise", noise, "operator"), *campaign_items(nets(2), 0)], protocol=QUICK
+    )
+    assert (result.models, result.failed) == (2, 1)
+    assert "RandomNormal" in store.failures(Watched().info().fingerprint)[0].reason
 
 
 def test_limit_of_minutes(store: MeasurementStore) -> None:

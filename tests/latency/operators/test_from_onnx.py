@@ -20,7 +20,7 @@ from devices.errors import UserError
 from latency.operators import builders
 from latency.operators.from_onnx import from_onnx
 from latency.operators.operator import OperatorGraph
-from latency.operators.synthesize import to_model
+from latency.operators.synthesize import single_operator, to_model
 
 
 def model(
@@ -208,7 +208,44 @@ def test_lone_batch_normalisation() -> None:
     assert from_onnx(to_model(graph)) == graph
 
 
+def test_convolution_whose_weights_are_no_constant() -> None:
+    """As in a quantised model, where they come out of a DequantizeLinear."""
+    body = "v = Relu(w) y = Conv<pads=[1,1,1,1]>(x, v, b)"
+    made = model(body, inputs="float[1,3,8,8] x, float[4,3,3,3] w", weights={"b": (4,)})
+    convolution = from_onnx(made).operators[-1]
+    assert convolution.flops == 2 * 8 * 8 * 4 * 3 * 3 * 3
+    alone = to_model(single_operator(convolution))
+    onnx.checker.check_model(alone, full_check=True)
+    assert from_onnx(alone).operators[-1].output_shapes == ((1, 4, 8, 8),)
+
+
+def test_what_would_fill_the_memory_is_not_folded() -> None:
+    huge = {"one": np.ones(1, np.float32), "times": np.array([1 << 31])}
+    graph = from_onnx(model("t = Tile(one, times) s = ReduceMax<keepdims=0>(t) y = Add(x, s)", weights=huge))
+    assert [operator.kind for operator in graph.operators] == ["Tile", "ReduceMax", "Add"]
+
+
 class TestErrors:
+    @pytest.mark.parametrize(
+        ("body", "weights"),
+        [
+            ("y = Conv(x, w)", {"w": (4, 5, 3, 3)}),
+            ("y = BatchNormalization(x, s, s, s, s)", {"s": (7,)}),
+            ("y = Conv<group=0>(x, w)", {"w": (4, 3, 3, 3)}),
+            ("y = Conv(x, w)", {"w": (4, 3, 9, 9)}),
+            ("y = AveragePool<kernel_shape=[11, 11]>(x)", {}),
+        ],
+    )
+    def test_what_no_runtime_takes(self, body: str, weights: dict[str, object]) -> None:
+        with pytest.raises(UserError, match="model: got"):
+            from_onnx(model(body, weights=weights))
+
+    def test_weights_of_an_unknown_type(self) -> None:
+        made = model("y = Conv(x, w)", weights={"w": (4, 3, 3, 3)})
+        made.graph.initializer[0].data_type = 77
+        with pytest.raises(UserError, match="model: got"):
+            from_onnx(made)
+
     def test_dynamic_input_without_shape(self) -> None:
         with pytest.raises(UserError, match=r"'x'.*\(1, 3, h, w\)"):
             from_onnx(model("y = Relu(x)", inputs="float[1,3,h,w] x"))
