@@ -52,7 +52,9 @@ def main() -> None:
             order = np.random.default_rng(repeat).permutation(list(rows)).tolist()
             items = [CampaignItem(f"{label}-{repeat}", graphs[label], "campaign") for label in order]
             run_campaign(device, again, items, protocol=Protocol(), seed=repeat)
-        found = {one.measurement.label: one.measurement.latency_ms for one in again.measurements(info.fingerprint)}
+        repeated = [one.measurement for one in again.measurements(info.fingerprint)]
+    found = {one.label: one.latency_ms for one in repeated}
+    widths = [50 * (one.interval_ms[1] - one.interval_ms[0]) / one.latency_ms for one in repeated]
     first = [row["measured_ms"] for row in rows.values()]
     rounds = np.array([first, *([found[f"{label}-{n}"] for label in rows] for n in range(options.repeats))])
     spread = 100 * np.log(rounds).std(axis=0, ddof=1)
@@ -71,6 +73,7 @@ def main() -> None:
             "95th_percentile": float(np.quantile(spread, 0.95)),
             "greatest": float(spread.max()),
         },
+        "half_width_of_an_interval_percent": {"median": float(np.median(widths))},
         "prediction_scored_on": {name: asdict(Scores.of(predicted, truth)) for name, truth in truths.items()},
         "goals": [
             {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from latency.operators.operator import OperatorGraph
 
@@ -31,3 +31,8 @@ class LatencySample:
     single_operator: bool = False
     """True for the single-operator models of the campaign: their latency includes what a whole net pays only once; the
     time of their kernel does not, where the profiler can tell."""
+
+    def scaled(self, factor: float) -> LatencySample:
+        """The same with every time multiplied."""
+        kernels = tuple(KernelTime(kernel.operators, kernel.ms * factor) for kernel in self.kernels)
+        return replace(self, latency_ms=self.latency_ms * factor, kernels=kernels)

@@ -90,13 +90,24 @@ def _infer(
             kind = helper.np_dtype_to_tensor_dtype(array.dtype)
             graph.input.append(helper.make_tensor_value_info(name, kind, array.shape))
     skeleton = helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
-    inferred = onnx.shape_inference.infer_shapes(skeleton, strict_mode=True, data_prop=True).graph
+    inferred = _inferred(skeleton).graph
     known: dict[str, Shape] = {name: tuple(array.shape) for name, array in constants.items()}
     for value in (*inferred.value_info, *inferred.output, *inferred.input):
         tensor = value.type.tensor_type
         if tensor.HasField("shape") and all(side.HasField("dim_value") for side in tensor.shape.dim):
             known[value.name] = tuple(side.dim_value for side in tensor.shape.dim)
     return known
+
+
+def _inferred(skeleton: onnx.ModelProto) -> onnx.ModelProto:
+    """Shapes noted in the file help with operators that ONNX does not define; where they are stale they go."""
+    try:
+        return onnx.shape_inference.infer_shapes(skeleton, strict_mode=True, data_prop=True)
+    except onnx.shape_inference.InferenceError:
+        del skeleton.graph.value_info[:]
+        for output in skeleton.graph.output:
+            output.type.tensor_type.ClearField("shape")
+        return onnx.shape_inference.infer_shapes(skeleton, strict_mode=True, data_prop=True)
 
 
 def _fold_node(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,11 +35,20 @@ def from_onnx(model: onnx.ModelProto | Path, input_shapes: Mapping[str, Shape] |
     model = _load(model) if isinstance(model, Path) else _copy(model)
     opset = _check_opset(model)
     shapes = fix_input_shapes(model, input_shapes or {})
-    try:
-        graph = node_graph(fold(model))
-        unify(graph, opset)
-        fuse(graph)
+    with _faults_of_the_file():
+        folded = fold(model)
+    graph = node_graph(folded)
+    unify(graph, opset)
+    fuse(graph)
+    with _faults_of_the_file():
         return _operator_graph(graph, shapes)
+
+
+@contextmanager
+def _faults_of_the_file() -> Iterator[None]:
+    """Files come from anywhere: what ONNX's checker lets pass may still be nonsense (no groups, unknown types)."""
+    try:
+        yield
     except onnx.shape_inference.InferenceError as error:
         raise UserError(
             "model",
@@ -47,12 +57,11 @@ def from_onnx(model: onnx.ModelProto | Path, input_shapes: Mapping[str, Shape] |
             remedy="check the given input shapes, or export the network again",
         ) from error
     except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
-        # Files come from anywhere: what ONNX's checker lets pass may still be nonsense (no groups, unknown types).
         raise UserError(
             "model",
             seen=" ".join(f"{type(error).__name__}: {error}".split())[:200],
             expected="operators as ONNX defines them",
-            remedy="run it with its runtime, and export the network again",
+            remedy="run it with its runtime; export it again where it fails there, report it where it runs",
         ) from error
 
 

@@ -92,7 +92,7 @@ def read_document(path: Path, name: str) -> dict[str, Any]:
             "predictor",
             seen=f"{path} ({error.strerror})",
             expected="a file that can be read",
-            remedy="change its rights",
+            remedy="check the file and its rights",
         ) from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise corrupt(path, "a file that is not its JSON document") from error

@@ -67,18 +67,24 @@ def _row(info: DeviceInfo, source: SourceDevice) -> dict[str, object]:
 
 
 def _sources(workspaces: Sequence[Workspace], least: int) -> list[tuple[DeviceInfo, SourceDevice]]:
-    """Each device once, with what all workspaces measured of it; of a net in several of them the first counts."""
+    """Each device once, with what all workspaces measured of it; of a net in several of them the first counts.
+
+    Times are brought to the first workspace's scale, its nominal time of the reference net.
+    """
     from latency.operators.serialize import graph_digest
     from latency.predictors.prior import SourceDevice
 
     infos: dict[str, DeviceInfo] = {}
+    nominal: dict[str, float] = {}
     samples: defaultdict[str, dict[str, LatencySample]] = defaultdict(dict)
     for workspace in workspaces:
         with workspace.known_store() as store:
             for info in store.devices():
                 infos.setdefault(info.fingerprint, info)
+                mine = store.nominal_reference_ms(info) or 1.0
+                scale = nominal.setdefault(info.fingerprint, mine) / mine
                 for sample in store.samples(info.fingerprint):
-                    samples[info.fingerprint].setdefault(graph_digest(sample.graph), sample)
+                    samples[info.fingerprint].setdefault(graph_digest(sample.graph), sample.scaled(scale))
     found = []
     for fingerprint, info in infos.items():
         its = list(samples[fingerprint].values())

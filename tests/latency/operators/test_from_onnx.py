@@ -225,6 +225,12 @@ def test_what_would_fill_the_memory_is_not_folded() -> None:
     assert [operator.kind for operator in graph.operators] == ["Tile", "ReduceMax", "Add"]
 
 
+def test_shapes_noted_in_the_file_may_be_stale() -> None:
+    """Runtimes go by what they infer."""
+    graph = from_onnx(model("h = Relu(x) y = Sigmoid(h)", inputs="float[2,5] x", output="float[1,5] y"))
+    assert [operator.output_shapes for operator in graph.operators] == [((2, 5),), ((2, 5),)]
+
+
 class TestErrors:
     @pytest.mark.parametrize(
         ("body", "weights"),
