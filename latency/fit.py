@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -67,6 +67,8 @@ class FitResult:
     seconds: float
     test_table: tuple[TestRow, ...]
     """The test nets in order of their measured latency."""
+    split_conformal: bool = False
+    """Whether the test nets calibrated the predictor; each one's bound in the table is then that of the others."""
 
 
 def fit_device(
@@ -80,6 +82,7 @@ def fit_device(
     members: int = 3,
     settings: TrainingSettings | None = None,
     prior: Prior | None = None,
+    split_conformal: bool = False,
     on_progress: OnProgress | None = None,
 ) -> FitResult:
     """Fits the predictors and arbitrates between them, calibrates the bound, scores on held-out nets.
@@ -89,7 +92,9 @@ def fit_device(
     The bound is calibrated on ALL training nets, each by parts of the predictor that were trained without it
     (``ArbitratedPredictor.out_of_fold``): cross-conformal, so that no net needs to be kept from training for it. The
     parts err somewhat more than the whole, which is on the safe side; how often the bound holds is checked
-    (``benchmarks/coverage.py``), not proved. Single-operator models serve training only.
+    (``benchmarks/coverage.py``), not proved. With ``split_conformal`` the predictor that is scored is handed back, and
+    the test nets, which trained nothing and are drawn at random, calibrate it: exact for any number of them.
+    Single-operator models serve training only.
 
     Args:
         samples: of one device.
@@ -102,6 +107,7 @@ def fit_device(
         settings: of its training.
         prior: what other devices taught; used where this one has at most ``FEW_NETS`` nets. What it has learned on
             this very device is left out.
+        split_conformal: calibrate on the test nets alone, which are then never trained on.
         on_progress: called after every step of training.
 
     Raises:
@@ -109,16 +115,19 @@ def fit_device(
     """
     started = time.monotonic()
     report = on_progress or (lambda *_: None)
-    training, test = split(samples, test_fraction, seed=seed)
+    training, test = split(samples, test_fraction, seed=seed, stratified=not split_conformal)
     # Decided once: what is scored on the training nets must be what is handed over.
     others = prior.without(device_info.fingerprint) if prior and few_nets(samples) else None
     fit = _Fit(settings, members, threads, seed, others, report)
     scored = fit.run("training nets", training)
     bounded = _bounded(scored, alpha, device_info, training)
-    rows = _test_table(bounded, test)
-    final = fit.run("all nets", samples)
+    if split_conformal:
+        handed_over, rows = _calibrated_on(test, bounded)
+    else:
+        handed_over = _bounded(fit.run("all nets", samples), alpha, device_info, samples)
+        rows = _test_table(bounded, test)
     return FitResult(
-        predictor=_bounded(final, alpha, device_info, samples),
+        predictor=handed_over,
         scores={each.name: _scores(each, test) for each in (scored, *scored.members, _base_line(training))},
         coverage=float(np.mean([row.measured_ms <= row.upper_ms for row in rows])),
         slack=float(np.mean([row.upper_ms / row.measured_ms for row in rows])),
@@ -126,6 +135,7 @@ def fit_device(
         training_models=sum(not sample.single_operator for sample in training),
         seconds=time.monotonic() - started,
         test_table=rows,
+        split_conformal=split_conformal,
     )
 
 
@@ -168,15 +178,29 @@ def _bounded(
     return BoundedPredictor(predictor, calibration, device_info.to_json(), learned)
 
 
+def _calibrated_on(
+    test: Sequence[LatencySample], bounded: BoundedPredictor
+) -> tuple[BoundedPredictor, tuple[TestRow, ...]]:
+    """The predictor calibrated on nets that it was not trained on, and of each of these the bound by all others."""
+    told = bounded.predictor.predict([sample.graph for sample in test])
+    ratios = [sample.latency_ms / one.latency_ms for sample, one in zip(test, told, strict=True)]
+    rows: list[TestRow] = []
+    for place, sample in enumerate(test):
+        others = Calibration.of([*ratios[:place], *ratios[place + 1 :]], alpha=bounded.calibration.alpha)
+        rows += _test_table(replace(bounded, calibration=others), [sample])
+    calibration = Calibration.of(ratios, alpha=bounded.calibration.alpha)
+    return replace(bounded, calibration=calibration), tuple(sorted(rows, key=lambda row: row.measured_ms))
+
+
 def few_nets(samples: Sequence[LatencySample]) -> bool:
     """Whether a device has so few nets that others are asked, too."""
     return sum(not sample.single_operator for sample in samples) <= FEW_NETS
 
 
 def split(
-    samples: Sequence[LatencySample], test_fraction: float, *, seed: int
+    samples: Sequence[LatencySample], test_fraction: float, *, seed: int, stratified: bool = True
 ) -> tuple[list[LatencySample], list[LatencySample]]:
-    """Training samples (single-operator models among them) and test nets.
+    """Training samples (single-operator models among them) and test nets, by latency or purely at random.
 
     Raises:
         UserError: too few whole nets.
@@ -184,7 +208,8 @@ def split(
     whole = whole_nets(samples, least=LEAST_NETS)
     folds = max(2, min(round(1 / max(test_fraction, 1e-6)), len(whole) // 4))
     folds = enough_folds(len(whole), folds, least=_LEAST_TRAINING)
-    fold = stratified_folds([sample.latency_ms for sample in whole], folds, seed=seed)
+    # Latencies that are all equal leave no strata: the draw then has nothing to do with them.
+    fold = stratified_folds([sample.latency_ms if stratified else 0.0 for sample in whole], folds, seed=seed)
     test = [sample for sample, number in zip(whole, fold, strict=True) if number == 0]
     training = [sample for sample, number in zip(whole, fold, strict=True) if number != 0]
     return [*training, *(sample for sample in samples if sample.single_operator)], test

@@ -56,6 +56,15 @@ class FitSummary(_Record):
     test_models: int
     seconds: float
     test_table: tuple[TestNet, ...]
+    split_conformal: bool = False
+    """Whether the test nets calibrated the bound; the table's bounds are then each by all others."""
+
+    @property
+    def in_use(self) -> str:
+        """What became of the predictor that was tested, and what the bound rests on, in a sentence."""
+        if self.split_conformal:
+            return f"It is the predictor in use, and these nets calibrate it, each judged by the others: {self.bound}."
+        return f"The predictor in use was then trained on all nets: {self.bound}."
 
 
 def summary_of(result: FitResult) -> FitSummary:
@@ -70,6 +79,7 @@ def summary_of(result: FitResult) -> FitSummary:
         test_models=result.test_models,
         seconds=result.seconds,
         test_table=tuple(TestNet(**asdict(row)) for row in result.test_table),
+        split_conformal=result.split_conformal,
     )
 
 

@@ -58,7 +58,7 @@ def _accuracy_section(summary: FitSummary, target: Target, remarks: str) -> Sect
     lead = (
         f"{summary.test_models} nets measured on {target.device}, held out from a predictor trained on the others; its "
         f"bound held for {100 * summary.coverage:.0f} % of them and is {summary.slack:.3f} times the measured latency "
-        f"on average. The predictor in use was then trained on all nets: {summary.bound}.{remarks}"
+        f"on average. {summary.in_use}{remarks}"
     )
     return Section(
         f"How well latency is predicted on {target.device}",

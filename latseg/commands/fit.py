@@ -20,6 +20,9 @@ def fit(
     alpha: Annotated[
         float, typer.Option(min=0.001, max=0.5, help="Share of nets that may exceed the predicted bound.")
     ] = 0.1,
+    split_conformal: Annotated[
+        bool, typer.Option("--split", help="Calibrate the bound on the held-out nets alone and never train on them.")
+    ] = False,
     seed: SeedOption = 0,
 ) -> None:
     """Train the predictors, test them on held-out nets, weigh them, and calibrate the bound."""
@@ -41,6 +44,7 @@ def fit(
             seed=seed,
             test_fraction=test_fraction,
             alpha=alpha,
+            split_conformal=split_conformal,
             prior=known_prior(workspace.prior_folder()) if few_nets(samples) else None,
             on_progress=lambda stage, done, total, error: progress.update(
                 done, total, "" if error is None else f"mean error {error:.1f} % so far", stage=stage
@@ -48,7 +52,8 @@ def fit(
         )
     folder = workspace.predictor_folder(target)
     result.predictor.save(folder)
-    write_summary(folder, summary_of(result))
+    summary = summary_of(result)
+    write_summary(folder, summary)
     document = {
         "device": info.name,
         "fingerprint": info.fingerprint,
@@ -72,6 +77,6 @@ def fit(
                 [(name, *(getattr(scores, column) for column in columns)) for name, scores in result.scores.items()],
             ),
             f"The bound held for {100 * result.coverage:.0f} % of them, and is {result.slack:.3f} times the measured "
-            f"latency on average. The predictor in use was then trained on all nets: {document['bound']}.",
+            f"latency on average. {summary.in_use}",
         ],
     )

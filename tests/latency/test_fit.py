@@ -88,3 +88,20 @@ def test_ten_nets_are_enough(count: int, test_fraction: float) -> None:
 def test_nine_nets_are_too_few() -> None:
     with pytest.raises(UserError, match="got 9; expected at least 10"):
         fit_device(measured(GRAPHS[:9]), INFO)
+
+
+def test_split_conformal_trains_on_no_net_that_calibrates(result: FitResult) -> None:
+    settings = TrainingSettings(steps=60)
+    found = fit_device(SAMPLES, INFO, seed=1, members=2, settings=settings, split_conformal=True)
+    calibration = found.predictor.calibration
+    assert calibration.count == found.test_models == 12
+    tested = {row.label: row for row in found.test_table}
+    graphs = {sample.label: sample.graph for sample in SAMPLES}
+    assert not {graph_digest(graphs[label]) for label in tested} & found.predictor.learned
+    told = found.predictor.predict([graphs[label] for label in tested])
+    for row, one in zip(tested.values(), told, strict=True):
+        assert row.predicted_ms == pytest.approx(one.latency_ms)
+    ratios = sorted(row.measured_ms / row.predicted_ms for row in found.test_table)
+    assert calibration.factor == pytest.approx(max(1.0, ratios[-1])), "the twelfth of 13 (1 - .1) = 11.7"
+    assert found.coverage == pytest.approx(11 / 12, abs=1 / 12), "each by the bound of the eleven others"
+    assert result.predictor.calibration.count == 60
