@@ -8,6 +8,7 @@ from devices.device_info import DeviceInfo
 from devices.errors import UserError
 from latency.predictors.folder import read_folder, write_folder
 from latency.predictors.prior import Prior
+from latency.predictors.stored import DAMAGE
 
 NAME = "prior"
 _REMEDY = "learn it anew (`latseg pretrain`) or delete it"
@@ -33,7 +34,7 @@ def load_prior(folder: Path) -> Prior:
         raise UserError("prior", seen=error.seen, expected=error.expected, remedy=_REMEDY) from error
     try:
         return Prior.restored(document, arrays)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except DAMAGE as error:
         seen = f"{type(error).__name__}: {error} in {folder}"
         raise UserError("prior", seen=seen, expected="an undamaged prior", remedy=_REMEDY) from error
 

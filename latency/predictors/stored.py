@@ -13,6 +13,8 @@ from latency.predictors.folder import corrupt, read_folder, write_folder
 
 Document = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
+DAMAGE = (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError)
+"""What reading a damaged document or its arrays may raise."""
 
 
 class StoredPredictor(LatencyPredictor):
@@ -27,7 +29,7 @@ class StoredPredictor(LatencyPredictor):
         """Becomes the predictor that ``document`` described.
 
         Raises:
-            KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError: it is damaged.
+            DAMAGE: it is damaged.
         """
 
     def save(self, folder: Path) -> None:
@@ -42,7 +44,7 @@ class StoredPredictor(LatencyPredictor):
         predictor = cls()
         try:
             predictor.restore(document, arrays)
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError) as error:
+        except DAMAGE as error:
             raise corrupt(folder, f"{type(error).__name__}: {error}") from error
         return predictor
 

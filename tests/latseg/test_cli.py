@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -255,6 +256,9 @@ def test_pretrain_makes_few_measurements_do(
     assert (few["models"], few["operators"]) == (12, 0)
     fitted = document(capsys, *shared, "fit", "-d", DEVICE)
     assert "few_samples" in fitted["predictors"]
+    assert fitted["calibration_nets"] == 12
+    split = document(capsys, *shared, "fit", "-d", DEVICE, "--split")
+    assert split["calibration_nets"] == split["test_models"] < 12
     assert document(capsys, *shared, "describe", "--random", "2", "-d", DEVICE)[0]["predicted_ms"] > 0
 
 
@@ -269,7 +273,7 @@ def test_feasibility(capsys: pytest.CaptureFixture[str], workspace: Path) -> Non
 
 
 def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
-    capsys: pytest.CaptureFixture[str], workspace: Path
+    capsys: pytest.CaptureFixture[str], workspace: Path, tmp_path: Path
 ) -> None:
     shared = ("--workspace", str(workspace))
     effort = ("--trials", "6", "--teacher-epochs", "0", "--supernet-steps", "2", "--winner-epochs", "1")
@@ -304,6 +308,16 @@ def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
     assert "bound calibrated on " in page
     bound = found["winners"][0]["upper_ms"][DEVICE]
     assert f"(bound {bound:.3f} ms)" in page, "the one that the search accepted the winner by"
+    assert "fitted again" not in page
+    later = tmp_path / "later"
+    shutil.copytree(workspace, later)
+    (kept,) = later.glob("predictors/*/bounded.json")
+    fitted = json.loads(kept.read_text())
+    fitted["calibration"]["ratios"] = [2.0] * 40
+    kept.write_text(json.dumps(fitted))
+    page = Path(document(capsys, "--workspace", str(later), "report", found["run"])["path"]).read_text()
+    assert "It was fitted again since this search" in page
+    assert f"(bound {bound:.3f} ms)" in page
     assert f"Before this search: {near['statement']}" in page
     unmeasured = document(capsys, *shared, "search", *limits, *data, *effort, "--near-budget", "0")
     assert unmeasured["near_budget"] == []

@@ -74,6 +74,21 @@ def test_a_new_device_is_known_better_than_without_the_others(count: int) -> Non
     assert errors[0] < 0.7 * errors[1]
 
 
+def test_what_only_other_devices_measured_is_unseen() -> None:
+    """The bound is that of this device: what its sources know of an operator does not make it measured here."""
+    graphs = random_graphs(60, 5)
+    without, with_gates = (
+        [g for g in graphs if any(o.kind == "Mul" for o in g.operators) == has] for has in (False, True)
+    )
+    predictor = FewSamplesPredictor(prior())
+    predictor.fit(device("yellow", without[:15]))
+    (prediction,) = predictor.predict(with_gates[:1])
+    gates = {place for place, operator in enumerate(with_gates[0].operators) if operator.kind == "Mul"}
+    assert gates <= set(prediction.unseen)
+    (known,) = prior().sources["red"].trees.predict(with_gates[:1])
+    assert not gates & set(known.unseen), "or the test shows nothing"
+
+
 def test_leave_one_out_is_what_fitting_without_it_says() -> None:
     samples = device("yellow", random_graphs(12, 5))
     predictor = FewSamplesPredictor(prior())
