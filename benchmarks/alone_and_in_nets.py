@@ -18,7 +18,7 @@ import numpy as np
 
 from latency.calibration import ALONE_WIDENING
 from latency.operators.operator import Operator
-from latency.predictors.kernel_groups import kernels_of
+from latency.predictors.additive.kernel_groups import kernels_of
 from latency.sample import LatencySample
 from latency.store import MeasurementStore
 from provenance import RESULTS, provenance, write_result

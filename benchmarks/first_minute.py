@@ -26,7 +26,7 @@ from latency.campaign import campaign_items
 from latency.scores import Scores
 from latseg.workspace import Workspace
 from provenance import RESULTS, provenance, write_result
-from search.portrait_space import PortraitSpace
+from search.spaces.portrait.space import PortraitSpace
 
 RESULT = RESULTS / "first_minute.json"
 NETS = 20

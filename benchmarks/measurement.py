@@ -19,11 +19,11 @@ from statistics import mean, median
 
 import numpy as np
 
-from devices.cpu import CpuDevice
+from devices.backends.ort.device import CpuDevice
 from devices.device import Candidate
 from devices.graph_builder import GraphBuilder
 from devices.measurement import Measurement
-from devices.protocol import Protocol
+from devices.protocol import MeasurementProtocol
 from devices.statistics import spread_percent
 from provenance import RESULTS, provenance, write_result
 
@@ -68,12 +68,12 @@ def plain_process(paths: list[str]) -> dict[str, dict[str, float]]:
     """What a careful user does by hand in one process: warm up, time single runs, take median and minimum."""
     import onnx
 
+    from devices.backends.ort.session import open_run_context, session_options
     from devices.model_inputs import model_inputs, random_inputs
-    from devices.onnxruntime_session import open_session, session_options
 
     times = {}
     for path in paths:
-        session = open_session(path, session_options(1))
+        session = open_run_context(path, session_options(1))
         feeds = random_inputs(model_inputs(onnx.load(path), ()))
         for _ in range(PLAIN_WARM_UP_RUNS):
             session.run(None, feeds)
@@ -126,7 +126,7 @@ def run_plain(nets: dict[str, Path]) -> dict[str, dict[str, float]]:
 def run_protocol(nets: dict[str, Path], nominal_ms: float, seed: int) -> tuple[dict[str, float], float]:
     """Latencies by net, and the share of nets whose interval became narrow enough."""
     candidates = [Candidate(name, path) for name, path in nets.items()]
-    protocol = Protocol(profile_runs=0)
+    protocol = MeasurementProtocol(profile_runs=0)
     results = CpuDevice().measure(candidates, nominal_reference_ms=nominal_ms, protocol=protocol, seed=seed)
     measured = [result for result in results if isinstance(result, Measurement)]
     return {result.label: result.latency_ms for result in measured}, mean(result.converged for result in measured)

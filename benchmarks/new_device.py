@@ -20,11 +20,11 @@ import numpy as np
 
 from devices.device_info import DeviceInfo
 from latency.fit import fit_device
-from latency.predictors.few_samples import FewSamplesPredictor
-from latency.predictors.informative_nets import informative_nets
-from latency.predictors.lookup_table import LookupTablePredictor
-from latency.predictors.operator_counts import OperatorCountsPredictor
-from latency.predictors.prior import Prior, SourceDevice
+from latency.predictors.additive.lookup_table import LookupTablePredictor
+from latency.predictors.additive.operator_counts import OperatorCountsPredictor
+from latency.predictors.transfer.few_samples import FewSamplesPredictor
+from latency.predictors.transfer.informative_nets import informative_nets
+from latency.predictors.transfer.prior import Prior, SourceDevice
 from latency.sample import LatencySample
 from latency.scores import Scores
 from latency.store import MeasurementStore

@@ -23,7 +23,7 @@ from outside_nets import write_outside_nets
 
 from devices.device import Candidate, Device
 from devices.device_info import DeviceInfo
-from devices.protocol import Protocol
+from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
 from latency.campaign import CampaignItem, campaign_items, operator_items, run_campaign
 from latency.fit import fit_device
@@ -38,7 +38,7 @@ from latency.sample import LatencySample
 from latency.scores import Scores
 from latency.store import MeasurementStore
 from provenance import RESULTS, provenance, write_result
-from search.portrait_space import PortraitSpace
+from search.spaces.portrait.space import PortraitSpace
 
 RESULT = RESULTS / "predictor_device.json"
 GROUP = 5
@@ -56,7 +56,7 @@ def profile(store: MeasurementStore, device: Device, items: Sequence[CampaignIte
         device,
         store,
         items,
-        protocol=Protocol(),
+        protocol=MeasurementProtocol(),
         seed=seed,
         on_progress=lambda p: print(f"{p.done} done, {p.left} left", file=sys.stderr) if p.done % 25 == 0 else None,
     )

@@ -28,15 +28,15 @@ from numpy.typing import NDArray
 from latency.campaign_choice import POOL
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
-from latency.predictors.attention import AttentionPredictor
-from latency.predictors.boosted_trees import BoostedTreesPredictor
-from latency.predictors.few_samples import FewSamplesPredictor
-from latency.predictors.informative_nets import informative_nets
-from latency.predictors.operator_counts import OperatorCountsPredictor
-from latency.predictors.prior import Prior, SourceDevice
-from latency.predictors.prior_folder import load_prior, save_prior
+from latency.predictors.additive.boosted_trees import BoostedTreesPredictor
+from latency.predictors.additive.operator_counts import OperatorCountsPredictor
+from latency.predictors.attention.predictor import AttentionPredictor
+from latency.predictors.attention.training import TrainingSettings
 from latency.predictors.stored import StoredPredictor
-from latency.predictors.training import TrainingSettings
+from latency.predictors.transfer.few_samples import FewSamplesPredictor
+from latency.predictors.transfer.informative_nets import informative_nets
+from latency.predictors.transfer.prior import Prior, SourceDevice
+from latency.predictors.transfer.prior_folder import load_prior, save_prior
 from latency.sample import LatencySample
 from latency.scores import Scores
 from provenance import RESULTS, provenance, write_result

@@ -18,10 +18,10 @@ import torch
 from nasbench201 import PublicLatencies
 from predictor_public import SOURCES, TABLE, TARGETS, VALIDATION, Nets, learned_prior, scored
 
-from latency.predictors.few_samples import FewSamplesPredictor
-from latency.predictors.operator_counts import OperatorCountsPredictor
-from latency.predictors.prior import Prior
+from latency.predictors.additive.operator_counts import OperatorCountsPredictor
 from latency.predictors.stored import StoredPredictor
+from latency.predictors.transfer.few_samples import FewSamplesPredictor
+from latency.predictors.transfer.prior import Prior
 from provenance import RESULTS, provenance, write_result
 
 SAMPLES = 20

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from devices.protocol import Protocol
+from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
 from latency.campaign import run_campaign
 from latency.campaign_items import CampaignItem
@@ -51,7 +51,7 @@ def main() -> None:
         for repeat in range(options.repeats):
             order = np.random.default_rng(repeat).permutation(list(rows)).tolist()
             items = [CampaignItem(f"{label}-{repeat}", graphs[label], "campaign") for label in order]
-            run_campaign(device, again, items, protocol=Protocol(), seed=repeat)
+            run_campaign(device, again, items, protocol=MeasurementProtocol(), seed=repeat)
         repeated = [one.measurement for one in again.measurements(info.fingerprint)]
     found = {one.label: one.latency_ms for one in repeated}
     widths = [50 * (one.interval_ms[1] - one.interval_ms[0]) / one.latency_ms for one in repeated]

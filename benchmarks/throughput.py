@@ -29,13 +29,13 @@ from latency.campaign import campaign_items
 from latency.fit import fit_device
 from latency.store import MeasurementStore
 from provenance import RESULTS, provenance, write_result
-from search.budgets import Budgets, LatencyBudget
-from search.feasibility import feasibility
-from search.feasible_sampler import feasible_sampler
-from search.portrait_space import PortraitSpace
-from search.prefilter import AdditivePrefilter
-from search.verdict import Verdict
-from segmentation.architecture import Architecture
+from search.architecture import Architecture
+from search.constraints.budgets import Budgets, LatencyBudget
+from search.constraints.check import ConstraintCheck
+from search.constraints.feasibility import feasibility
+from search.constraints.feasible_sampler import feasible_sampler
+from search.constraints.prefilter import AdditivePrefilter
+from search.spaces.portrait.space import PortraitSpace
 
 RESULT = RESULTS / "throughput.json"
 SPACE = PortraitSpace()
@@ -86,7 +86,7 @@ def ruled_out(predictor: BoundedPredictor, prefilter: AdditivePrefilter, count: 
 
 
 def _at(
-    predictor: BoundedPredictor, prefilter: AdditivePrefilter, verdicts: list[Verdict], quantile: float
+    predictor: BoundedPredictor, prefilter: AdditivePrefilter, verdicts: list[ConstraintCheck], quantile: float
 ) -> dict[str, float]:
     upper = np.array([verdict.upper_ms["cpu"] for verdict in verdicts])
     limit = float(np.quantile(upper, quantile))

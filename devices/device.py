@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from devices.device_info import DeviceInfo
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
-from devices.protocol import Protocol
+from devices.protocol import MeasurementProtocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,7 +68,7 @@ class Device(ABC):
         candidates: Sequence[Candidate],
         *,
         nominal_reference_ms: float,
-        protocol: Protocol,
+        protocol: MeasurementProtocol,
         seed: int = 0,
     ) -> Iterator[Measurement | FailedMeasurement]:
         """Times the candidates as one interleaved group in a fresh process and yields one result each as it comes.
@@ -83,7 +83,12 @@ class Device(ABC):
 
     @abstractmethod
     def noise_floor(
-        self, candidate: Candidate, *, nominal_reference_ms: float, protocol: Protocol, seed: int = 0
+        self,
+        candidate: Candidate,
+        *,
+        nominal_reference_ms: float,
+        protocol: MeasurementProtocol,
+        seed: int = 0,
     ) -> NoiseFloor:
         """A/A check: the candidate under two labels, repeatedly."""
 

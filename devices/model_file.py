@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devices.errors import UserError
+from foundation.errors import UserError
 
 if TYPE_CHECKING:
     import onnx

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.errors import UserError
+from foundation.errors import UserError
 
 if TYPE_CHECKING:
     import onnx

@@ -7,18 +7,18 @@ from dataclasses import replace
 from statistics import median
 
 from devices.device import Candidate
-from devices.errors import DeviceUnavailableError
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
-from devices.protocol import Protocol
+from devices.protocol import MeasurementProtocol
 from devices.statistics import spread_percent
+from foundation.errors import DeviceUnavailableError
 
 GROUPS = 5
 """Fresh processes; each measures the candidate under two labels."""
 
-Measure = Callable[[Sequence[Candidate], Protocol, int], Iterator[Measurement | FailedMeasurement]]
+Measure = Callable[[Sequence[Candidate], MeasurementProtocol, int], Iterator[Measurement | FailedMeasurement]]
 
 
-def measure_noise_floor(measure: Measure, candidate: Candidate, protocol: Protocol, seed: int) -> NoiseFloor:
+def measure_noise_floor(measure: Measure, candidate: Candidate, protocol: MeasurementProtocol, seed: int) -> NoiseFloor:
     """Coefficient of variation over all labels of all groups, of normalised latencies and of plain ones.
 
     Plain are those that the protocol gives where it does not normalise: medians over blocks, waiting left out.

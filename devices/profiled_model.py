@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devices.session import SessionError
+from devices.worker.session import SessionError
 
 if TYPE_CHECKING:
     import onnx

@@ -10,8 +10,8 @@ fingerprint, so that figures of two versions never meet. 2: blocks of the refere
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
-    """How a latency is taken; see ``devices/timing.py`` for the procedure.
+class MeasurementProtocol:
+    """How a latency is taken; see ``devices/worker/timing.py`` for the procedure.
 
     The defaults take about half a second for a net of 1 to 4 ms.
     """

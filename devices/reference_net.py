@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devices.errors import UserError
 from devices.graph_builder import GraphBuilder
+from foundation.errors import UserError
 
 if TYPE_CHECKING:
     import onnx

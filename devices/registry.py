@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from devices.device import Device
-from devices.errors import UserError
+from foundation.errors import UserError
 
 _NAMES = ("cpu", "openvino", "simulated")
 _SIMULATED_KEYS = ("noise", "drift", "seed")
@@ -32,16 +32,16 @@ def get_device(name: str, *, threads: int = 1) -> Device:
     if base == "simulated":
         return _simulated(name, settings)
     if base == "cpu":
-        from devices.cpu import CpuDevice
+        from devices.backends.ort.device import CpuDevice
 
         return CpuDevice(threads)
-    from devices.openvino_cpu import OpenVinoDevice
+    from devices.backends.ov.device import OpenVinoDevice
 
     return OpenVinoDevice(threads)
 
 
 def _simulated(name: str, settings: str) -> Device:
-    from devices.simulated import SimulatedDevice
+    from devices.backends.simulated.device import SimulatedDevice
 
     values: dict[str, float] = {}
     for pair in filter(None, settings.split(",")):

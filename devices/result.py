@@ -10,10 +10,10 @@ from devices.device_info import DeviceInfo
 from devices.measurement import Measurement
 from devices.operator_join import scale_rows
 from devices.prepared import PreparedCandidate
-from devices.protocol import Protocol
+from devices.protocol import MeasurementProtocol
 from devices.reference_net import reference_net_sha256
-from devices.session import OperatorProfile
-from devices.timing import Timing
+from devices.worker.session import OperatorProfile
+from devices.worker.timing import Timing
 
 
 def measurement_of(
@@ -23,7 +23,7 @@ def measurement_of(
     *,
     device: DeviceInfo,
     nominal_reference_ms: float,
-    protocol: Protocol,
+    protocol: MeasurementProtocol,
     started_at: str,
 ) -> Measurement:
     """Puts a measurement together; minimum and percentiles are over the wall-clock means of the blocks."""

@@ -14,11 +14,11 @@ import torch
 from torch import nn
 from torch.jit._trace import TracerWarning
 
-from devices.errors import UserError
-from export.atomic_file import write_file
 from export.evaluation_mode import evaluation_mode
 from export.graph_cleanup import clean
 from export.uint8_network import Uint8Network
+from foundation.atomic_file import write_file
+from foundation.errors import UserError
 
 INPUT_NAME = "image"
 LOGITS_NAME = "logits"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from devices.device_info import DeviceInfo
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.calibration import Calibration
 from latency.measurement_json import device_info_from_json
 from latency.operators.operator import OperatorGraph

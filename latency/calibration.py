@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.conformal import ConformalQuantile
 
 UNSEEN_WIDENING = 2.0

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from devices.device import Device
 from devices.device_info import DeviceInfo
-from devices.errors import DeviceUnavailableError, UserError
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
-from devices.protocol import Protocol
+from devices.protocol import MeasurementProtocol
+from foundation.errors import DeviceUnavailableError, UserError
 from latency.campaign_items import CampaignItem, campaign_items, operator_items
 from latency.measuring import noise_floor, reference_ms
 from latency.normalising import settle
@@ -66,7 +66,7 @@ def run_campaign(
     store: MeasurementStore,
     items: Sequence[CampaignItem],
     *,
-    protocol: Protocol,
+    protocol: MeasurementProtocol,
     group_size: int = 8,
     minutes: float | None = None,
     seed: int = 0,
@@ -101,7 +101,7 @@ def run_campaign(
 class _Campaign:
     device: Device
     store: MeasurementStore
-    protocol: Protocol
+    protocol: MeasurementProtocol
     on_progress: Callable[[CampaignProgress], None] | None
     started: float
     minutes: float | None
@@ -189,7 +189,7 @@ def _noise_floor(
     store: MeasurementStore,
     items: Sequence[CampaignItem],
     folder: Path,
-    protocol: Protocol,
+    protocol: MeasurementProtocol,
     seed: int,
 ) -> NoiseFloor | None:
     """The stored one, or an A/A check on the net of median size (on another where that one cannot be measured)."""

@@ -10,7 +10,7 @@ from latency.fit import FEW_NETS
 from latency.operators.operator import OperatorGraph
 
 if TYPE_CHECKING:
-    from latency.predictors.prior import Prior
+    from latency.predictors.transfer.prior import Prior
 
 POOL = 400
 """Random nets to choose from."""
@@ -39,7 +39,7 @@ def choose_nets(
     prior = prior_of_others() if count <= FEW_NETS else None
     if prior is None:
         return CampaignChoice(draw(count), chosen=False)
-    from latency.predictors.informative_nets import informative_nets
+    from latency.predictors.transfer.informative_nets import informative_nets
 
     pool = draw(POOL)
     return CampaignChoice([pool[position] for position in informative_nets(prior, pool, count)], chosen=True)

@@ -22,9 +22,9 @@ from latency.scores import Scores
 
 if TYPE_CHECKING:
     from latency.predictors.arbitration import ArbitratedPredictor
-    from latency.predictors.prior import Prior
+    from latency.predictors.attention.training import TrainingSettings
     from latency.predictors.stored import StoredPredictor
-    from latency.predictors.training import TrainingSettings
+    from latency.predictors.transfer.prior import Prior
 
 LEAST_NETS = 10
 """Fewer cannot be split into training and test nets."""
@@ -151,11 +151,11 @@ class _Fit:
     report: OnProgress
 
     def run(self, stage: str, samples: Sequence[LatencySample]) -> ArbitratedPredictor:
+        from latency.predictors.additive.boosted_trees import BoostedTreesPredictor
+        from latency.predictors.additive.lookup_table import LookupTablePredictor
         from latency.predictors.arbitration import ArbitratedPredictor
-        from latency.predictors.attention import AttentionPredictor
-        from latency.predictors.boosted_trees import BoostedTreesPredictor
-        from latency.predictors.few_samples import FewSamplesPredictor
-        from latency.predictors.lookup_table import LookupTablePredictor
+        from latency.predictors.attention.predictor import AttentionPredictor
+        from latency.predictors.transfer.few_samples import FewSamplesPredictor
 
         attention = AttentionPredictor(self.settings, members=self.members, threads=self.threads)
         others: list[Callable[[], StoredPredictor]] = [LookupTablePredictor, BoostedTreesPredictor]
@@ -216,7 +216,7 @@ def split(
 
 
 def _base_line(training: Sequence[LatencySample]) -> LatencyPredictor:
-    from latency.predictors.operator_counts import OperatorCountsPredictor
+    from latency.predictors.additive.operator_counts import OperatorCountsPredictor
 
     predictor = OperatorCountsPredictor()
     predictor.fit(training)

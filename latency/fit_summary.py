@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.predictors.folder import write_json
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from devices.device import Candidate, Device
-from devices.errors import UserError
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
-from devices.protocol import Protocol
+from devices.protocol import MeasurementProtocol
+from foundation.errors import UserError
 from latency.normalising import settle
 from latency.operators.from_onnx import from_onnx
 from latency.store import MeasurementStore
@@ -29,7 +29,12 @@ def reference_ms(device: Device, store: MeasurementStore) -> float:
 
 
 def noise_floor(
-    device: Device, store: MeasurementStore, candidate: Candidate, *, protocol: Protocol | None = None, seed: int = 0
+    device: Device,
+    store: MeasurementStore,
+    candidate: Candidate,
+    *,
+    protocol: MeasurementProtocol | None = None,
+    seed: int = 0,
 ) -> NoiseFloor:
     """The device's A/A check: the stored one, else taken now on ``candidate`` and stored."""
     info = device.info()
@@ -37,7 +42,7 @@ def noise_floor(
     if known is None:
         nominal_ms = reference_ms(device, store)
         known = device.noise_floor(
-            candidate, nominal_reference_ms=nominal_ms, protocol=protocol or Protocol(), seed=seed
+            candidate, nominal_reference_ms=nominal_ms, protocol=protocol or MeasurementProtocol(), seed=seed
         )
         store.remember_noise_floor(info, known)
     return known
@@ -56,7 +61,7 @@ def measure_one(
     candidate: Candidate,
     store: MeasurementStore,
     *,
-    protocol: Protocol | None = None,
+    protocol: MeasurementProtocol | None = None,
     seed: int = 0,
     source: str = "user",
 ) -> Measured:
@@ -77,7 +82,7 @@ def measure_or_fail(
     candidate: Candidate,
     store: MeasurementStore,
     *,
-    protocol: Protocol | None = None,
+    protocol: MeasurementProtocol | None = None,
     seed: int = 0,
     source: str = "user",
 ) -> Measurement | FailedMeasurement:
@@ -90,7 +95,7 @@ def measure_together(
     candidates: Sequence[Candidate],
     store: MeasurementStore,
     *,
-    protocol: Protocol | None = None,
+    protocol: MeasurementProtocol | None = None,
     seed: int = 0,
     source: str = "user",
 ) -> list[Measurement]:
@@ -109,12 +114,12 @@ def _measure(
     candidates: Sequence[Candidate],
     store: MeasurementStore,
     *,
-    protocol: Protocol | None,
+    protocol: MeasurementProtocol | None,
     seed: int,
     source: str,
 ) -> list[Measurement | FailedMeasurement]:
     """Results in the order of the candidates."""
-    settled = settle(protocol or Protocol(), store.noise_floor(device.info()))
+    settled = settle(protocol or MeasurementProtocol(), store.noise_floor(device.info()))
     nominal_ms = reference_ms(device, store)
     by_label = {}
     paths = {candidate.label: candidate for candidate in candidates}

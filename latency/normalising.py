@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from devices.measurement import NoiseFloor
-from devices.protocol import Protocol
+from devices.protocol import MeasurementProtocol
 
 SIGNIFICANT_RATIO = 1.8
 """Two spreads of ten measurements each differ by chance by less than this (F-test, 9 and 9 degrees, 5 %: 3.18^0.5)."""
 
 
-def settle(protocol: Protocol, noise_floor: NoiseFloor | None) -> Protocol:
+def settle(protocol: MeasurementProtocol, noise_floor: NoiseFloor | None) -> MeasurementProtocol:
     """The protocol, without normalising where the A/A check showed that normalising makes things worse.
 
     On a quiet machine both spreads are small and either may be the smaller one by chance; normalising is kept there,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from devices.errors import UserError
+from foundation.errors import UserError
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x6C617473

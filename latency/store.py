@@ -19,8 +19,8 @@ from types import TracebackType
 from typing import Any, Literal, get_args
 
 from devices.device_info import DeviceInfo
-from devices.errors import UserError
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
+from foundation.errors import UserError
 from latency.kernel_times import join, join_alone
 from latency.measurement_json import device_info_from_json, measurement_from_json, measurement_to_json
 from latency.operators.operator import OperatorGraph

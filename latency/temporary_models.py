@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 
 from devices.device import Candidate
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.campaign_items import CampaignItem
 from latency.operators.synthesize import to_model
 

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latseg.units import parse_latency_ms, parse_parameters
 from latseg.workspace import Workspace
 
 if TYPE_CHECKING:
     from devices.device import Device
     from latseg.console import Console
-    from search.budgets import Budgets
+    from search.constraints.budgets import Budgets
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BudgetOptions:
     """What the user wrote, in milliseconds and counts."""
 
     latency_ms: tuple[tuple[str, float], ...]
@@ -25,7 +25,7 @@ class Limits:
     parameters: int
 
 
-def parse_limits(devices: Sequence[str] | None, latencies: Sequence[str] | None, parameters: str) -> Limits:
+def parse_limits(devices: Sequence[str] | None, latencies: Sequence[str] | None, parameters: str) -> BudgetOptions:
     """One latency limit for each device, in the order given; without ``--device`` it is ``cpu``.
 
     Raises:
@@ -40,23 +40,23 @@ def parse_limits(devices: Sequence[str] | None, latencies: Sequence[str] | None,
             expected="one limit for each --device",
             remedy="write for example --device cpu --max-latency 8ms",
         )
-    return Limits(tuple(zip(names, limits, strict=True)), parse_parameters(parameters))
+    return BudgetOptions(tuple(zip(names, limits, strict=True)), parse_parameters(parameters))
 
 
-def open_targets(limits: Limits, threads: int) -> dict[str, Device]:
+def open_targets(limits: BudgetOptions, threads: int) -> dict[str, Device]:
     """The devices by the name given."""
     from devices.registry import get_device
 
     return {name: get_device(name, threads=threads) for name, _ in limits.latency_ms}
 
 
-def open_budgets(console: Console, limits: Limits, targets: dict[str, Device]) -> Budgets:
+def open_budgets(console: Console, limits: BudgetOptions, targets: dict[str, Device]) -> Budgets:
     """Budgets that are tested on the calibrated bound of each device's fitted predictor in the console's workspace.
 
     Raises:
         UserError: a device has no predictor yet.
     """
-    from search.budgets import Budgets, LatencyBudget, ParameterBudget
+    from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
 
     workspace = Workspace(console.workspace)
     latencies = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latseg.units import parse_shape
 
 Shapes = dict[str, tuple[int, ...]]

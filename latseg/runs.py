@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latseg.console import Console, Progress
-from latseg.spaces import open_space
 from latseg.workspace import Workspace
 from search.run_config import RunConfig, read_config
 from search.run_folder import RunFolder
+from search.spaces.registry import open_space
 
 if TYPE_CHECKING:
     from devices.device import Device
     from search.progress import Progress as SearchProgress
-    from search.session import Session
+    from search.run_context import RunContext
 
 
 def open_devices(config: RunConfig) -> dict[str, Device]:
@@ -42,18 +42,17 @@ def open_devices(config: RunConfig) -> dict[str, Device]:
 
 
 @contextmanager
-def open_session(console: Console, run: str, description: str) -> Iterator[Session]:
+def open_run_context(console: Console, run: str, description: str) -> Iterator[RunContext]:
     """The session of a run, with a progress bar."""
-    from search.session import Session
+    from search.run_context import RunContext
 
     workspace = Workspace(console.workspace)
     folder = RunFolder(workspace.run(run))
     config = read_config(folder.path)
-    sizes = None if config.sizes is None else [f"{height}x{width}" for height, width in config.sizes]
     devices = open_devices(config)
     with workspace.store() as store, console.progress(description) as progress:
-        yield Session(
-            folder, config, open_space(config.space, sizes), devices, store, lambda told: show(progress, told)
+        yield RunContext(
+            folder, config, open_space(config.space, config.sizes), devices, store, lambda told: show(progress, told)
         )
 
 

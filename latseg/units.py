@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from devices.errors import UserError
+from foundation.errors import UserError
 
 _TIME_MS = {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 _COUNT = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
@@ -60,6 +61,15 @@ def parse_shape(text: str, *, option: str = "--shape") -> tuple[str, tuple[int, 
         expected = "NAME=SHAPE with positive dimensions of at most nine digits"
         raise UserError(option, seen=repr(text), expected=expected, remedy="write for example image=1x3x224x224")
     return name, tuple(int(size) for size in sizes)
+
+
+def parse_sizes(texts: Sequence[str] | None) -> tuple[tuple[int, int], ...] | None:
+    """Sizes such as ``128x128`` as (height, width); None where none are given.
+
+    Raises:
+        UserError: one is not of this form.
+    """
+    return tuple(parse_size(text) for text in texts) if texts else None
 
 
 def format_count(count: float) -> str:

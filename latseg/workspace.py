@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devices.device import Device
-from devices.errors import UserError
+from foundation.errors import UserError
 
 if TYPE_CHECKING:
     from latency.bounded import BoundedPredictor

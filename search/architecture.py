@@ -7,14 +7,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from segmentation.errors import DataError
+from foundation.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """An integer for each named slot of a space; frozen, hashable, and the same after a JSON round trip.
 
-    What the integers mean is the space's affair (``segmentation/portrait.py`` for ``portrait``).
+    What the integers mean is the space's affair (``segmentation/portrait/plan.py`` for ``portrait``).
     """
 
     space: str
@@ -42,14 +42,14 @@ class Architecture:
         """Reads what ``to_json`` wrote.
 
         Raises:
-            DataError: not such a text.
+            UserError: not such a text.
         """
         try:
             document = json.loads(text)
             choices = tuple((str(slot), int(choice)) for slot, choice in document["choices"].items())
             return Architecture(str(document["space"]), choices)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise DataError(
+            raise UserError(
                 "architecture",
                 seen=repr(text[:60]),
                 expected='{"space": "portrait", "choices": {"slot": 0, ...}}',

@@ -8,24 +8,24 @@ from dataclasses import replace
 import torch
 
 from latency.bounded import BoundedPredictor
-from search.budgets import Budgets, LatencyBudget, ParameterBudget
-from search.finalists import Finalists
-from search.near_budget import calibrate_near_budget
-from search.near_budget_record import write_near_budget
-from search.rejection_feedback import RejectionFeedback
-from search.runner import SearchResult, run_search
-from search.session import Session
+from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
+from search.constraints.near_budget import calibrate_near_budget
+from search.constraints.near_budget_record import write_near_budget
+from search.evaluators.supernet import SupernetEvaluation, SupernetEvaluator
+from search.loop import SearchResult, run_search
+from search.run_context import RunContext
 from search.settings import SearchSettings
-from search.strategies import make_strategy
-from search.supernet_evaluator import SupernetEvaluation, SupernetEvaluator
+from search.strategies.registry import make_strategy
 from search.trials import TrialStore
-from segmentation.supernet_training import SupernetSettings
+from search.winners.finalists import Finalists
+from search.winners.rejection_feedback import RejectionFeedback
+from segmentation.supernet.training import SupernetSettings
 
 
-def launch(session: Session, predictors: Mapping[str, BoundedPredictor]) -> SearchResult:
+def launch(session: RunContext, predictors: Mapping[str, BoundedPredictor]) -> SearchResult:
     """Searches under the run's budgets; winners are exported, measured, and certified or rejected.
 
-    Before that the bounds are calibrated on random nets near the budgets (``search.near_budget``).
+    Before that the bounds are calibrated on random nets near the budgets (``search.constraints.near_budget``).
 
     Args:
         session: the run; what it has done already is not done again.
@@ -33,7 +33,7 @@ def launch(session: Session, predictors: Mapping[str, BoundedPredictor]) -> Sear
 
     Raises:
         InfeasibleError: no net keeps the budgets; raised before anything is trained.
-        DeviceUnavailableError, UserError, DataError: as the parts say.
+        DeviceUnavailableError, UserError, UserError: as the parts say.
         KeyboardInterrupt: on Ctrl-C; the run can be gone on with.
     """
     config = session.config
@@ -74,12 +74,12 @@ def launch(session: Session, predictors: Mapping[str, BoundedPredictor]) -> Sear
     return replace(result, near_budget=near_budget)
 
 
-def _budgets(session: Session, predictors: Mapping[str, BoundedPredictor]) -> Budgets:
+def _budgets(session: RunContext, predictors: Mapping[str, BoundedPredictor]) -> Budgets:
     latencies = (LatencyBudget(t.device, t.maximum_ms, predictors[t.device]) for t in session.config.targets)
     return Budgets(ParameterBudget(session.config.max_parameters), tuple(latencies))
 
 
-def _evaluator(session: Session) -> SupernetEvaluator:
+def _evaluator(session: RunContext) -> SupernetEvaluator:
     effort = session.config.effort
     teacher_size = session.teacher_size if effort.teacher_epochs else None
     training = SupernetSettings(

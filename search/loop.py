@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.budgets import Budgets
-from search.certification import certify_winners
-from search.evaluator import Evaluator
-from search.feasibility import Feasibility, feasibility
-from search.infeasible import require_feasible
-from search.near_budget_record import NearBudget
+from search.constraints.budgets import Budgets
+from search.constraints.feasibility import Feasibility, feasibility
+from search.constraints.infeasible import require_feasible
+from search.constraints.near_budget_record import NearBudget
+from search.evaluators.evaluator import Evaluator
 from search.pareto import fronts
 from search.progress import OnProgress, ignore_progress
-from search.run import Run
 from search.settings import SearchSettings
-from search.space import SearchSpace
-from search.strategy import Strategy
+from search.spaces.space import SearchSpace
+from search.state import SearchState
+from search.strategies.strategy import Strategy
 from search.trial import Trial
 from search.trials import TrialStore
-from search.winners import Certify, FeedBack, Measure, won
+from search.winners.certification import certify_winners
+from search.winners.selection import Certify, FeedBack, Measure, won
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def run_search(
         on_progress=on_progress,
     )
     require_feasible(budgets, found)
-    run = Run(
+    run = SearchState(
         space=space,
         budgets=budgets,
         evaluator=evaluator,
@@ -111,7 +111,7 @@ def run_search(
     return _result(run, won(run.trials))
 
 
-def _result(run: Run, winners: list[Trial]) -> SearchResult:
+def _result(run: SearchState, winners: list[Trial]) -> SearchResult:
     return SearchResult(
         trials=run.trials,
         rejected=run.store.rejected(),
@@ -123,13 +123,13 @@ def _result(run: Run, winners: list[Trial]) -> SearchResult:
     )
 
 
-def _front(run: Run) -> list[Trial]:
+def _front(run: SearchState) -> list[Trial]:
     rows = [(-t.quality, run.budgets.latency_ratio(t.upper_ms), float(t.parameters)) for t in run.trials]
     first = fronts(np.array(rows, dtype=np.float64))[0]
     return sorted((run.trials[i] for i in first), key=lambda trial: -trial.quality)
 
 
-def _message(run: Run, winners: list[Trial]) -> str:
+def _message(run: SearchState, winners: list[Trial]) -> str:
     measured = len(run.store.measured())
     certified = sum(trial.certified for trial in winners)
     ended = f"no new candidate keeps the budgets after {len(run.trials)} trials; " if run.exhausted else ""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from devices.device import Device
-from search.run_config import Effort, RunConfig, Target
+from search.run_config import RunConfig, TargetDevice, TrainingOptions
 
 _PACKAGES = ("latseg", "torch", "onnx", "onnxruntime", "numpy")
 
@@ -38,7 +38,7 @@ def resolve(
     strategy: str,
     near_budget: int,
     seed: int,
-    effort: Effort,
+    effort: TrainingOptions,
 ) -> RunConfig:
     """The run's configuration with the devices' fingerprints and the versions of what it runs on.
 
@@ -69,9 +69,9 @@ def resolve(
     )
 
 
-def _target(name: str, maximum_ms: float, device: Device) -> Target:
+def _target(name: str, maximum_ms: float, device: Device) -> TargetDevice:
     info = device.info()
-    return Target(
+    return TargetDevice(
         device=name,
         threads=info.threads,
         maximum_ms=maximum_ms,

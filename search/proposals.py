@@ -6,14 +6,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from search.budgets import Budgets
-from search.feasible_sampler import mutants
-from search.prefilter import AdditivePrefilter
-from search.repair import repair
-from search.space import SearchSpace
-from search.strategy import Strategy
-from search.verdict import Verdict
-from segmentation.architecture import Architecture
+from search.architecture import Architecture
+from search.constraints.budgets import Budgets
+from search.constraints.check import ConstraintCheck
+from search.constraints.feasible_sampler import mutants
+from search.constraints.prefilter import AdditivePrefilter
+from search.constraints.repair import repair
+from search.spaces.space import SearchSpace
+from search.strategies.strategy import Strategy
 
 _ASKED, _MUTATED = 6, 12
 """Times that the strategy is asked, and then that feasible nets are mutated, before the space counts as exhausted."""
@@ -23,8 +23,8 @@ _ASKED, _MUTATED = 6, 12
 class Proposals:
     """Feasible candidates, and those that broke a budget with what became of them."""
 
-    feasible: list[Verdict]
-    broken: list[Verdict]
+    feasible: list[ConstraintCheck]
+    broken: list[ConstraintCheck]
     repaired: list[bool]
     """For each broken one, whether a repair turned it into a feasible candidate."""
 
@@ -46,8 +46,8 @@ def propose(
     Budgets that leave next to nothing defeat strategies and repair; then nets known to be feasible (``known``,
     ``anchors`` and what was found) are mutated.
     """
-    found: dict[Architecture, Verdict] = {}
-    broken: list[Verdict] = []
+    found: dict[Architecture, ConstraintCheck] = {}
+    broken: list[ConstraintCheck] = []
     repaired: list[bool] = []
     for attempt in range(_ASKED + _MUTATED):
         missing = count - len(found)

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from devices.errors import UserError
-from export.atomic_file import write_file
+from foundation.atomic_file import write_file
+from foundation.errors import UserError
 
 SCHEMA_VERSION = 1
 FILE_NAME = "run.json"
@@ -21,7 +21,7 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Target(_Record):
+class TargetDevice(_Record):
     """A device with its latency budget."""
 
     device: str
@@ -34,7 +34,7 @@ class Target(_Record):
     simulated: bool
 
 
-class Effort(_Record):
+class TrainingOptions(_Record):
     """How much is trained. Steps are batches."""
 
     teacher_epochs: Annotated[int, Field(ge=0)] = 12
@@ -64,7 +64,7 @@ class RunConfig(_Record):
     data_count: Count | None
     resize_masks: bool
     classes: Annotated[tuple[str, ...], Field(min_length=2)]
-    targets: Annotated[tuple[Target, ...], Field(min_length=1)]
+    targets: Annotated[tuple[TargetDevice, ...], Field(min_length=1)]
     max_parameters: Count
     trials: Count
     winners: Count
@@ -72,7 +72,7 @@ class RunConfig(_Record):
     near_budget: Annotated[int, Field(ge=0)] = 0
     """Random nets to be measured near each latency budget first; runs from before there was such a thing have none."""
     seed: int
-    effort: Effort
+    effort: TrainingOptions
     versions: dict[str, str]
 
     @property

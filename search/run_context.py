@@ -13,16 +13,16 @@ from latency.store import MeasurementStore
 from search.progress import OnProgress, Progress
 from search.run_config import RunConfig
 from search.run_folder import RunFolder
-from search.space import SearchSpace
+from search.spaces.space import SearchSpace
 from segmentation.data.source import DataSource
 from segmentation.data.sources import open_source
-from segmentation.teacher_training import teacher_size, trained_teacher
-from segmentation.training import Progress as TrainingProgress
-from segmentation.training_settings import TrainSettings
+from segmentation.training.settings import TrainSettings
+from segmentation.training.teacher import teacher_size, trained_teacher
+from segmentation.training.train import Progress as TrainingProgress
 
 
 @dataclass(frozen=True)
-class Session:
+class RunContext:
     """A run while one of its commands works on it; what is costly is made at first use and kept."""
 
     folder: RunFolder
@@ -38,7 +38,7 @@ class Session:
         """The data, with which training starts.
 
         Raises:
-            DataError: it cannot be read.
+            UserError: it cannot be read.
         """
         config = self.config
         return open_source(

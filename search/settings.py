@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from devices.errors import UserError
+from foundation.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)

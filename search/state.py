@@ -7,22 +7,22 @@ import time
 from collections.abc import Sequence
 from random import Random
 
-from search.budgets import Budgets
-from search.evaluator import Evaluator
-from search.feasibility import Feasibility
-from search.feasible_sampler import feasible_sampler
+from search.constraints.budgets import Budgets
+from search.constraints.check import ConstraintCheck
+from search.constraints.feasibility import Feasibility
+from search.constraints.feasible_sampler import feasible_sampler
+from search.evaluators.evaluator import Evaluator
 from search.progress import OnProgress, Progress
 from search.proposals import Proposals, propose
 from search.settings import SearchSettings
-from search.space import SearchSpace
-from search.strategy import Strategy
+from search.spaces.space import SearchSpace
+from search.strategies.strategy import Strategy
 from search.trial import Trial
 from search.trials import TrialStore, now
-from search.verdict import Verdict
-from search.winners import margins, refreshed, won
+from search.winners.selection import margins, refreshed, won
 
 
-class Run:
+class SearchState:
     """Trials so far, the budgets as they stand, and the next generation."""
 
     def __init__(
@@ -139,7 +139,7 @@ class Run:
         # The safest net is always among the trials: if any net of the space can be certified, it can.
         return Proposals(_first(self.found.closest, proposals.feasible, size), proposals.broken, proposals.repaired)
 
-    def _evaluate(self, verdict: Verdict) -> None:
+    def _evaluate(self, verdict: ConstraintCheck) -> None:
         assert verdict.feasible
         assert verdict.flops is not None
         began = time.monotonic()
@@ -159,6 +159,6 @@ class Run:
         self.trials.append(trial)
 
 
-def _first(safest: Verdict, others: Sequence[Verdict], size: int) -> list[Verdict]:
+def _first(safest: ConstraintCheck, others: Sequence[ConstraintCheck], size: int) -> list[ConstraintCheck]:
     rest = [verdict for verdict in others if verdict.architecture != safest.architecture]
     return [safest, *rest][:size]

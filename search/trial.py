@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from segmentation.architecture import Architecture
+from search.architecture import Architecture
 
 EVALUATED = "evaluated"
 CERTIFIED = "certified"
@@ -14,7 +14,7 @@ UNCERTIFIED = "uncertified (simulated)"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DeviceResult:
     """What one device said about a trial's exported net, and whether the budget's rule accepted it."""
 
     device: str
@@ -43,7 +43,7 @@ class Trial:
     """What the evaluation took."""
     created: str
     """ISO 8601, UTC."""
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[DeviceResult, ...] = ()
     """Empty until it was measured as a candidate winner."""
 
     @property

@@ -13,11 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-from devices.errors import UserError
-from search.trial import Finding, Trial
-from search.verdict import Verdict
-from segmentation.architecture import Architecture
-from segmentation.errors import DataError
+from foundation.errors import UserError
+from search.architecture import Architecture
+from search.constraints.check import ConstraintCheck
+from search.trial import DeviceResult, Trial
 
 SCHEMA_VERSION = 1
 
@@ -96,7 +95,7 @@ class TrialStore:
             statement = f"INSERT OR IGNORE INTO trials ({columns}) VALUES (?{', ?' * 9})"  # noqa: S608
             self._connection.execute(statement, row)
 
-    def add_rejections(self, generation: int, verdicts: Sequence[Verdict], repaired: Sequence[bool]) -> None:
+    def add_rejections(self, generation: int, verdicts: Sequence[ConstraintCheck], repaired: Sequence[bool]) -> None:
         """Appends candidates that broke a budget, and whether a repair saved them.
 
         The same candidate of the same generation counts once, so that a resumed generation is not counted twice.
@@ -109,7 +108,7 @@ class TrialStore:
         with self._told(), self._connection:
             self._connection.executemany("INSERT OR IGNORE INTO rejections VALUES (?, ?, ?, ?)", rows)
 
-    def add_findings(self, trial: Trial, findings: Sequence[Finding]) -> None:
+    def add_findings(self, trial: Trial, findings: Sequence[DeviceResult]) -> None:
         """Appends what the devices said about a trial; all devices at once."""
         times = [(f.measured_ms, *(f.interval_ms or (None, None))) for f in findings]
         rows = [
@@ -124,7 +123,7 @@ class TrialStore:
     def trials(self) -> list[Trial]:
         """All trials in the order in which they were evaluated, with their findings."""
         with self._told():
-            findings: dict[str, list[Finding]] = {}
+            findings: dict[str, list[DeviceResult]] = {}
             columns = "trial, device, measured_ms, low_ms, high_ms, holds, simulated, reason"
             for trial, *rest in self._connection.execute(f"SELECT {columns} FROM findings ORDER BY position"):  # noqa: S608
                 findings.setdefault(trial, []).append(_finding(rest))
@@ -186,7 +185,7 @@ class TrialStore:
         """Turns what SQLite or a damaged row raises into one line for the user."""
         try:
             yield
-        except (sqlite3.Error, json.JSONDecodeError, DataError, TypeError) as error:
+        except (sqlite3.Error, json.JSONDecodeError, UserError, TypeError) as error:
             raise UserError(
                 f"trial store {self.path}",
                 seen=str(error),
@@ -200,9 +199,9 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _finding(row: Sequence[object]) -> Finding:
+def _finding(row: Sequence[object]) -> DeviceResult:
     device, measured_ms, low_ms, high_ms, holds, simulated, reason = row
-    return Finding(
+    return DeviceResult(
         device=str(device),
         measured_ms=None if measured_ms is None else _number(measured_ms),
         interval_ms=None if low_ms is None else (_number(low_ms), _number(high_ms)),
@@ -212,7 +211,7 @@ def _finding(row: Sequence[object]) -> Finding:
     )
 
 
-def _trial(row: Sequence[object], findings: Mapping[str, list[Finding]]) -> Trial:
+def _trial(row: Sequence[object], findings: Mapping[str, list[DeviceResult]]) -> Trial:
     text, generation, parameters, flops, predicted_ms, upper_ms, quality, seconds, created = row
     architecture = Architecture.from_json(str(text))
     return Trial(

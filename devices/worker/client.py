@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 import devices
-from devices.messages import Message, decode, encode
+from devices.worker.messages import Message, decode, encode
 
 _POLL_S = 0.5
 _START_S = 60.0
@@ -48,7 +48,7 @@ class WorkerClient:
         self._answers, answer_write = os.pipe()
         descriptors = (request_read, answer_write, self._ledger.fileno())
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "devices.worker", runtime, str(threads), *map(str, descriptors)],
+            [sys.executable, "-P", "-m", "devices.worker.main", runtime, str(threads), *map(str, descriptors)],
             pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -16,28 +16,28 @@ from numpy.typing import NDArray
 
 from devices.device import Candidate, Device
 from devices.device_info import DeviceInfo
-from devices.errors import DeviceUnavailableError
-from devices.feeding import refused
-from devices.inference_process import InferenceProcess
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
-from devices.messages import profile_from_json, timing_from_json
 from devices.model_file import check_model
 from devices.model_inputs import model_inputs
 from devices.noise import measure_noise_floor
 from devices.prepared import PreparedCandidate, prepare
-from devices.protocol import Protocol
+from devices.protocol import MeasurementProtocol
 from devices.reference_net import build_reference_net, reference_net_path
 from devices.result import measurement_of
-from devices.session import OperatorProfile, SessionError
-from devices.timing import Timing
-from devices.worker_client import WorkerClient, WorkerFailedError
+from devices.worker.client import WorkerClient, WorkerFailedError
+from devices.worker.feeding import refused
+from devices.worker.inference import InferenceProcess
+from devices.worker.messages import profile_from_json, timing_from_json
+from devices.worker.session import OperatorProfile, SessionError
+from devices.worker.timing import Timing
+from foundation.errors import DeviceUnavailableError
 
 Result = Measurement | FailedMeasurement
 _NOMINAL_PROCESSES = 5
 
 
 class ProcessDevice(Device):
-    """Implements measuring for devices that name a ``Runtime``; see ``devices/worker.py``."""
+    """Implements measuring for devices that name a ``Runtime``; see ``devices/worker/main.py``."""
 
     runtime: str
     """``module:class`` of the ``Runtime``."""
@@ -61,10 +61,15 @@ class ProcessDevice(Device):
     def nominal_reference_ms(self) -> float:
         """See ``Device``; a median over five processes."""
         self.require_available()
-        return median(self._reference_ms(Protocol()) for _ in range(_NOMINAL_PROCESSES))
+        return median(self._reference_ms(MeasurementProtocol()) for _ in range(_NOMINAL_PROCESSES))
 
     def measure(
-        self, candidates: Sequence[Candidate], *, nominal_reference_ms: float, protocol: Protocol, seed: int = 0
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        nominal_reference_ms: float,
+        protocol: MeasurementProtocol,
+        seed: int = 0,
     ) -> Iterator[Result]:
         """See ``Device``. Files are checked before anything is timed."""
         self.require_available()
@@ -72,11 +77,16 @@ class ProcessDevice(Device):
         return self._measure(prepared, nominal_reference_ms, protocol, seed)
 
     def noise_floor(
-        self, candidate: Candidate, *, nominal_reference_ms: float, protocol: Protocol, seed: int = 0
+        self,
+        candidate: Candidate,
+        *,
+        nominal_reference_ms: float,
+        protocol: MeasurementProtocol,
+        seed: int = 0,
     ) -> NoiseFloor:
         """See ``Device``."""
 
-        def measure(twins: Sequence[Candidate], settings: Protocol, group_seed: int) -> Iterator[Result]:
+        def measure(twins: Sequence[Candidate], settings: MeasurementProtocol, group_seed: int) -> Iterator[Result]:
             return self.measure(twins, nominal_reference_ms=nominal_reference_ms, protocol=settings, seed=group_seed)
 
         return measure_noise_floor(measure, candidate, protocol, seed)
@@ -95,7 +105,7 @@ class ProcessDevice(Device):
             self._inference = None  # a process that crashed serves no more
             raise refused(path, error) from error
 
-    def _reference_ms(self, protocol: Protocol) -> float:
+    def _reference_ms(self, protocol: MeasurementProtocol) -> float:
         with WorkerClient(self.runtime, self.threads, protocol.timeout_s) as worker:
             try:
                 worker.send(_request("reference", protocol))
@@ -109,7 +119,7 @@ class ProcessDevice(Device):
                 ) from failure
 
     def _measure(
-        self, pending: list[PreparedCandidate], nominal_reference_ms: float, protocol: Protocol, seed: int
+        self, pending: list[PreparedCandidate], nominal_reference_ms: float, protocol: MeasurementProtocol, seed: int
     ) -> Iterator[Result]:
         """A worker that fails with no candidate in hand leaves those that are open to be measured one by one."""
         groups, alone = [pending], False
@@ -126,7 +136,7 @@ class ProcessDevice(Device):
             yield from group.blame(failure)
             groups[:0] = [group.remaining()] if group.open else []
 
-    def _run(self, group: _Group, protocol: Protocol) -> Generator[Result, None, WorkerFailedError | None]:
+    def _run(self, group: _Group, protocol: MeasurementProtocol) -> Generator[Result, None, WorkerFailedError | None]:
         """Yields the results of one worker; returns its failure."""
         with (
             WorkerClient(self.runtime, self.threads, protocol.timeout_s) as worker,
@@ -139,7 +149,7 @@ class ProcessDevice(Device):
         return None
 
 
-def _request(command: str, protocol: Protocol, **more: Any) -> dict[str, Any]:
+def _request(command: str, protocol: MeasurementProtocol, **more: Any) -> dict[str, Any]:
     inputs = [asdict(each) for each in model_inputs(build_reference_net(), ())]
     common = {"reference": str(reference_net_path()), "reference_inputs": inputs, "protocol": asdict(protocol)}
     return {"command": command, **common, **more}
@@ -153,7 +163,7 @@ class _Group:
         candidates: list[PreparedCandidate],
         device: DeviceInfo,
         nominal_reference_ms: float,
-        protocol: Protocol,
+        protocol: MeasurementProtocol,
         seed: int,
     ) -> None:
         self._candidates = candidates

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.errors import UserError
-from devices.session import SessionError
+from devices.worker.session import SessionError
+from foundation.errors import UserError
 
 
 def checked_feeds(

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.array_files import read_arrays, write_arrays
-from devices.feeding import checked_feeds
-from devices.messages import Message
-from devices.protocol import Protocol
-from devices.session import SessionError
-from devices.worker_client import WorkerClient, WorkerFailedError
+from devices.protocol import MeasurementProtocol
+from devices.worker.array_files import read_arrays, write_arrays
+from devices.worker.client import WorkerClient, WorkerFailedError
+from devices.worker.feeding import checked_feeds
+from devices.worker.messages import Message
+from devices.worker.session import SessionError
 
-_PROTOCOL = Protocol()
+_PROTOCOL = MeasurementProtocol()
 
 
 class InferenceProcess:

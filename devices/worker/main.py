@@ -1,4 +1,4 @@
-"""The process in which a runtime lives: ``python -m devices.worker RUNTIME THREADS READ_FD WRITE_FD LEDGER_FD``.
+"""The process in which a runtime lives: ``python -m devices.worker.main RUNTIME THREADS READ_FD WRITE_FD LEDGER_FD``.
 
 RUNTIME is ``module:class``. Requests and answers are JSON lines on pipes of their own, because runtimes print to
 stdout. Before every step the worker notes in the ledger, a file shared with the parent, which candidate is in hand, so
@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from devices.array_files import read_arrays, write_arrays
-from devices.loaded_model import LoadedModel
-from devices.messages import Message, decode, encode, input_from_json, profile_to_json, timing_to_json
-from devices.protocol import Protocol
-from devices.session import PROFILE_WARM_UP_RUNS, OperatorProfile, Runtime, Session, SessionError
-from devices.timing import REFERENCE, Timing, time_alone, time_group
+from devices.protocol import MeasurementProtocol
+from devices.worker.array_files import read_arrays, write_arrays
+from devices.worker.loaded_model import LoadedModel
+from devices.worker.messages import Message, decode, encode, input_from_json, profile_to_json, timing_to_json
+from devices.worker.session import PROFILE_WARM_UP_RUNS, OperatorProfile, Runtime, Session, SessionError
+from devices.worker.timing import REFERENCE, Timing, time_alone, time_group
 
 _BACKSTOP_FACTOR = 3
 """The parent kills a worker that hangs; should the parent be gone, an alarm does so after this many timeouts."""
@@ -66,7 +66,7 @@ class Worker:
         """Answers requests forever; the process ends when the reader meets the end of the pipe."""
         while True:
             request = self._requests.get()
-            protocol = Protocol(**request["protocol"])
+            protocol = MeasurementProtocol(**request["protocol"])
             self._ledger.watch(protocol.timeout_s)
             gc.collect()
             gc.disable()
@@ -79,7 +79,7 @@ class Worker:
             gc.enable()
             self._ledger.rest()
 
-    def _measure(self, request: Message, protocol: Protocol) -> None:
+    def _measure(self, request: Message, protocol: MeasurementProtocol) -> None:
         reference = self._reference(request)
         sessions = self._open(request["candidates"])
         random = np.random.default_rng(request["seed"])
@@ -151,7 +151,7 @@ class Worker:
             content = content[os.write(self._answers, content) :]
 
 
-def _profile_runs(timing: Timing, protocol: Protocol) -> int:
+def _profile_runs(timing: Timing, protocol: MeasurementProtocol) -> int:
     """As many as the protocol asks for, fewer for a net so slow that they would look like hanging; may be none."""
     run_ms = max(timing.first_run_ms, *(block.wall_ms for block in timing.blocks))
     affordable = int(protocol.timeout_s * 1000 / 2 / run_ms) - PROFILE_WARM_UP_RUNS

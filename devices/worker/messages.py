@@ -9,8 +9,8 @@ from typing import Any
 
 from devices.measurement import Block, OperatorTime
 from devices.model_inputs import ModelInput
-from devices.session import OperatorProfile
-from devices.timing import Timing
+from devices.worker.session import OperatorProfile
+from devices.worker.timing import Timing
 
 Message = dict[str, Any]
 

@@ -7,10 +7,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
-from devices.loaded_model import LoadedModel
 from devices.measurement import OperatorTime
 from devices.model_inputs import ModelInput
-from devices.run_queue import RunQueue
+from devices.worker.loaded_model import LoadedModel
+from devices.worker.run_queue import RunQueue
 
 PROFILE_WARM_UP_RUNS = 3
 """Runs under the profiler that are not counted."""
@@ -30,7 +30,7 @@ class BlockTime:
     cpu_ms: float
     """Process CPU time, all threads."""
     waited_ms: float = 0.0
-    """Share of ``wall_ms`` in which other processes had the core; see ``devices/run_queue.py``."""
+    """Share of ``wall_ms`` in which other processes had the core; see ``devices/worker/run_queue.py``."""
 
     @property
     def run_ms(self) -> float:

@@ -6,7 +6,7 @@
    a linear drift of the machine's speed cancels.
 3. A candidate leaves when the bootstrap interval of the median ratio is narrow enough, or at the cap.
 
-Time in which the operating system had given the core to other processes is not counted (``devices/run_queue.py``).
+Time in which the operating system had given the core to other processes is not counted (``run_queue.py``).
 Before each timed block an untimed run brings the net's weights back into the caches, the reference net's, too: timed
 cold it takes longer, most beside the largest nets.
 """
@@ -21,9 +21,9 @@ from statistics import median
 import numpy as np
 
 from devices.measurement import Block
-from devices.protocol import Protocol
-from devices.session import BlockTime, Session, SessionError
+from devices.protocol import MeasurementProtocol
 from devices.statistics import bootstrap_median_interval, half_width_percent
+from devices.worker.session import BlockTime, Session, SessionError
 
 REFERENCE = -1
 """Key of the reference net towards ``on_step``."""
@@ -65,7 +65,7 @@ class _Running:
 def time_group(
     sessions: Mapping[int, Session],
     reference: Session,
-    protocol: Protocol,
+    protocol: MeasurementProtocol,
     *,
     random: np.random.Generator,
     on_step: OnStep = lambda _: None,
@@ -101,30 +101,30 @@ def time_group(
     return failed | {key: _timing(each, protocol) for key, each in running.items()}
 
 
-def time_alone(session: Session, protocol: Protocol) -> float:
+def time_alone(session: Session, protocol: MeasurementProtocol) -> float:
     """Median over blocks of the time of one run: the nominal time of the reference net in this process."""
     running = _Running(session)
     _warm_up(running, protocol)
     return median(_block(running, protocol).run_ms for _ in range(protocol.minimum_blocks))
 
 
-def _runs(run_ms: float, protocol: Protocol) -> int:
+def _runs(run_ms: float, protocol: MeasurementProtocol) -> int:
     return max(1, math.ceil(protocol.block_ms / max(run_ms, 1e-6)))
 
 
-def _block(running: _Running, protocol: Protocol) -> BlockTime:
+def _block(running: _Running, protocol: MeasurementProtocol) -> BlockTime:
     block = running.session.time_block(_runs(running.run_ms, protocol))
     running.run_ms = min(running.run_ms, block.run_ms)
     running.spent_ms += block.wall_ms
     return block
 
 
-def _warm_block(running: _Running, protocol: Protocol) -> BlockTime:
+def _warm_block(running: _Running, protocol: MeasurementProtocol) -> BlockTime:
     running.spent_ms += running.session.time_block(1).wall_ms
     return _block(running, protocol)
 
 
-def _warm_up(running: _Running, protocol: Protocol) -> None:
+def _warm_up(running: _Running, protocol: MeasurementProtocol) -> None:
     running.first_run_ms = running.run_ms = running.session.time_block(1).wall_ms
     previous = math.inf
     for _ in range(protocol.maximum_warm_up_blocks):
@@ -140,7 +140,7 @@ def _round(
     order: Sequence[int],
     running: Mapping[int, _Running],
     standard: _Running,
-    protocol: Protocol,
+    protocol: MeasurementProtocol,
     on_step: OnStep,
 ) -> dict[int, SessionError]:
     failed: dict[int, SessionError] = {}
@@ -164,17 +164,17 @@ def _round(
     return failed
 
 
-def _ratios(running: _Running, protocol: Protocol) -> list[float]:
+def _ratios(running: _Running, protocol: MeasurementProtocol) -> list[float]:
     if protocol.normalise:
         return [block.candidate_ms / block.reference_ms for block in running.blocks]
     return [block.candidate_ms for block in running.blocks]
 
 
-def _allowed_ms(protocol: Protocol) -> float:
+def _allowed_ms(protocol: MeasurementProtocol) -> float:
     return protocol.timeout_s * 1000 / 2
 
 
-def _decide(running: _Running, protocol: Protocol, random: np.random.Generator) -> None:
+def _decide(running: _Running, protocol: MeasurementProtocol, random: np.random.Generator) -> None:
     count = len(running.blocks)
     late = count >= _LEAST_BLOCKS_AT_TIMEOUT and running.spent_ms > _allowed_ms(protocol)
     if count < protocol.minimum_blocks and not late:
@@ -186,7 +186,7 @@ def _decide(running: _Running, protocol: Protocol, random: np.random.Generator) 
     running.finished = running.converged or late or count >= protocol.maximum_blocks
 
 
-def _timing(running: _Running, protocol: Protocol) -> Timing:
+def _timing(running: _Running, protocol: MeasurementProtocol) -> Timing:
     return Timing(
         blocks=tuple(running.blocks),
         ratio=median(_ratios(running, protocol)),

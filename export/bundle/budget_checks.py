@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from devices.device import Candidate, Device
-from devices.errors import DeviceUnavailableError, UserError
 from devices.measurement import FailedMeasurement, Measurement
-from devices.protocol import Protocol
-from export.certificate import Certificate, contradictions
-from export.check import Check
+from devices.protocol import MeasurementProtocol
+from export.bundle.certificate import Certificate, contradictions
+from export.bundle.check import Check
+from export.bundle.manifest import BundleFile, Manifest
 from export.device_lookup import GetDevice
-from export.manifest import BundleFile, Manifest
+from foundation.errors import DeviceUnavailableError, UserError
 
 
 def check_certificates(manifest: Manifest) -> Iterator[Check]:
@@ -41,7 +41,7 @@ class Remeasuring:
 
     get_device: GetDevice
     device: Device | None
-    protocol: Protocol
+    protocol: MeasurementProtocol
     seed: int
 
 

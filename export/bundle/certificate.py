@@ -10,8 +10,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from devices.device_info import DeviceInfo
-from devices.errors import UserError
 from devices.measurement import Measurement
+from foundation.errors import UserError
 
 CPU_PER_WALL_LIMIT = 1.05
 """Per promised thread: more processor time than that was not the promised number of threads."""

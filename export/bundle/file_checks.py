@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from devices.errors import UserError
 from devices.model_file import sha256_of
-from export.check import Check
-from export.manifest import MANIFEST_NAME, Manifest
+from export.bundle.check import Check
+from export.bundle.manifest import MANIFEST_NAME, Manifest
+from foundation.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from devices.errors import UserError
 from devices.model_file import sha256_of
+from export.bundle.manifest import BundleFile, Normalisation
+from export.bundle.parity_sample import noise_picture, smooth_picture
+from export.bundle.preprocess import Pixels, normalise
 from export.device_lookup import GetDevice
-from export.manifest import BundleFile, Normalisation
 from export.parity import Array, Infer, Parity, check_parity
-from export.parity_sample import noise_picture, smooth_picture
-from export.preprocess import Pixels, normalise
 from export.to_onnx import export_onnx
+from foundation.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from devices.device import Device
-from devices.errors import UserError
-from export.check import Check
-from export.manifest import BundleFile, Manifest
+from export.bundle.check import Check
+from export.bundle.manifest import BundleFile, Manifest
+from export.bundle.parity_sample import ParitySample, read_sample
+from export.bundle.preprocess import normalise
 from export.mask_agreement import mean_iou
-from export.parity_sample import ParitySample, read_sample
-from export.preprocess import normalise
 from export.tolerance import MASK_IOU_TOLERANCE, MAX_ABS_TOLERANCE
+from foundation.errors import UserError
 
 ONNX_FORMATS = ("onnx", "onnx-dynamic", "onnx-uint8")
 

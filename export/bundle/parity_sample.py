@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from devices.errors import UserError
-from export.preprocess import Floats, Pixels
+from export.bundle.preprocess import Floats, Pixels
+from foundation.errors import UserError
 
 SAMPLE_NAME = "parity.safetensors"
 

@@ -11,10 +11,8 @@ import numpy as np
 from PIL import Image
 
 from devices.device import Device
-from devices.errors import DeviceUnavailableError, UserError
-from export.atomic_file import write_file
-from export.manifest import Manifest, ResizePolicy, read_manifest
-from export.preprocess import (
+from export.bundle.manifest import Manifest, ResizePolicy, read_manifest
+from export.bundle.preprocess import (
     Floats,
     Picture,
     PictureError,
@@ -27,6 +25,8 @@ from export.preprocess import (
     read_picture,
     spread,
 )
+from foundation.atomic_file import write_file
+from foundation.errors import DeviceUnavailableError, UserError
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from devices.errors import UserError
+from foundation.errors import UserError
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from export.manifest import BundleFile, Manifest
+from export.bundle.manifest import BundleFile, Manifest
 
 _MARKER = "{{preprocess}}"
 _HEAD_END = "from __future__ import annotations\n"
@@ -12,7 +12,7 @@ _HEAD_END = "from __future__ import annotations\n"
 
 def segment_script() -> str:
     """``segment.py``: runs alone with numpy, Pillow and onnxruntime; treats pictures exactly as this package does."""
-    package = files("export")
+    package = files("export.bundle")
     template = package.joinpath("segment_template.txt").read_text(encoding="utf-8")
     preprocess = package.joinpath("preprocess.py").read_text(encoding="utf-8")
     return template.replace(_MARKER, preprocess.split(_HEAD_END, 1)[1].strip())

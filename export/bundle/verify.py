@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from devices.device import Device
-from devices.protocol import Protocol
+from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
-from export.budget_checks import Remeasuring, check_budgets, check_certificates
-from export.check import Check, VerifyResult
+from export.bundle.budget_checks import Remeasuring, check_budgets, check_certificates
+from export.bundle.check import Check, VerifyResult
+from export.bundle.file_checks import check_files
+from export.bundle.manifest import BundleFile, Manifest, ManifestError, read_manifest
+from export.bundle.parity_checks import check_parities
 from export.device_lookup import GetDevice
-from export.file_checks import check_files
-from export.manifest import BundleFile, Manifest, ManifestError, read_manifest
-from export.parity_checks import check_parities
 
 
 def verify_bundle(
@@ -21,7 +21,7 @@ def verify_bundle(
     *,
     device: Device | None = None,
     measure: bool = True,
-    protocol: Protocol | None = None,
+    protocol: MeasurementProtocol | None = None,
     seed: int = 0,
     get_device: GetDevice = get_device,
     on_check: Callable[[Check], None] | None = None,
@@ -51,7 +51,7 @@ def verify_bundle(
         manifest = read_manifest(folder)
     except ManifestError as error:
         return VerifyResult((Check("manifest", False, str(error)),))
-    remeasuring = Remeasuring(get_device, device, protocol or Protocol(), seed)
+    remeasuring = Remeasuring(get_device, device, protocol or MeasurementProtocol(), seed)
     checks = []
     for check in _steps(folder, manifest, remeasuring, measure=measure):
         checks.append(check)

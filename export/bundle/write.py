@@ -12,14 +12,11 @@ from pathlib import Path
 from pydantic import JsonValue
 from torch import nn
 
-from devices.errors import UserError
 from devices.model_file import sha256_of
 from devices.registry import get_device
-from export.bundle_formats import FORMATS, Source, check_formats, write_format
-from export.bundle_texts import readme, segment_script
-from export.certificate import Certificate
-from export.device_lookup import GetDevice
-from export.manifest import (
+from export.bundle.certificate import Certificate
+from export.bundle.formats import FORMATS, Source, check_formats, write_format
+from export.bundle.manifest import (
     MANIFEST_NAME,
     BundleFile,
     InputLayout,
@@ -29,10 +26,13 @@ from export.manifest import (
     ResizePolicy,
     write_manifest,
 )
+from export.bundle.parity_sample import ParitySample, smooth_picture, write_sample
+from export.bundle.preprocess import Pixels, fit, normalise, place
+from export.bundle.swapped_folder import swapped_folder
+from export.bundle.texts import readme, segment_script
+from export.device_lookup import GetDevice
 from export.parity import reference_logits
-from export.parity_sample import ParitySample, smooth_picture, write_sample
-from export.preprocess import Pixels, fit, normalise, place
-from export.swapped_folder import swapped_folder
+from foundation.errors import UserError
 
 _VERSIONS_OF = ("latseg", "torch", "onnx", "onnxruntime", "openvino", "numpy")
 
@@ -75,7 +75,7 @@ def write_bundle(
         quality: scores and the data that they were reached on.
         certificates: each for one of the bundle's model files, found by SHA-256.
         refusals: budgets that were asked for and not proven, one line each; the bundle says so and does not verify.
-        formats: any of ``export.bundle_formats.FORMATS``.
+        formats: any of ``export.bundle.formats.FORMATS``.
         model_path: the already exported and measured ``model.onnx``, copied byte for byte; exported anew if None.
         resize_policy: how pictures of another size are brought to height x width.
         photographs: height x width x 3 of any size, for the parity check only; they do not enter the bundle.

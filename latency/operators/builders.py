@@ -1,8 +1,9 @@
 """Constructors of operators: the one place where FLOPs, bytes and parameters are counted.
 
-``from_onnx`` and ``search.lowering`` both build with these, so that a file and a plan give equal graphs. Conventions:
-shapes are batch x channels x height x width; a number is float32 (4 bytes); a multiply-add is two FLOPs; bias and fused
-activation are not counted; what does no arithmetic (concatenation, nearest resize) counts one for each output number.
+``from_onnx`` and ``search.spaces.lowering`` both build with these, so that a file and a plan give equal graphs.
+Conventions: shapes are batch x channels x height x width; a number is float32 (4 bytes); a multiply-add is two FLOPs;
+bias and fused activation are not counted; what does no arithmetic (concatenation, nearest resize) counts one for each
+output number.
 Results are cached: operators are immutable, and the nets of a space share most of them.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from math import prod
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.operators.operator import AttributeValue, Operator, Shape
 
 NUMBER_BYTES = 4

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnx.inliner import inline_local_functions
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.operators.input_shapes import data_inputs
 from latency.operators.operator import Shape
 

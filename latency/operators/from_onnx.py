@@ -9,7 +9,7 @@ from pathlib import Path
 
 import onnx
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.operators.constant_folding import fold
 from latency.operators.fusion import fuse
 from latency.operators.input_shapes import fix_input_shapes

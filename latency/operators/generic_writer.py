@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.operators.node_writer import OPSET, NodeWriter
 from latency.operators.operator import AttributeValue, Operator
 

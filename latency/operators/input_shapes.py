@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import onnx
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.operators.operator import Shape
 
 

@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import AttributeProto
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.operators.constant_folding import FoldedModel
 from latency.operators.operator import AttributeValue, Shape
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.operators.operator import AttributeValue, Operator, OperatorGraph, Shape
 
 DIGEST_DIGITS = 20

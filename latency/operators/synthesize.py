@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.operators.activation_writers import INNER_TENSORS
 from latency.operators.generic_writer import write_generic
 from latency.operators.node_writer import IR_VERSION, OPSET, NodeWriter

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
-from latency.predictors.attention import AttentionPredictor
-from latency.predictors.boosted_trees import BoostedTreesPredictor
+from latency.predictors.additive.boosted_trees import BoostedTreesPredictor
+from latency.predictors.additive.lookup_table import LookupTablePredictor
+from latency.predictors.attention.predictor import AttentionPredictor
 from latency.predictors.folds import enough_folds, stratified_folds
 from latency.predictors.held_out import held_out_ratios
-from latency.predictors.lookup_table import LookupTablePredictor
 from latency.predictors.registry import predictor_class
 from latency.predictors.sample_checks import LEAST_NETS, whole_nets
 from latency.predictors.stored import Arrays, Document, StoredPredictor, prefixed, without_prefix

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.errors import UserError
+from foundation.errors import UserError
 
 SCHEMA = 5
 """Raised whenever older readers would misread a newer folder or the other way round."""

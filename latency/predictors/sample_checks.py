@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.sample import LatencySample
 
 LEAST_NETS = 5

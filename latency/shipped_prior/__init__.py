@@ -1,4 +1,4 @@
-"""The prior that comes with the package: files only, read by ``latency/predictors/prior_folder.py``.
+"""The prior that comes with the package: files only, read by ``latency/predictors/transfer/prior_folder.py``.
 
 Made by ``latseg pretrain --output latency/shipped_prior`` from workspaces with campaigns of the ``portrait`` space on
 one machine: ONNX Runtime with one thread (410 nets) and with two (200), OpenVINO with one (410) and with two (200). It

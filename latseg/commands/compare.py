@@ -11,8 +11,8 @@ import typer
 
 from latseg.console import Console, plain, table
 from latseg.model_shapes import Shapes, shapes_of
-from latseg.operator_table import Row
 from latseg.options import DeviceOption, SeedOption, ShapesOption, ThreadsOption
+from latseg.output.operator_table import Row
 from latseg.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def compare(
 ) -> None:
     """Measure two models side by side and say, operator by operator, where their times differ."""
     from devices.registry import get_device
-    from latseg.operator_comparison import compare_rows
+    from latseg.output.operator_comparison import compare_rows
 
     console: Console = context.obj
     workspace, target = Workspace(console.workspace), get_device(device, threads=threads)
@@ -105,7 +105,7 @@ def _measured(
     """Timed in one interleaved group."""
     from devices.device import Candidate
     from latency.measuring import measure_together
-    from latseg.operator_table import measured_rows
+    from latseg.output.operator_table import measured_rows
 
     candidates = [
         Candidate(f"{which} {model.name}", model, tuple(fixed.items()))
@@ -131,7 +131,7 @@ def _predicted(
 ) -> tuple[_Side, _Side]:
     """From the device's predictor; what does not belong to an operator is a row of its own."""
     from latency.operators.from_onnx import from_onnx
-    from latseg.operator_table import operator_rows
+    from latseg.output.operator_table import operator_rows
 
     graphs = [from_onnx(model, fixed) for model, fixed in zip(models, shapes, strict=True)]
     predictions = Workspace(console.workspace).predictor(device, console.warn).predict(graphs)

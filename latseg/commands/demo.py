@@ -24,10 +24,11 @@ from latseg.commands.segment import segment
 from latseg.commands.train import train
 from latseg.commands.verify import verify
 from latseg.console import Console, plain
-from latseg.demo_summary import drawn_demo
 from latseg.options import SeedOption
-from latseg.spaces import open_space
+from latseg.output.demo import drawn_demo
+from latseg.units import parse_size
 from latseg.workspace import Workspace
+from search.spaces.registry import open_space
 
 SIZE = "128x128"
 DEVICE = "cpu"
@@ -126,7 +127,7 @@ def _budget_ms(console: Console, seed: int) -> float:
     from devices.registry import get_device
     from latseg.units import parse_parameters
 
-    space = open_space("portrait", [SIZE])
+    space = open_space("portrait", [parse_size(SIZE)])
     predictor = Workspace(console.workspace).predictor(get_device(DEVICE), console.warn)
     architectures = space.sample(400, Random(seed))
     predictions = predictor.predict([space.lower(architecture) for architecture in architectures])

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latseg.console import Console, table
 from latseg.options import ClassesOption, SeedOption, SizesOption, SpaceOption
-from latseg.spaces import open_space
+from latseg.units import parse_sizes
 from latseg.workspace import Workspace
+from search.spaces.registry import open_space
 
 if TYPE_CHECKING:
     from latency.operators.operator import OperatorGraph
-    from search.space import SearchSpace
-    from segmentation.architecture import Architecture
+    from search.architecture import Architecture
+    from search.spaces.space import SearchSpace
 
 
 def describe(
@@ -34,7 +35,7 @@ def describe(
 ) -> None:
     """Count parameters and operations of architectures."""
     console: Console = context.obj
-    opened = open_space(space, size)
+    opened = open_space(space, parse_sizes(size))
     found = _architectures(opened, architecture, from_file, random, seed)
     graphs = [opened.lower(item, classes=classes) for item in found]
     plans = [opened.plan(item, classes=classes) for item in found]
@@ -64,7 +65,7 @@ def describe(
 def _architectures(
     space: SearchSpace, text: str | None, file: Path | None, random: int | None, seed: int
 ) -> list[Architecture]:
-    from segmentation.architecture import Architecture
+    from search.architecture import Architecture
 
     if sum(given is not None for given in (text, file, random)) != 1:
         expected = "exactly one of ARCHITECTURE, --from FILE and --random N"

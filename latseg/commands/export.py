@@ -11,7 +11,7 @@ from latseg.console import Console, plain, table
 from latseg.options import RunArgument, RunSeedOption, WinnerOption
 
 if TYPE_CHECKING:
-    from search.winner_export import ExportedWinner
+    from search.winners.export import ExportedWinner
 
 
 def export(
@@ -25,13 +25,13 @@ def export(
     seed: RunSeedOption = 0,  # noqa: ARG001 - the run's own seed counts
 ) -> None:
     """Export a trained winner, measure that very file, and write the bundle; exit code 4 if not certified."""
-    from latseg.runs import open_session
-    from search.winner_export import export_winner
-    from search.winner_training import find_trial
+    from latseg.runs import open_run_context
+    from search.winners.export import export_winner
+    from search.winners.training import find_trial
 
     console: Console = context.obj
     chosen = formats or ["onnx", "onnx-dynamic", "onnx-uint8"]
-    with open_session(console, run, "export") as session:
+    with open_run_context(console, run, "export") as session:
         written = export_winner(
             session,
             find_trial(session, winner),

@@ -18,7 +18,8 @@ from latseg.options import (
     SpaceOption,
     ThreadsOption,
 )
-from latseg.spaces import open_space
+from latseg.units import parse_sizes
+from search.spaces.registry import open_space
 
 
 def feasibility(
@@ -34,13 +35,13 @@ def feasibility(
     seed: SeedOption = 0,
 ) -> None:
     """Tell what share of the space keeps the budgets; exit code 3 where nothing does."""
-    from search.feasibility import feasibility as judge
-    from search.infeasible import require_feasible
+    from search.constraints.feasibility import feasibility as judge
+    from search.constraints.infeasible import require_feasible
 
     console: Console = context.obj
     limits = parse_limits(device, max_latency, max_params)
     budgets = open_budgets(console, limits, open_targets(limits, threads))
-    found = judge(open_space(space, size), budgets, classes=classes, samples=samples, seed=seed)
+    found = judge(open_space(space, parse_sizes(size)), budgets, classes=classes, samples=samples, seed=seed)
     require_feasible(budgets, found)
     document = {
         "feasible_fraction": found.feasible_fraction,

@@ -29,7 +29,7 @@ def fit(
     from devices.registry import get_device
     from latency.fit import few_nets, fit_device
     from latency.fit_summary import summary_of, write_summary
-    from latency.predictors.prior_folder import known_prior
+    from latency.predictors.transfer.prior_folder import known_prior
 
     console: Console = context.obj
     target = get_device(device, threads=threads)

@@ -28,7 +28,7 @@ def measure(
     from devices.device import Candidate
     from devices.registry import get_device
     from latency.measuring import measure_one
-    from latseg.operator_table import measured_rows
+    from latseg.output.operator_table import measured_rows
 
     console: Console = context.obj
     shapes = dict(parse_shape(text) for text in shape or ())

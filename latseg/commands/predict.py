@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from devices.device import Device
     from latency.bounded import BoundedPrediction
-    from latseg.operator_table import Row
+    from latseg.output.operator_table import Row
 
 
 def predict(
@@ -31,7 +31,7 @@ def predict(
     """Predict a model's latency with its calibrated upper bound."""
     from devices.registry import get_device
     from latency.operators.from_onnx import from_onnx
-    from latseg.operator_table import add_knowledge, add_measured, operator_rows
+    from latseg.output.operator_table import add_knowledge, add_measured, operator_rows
 
     console: Console = context.obj
     graph = from_onnx(model, dict(parse_shape(text) for text in shape or ()))

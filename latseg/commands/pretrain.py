@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latseg.console import Console, plain, table
 from latseg.options import SeedOption
 from latseg.workspace import Workspace
 
 if TYPE_CHECKING:
     from devices.device_info import DeviceInfo
-    from latency.predictors.prior import SourceDevice
+    from latency.predictors.transfer.prior import SourceDevice
     from latency.sample import LatencySample
 
 
@@ -32,8 +32,8 @@ def pretrain(
     seed: SeedOption = 0,
 ) -> None:
     """Learn from profiled devices how devices differ, so that a new one needs ten to twenty measured nets."""
-    from latency.predictors.prior import LEAST_NETS, Prior
-    from latency.predictors.prior_folder import save_prior
+    from latency.predictors.transfer.prior import LEAST_NETS, Prior
+    from latency.predictors.transfer.prior_folder import save_prior
 
     console: Console = context.obj
     own = Workspace(console.workspace)
@@ -72,7 +72,7 @@ def _sources(workspaces: Sequence[Workspace], least: int) -> list[tuple[DeviceIn
     Times are brought to the first workspace's scale, its nominal time of the reference net.
     """
     from latency.operators.serialize import graph_digest
-    from latency.predictors.prior import SourceDevice
+    from latency.predictors.transfer.prior import SourceDevice
 
     infos: dict[str, DeviceInfo] = {}
     nominal: dict[str, float] = {}

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from devices.protocol import Protocol
+from devices.protocol import MeasurementProtocol
 from latseg.console import Console, table
 from latseg.model_shapes import shapes_of
 from latseg.options import DeviceOption, SeedOption, ShapesOption, SizesOption, SpaceOption, ThreadsOption
-from latseg.spaces import open_space
+from latseg.units import parse_sizes
 from latseg.workspace import Workspace
+from search.spaces.registry import open_space
 
 if TYPE_CHECKING:
     from latency.campaign import CampaignProgress
     from latency.operators.operator import OperatorGraph
-    from search.space import SearchSpace
+    from search.spaces.space import SearchSpace
 
 
 _OPERATORS = 100
@@ -63,7 +64,7 @@ def profile(
     from latency.campaign import campaign_items, operator_items, run_campaign
     from latency.campaign_choice import choose_nets
     from latency.fit import FEW_NETS
-    from latency.predictors.prior_folder import prior_for
+    from latency.predictors.transfer.prior_folder import prior_for
 
     console: Console = context.obj
     target = get_device(device, threads=threads)
@@ -73,7 +74,7 @@ def profile(
     else:
         folder = Workspace(console.workspace).prior_folder()
         others = partial(prior_for, folder, target.info()) if choose else lambda: None
-        nets = choose_nets(partial(_drawn, open_space(space, size), seed), models, others)
+        nets = choose_nets(partial(_drawn, open_space(space, parse_sizes(size)), seed), models, others)
         default = 0 if models <= FEW_NETS else _OPERATORS
         limit = default if operators is None else operators
         items, chosen = campaign_items(nets.graphs, operator_limit=limit), nets.chosen
@@ -82,7 +83,7 @@ def profile(
             target,
             store,
             items,
-            protocol=Protocol(),
+            protocol=MeasurementProtocol(),
             minutes=minutes,
             seed=seed,
             retry_failed=retry_failed,

@@ -20,10 +20,10 @@ def report(
     seed: RunSeedOption = 0,  # noqa: ARG001 - every command takes --seed
 ) -> None:
     """Write the run's report: Pareto front, predicted against measured, operator breakdown, example masks."""
-    from latseg.report import write_report
-    from latseg.runs import open_session
+    from latseg.report.write import write_report
+    from latseg.runs import open_run_context
 
     console: Console = context.obj
-    with open_session(console, run, "report") as session:
+    with open_run_context(console, run, "report") as session:
         path = write_report(session, Workspace(console.workspace), photographs=photographs)
     console.emit({"path": str(path)}, lambda: f"Report: {plain(path)}")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latseg.budget_options import open_budgets, open_targets, parse_limits
 from latseg.commands.verify import VERIFICATION_FAILED
 from latseg.console import Console
@@ -21,10 +21,10 @@ from latseg.options import (
     SpaceOption,
     ThreadsOption,
 )
-from latseg.search_output import drawn_search, search_document
-from latseg.spaces import open_space
-from latseg.units import parse_size
+from latseg.output.search import drawn_search, search_document
+from latseg.units import parse_size, parse_sizes
 from latseg.workspace import Workspace
+from search.spaces.registry import open_space
 
 DATA_SIZE = "256x256"
 
@@ -59,7 +59,7 @@ def search(
 ) -> None:
     """Search the best net within the budgets; winners are measured on the device and certified or rejected."""
     from search.new_run import new_run_id, resolve
-    from search.run_config import Effort, write_config
+    from search.run_config import TrainingOptions, write_config
 
     console: Console = context.obj
     workspace = Workspace(console.workspace)
@@ -72,11 +72,11 @@ def search(
         raise UserError(
             "--data", seen="nothing", expected="a source of data", remedy="write for example --data synthetic"
         )
-    opened, targets = open_space(space, size), open_targets(limits, threads)
+    opened, targets = open_space(space, parse_sizes(size)), open_targets(limits, threads)
     open_budgets(console, limits, targets)
     shape = parse_size(data_size, option="--data-size")
     source = _source(data, data_count, shape, resize_masks, seed)
-    effort = Effort(
+    effort = TrainingOptions(
         teacher_epochs=teacher_epochs,
         supernet_steps=supernet_steps,
         winner_epochs=winner_epochs,
@@ -111,12 +111,12 @@ def search(
 
 def go_on(console: Console, run: str) -> dict[str, Any]:
     """Starts the run's search or goes on with it, and prints what it found; exit code 4 where nothing won."""
-    from latseg.runs import open_session
+    from latseg.runs import open_run_context
     from search.launch import launch
 
     console.resume_hint = console.line("search", "--resume", run)
     workspace = Workspace(console.workspace)
-    with open_session(console, run, f"search {run}") as session:
+    with open_run_context(console, run, f"search {run}") as session:
         predictors = {name: workspace.predictor(device, console.warn) for name, device in session.devices.items()}
         result = launch(session, predictors)
     document = {**search_document(run, result), "warnings": console.warnings}
@@ -148,7 +148,7 @@ def _source(data: str, count: int | None, size: tuple[int, int], resize_masks: b
 
 
 def _strategy(name: str) -> str:
-    from search.strategies import strategy_names
+    from search.strategies.registry import strategy_names
 
     if name not in strategy_names():
         expected = " or ".join(strategy_names())

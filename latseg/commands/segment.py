@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latseg.console import Console, table
 from latseg.options import IgnoredSeedOption
 
@@ -23,7 +23,7 @@ def segment(
     seed: IgnoredSeedOption = 0,  # noqa: ARG001 - every command takes --seed
 ) -> None:
     """Write a mask and a cut-out for each photograph."""
-    from export.segment import Segmenter
+    from export.bundle.segment import Segmenter
 
     console: Console = context.obj
     if policy not in (None, "letterbox", "resize"):

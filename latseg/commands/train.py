@@ -18,11 +18,11 @@ def train(
     seed: RunSeedOption = 0,  # noqa: ARG001 - the run's own seed counts
 ) -> None:
     """Train a winner with its teacher; goes on where it was interrupted."""
-    from latseg.runs import open_session
-    from search.winner_training import find_trial, train_winner
+    from latseg.runs import open_run_context
+    from search.winners.training import find_trial, train_winner
 
     console: Console = context.obj
-    with open_session(console, run, "train") as session:
+    with open_run_context(console, run, "train") as session:
         result = train_winner(session, find_trial(session, winner), epochs=epochs)
         source = session.source
     quality = result.quality

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latseg.console import Console, table
 from latseg.options import SeedOption
 
@@ -17,7 +17,7 @@ VERIFICATION_FAILED = 4
 
 def certified_threads(bundle: Path, device: str) -> int:
     """Threads of the bundle's certificate for the device; one where it has none."""
-    from export.manifest import ManifestError, read_manifest
+    from export.bundle.manifest import ManifestError, read_manifest
 
     try:
         certificates = read_manifest(bundle).certificates
@@ -38,7 +38,7 @@ def verify(
 ) -> None:
     """Check a bundle again; exit code 4 if anything fails."""
     from devices.registry import get_device
-    from export.verify import verify_bundle
+    from export.bundle.verify import verify_bundle
 
     console: Console = context.obj
     if threads is not None and device is None:

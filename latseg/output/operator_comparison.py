@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from latseg.operator_table import Row
+from latseg.output.operator_table import Row
 
 _KEY = ("kind", "attributes", "output")
 
@@ -14,7 +14,7 @@ def compare_rows(first: Sequence[Row], second: Sequence[Row]) -> list[Row]:
     """One row for each kind, attributes and output shape of either model, the largest difference first.
 
     Args:
-        first: rows of ``latseg.operator_table``, of the model that is compared.
+        first: rows of ``latseg.output.operator_table``, of the model that is compared.
         second: the same of the other model.
 
     Returns:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devices.errors import UserError
 from devices.measurement import Measurement
+from foundation.errors import UserError
 from latency.operators.operator import Operator, OperatorGraph, Shape
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from latseg.console import Console, plain, table
 from latseg.units import format_count
 
 if TYPE_CHECKING:
-    from search.runner import SearchResult
+    from search.loop import SearchResult
     from search.trial import Trial
 
 

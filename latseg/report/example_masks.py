@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from search.session import Session
+from search.run_context import RunContext
 from search.trial import Trial
-from search.winner_export import trained_network
+from search.winners.export import trained_network
 from segmentation.evaluation import resized
 from segmentation.losses import match_size
 from segmentation.normalisation import normalise
@@ -23,7 +23,7 @@ _COLOURS = np.array(
 )
 
 
-def example_strip(session: Session, winner: Trial) -> list[tuple[bytes, str]]:
+def example_strip(session: RunContext, winner: Trial) -> list[tuple[bytes, str]]:
     """PNG strips (image, truth, mask) with their captions, for the first validation images."""
     network = trained_network(session, winner)
     size = session.space.input_size(winner.architecture)

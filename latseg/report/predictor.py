@@ -10,13 +10,13 @@ from latency.fit_summary import FitSummary, read_summary
 from latency.kernel_times import join
 from latency.operators.operator import OperatorGraph
 from latency.sample import KernelTime
-from latseg.operator_table import Row, operator_rows
-from latseg.report_figures import PredictedMeasured, breakdown_figure, predicted_figure
-from latseg.report_page import Section, figure, folded, html_table
+from latseg.output.operator_table import Row, operator_rows
+from latseg.report.figures import PredictedMeasured, breakdown_figure, predicted_figure
+from latseg.report.page import Section, figure, folded, html_table
 from latseg.workspace import Workspace
-from search.near_budget_record import NearBudget, read_near_budget
-from search.run_config import Target
-from search.session import Session
+from search.constraints.near_budget_record import NearBudget, read_near_budget
+from search.run_config import TargetDevice
+from search.run_context import RunContext
 from search.trial import Trial
 
 NO_SELECTION = "A bound holds for random nets, not for those that a search prefers: winners are measured."
@@ -25,7 +25,7 @@ _SAME = 1e-3
 
 
 def predictor_sections(
-    session: Session, workspace: Workspace, target: Target, winners: Sequence[Trial]
+    session: RunContext, workspace: Workspace, target: TargetDevice, winners: Sequence[Trial]
 ) -> list[Section]:
     """How well the device's latency is predicted, and where the time of each winner goes."""
     device = session.devices[target.device]
@@ -42,7 +42,7 @@ def predictor_sections(
     return sections + [_breakdown_section(session, target, winner, predictor) for winner in winners]
 
 
-def _accuracy_section(summary: FitSummary, target: Target, remarks: str) -> Section:
+def _accuracy_section(summary: FitSummary, target: TargetDevice, remarks: str) -> Section:
     rows = [PredictedMeasured(**row.model_dump()) for row in summary.test_table]
     scores = [
         (
@@ -77,7 +77,9 @@ def _noise(floor: NoiseFloor | None) -> str:
     return f" Noise floor of the measurements (one net under two names): {floor.normalised_percent:.2f} %."
 
 
-def _breakdown_section(session: Session, target: Target, winner: Trial, predictor: BoundedPredictor) -> Section:
+def _breakdown_section(
+    session: RunContext, target: TargetDevice, winner: Trial, predictor: BoundedPredictor
+) -> Section:
     graph = session.space.lower(winner.architecture, classes=len(session.config.classes))
     predicted = predictor.predict([graph])[0]
     stored = session.store.measurements(target.fingerprint, sources={"winner"}, label=winner.id)

@@ -6,24 +6,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from devices.errors import UserError
-from export.atomic_file import write_file
-from export.manifest import read_manifest
+from export.bundle.manifest import read_manifest
+from foundation.atomic_file import write_file
+from foundation.errors import UserError
 from latseg.console import command_line
-from latseg.example_masks import example_strip
-from latseg.report_figures import TrialPoint, pareto_figure
-from latseg.report_page import Section, commands, figure, html_table, image, page
-from latseg.report_predictor import predictor_sections
+from latseg.report.example_masks import example_strip
+from latseg.report.figures import TrialPoint, pareto_figure
+from latseg.report.page import Section, commands, figure, html_table, image, page
+from latseg.report.predictor import predictor_sections
 from latseg.units import format_count
 from latseg.workspace import Workspace
 from search.pareto import fronts
-from search.run_config import RunConfig, Target
-from search.session import Session
+from search.run_config import RunConfig, TargetDevice
+from search.run_context import RunContext
 from search.trial import CERTIFIED, REJECTED, UNCERTIFIED, Trial
 from search.trials import TrialStore
 
 
-def write_report(session: Session, workspace: Workspace, *, photographs: bool = False) -> Path:
+def write_report(session: RunContext, workspace: Workspace, *, photographs: bool = False) -> Path:
     """Writes the run's page and returns its path.
 
     Args:
@@ -75,7 +75,7 @@ def _lead(config: RunConfig, winners: Sequence[Trial]) -> str:
     )
 
 
-def _after_training(session: Session, winners: Sequence[Trial]) -> str:
+def _after_training(session: RunContext, winners: Sequence[Trial]) -> str:
     """What the winner's bundle says of its quality after full training, and of budgets that it does not prove."""
     for winner in winners:
         bundle = session.folder.bundle(winner.id)
@@ -88,7 +88,7 @@ def _after_training(session: Session, winners: Sequence[Trial]) -> str:
     return ""
 
 
-def _search_section(config: RunConfig, target: Target, trials: Sequence[Trial]) -> Section:
+def _search_section(config: RunConfig, target: TargetDevice, trials: Sequence[Trial]) -> Section:
     import numpy as np
 
     rows = np.array([(-t.quality, t.upper_ms[target.device], float(t.parameters)) for t in trials])
@@ -127,7 +127,7 @@ def _rejections_section(rejected: Any, evaluated: int) -> Section:
     return Section("What the limits ruled out", lead, body)
 
 
-def _example_section(session: Session, winners: Sequence[Trial], *, photographs: bool) -> list[Section]:
+def _example_section(session: RunContext, winners: Sequence[Trial], *, photographs: bool) -> list[Section]:
     drawn = session.config.data.startswith("synthetic")
     if not winners or not session.folder.training(winners[0].id).exists():
         return []

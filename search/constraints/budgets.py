@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.operators.operator import OperatorGraph
-from search.space import SearchSpace
-from search.uncollected import uncollected
-from search.verdict import PARAMETERS, Verdict, latency_constraint
-from segmentation.architecture import Architecture
+from search.architecture import Architecture
+from search.constraints.check import PARAMETERS, ConstraintCheck, latency_constraint
+from search.constraints.uncollected import uncollected
+from search.spaces.space import SearchSpace
 
 
 class BoundedLatency(Protocol):
@@ -95,7 +95,7 @@ class Budgets:
         classes: int = 2,
         *,
         predict_all: bool = False,
-    ) -> list[Verdict]:
+    ) -> list[ConstraintCheck]:
         """Verdicts in the order given: sizes first, then one batched prediction per device for what is left.
 
         Args:
@@ -123,7 +123,7 @@ class Budgets:
         size = () if self.parameters is None else (parameters / self.parameters.maximum,)
         return size + tuple(budget.ratio(upper_ms[budget.device]) for budget in self.latencies)
 
-    def worst_ratio(self, verdict: Verdict) -> float:
+    def worst_ratio(self, verdict: ConstraintCheck) -> float:
         """Value over limit of the constraint that is worst, as far as the verdict tells; 0 without budgets."""
         size = 0.0 if self.parameters is None else verdict.parameters / self.parameters.maximum
         return max(size, self.latency_ratio(verdict.upper_ms)) if verdict.upper_ms else size
@@ -141,12 +141,14 @@ class Budgets:
         latencies = (replace(b, margin=b.margin * margins.get(b.device, 1.0)) for b in self.latencies)
         return replace(self, latencies=tuple(latencies))
 
-    def _sized(self, space: SearchSpace, architecture: Architecture, classes: int) -> Verdict:
+    def _sized(self, space: SearchSpace, architecture: Architecture, classes: int) -> ConstraintCheck:
         parameters = space.plan(architecture, classes=classes).parameters()
         too_big = self.parameters is not None and parameters > self.parameters.maximum
-        return Verdict(architecture, parameters, violated=(PARAMETERS,) if too_big else ())
+        return ConstraintCheck(architecture, parameters, violated=(PARAMETERS,) if too_big else ())
 
-    def _timed(self, sized: Verdict, graph: OperatorGraph, bounds: Mapping[str, BoundedLatency]) -> Verdict:
+    def _timed(
+        self, sized: ConstraintCheck, graph: OperatorGraph, bounds: Mapping[str, BoundedLatency]
+    ) -> ConstraintCheck:
         upper_ms = {device: float(bound.upper_ms) for device, bound in bounds.items()}
         return replace(
             sized,

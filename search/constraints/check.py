@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from segmentation.architecture import Architecture
+from search.architecture import Architecture
 
 PARAMETERS = "parameters"
 """Name of the constraint on size; those on latency are ``latency:<device>``."""
@@ -17,7 +17,7 @@ def latency_constraint(device: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ConstraintCheck:
     """Sizes, predictions and broken constraints of one architecture. Milliseconds by device."""
 
     architecture: Architecture

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from search.budgets import Budgets
-from search.prefilter import AdditivePrefilter
+from search.architecture import Architecture
+from search.constraints.budgets import Budgets
+from search.constraints.check import ConstraintCheck
+from search.constraints.prefilter import AdditivePrefilter
 from search.progress import OnProgress, Progress, ignore_progress
-from search.space import SearchSpace
-from search.verdict import Verdict
-from segmentation.architecture import Architecture
+from search.spaces.space import SearchSpace
 
 _STARTS = 4
 """Random nets, beside the space's smallest ones, from which each descent starts."""
@@ -47,7 +47,7 @@ class Feasibility:
     """Found by descent; no proof that nothing smaller exists."""
     largest: Reach
     """Of the sample."""
-    closest: Verdict
+    closest: ConstraintCheck
     """The safest net: the one with the least worst ratio of value to limit. Where it breaks a budget, all do."""
     seconds: float
     prefilter: AdditivePrefilter | None = None
@@ -93,7 +93,7 @@ def feasibility(
     )
 
 
-Objective = Callable[[Verdict], float]
+Objective = Callable[[ConstraintCheck], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +101,21 @@ class _Descender:
     space: SearchSpace
     budgets: Budgets
     classes: int
-    known: dict[Architecture, Verdict] = field(default_factory=dict)
+    known: dict[Architecture, ConstraintCheck] = field(default_factory=dict)
 
-    def check(self, architectures: Sequence[Architecture]) -> list[Verdict]:
+    def check(self, architectures: Sequence[Architecture]) -> list[ConstraintCheck]:
         """Verdicts with every latency; each net is looked at once, however many ways lead over it."""
         new = [a for a in dict.fromkeys(architectures) if a not in self.known]
         found = self.budgets.check_many(self.space, new, self.classes, predict_all=True)
         self.known.update(zip(new, found, strict=True))
         return [self.known[architecture] for architecture in architectures]
 
-    def down(self, starts: Sequence[Verdict], objective: Objective) -> Verdict:
+    def down(self, starts: Sequence[ConstraintCheck], objective: Objective) -> ConstraintCheck:
         """Best end of the steepest ways down through ``space.smaller``."""
         best = sorted(starts, key=objective)[:_STARTS]
         return min((self._way_down(start, objective) for start in best), key=objective)
 
-    def _way_down(self, start: Verdict, objective: Objective) -> Verdict:
+    def _way_down(self, start: ConstraintCheck, objective: Objective) -> ConstraintCheck:
         current = start
         for _ in range(_STEPS):
             better = min(self.check(self.space.smaller(current.architecture)), key=objective, default=current)
@@ -124,7 +124,7 @@ class _Descender:
             current = better
         return current
 
-    def around(self, start: Verdict, objective: Objective, rng: Random, *, enough: float) -> Verdict:
+    def around(self, start: ConstraintCheck, objective: Objective, rng: Random, *, enough: float) -> ConstraintCheck:
         """Best net that mutation finds from ``start``: a way out where going smaller is not the way down."""
         best = start
         for _ in range(_LOCAL_ROUNDS):
@@ -135,7 +135,7 @@ class _Descender:
         return best
 
 
-def _smallest(starts: Sequence[Verdict], budgets: Budgets, descend: _Descender) -> Reach:
+def _smallest(starts: Sequence[ConstraintCheck], budgets: Budgets, descend: _Descender) -> Reach:
     smallest = descend.down(starts, lambda verdict: verdict.parameters)
     fastest = {
         b.device: descend.down(starts, lambda verdict, device=b.device: verdict.upper_ms[device])  # type: ignore[misc]
@@ -144,6 +144,8 @@ def _smallest(starts: Sequence[Verdict], budgets: Budgets, descend: _Descender) 
     return Reach(smallest.parameters, {device: verdict.upper_ms[device] for device, verdict in fastest.items()})
 
 
-def _closest_net(starts: Sequence[Verdict], budgets: Budgets, descend: _Descender, rng: Random) -> Verdict:
+def _closest_net(
+    starts: Sequence[ConstraintCheck], budgets: Budgets, descend: _Descender, rng: Random
+) -> ConstraintCheck:
     found = descend.down(starts, budgets.worst_ratio)
     return descend.around(found, budgets.worst_ratio, rng, enough=1.0)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
-from search.budgets import Budgets
-from search.prefilter import AdditivePrefilter
-from search.repair import repair
-from search.space import SearchSpace
-from segmentation.architecture import Architecture
+from search.architecture import Architecture
+from search.constraints.budgets import Budgets
+from search.constraints.prefilter import AdditivePrefilter
+from search.constraints.repair import repair
+from search.spaces.space import SearchSpace
 
 FeasibleSampler = Callable[[int, Random], list[Architecture]]
 """From a count and a source of chance to that many feasible architectures (fewer where they cannot be found)."""

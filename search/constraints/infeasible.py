@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.bounded import BoundedPredictor
-from search.budgets import Budgets, LatencyBudget
-from search.feasibility import Feasibility, Reach
-from search.verdict import Verdict
+from search.constraints.budgets import Budgets, LatencyBudget
+from search.constraints.check import ConstraintCheck
+from search.constraints.feasibility import Feasibility, Reach
 
 
 class InfeasibleError(UserError):
@@ -60,7 +60,7 @@ def _quantity(name: str, value: float) -> str:
     return f"{math.ceil(value * 1000) / 1000:g} ms on {name.removeprefix('latency:')}"
 
 
-def _closest(budgets: Budgets, verdict: Verdict) -> str:
+def _closest(budgets: Budgets, verdict: ConstraintCheck) -> str:
     sizes = [_quantity("parameters", verdict.parameters)] if budgets.parameters is not None else []
     times = [_quantity(b.constraint, verdict.upper_ms[b.device] * b.margin) for b in budgets.latencies]
     return " and ".join(sizes + times)

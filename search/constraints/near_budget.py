@@ -18,16 +18,16 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from devices.device import Device
-from devices.protocol import Protocol
+from devices.protocol import MeasurementProtocol
 from latency.bounded import BoundedPredictor
 from latency.campaign import CampaignItem, CampaignProgress, run_campaign
 from latency.store import MeasurementStore
-from search.budgets import Budgets, LatencyBudget
-from search.near_budget_record import NearBudget
-from search.near_budget_words import told
-from search.near_nets import NearNet, draw_near_nets
+from search.constraints.budgets import Budgets, LatencyBudget
+from search.constraints.near_budget_record import NearBudget
+from search.constraints.near_budget_words import told
+from search.constraints.near_nets import NearNet, draw_near_nets
 from search.progress import OnProgress, Progress, ignore_progress
-from search.space import SearchSpace
+from search.spaces.space import SearchSpace
 
 STAGE = "near budget"
 
@@ -41,7 +41,7 @@ def calibrate_near_budget(
     count: int,
     classes: int = 2,
     seed: int = 0,
-    protocol: Protocol | None = None,
+    protocol: MeasurementProtocol | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> tuple[Budgets, tuple[NearBudget, ...]]:
     """Measures nets near each latency budget; returns budgets with the calibrated predictors, and a record for each.
@@ -64,7 +64,9 @@ def calibrate_near_budget(
     """
     if count < 1:
         return budgets, ()
-    calibrator = _Calibrator(space, budgets, store, count, classes, seed, protocol or Protocol(), on_progress)
+    calibrator = _Calibrator(
+        space, budgets, store, count, classes, seed, protocol or MeasurementProtocol(), on_progress
+    )
     pairs = [calibrator.calibrated(budget, devices[budget.device]) for budget in budgets.latencies]
     latencies = tuple(budget for budget, _ in pairs)
     return replace(budgets, latencies=latencies), tuple(record for _, record in pairs if record is not None)
@@ -78,7 +80,7 @@ class _Calibrator:
     count: int
     classes: int
     seed: int
-    protocol: Protocol
+    protocol: MeasurementProtocol
     on_progress: OnProgress
 
     def calibrated(self, budget: LatencyBudget, device: Device) -> tuple[LatencyBudget, NearBudget | None]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from devices.errors import UserError
-from export.atomic_file import write_file
+from foundation.atomic_file import write_file
+from foundation.errors import UserError
 
 
 class NearBudget(BaseModel):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from search.near_budget_record import NearBudget
-from search.near_nets import NEAR
+from search.constraints.near_budget_record import NearBudget
+from search.constraints.near_nets import NEAR
 
 
 def told(record: NearBudget, maximum_ms: float, bound: str, reason: str) -> str:

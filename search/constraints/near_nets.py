@@ -8,8 +8,8 @@ from random import Random
 
 from latency.operators.operator import OperatorGraph
 from latency.operators.serialize import graph_digest
-from search.budgets import LatencyBudget, ParameterBudget
-from search.space import SearchSpace
+from search.constraints.budgets import LatencyBudget, ParameterBudget
+from search.spaces.space import SearchSpace
 
 NEAR = (0.75, 1.0)
 """Predicted latency / budget of a net near the budget.

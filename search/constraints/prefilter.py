@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from search.budgets import Budgets, LatencyBudget
-from search.verdict import Verdict
-from segmentation.architecture import Architecture
+from search.architecture import Architecture
+from search.constraints.budgets import Budgets, LatencyBudget
+from search.constraints.check import ConstraintCheck
 
 Vector = NDArray[np.float64]
 Slots = NDArray[np.int64]
@@ -42,7 +42,7 @@ class AdditivePrefilter:
     """devices: natural logarithm."""
 
     @staticmethod
-    def learn(verdicts: Sequence[Verdict]) -> AdditivePrefilter | None:
+    def learn(verdicts: Sequence[ConstraintCheck]) -> AdditivePrefilter | None:
         """From verdicts that know every latency; None where they are too few."""
         known = [verdict for verdict in verdicts if verdict.upper_ms]
         if len(known) < LEAST_VERDICTS:

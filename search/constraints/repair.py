@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from search.budgets import Budgets
-from search.prefilter import AdditivePrefilter
-from search.space import SearchSpace
-from search.verdict import PARAMETERS, Verdict
-from segmentation.architecture import Architecture
+from search.architecture import Architecture
+from search.constraints.budgets import Budgets
+from search.constraints.check import PARAMETERS, ConstraintCheck
+from search.constraints.prefilter import AdditivePrefilter
+from search.spaces.space import SearchSpace
 
 _LOOK = 3
 """Random cheaper neighbours looked at in each step: the best of three is greedy and yet leaves chance its part."""
@@ -28,17 +28,17 @@ class _Descent:
     far: bool
     """Whether it is so far beyond a budget that no single step matters."""
     open: bool
-    result: Verdict | None
+    result: ConstraintCheck | None
     points: list[Architecture] = field(default_factory=list)
 
     @staticmethod
-    def of(verdict: Verdict, budgets: Budgets) -> _Descent:
+    def of(verdict: ConstraintCheck, budgets: Budgets) -> _Descent:
         """Where a way begins; one that keeps the budgets has ended."""
         descent = _Descent(verdict.architecture, (), far=False, open=True, result=None)
         descent.arrive(verdict, budgets)
         return descent
 
-    def arrive(self, verdict: Verdict, budgets: Budgets) -> None:
+    def arrive(self, verdict: ConstraintCheck, budgets: Budgets) -> None:
         """At a point that was checked."""
         self.at, self.broken, self.far = verdict.architecture, verdict.violated, budgets.worst_ratio(verdict) > _FAR
         if verdict.feasible:
@@ -52,14 +52,14 @@ class _Descent:
 def repair(
     space: SearchSpace,
     budgets: Budgets,
-    verdicts: Sequence[Verdict],
+    verdicts: Sequence[ConstraintCheck],
     rng: Random,
     *,
     classes: int = 2,
     steps: int = 120,
     chunk: int = 5,
     prefilter: AdditivePrefilter | None = None,
-) -> list[Verdict | None]:
+) -> list[ConstraintCheck | None]:
     """A feasible verdict for each given one, or None where ``steps`` cheaper moves did not get there.
 
     Each way down takes random moves of ``space.smaller`` while it is far from the budgets, and near them those that

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from search.feasible_sampler import FeasibleSampler
+from search.architecture import Architecture
+from search.constraints.feasible_sampler import FeasibleSampler
 from search.progress import OnProgress, ignore_progress
-from segmentation.architecture import Architecture
 
 
 class Evaluator(ABC):

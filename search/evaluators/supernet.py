@@ -15,18 +15,18 @@ from random import Random
 import torch
 from torch import Tensor, nn
 
-from devices.errors import UserError
-from search.evaluator import Evaluator
-from search.feasible_sampler import FeasibleSampler
+from foundation.errors import UserError
+from search.architecture import Architecture
+from search.constraints.feasible_sampler import FeasibleSampler
+from search.evaluators.evaluator import Evaluator
 from search.progress import OnProgress, Progress, ignore_progress
-from search.space import SearchSpace
-from segmentation.architecture import Architecture
+from search.spaces.space import SearchSpace
 from segmentation.data.source import DataSource, batch_of
 from segmentation.evaluation import evaluate, resized
-from segmentation.network import Network
+from segmentation.networks.network import Network
 from segmentation.normalisation import normalise
-from segmentation.supernet import Supernet, recalibrate
-from segmentation.supernet_training import Draw, SupernetProgress, SupernetSettings, train_supernet
+from segmentation.supernet.supernet import Supernet, recalibrate
+from segmentation.supernet.training import Draw, SupernetProgress, SupernetSettings, train_supernet
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class SupernetEvaluator(Evaluator):
 
         Raises:
             UserError: the sampler found no net that keeps the budgets.
-            DataError: the checkpoint belongs to another training.
+            UserError: the checkpoint belongs to another training.
             KeyboardInterrupt: after the step in hand was saved.
         """
         pool = self._pool(sampler)

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from latency.operators import builders
 from latency.operators.operator import Operator, OperatorGraph, Shape
-from segmentation.plan import INPUT, Layer, Plan
+from segmentation.networks.plan import INPUT, Layer, Plan
 
 
 def lower(plan: Plan, height: int, width: int) -> OperatorGraph:

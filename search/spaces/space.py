@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from random import Random
 
 from latency.operators.operator import OperatorGraph
-from segmentation.architecture import Architecture
-from segmentation.plan import Plan
+from search.architecture import Architecture
+from segmentation.networks.plan import Plan
 
 
 class SearchSpace(ABC):

@@ -10,12 +10,12 @@ from random import Random
 
 import numpy as np
 
-from search.budgets import Budgets
+from search.architecture import Architecture
+from search.constraints.budgets import Budgets
 from search.pareto import ranking
-from search.space import SearchSpace
-from search.strategy import Strategy
+from search.spaces.space import SearchSpace
+from search.strategies.strategy import Strategy
 from search.trial import Trial
-from segmentation.architecture import Architecture
 
 
 class Evolution(Strategy):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from search.strategy import Strategy
-from segmentation.architecture import Architecture
+from search.architecture import Architecture
+from search.strategies.strategy import Strategy
 
 
 class RandomSearch(Strategy):

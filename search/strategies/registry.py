@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from devices.errors import UserError
-from search.budgets import Budgets
-from search.evolution import Evolution
-from search.random_search import RandomSearch
-from search.space import SearchSpace
-from search.strategy import Strategy
+from foundation.errors import UserError
+from search.constraints.budgets import Budgets
+from search.spaces.space import SearchSpace
+from search.strategies.evolution import Evolution
+from search.strategies.random_search import RandomSearch
+from search.strategies.strategy import Strategy
 
 
 def strategy_names() -> tuple[str, ...]:

@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from random import Random
 
-from search.budgets import Budgets
-from search.space import SearchSpace
+from search.architecture import Architecture
+from search.constraints.budgets import Budgets
+from search.spaces.space import SearchSpace
 from search.trial import Trial
-from segmentation.architecture import Architecture
 
 
 class Strategy(ABC):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from search.run import Run
+from search.state import SearchState
 from search.trial import REJECTED, Trial
-from search.winners import Certify, FeedBack, Measure, judge, next_candidate, won
+from search.winners.selection import Certify, FeedBack, Measure, judge, next_candidate, won
 
 _LAST_RESORT = 2
 """Measurements kept for the safest trials."""
 
 
-def certify_winners(run: Run, measure: Measure, certify: Certify, feed_back: FeedBack | None, *, final: bool) -> None:
+def certify_winners(
+    run: SearchState, measure: Measure, certify: Certify, feed_back: FeedBack | None, *, final: bool
+) -> None:
     """Measures trials, best quality first, until the wanted winners cannot be bettered.
 
     Before the ``final`` round half of the allowed measurements may be spent; the final one ends, while nothing has
@@ -27,7 +29,7 @@ def certify_winners(run: Run, measure: Measure, certify: Certify, feed_back: Fee
     run.report("winners", len(run.store.measured()), allowed)
 
 
-def _candidate(run: Run, *, last_resort: bool, final: bool) -> Trial | None:
+def _candidate(run: SearchState, *, last_resort: bool, final: bool) -> Trial | None:
     winners = won(run.trials)
     if last_resort and not winners:
         return next_candidate(run.trials, run.budgets, run.tightened, run.settings.winners, safest=True)
@@ -37,7 +39,9 @@ def _candidate(run: Run, *, last_resort: bool, final: bool) -> Trial | None:
     return found
 
 
-def _measure(run: Run, candidate: Trial, measure: Measure, certify: Certify, feed_back: FeedBack | None) -> None:
+def _measure(
+    run: SearchState, candidate: Trial, measure: Measure, certify: Certify, feed_back: FeedBack | None
+) -> None:
     run.prepare()  # the caller may export the net with the evaluator's weights
     measurements = measure(candidate.architecture)
     findings = judge(run.budgets, measurements, certify)
@@ -49,5 +53,5 @@ def _measure(run: Run, candidate: Trial, measure: Measure, certify: Certify, fee
             run.constrain(changed)
 
 
-def _status(run: Run, candidate: Trial) -> str:
+def _status(run: SearchState, candidate: Trial) -> str:
     return next(trial.status for trial in run.trials if trial.id == candidate.id)

@@ -12,23 +12,23 @@ import torch
 from torch import nn
 
 from devices.device import Candidate
-from devices.errors import UserError
-from export.bundle import write_bundle
-from export.certificate import Certificate, Refusal
-from export.manifest import Manifest, Normalisation, Quality
-from export.preprocess import Pixels
+from export.bundle.certificate import Certificate, Refusal
+from export.bundle.manifest import Manifest, Normalisation, Quality
+from export.bundle.preprocess import Pixels
+from export.bundle.write import write_bundle
 from export.to_onnx import export_onnx
+from foundation.errors import UserError
 from latency.measuring import Measured, measure_one
 from search.progress import Progress
-from search.proof import prove
-from search.run_config import Target
-from search.session import Session
+from search.run_config import TargetDevice
+from search.run_context import RunContext
 from search.trial import Trial
-from search.winner_training import checkpoint_of
-from segmentation.checkpoint import load_weights
+from search.winners.proof import prove
+from search.winners.training import checkpoint_of
 from segmentation.evaluation import evaluate
-from segmentation.network import Network
+from segmentation.networks.network import Network
 from segmentation.normalisation import MEAN, STD
+from segmentation.training.checkpoint import load_weights
 
 _PARITY_PICTURES = 2
 
@@ -43,7 +43,7 @@ class ExportedWinner:
     """One line for each device whose budget the measurement did not prove; empty where the winner is certified."""
 
 
-def export_winner(session: Session, trial: Trial, *, formats: Sequence[str], command: str) -> ExportedWinner:
+def export_winner(session: RunContext, trial: Trial, *, formats: Sequence[str], command: str) -> ExportedWinner:
     """Exports the trained net, measures that very file on every device of the budgets, and writes the bundle.
 
     Raises:
@@ -91,12 +91,12 @@ def export_winner(session: Session, trial: Trial, *, formats: Sequence[str], com
     return ExportedWinner(bundle, manifest, refusals)
 
 
-def trained_network(session: Session, trial: Trial) -> nn.Module:
+def trained_network(session: RunContext, trial: Trial) -> nn.Module:
     """The winner's net with the weights of its full training, in evaluation mode.
 
     Raises:
         UserError: it was not trained yet, or not to the end.
-        DataError: the checkpoint is damaged.
+        UserError: the checkpoint is damaged.
     """
     checkpoint = checkpoint_of(session, trial)
     if not checkpoint.exists():
@@ -109,12 +109,12 @@ def trained_network(session: Session, trial: Trial) -> nn.Module:
     return network.eval()
 
 
-def _untrained(session: Session, trial: Trial, seen: str) -> UserError:
+def _untrained(session: RunContext, trial: Trial, seen: str) -> UserError:
     remedy = f"run `latseg train {session.config.run} --winner {trial.id}`, which goes on where it stopped"
     return UserError(f"winner {trial.id}", seen=seen, expected="trained weights", remedy=remedy)
 
 
-def _judge(session: Session, target: Target, candidate: Candidate) -> Certificate | Refusal:
+def _judge(session: RunContext, target: TargetDevice, candidate: Candidate) -> Certificate | Refusal:
     device = session.devices[target.device]
 
     def measure(attempt: int) -> Measured:
@@ -124,7 +124,7 @@ def _judge(session: Session, target: Target, candidate: Candidate) -> Certificat
     return prove(measure, budget_ms=target.maximum_ms)
 
 
-def _pictures(session: Session) -> list[Pixels]:
+def _pictures(session: RunContext) -> list[Pixels]:
     """A few validation images for the parity check; they do not enter the bundle."""
     images = [session.source.validation[i][0] for i in range(min(_PARITY_PICTURES, len(session.source.validation)))]
     return [np.asarray((255 * image).round().to(torch.uint8).permute(1, 2, 0)) for image in images]

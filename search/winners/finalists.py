@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from devices.device import Candidate, Device
 from devices.measurement import FailedMeasurement, Measurement
-from export.certificate import Certificate, certify
+from export.bundle.certificate import Certificate, certify
 from latency.measuring import measure_or_fail, noise_floor
 from latency.store import MeasurementStore
+from search.architecture import Architecture
 from search.run_folder import RunFolder
-from search.space import SearchSpace
-from segmentation.architecture import Architecture
+from search.spaces.space import SearchSpace
 from segmentation.normalisation import MEAN, STD
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from export.certificate import Certificate, Refusal, certify
+from export.bundle.certificate import Certificate, Refusal, certify
 from latency.measuring import Measured
 
 MeasureAgain = Callable[[int], Measured]

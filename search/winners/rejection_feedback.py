@@ -7,15 +7,15 @@ from dataclasses import replace
 
 from devices.measurement import FailedMeasurement, Measurement
 from latency.bounded import BoundedPredictor
-from search.budgets import Budgets
-from search.space import SearchSpace
+from search.architecture import Architecture
+from search.constraints.budgets import Budgets
+from search.spaces.space import SearchSpace
 from search.trial import REJECTED
 from search.trials import TrialStore
-from segmentation.architecture import Architecture
 
 
 class RejectionFeedback:
-    """A ``search.winners.FeedBack``; ``budgets`` are those as they stand now.
+    """A ``search.winners.selection.FeedBack``; ``budgets`` are those as they stand now.
 
     Args:
         space: of the architectures.

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from devices.measurement import FailedMeasurement, Measurement
-from search.budgets import Budgets, LatencyBudget
-from search.space import SearchSpace
-from search.trial import CERTIFIED, EVALUATED, UNCERTIFIED, Finding, Trial
-from segmentation.architecture import Architecture
+from search.architecture import Architecture
+from search.constraints.budgets import Budgets, LatencyBudget
+from search.spaces.space import SearchSpace
+from search.trial import CERTIFIED, EVALUATED, UNCERTIFIED, DeviceResult, Trial
 
 Measure = Callable[[Architecture], Mapping[str, Measurement | FailedMeasurement]]
 """Exports the architecture's net and measures it on each device of the budgets; by the budgets' device names."""
@@ -29,22 +29,24 @@ _LEAST_STEP, _GREATEST_STEP = 1.03, 1.10
 
 def judge(
     budgets: Budgets, measurements: Mapping[str, Measurement | FailedMeasurement], certify: Certify
-) -> tuple[Finding, ...]:
+) -> tuple[DeviceResult, ...]:
     """What each device of the budgets says; a device without a measurement does not hold."""
     return tuple(_finding(budget, measurements.get(budget.device), certify) for budget in budgets.latencies)
 
 
-def _finding(budget: LatencyBudget, measurement: Measurement | FailedMeasurement | None, certify: Certify) -> Finding:
+def _finding(
+    budget: LatencyBudget, measurement: Measurement | FailedMeasurement | None, certify: Certify
+) -> DeviceResult:
     if measurement is None:
-        return Finding(budget.device, None, None, holds=False, reason="not measured")
+        return DeviceResult(budget.device, None, None, holds=False, reason="not measured")
     if isinstance(measurement, FailedMeasurement):
-        return Finding(budget.device, None, None, holds=False, reason=measurement.reason)
+        return DeviceResult(budget.device, None, None, holds=False, reason=measurement.reason)
     if measurement.simulated:
         holds = measurement.interval_ms[1] <= budget.maximum_ms
     else:
         holds = certify(measurement, budget.maximum_ms, budget.device)
     over = f"{measurement.latency_ms:.3g} ms measured is not safely under {budget.maximum_ms:g} ms"
-    return Finding(
+    return DeviceResult(
         device=budget.device,
         measured_ms=measurement.latency_ms,
         interval_ms=measurement.interval_ms,
@@ -78,7 +80,7 @@ def margins(measured: Sequence[Trial], budgets: Budgets) -> dict[str, float]:
     return widened
 
 
-def _overrun(trial: Trial, finding: Finding) -> float:
+def _overrun(trial: Trial, finding: DeviceResult) -> float:
     if finding.interval_ms is None:
         return 1.0
     return finding.interval_ms[1] / trial.upper_ms[finding.device]

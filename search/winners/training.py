@@ -7,16 +7,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from devices.errors import UserError
-from search.session import Session
+from foundation.errors import UserError
+from search.run_context import RunContext
 from search.trial import REJECTED, Trial
 from search.trials import TrialStore
-from segmentation.network import Network
-from segmentation.training import TrainingResult, train
-from segmentation.training_settings import TrainSettings
+from segmentation.networks.network import Network
+from segmentation.training.settings import TrainSettings
+from segmentation.training.train import TrainingResult, train
 
 
-def find_trial(session: Session, trial_id: str) -> Trial:
+def find_trial(session: RunContext, trial_id: str) -> Trial:
     """The run's trial with this id.
 
     Raises:
@@ -36,12 +36,12 @@ def find_trial(session: Session, trial_id: str) -> Trial:
     return found
 
 
-def train_winner(session: Session, trial: Trial, *, epochs: int | None = None) -> TrainingResult:
+def train_winner(session: RunContext, trial: Trial, *, epochs: int | None = None) -> TrainingResult:
     """Trains the trial's net in full; goes on from its checkpoint, and returns at once where it was finished.
 
     Raises:
         UserError: the trial was rejected: the device contradicted its prediction.
-        DataError: as ``segmentation.training.train``.
+        UserError: as ``segmentation.training.train.train``.
     """
     if trial.status == REJECTED:
         reasons = "; ".join(f"{finding.device}: {finding.reason}" for finding in trial.findings if not finding.holds)
@@ -73,6 +73,6 @@ def train_winner(session: Session, trial: Trial, *, epochs: int | None = None) -
     )
 
 
-def checkpoint_of(session: Session, trial: Trial) -> Path:
+def checkpoint_of(session: RunContext, trial: Trial) -> Path:
     """Where the trial's full training is kept."""
     return session.folder.training(trial.id)

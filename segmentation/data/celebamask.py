@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from foundation.errors import UserError
 from segmentation.data.folder import FolderPairs, check_sizes, left_and_right
 from segmentation.data.pair_files import PairFiles, find_pairs
 from segmentation.data.source import PERSON_CLASSES, DataSource
-from segmentation.errors import DataError
 
 CLASSES = (
     "background", "skin", "nose", "glasses", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear", "r_ear", "mouth", "u_lip",
@@ -34,11 +34,11 @@ def celebamask_source(
     ``count`` takes only so many pairs to train on, the first ones.
 
     Raises:
-        DataError: as ``folder_source``; fewer than ten pairs.
+        UserError: as ``folder_source``; fewer than ten pairs.
     """
     pairs = find_pairs(folder)
     if len(pairs) < _SMALLEST:
-        raise DataError(
+        raise UserError(
             "number of pairs", seen=f"{len(pairs)} ({folder})", expected=f"at least {_SMALLEST}",
             remedy="read so few with folder:PATH",
         )  # fmt: skip

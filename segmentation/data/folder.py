@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from foundation.errors import UserError
 from segmentation.data.image_file import read_image, upright_size
 from segmentation.data.mask_file import read_mask, resized_mask
 from segmentation.data.pair_files import PairFiles, find_pairs
 from segmentation.data.source import PERSON_CLASSES, DataSource, Pair, PairDataset
-from segmentation.errors import DataError
 
 _CLASS_NAMES = "classes.txt"
 _TRAIN_SHARE = 0.8
@@ -37,7 +37,7 @@ class FolderPairs(PairDataset):
         """Reads one pair.
 
         Raises:
-            DataError: a file that cannot be read, or mask values out of range.
+            UserError: a file that cannot be read, or mask values out of range.
         """
         image_file, mask_file = self.files[index]
         height, width = self.size
@@ -62,13 +62,13 @@ def folder_source(
     first. ``count`` takes only so many of the pairs, drawn by ``seed``.
 
     Raises:
-        DataError: no pairs, fewer than two, files that cannot be opened, or a mask of another size than its image
+        UserError: no pairs, fewer than two, files that cannot be opened, or a mask of another size than its image
             (unless ``resize_masks``).
     """
     pairs = find_pairs(folder)
     if len(pairs) < 2 or (count is not None and count < 2):
         seen = len(pairs) if len(pairs) < 2 else count
-        raise DataError("number of pairs", seen=f"{seen} ({folder})", expected="at least 2", remedy="add pairs")
+        raise UserError("number of pairs", seen=f"{seen} ({folder})", expected="at least 2", remedy="add pairs")
     order = np.random.default_rng(seed).permutation(len(pairs))[:count]
     chosen = [pairs[place] for place in order]
     check_sizes(sorted(chosen), resize_masks=resize_masks)
@@ -87,12 +87,12 @@ def check_sizes(pairs: Sequence[PairFiles], *, resize_masks: bool) -> None:
     """Opens the head of every file; refuses a mask of another size than its image unless it may be resized.
 
     Raises:
-        DataError: a file that cannot be opened, or a mask of another size.
+        UserError: a file that cannot be opened, or a mask of another size.
     """
     for image_file, mask_file in pairs:
         image, mask = upright_size(image_file), upright_size(mask_file)
         if image != mask and not resize_masks:
-            raise DataError(
+            raise UserError(
                 f"size of mask {mask_file}",
                 seen=f"{mask[1]} x {mask[0]} pixels",
                 expected=f"{image[1]} x {image[0]} like its image {image_file.name}",
@@ -118,7 +118,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
         return PERSON_CLASSES
     names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
     if not 2 <= len(names) <= 255 or len(set(names)) < len(names):
-        raise DataError(
+        raise UserError(
             str(path), seen=f"{len(names)} names, {len(set(names))} of them different",
             expected="2 to 255 different names, one a line, background first", remedy="correct the file",
         )  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from segmentation.errors import DataError
+from foundation.errors import UserError
 
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
@@ -23,7 +23,7 @@ def read_image(path: Path, *, at_least: tuple[int, int] | None = None) -> Image.
     size as long as that still is twice as large; it is several times faster.
 
     Raises:
-        DataError: missing, no picture, or cut off.
+        UserError: missing, no picture, or cut off.
     """
     with opened(path) as image:
         if at_least is not None:
@@ -36,7 +36,7 @@ def upright_size(path: Path) -> tuple[int, int]:
     """(height, width) of the upright picture, from the file's head alone.
 
     Raises:
-        DataError: missing or no picture.
+        UserError: missing or no picture.
     """
     with opened(path) as image:
         width, height = image.size
@@ -61,14 +61,14 @@ def eight_bits(values: np.ndarray) -> np.ndarray:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """The picture file, open; whatever goes wrong while it is open is told as a ``DataError`` on the file."""
+    """The picture file, open; whatever goes wrong while it is open is told as a ``UserError`` on the file."""
     try:
         with Image.open(path) as image:
             yield image
     except FileNotFoundError as error:
-        raise DataError("picture", seen=f"no file {path}", expected="a file", remedy="check the path") from error
+        raise UserError("picture", seen=f"no file {path}", expected="a file", remedy="check the path") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(
+        raise UserError(
             "picture", seen=f"unreadable {path} ({error})", expected="a whole JPEG, PNG or the like",
             remedy="replace the file or take it out of the folder",
         ) from error  # fmt: skip

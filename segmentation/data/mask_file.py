@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from foundation.errors import UserError
 from segmentation.data.image_file import eight_bits, opened
-from segmentation.errors import DataError
 from segmentation.losses import IGNORE
 
 Mask = npt.NDArray[np.uint8]
@@ -25,7 +25,7 @@ def read_mask(path: Path, classes: int) -> Mask:
     """The mask of a file as class numbers below ``classes``.
 
     Raises:
-        DataError: missing, no picture, in colour, or with values that fit neither convention.
+        UserError: missing, no picture, in colour, or with values that fit neither convention.
     """
     with opened(path) as image:
         values = _single_channel(image, path)
@@ -54,7 +54,7 @@ def _single_channel(image: Image.Image, path: Path) -> Mask:
         return eight_bits(values.astype(np.int64))
     colours = values[..., :1] if image.mode == "LA" else values[..., :3]
     if (colours != colours[..., :1]).any():
-        raise DataError(
+        raise UserError(
             "mask", seen=f"{path} in colour", expected="one channel, or a palette, of class numbers or of 0 and 255",
             remedy="save the mask as a grey or palette PNG",
         )  # fmt: skip
@@ -66,7 +66,7 @@ def _binary(values: Mask, path: Path) -> Mask:
     if highest <= 1:
         return values
     if highest < 128:
-        raise DataError(
+        raise UserError(
             "mask", seen=f"{path} with values up to {highest}", expected="0 and 1, or 0 and 255",
             remedy="name the classes, one a line, in classes.txt next to the images folder",
         )  # fmt: skip
@@ -76,7 +76,7 @@ def _binary(values: Mask, path: Path) -> Mask:
 def _class_numbers(values: Mask, classes: int, path: Path) -> Mask:
     known = values[values != IGNORE]
     if known.size and known.max() >= classes:
-        raise DataError(
+        raise UserError(
             "mask", seen=f"{path} with value {known.max()}", expected=f"class numbers below {classes}, or {IGNORE}",
             remedy="add the missing names to classes.txt or correct the mask",
         )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from segmentation.errors import DataError
+from foundation.errors import UserError
 
 PairFiles = tuple[Path, Path]
 """An image's file and its mask's file."""
@@ -26,10 +26,10 @@ def find_pairs(folder: Path) -> list[PairFiles]:
     behind it where it pleases.
 
     Raises:
-        DataError: no such folder, nothing in it, an image without a mask, two masks for an image.
+        UserError: no such folder, nothing in it, an image without a mask, two masks for an image.
     """
     if not folder.is_dir():
-        raise DataError(
+        raise UserError(
             "data folder", seen=f"no folder {folder}", expected="a folder of images and masks", remedy="check the path"
         )
     images = _subfolder(folder, _IMAGE_FOLDERS)
@@ -39,7 +39,7 @@ def find_pairs(folder: Path) -> list[PairFiles]:
     else:
         pairs = _side_by_side(folder)
     if not pairs:
-        raise DataError("data folder", seen=f"no pairs in {folder}", expected=_LAYOUT, remedy="lay the files out so")
+        raise UserError("data folder", seen=f"no pairs in {folder}", expected=_LAYOUT, remedy="lay the files out so")
     return pairs
 
 
@@ -69,7 +69,7 @@ def _matched(images: list[Path], masks: list[Path]) -> list[PairFiles]:
     for image in images:
         mask = next((by_stem[image.stem + end] for end in _MASK_ENDINGS if image.stem + end in by_stem), None)
         if mask is None:
-            raise DataError(
+            raise UserError(
                 "data folder", seen=f"image {image} without a mask", expected=_LAYOUT,
                 remedy="add the mask or take the image out of the folder",
             )  # fmt: skip
@@ -82,7 +82,7 @@ def _by_stem(paths: Iterable[Path]) -> dict[str, Path]:
     for path in paths:
         other = by_stem.setdefault(path.stem, path)
         if other is not path:
-            raise DataError(
+            raise UserError(
                 "data folder", seen=f"two masks {other.name} and {path.name} in {path.parent}",
                 expected="one mask an image", remedy="take one of them out of the folder",
             )  # fmt: skip

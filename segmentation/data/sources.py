@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from foundation.errors import UserError
 from segmentation.data.celebamask import celebamask_source
 from segmentation.data.folder import folder_source
 from segmentation.data.source import DataSource
-from segmentation.data.synthetic import DEFAULT_COUNT, synthetic_source
-from segmentation.errors import DataError
+from segmentation.data.synthetic.source import DEFAULT_COUNT, synthetic_source
 
 FORMS = "synthetic, synthetic:COUNT, folder:PATH or celebamask:PATH"
 _NOT_READ = ("eg1800", "helen")
@@ -29,18 +29,18 @@ def open_source(
     ``count`` bounds the number of pairs where the text does not.
 
     Raises:
-        DataError: not such a text, or the source cannot be opened.
+        UserError: not such a text, or the source cannot be opened.
     """
     kind, _, rest = text.partition(":")
     if kind == "synthetic":
         return synthetic_source(_count(rest, count), seed=seed, size=size)
     if kind in _NOT_READ:
-        raise DataError(
+        raise UserError(
             "data source", seen=text, expected=FORMS,
             remedy=f"{kind} has no reader yet: lay it out as images/ and masks/ and read it with folder:PATH",
         )  # fmt: skip
     if kind not in _OPTIONS or not rest:
-        raise DataError("data source", seen=repr(text), expected=FORMS, remedy="write it so")
+        raise UserError("data source", seen=repr(text), expected=FORMS, remedy="write it so")
     path, options = _options(kind, rest)
     resize_masks = resize_masks or "resize-masks" in options
     if kind == "folder":
@@ -52,7 +52,7 @@ def _count(text: str, count: int | None) -> int:
     if not text:
         return DEFAULT_COUNT if count is None else count
     if not text.isdecimal():
-        raise DataError(
+        raise UserError(
             "number of synthetic portraits", seen=repr(text), expected="a whole number", remedy="write synthetic:300"
         )
     return int(text)
@@ -66,7 +66,7 @@ def _options(kind: str, rest: str) -> tuple[Path, set[str]]:
     given = set(options.split("&")) - {""}
     unknown = sorted(given - _OPTIONS[kind])
     if unknown:
-        raise DataError(
+        raise UserError(
             f"option of {kind}:PATH", seen=unknown[0], expected=" or ".join(sorted(_OPTIONS[kind])), remedy="correct it"
         )
     return Path(path).expanduser(), given

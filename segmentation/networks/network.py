@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segmentation.plan import INPUT, Layer, Plan
+from segmentation.networks.plan import INPUT, Layer, Plan
 
 _LOGIT_SCALE = 0.1
 

@@ -1,6 +1,6 @@
 """A network as a list of layers, from which modules, the weight-sharing supernet and the operator graph are made.
 
-One description and three readers (``segmentation/network.py``, ``segmentation/supernet.py``, ``search/lowering.py``)
+One description and three readers (``network.py``, ``segmentation/supernet/supernet.py``, ``search/spaces/lowering.py``)
 keep what is trained, what is searched and what is predicted the same net.
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from segmentation.plan import INPUT, Activation, Layer, Plan
+from segmentation.networks.plan import INPUT, Activation, Layer, Plan
 
 _layer = lru_cache(maxsize=50_000)(Layer)
 """The nets of a space share most layers: equal ones are one object, made once."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from segmentation.plan import INPUT, Plan
-from segmentation.plan_builder import PlanBuilder
-from segmentation.portrait import decoder_block, full_size_logits
+from segmentation.networks.plan import INPUT, Plan
+from segmentation.networks.plan_builder import PlanBuilder
+from segmentation.portrait.plan import decoder_block, full_size_logits
 
 TOTAL_STRIDE = 32
 """The teacher's input sizes are multiples of this."""

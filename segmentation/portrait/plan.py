@@ -6,15 +6,16 @@ costs little; how fine the details are is decided by the finest skip (the stem's
 
 Behind the encoder everything is a residual: context, fusions and blocks add to what is there. So any net's head reads
 the same kind of features, whatever stands before it, and weights that were learned in one net serve in another
-(``segmentation/supernet.py``); with plain chains a shared head learned next to nothing from the other nets.
+(``segmentation/supernet/supernet.py``); with plain chains a shared head learned next to nothing from the other nets.
 """
 
 from __future__ import annotations
 
-from segmentation.architecture import Architecture
-from segmentation.plan import INPUT, Activation, Layer, Plan
-from segmentation.plan_builder import PlanBuilder
-from segmentation.portrait_slots import (
+from collections.abc import Mapping
+
+from segmentation.networks.plan import INPUT, Activation, Layer, Plan
+from segmentation.networks.plan_builder import PlanBuilder
+from segmentation.portrait.slots import (
     ACTIVATIONS,
     BLOCK_SLOTS,
     CONTEXTS,
@@ -43,14 +44,13 @@ LEARNED_FACTOR = 4
 channels grow with the square of the factor."""
 
 
-def input_size(architecture: Architecture) -> tuple[int, int]:
+def input_size(choices: Mapping[str, int]) -> tuple[int, int]:
     """Height and width of the net's input."""
-    return SIZES[architecture["size"]]
+    return SIZES[choices["size"]]
 
 
-def plan(architecture: Architecture, classes: int = 2) -> Plan:
-    """The net's layers; logits are batch x classes x height x width of the input."""
-    choices = dict(architecture.choices)
+def plan(choices: Mapping[str, int], classes: int = 2) -> Plan:
+    """The net's layers, from canonical choices by slot; logits: batch x classes x height x width of the input."""
     builder = PlanBuilder()
     outputs = _encoder(builder, choices)
     last, x = list(outputs.items())[-1]
@@ -62,7 +62,7 @@ def plan(architecture: Architecture, classes: int = 2) -> Plan:
     return builder.plan()
 
 
-def _encoder(builder: PlanBuilder, choices: dict[str, int]) -> dict[str, str]:
+def _encoder(builder: PlanBuilder, choices: Mapping[str, int]) -> dict[str, str]:
     """Name of the output by stage, the stem included."""
     x = builder.conv("stem", INPUT, STEM_WIDTHS[choices["stem"]], 3, stride=2, activation="hswish")
     outputs = {"stem": x}
@@ -108,7 +108,7 @@ def _context(builder: PlanBuilder, x: str, kind: str) -> str:
     return x
 
 
-def _decoder(builder: PlanBuilder, x: str, outputs: dict[str, str], choices: dict[str, int]) -> tuple[str, int]:
+def _decoder(builder: PlanBuilder, x: str, outputs: dict[str, str], choices: Mapping[str, int]) -> tuple[str, int]:
     """The decoder's output and the stride at which it stands."""
     stride_of = strides(choices)
     stride = list(stride_of.values())[-1]
@@ -135,7 +135,7 @@ def _fuse(builder: PlanBuilder, name: str, x: str, skip: str, kind: str) -> str:
     return builder.sum(f"{name}.merged", x, builder.conv(f"{name}.merge", both, width, activation="relu"))
 
 
-def _decoder_blocks(builder: PlanBuilder, name: str, x: str, choices: dict[str, int]) -> str:
+def _decoder_blocks(builder: PlanBuilder, name: str, x: str, choices: Mapping[str, int]) -> str:
     kind = DECODER_KINDS[choices["decoder.kind"]]
     for block in range(1, DECODER_BLOCKS[choices["decoder.blocks"]] + 1):
         x = decoder_block(builder, f"{name}.block{block}", x, kind)

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import gcd
 
-from segmentation.architecture import Architecture
-from segmentation.errors import DataError
+from foundation.errors import UserError
 
 SPACE = "portrait"
 
@@ -123,8 +122,8 @@ def possible_skips(choices: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(source for source, stride in found.items() if stride < last)
 
 
-def canonical(choices: Mapping[str, int]) -> Architecture:
-    """The architecture of these choices; those without any effect become 0.
+def canonical(choices: Mapping[str, int]) -> dict[str, int]:
+    """The choices of the same net in which those without any effect are 0, in the order of ``SLOT_NAMES``.
 
     Without effect are blocks beyond the depth, width, stride and dilation of an absent stage, skips that are not finer
     than the encoder's output, the fusion where nothing is skipped in. Strides beyond the allowed total are taken back,
@@ -147,31 +146,28 @@ def canonical(choices: Mapping[str, int]) -> Architecture:
             chosen[f"skip.{source}"] = 0
     if not any(chosen[f"skip.{source}"] for source in possible):
         chosen["fusion"] = 0
-    return Architecture(SPACE, tuple(chosen.items()))
+    return chosen
 
 
-def check(architecture: Architecture) -> None:
-    """Raises ``DataError`` where the architecture is not a canonical member of the space."""
-    if architecture.space != SPACE:
-        raise _error(f"the space {architecture.space!r}", f"the space {SPACE!r}")
-    names = tuple(name for name, _ in architecture.choices)
+def check(choices: Mapping[str, int]) -> None:
+    """Raises ``UserError`` where the choices are not those of a canonical net of the space."""
+    names = tuple(choices)
     if names != SLOT_NAMES:
-        strange = sorted(set(names) ^ set(SLOT_NAMES)) or ["slots in another order"]
+        differing = sorted(set(names) ^ set(SLOT_NAMES)) or ["slots in another order"]
         raise _error(
-            f"{len(names)} slots, differing in {', '.join(strange[:3])}", f"the {len(SLOT_NAMES)} slots in order"
+            f"{len(names)} slots, differing in {', '.join(differing[:3])}", f"the {len(SLOT_NAMES)} slots in order"
         )
-    for name, choice in architecture.choices:
+    for name, choice in choices.items():
         if not 0 <= choice < CHOICES[name]:
             raise _error(f"{name} = {choice}", f"{name} in 0..{CHOICES[name] - 1}")
-    for (name, choice), (_, effective) in zip(
-        architecture.choices, canonical(dict(architecture.choices)).choices, strict=True
-    ):
-        if choice != effective:
-            raise _error(f"{name} = {choice}", f"{name} = {effective}, as the choice has no effect in this net")
+    effective = canonical(choices)
+    for name, choice in choices.items():
+        if choice != effective[name]:
+            raise _error(f"{name} = {choice}", f"{name} = {effective[name]}, as the choice has no effect in this net")
 
 
-def _error(seen: str, expected: str) -> DataError:
-    return DataError(
+def _error(seen: str, expected: str) -> UserError:
+    return UserError(
         "architecture",
         seen=seen,
         expected=expected,

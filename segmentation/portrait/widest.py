@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations, product
 
-from segmentation import portrait
-from segmentation.plan import Plan
-from segmentation.portrait_slots import (
+from segmentation.networks.plan import Plan
+from segmentation.portrait import plan as portrait
+from segmentation.portrait.slots import (
     CHOICES,
     CONTEXTS,
     DECODER_KINDS,

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from segmentation import checkpoint
-from segmentation.errors import DataError
-from segmentation.supernet import Supernet
+from foundation.errors import UserError
+from segmentation.supernet.supernet import Supernet
+from segmentation.training import checkpoint
 
 _WEIGHT, _OPTIMIZER = "weight", "optimizer"
 
@@ -20,7 +20,7 @@ def save_checkpoint(path: Path, supernet: Supernet, optimizer: torch.optim.Optim
     ``identity`` tells which training this is; only the same one may go on from here.
 
     Raises:
-        DataError: the file cannot be written, e.g. because the disk is full; an older one stays whole.
+        UserError: the file cannot be written, e.g. because the disk is full; an older one stays whole.
     """
     tensors: dict[str, Tensor] = {}
     for name, parameter in supernet.named_parameters():
@@ -34,7 +34,7 @@ def load_checkpoint(path: Path, supernet: Supernet, optimizer: torch.optim.Optim
     """Reads what ``save_checkpoint`` wrote into ``supernet`` and ``optimizer``; returns the steps done.
 
     Raises:
-        DataError: not a checkpoint, or one of another training.
+        UserError: not a checkpoint, or one of another training.
     """
     tensors, document = checkpoint.load_checkpoint(path)
     if document.get("identity") != identity:
@@ -61,7 +61,7 @@ def _restore(path: Path, tensors: dict[str, Tensor], supernet: Supernet, optimiz
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def _error(path: Path, seen: str, expected: str) -> DataError:
-    return DataError(
+def _error(path: Path, seen: str, expected: str) -> UserError:
+    return UserError(
         f"checkpoint {path.name}", seen=seen, expected=expected, remedy="delete the file to train from the start"
     )

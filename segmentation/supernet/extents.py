@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from segmentation.plan import INPUT, Layer, Plan
+from segmentation.networks.plan import INPUT, Layer, Plan
 
 MAIN = "main"
 """The segment of a tensor that comes from one layer, and of the first part of a concatenation."""

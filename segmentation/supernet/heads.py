@@ -12,7 +12,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from segmentation.plan import Layer
+from segmentation.networks.plan import Layer
 
 CLASSIFIER = "head.classes"
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segmentation.network import Network, initialise, resize
-from segmentation.plan import INPUT, Layer, Plan
-from segmentation.portrait_widest import widest_plans
-from segmentation.supernet_extents import MAIN, Extent, Layout, extents, layouts
-from segmentation.supernet_heads import CLASSIFIER, is_variant, shared_bias, shared_weight
+from segmentation.networks.network import Network, initialise, resize
+from segmentation.networks.plan import INPUT, Layer, Plan
+from segmentation.portrait.widest import widest_plans
+from segmentation.supernet.extents import MAIN, Extent, Layout, extents, layouts
+from segmentation.supernet.heads import CLASSIFIER, is_variant, shared_bias, shared_weight
 
 _BATCH_NORM_EPSILON = 1e-5
 _RESIDUAL_SCALE = 0.1

@@ -20,14 +20,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from foundation.errors import UserError
+from foundation.interruption import deferred_interrupt
 from segmentation.data.source import batch_of
-from segmentation.errors import DataError
-from segmentation.interruption import deferred_interrupt
 from segmentation.losses import distillation, segmentation_loss
+from segmentation.networks.plan import Plan
 from segmentation.normalisation import normalise
-from segmentation.plan import Plan
-from segmentation.supernet import Supernet
-from segmentation.supernet_checkpoint import load_checkpoint, save_checkpoint
+from segmentation.supernet.checkpoint import load_checkpoint, save_checkpoint
+from segmentation.supernet.supernet import Supernet
 
 Draw = tuple[Plan, tuple[int, int]]
 """A net and its input size (height, width)."""
@@ -93,7 +93,7 @@ def train_supernet(
         on_progress: told after each step.
 
     Raises:
-        DataError: an empty data set, no net from ``sample``, or a checkpoint of another training.
+        UserError: an empty data set, no net from ``sample``, or a checkpoint of another training.
         KeyboardInterrupt: on Ctrl-C, after the step in hand was finished and saved.
     """
     training = _Training(supernet, dataset, settings, teacher)
@@ -128,7 +128,7 @@ class _Training:
         self.teacher = None if teacher is None else teacher.eval()
         self.count = len(dataset)  # type: ignore[arg-type]  # torch's Dataset does not promise a length
         if self.count < 1:
-            raise DataError("training data", seen="no pairs", expected="at least one", remedy="check the data source")
+            raise UserError("training data", seen="no pairs", expected="at least one", remedy="check the data source")
         self.optimizer = torch.optim.AdamW(
             supernet.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
@@ -151,7 +151,7 @@ class _Training:
         images, masks = self._batch(rng)
         draws = sample(rng)
         if not draws:
-            raise DataError("nets to train", seen="none", expected="at least one", remedy="widen the budgets")
+            raise UserError("nets to train", seen="none", expected="at least one", remedy="widen the budgets")
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(step, self.settings)
         soft = None if self.teacher is None else self._teach(images)

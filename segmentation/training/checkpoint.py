@@ -12,7 +12,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor, nn
 
-from segmentation.errors import DataError
+from foundation.errors import UserError
 
 SCHEMA = 1
 WEIGHTS = "weights."
@@ -24,7 +24,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], document: Mapping
     """Writes the file next to its place and then moves it there; an older one stays whole until then.
 
     Raises:
-        DataError: the file cannot be written, e.g. because the disk is full.
+        UserError: the file cannot be written, e.g. because the disk is full.
     """
     metadata = {_DOCUMENT: json.dumps({"schema": SCHEMA, **document})}
     content = safetensors.torch.save({key: value.contiguous() for key, value in tensors.items()}, metadata)
@@ -38,7 +38,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], document: Mapping
         draft.replace(path)
     except OSError as error:
         _remove(draft)
-        raise DataError(
+        raise UserError(
             "checkpoint", seen=f"cannot write {path} ({error.strerror or error})",
             expected=f"a folder with {len(content)} bytes to spare",
             remedy="make room and resume: the checkpoint before is whole",
@@ -49,7 +49,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Reads what ``save_checkpoint`` wrote: tensors and document.
 
     Raises:
-        DataError: missing, cut off, not a checkpoint, or of a newer schema.
+        UserError: missing, cut off, not a checkpoint, or of a newer schema.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
@@ -60,7 +60,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
         raise _unreadable(f"unreadable {path} ({error})") from error
     if document.get("schema") != SCHEMA:
-        raise DataError(
+        raise UserError(
             "checkpoint", seen=f"schema {document.get('schema')} in {path}", expected=f"schema {SCHEMA}",
             remedy="use the version of latseg that wrote it, or train anew",
         )  # fmt: skip
@@ -71,7 +71,7 @@ def load_weights(network: nn.Module, path: Path) -> dict[str, Any]:
     """Puts the weights of a checkpoint into ``network`` and gives the checkpoint's document.
 
     Raises:
-        DataError: as ``load_checkpoint``, or the checkpoint is of another net.
+        UserError: as ``load_checkpoint``, or the checkpoint is of another net.
     """
     tensors, document = load_checkpoint(path)
     put_state(network, tensors, WEIGHTS, path)
@@ -92,20 +92,20 @@ def put_state(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str, pa
     """Loads the tensors whose names start with ``prefix``; ``path`` is for the error alone.
 
     Raises:
-        DataError: names or shapes are another net's.
+        UserError: names or shapes are another net's.
     """
     state = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
-        raise DataError(
+        raise UserError(
             "checkpoint", seen=f"weights of another net in {path}", expected="weights of this architecture",
             remedy="choose the checkpoint that belongs to it, or train anew",
         ) from error  # fmt: skip
 
 
-def _unreadable(seen: str) -> DataError:
-    return DataError("checkpoint", seen=seen, expected="a checkpoint of latseg", remedy="check the path, or train anew")
+def _unreadable(seen: str) -> UserError:
+    return UserError("checkpoint", seen=seen, expected="a checkpoint of latseg", remedy="check the path, or train anew")
 
 
 def _remove(path: Path) -> None:

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from segmentation.errors import DataError
+from foundation.errors import UserError
 
 _POSITIVE = ("epochs", "batch_size", "learning_rate", "temperature", "evaluate_every")
 
@@ -16,7 +16,7 @@ class TrainSettings:
     """One recipe for every net, so that nets can be compared.
 
     Raises:
-        DataError: a value out of range.
+        UserError: a value out of range.
     """
 
     input_size: tuple[int, int] = (256, 256)
@@ -78,5 +78,5 @@ class TrainSettings:
         return None
 
 
-def _out_of_range(name: str, seen: object, expected: str) -> DataError:
-    return DataError(f"training setting {name}", seen=seen, expected=expected, remedy="correct it")
+def _out_of_range(name: str, seen: object, expected: str) -> UserError:
+    return UserError(f"training setting {name}", seen=seen, expected=expected, remedy="correct it")

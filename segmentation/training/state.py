@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from segmentation.checkpoint import WEIGHTS, load_checkpoint, put_state, save_checkpoint, with_prefix
+from foundation.errors import UserError
 from segmentation.data.source import DataSource
-from segmentation.ema import MovingAverage
-from segmentation.errors import DataError
 from segmentation.metrics import Quality
-from segmentation.training_settings import TrainSettings
+from segmentation.training.checkpoint import WEIGHTS, load_checkpoint, put_state, save_checkpoint, with_prefix
+from segmentation.training.ema import MovingAverage
+from segmentation.training.settings import TrainSettings
 
 _TRAINED, _OPTIMISER = "trained.", "optimiser."
 
@@ -65,7 +65,7 @@ class TrainingState:
         """Writes the checkpoint.
 
         Raises:
-            DataError: as ``save_checkpoint``.
+            UserError: as ``save_checkpoint``.
         """
         tensors = with_prefix(self.average.network, WEIGHTS) | with_prefix(self.network, _TRAINED)
         save_checkpoint(path, tensors | _optimiser_tensors(self.optimiser), self._document())
@@ -74,7 +74,7 @@ class TrainingState:
         """Goes back to where a checkpoint was written.
 
         Raises:
-            DataError: the checkpoint is unreadable or of another net, other settings or other data.
+            UserError: the checkpoint is unreadable or of another net, other settings or other data.
         """
         tensors, document = load_checkpoint(path)
         self._check(document, path)
@@ -103,7 +103,7 @@ class TrainingState:
 
     def _check(self, document: dict[str, Any], path: Path) -> None:
         if document.get("kind") != "training":
-            raise DataError(
+            raise UserError(
                 "checkpoint", seen=f"{path} without the state of training", expected="a checkpoint written by training",
                 remedy="start anew without resuming",
             )  # fmt: skip
@@ -112,7 +112,7 @@ class TrainingState:
         if other is None and (document["source"], document["images"]) != data:
             other = f"{document['images']} images of {document['source']} (now {data[1]} of {data[0]})"
         if other is not None:
-            raise DataError(
+            raise UserError(
                 "checkpoint", seen=f"{path} written with {other}", expected="the same settings and data",
                 remedy="resume with those, or start anew without resuming",
             )  # fmt: skip

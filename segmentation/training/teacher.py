@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 
 from segmentation.data.source import DataSource
-from segmentation.network import Network
-from segmentation.teacher import TOTAL_STRIDE, teacher_plan
-from segmentation.training import Progress, TrainingResult, train
-from segmentation.training_settings import TrainSettings
+from segmentation.networks.network import Network
+from segmentation.networks.teacher import TOTAL_STRIDE, teacher_plan
+from segmentation.training.settings import TrainSettings
+from segmentation.training.train import Progress, TrainingResult, train
 
 
 def trained_teacher(
@@ -24,7 +24,7 @@ def trained_teacher(
     """The teacher at ``settings.input_size`` (multiples of its stride); goes on from the checkpoint.
 
     Raises:
-        DataError: as ``train``.
+        UserError: as ``train``.
     """
     torch.manual_seed(settings.seed)
     network = Network(teacher_plan(len(source.classes)))

@@ -11,17 +11,17 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from segmentation.augmentation import Augmentation
+from foundation.errors import UserError
+from foundation.interruption import uninterrupted
 from segmentation.data.source import DataSource, batch_of
-from segmentation.ema import MovingAverage
-from segmentation.errors import DataError
 from segmentation.evaluation import evaluate, evaluating, resized
-from segmentation.interruption import uninterrupted
 from segmentation.losses import distillation, segmentation_loss
 from segmentation.metrics import Quality
 from segmentation.normalisation import normalise
-from segmentation.training_settings import TrainSettings
-from segmentation.training_state import EpochRecord, TrainingState
+from segmentation.training.augmentation import Augmentation
+from segmentation.training.ema import MovingAverage
+from segmentation.training.settings import TrainSettings
+from segmentation.training.state import EpochRecord, TrainingState
 
 _LARGEST_GRADIENT = 5.0
 
@@ -73,7 +73,7 @@ def train(
     when there is none. The teacher, which stays as it is, sees the same images as the net.
 
     Raises:
-        DataError: settings or data differ from the checkpoint's, a file cannot be read or written, or the loss is no
+        UserError: settings or data differ from the checkpoint's, a file cannot be read or written, or the loss is no
             longer finite.
     """
     # Channels last: convolutions on a CPU train up to twice as fast.
@@ -132,7 +132,7 @@ class _Run:
         loss = self._loss(*self._batch())
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise DataError(
+            raise UserError(
                 f"training loss at step {state.step}", seen=value, expected="a finite number",
                 remedy="lower the learning rate",
             )  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.operators import builders
 from latency.operators.operator import OperatorGraph
 from latency.predictor import LatencyPredictor, Prediction

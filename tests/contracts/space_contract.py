@@ -10,14 +10,14 @@ from random import Random
 
 import pytest
 
-from devices.errors import UserError
 from export.to_onnx import export_onnx
+from foundation.errors import UserError
 from latency.operators.from_onnx import from_onnx
 from latency.operators.synthesize import to_model
-from search.space import SearchSpace
-from segmentation.architecture import Architecture
-from segmentation.network import Network
-from segmentation.plan import INPUT, Plan
+from search.architecture import Architecture
+from search.spaces.space import SearchSpace
+from segmentation.networks.network import Network
+from segmentation.networks.plan import INPUT, Plan
 
 
 def anonymous(plan: Plan) -> Plan:
@@ -33,7 +33,7 @@ def anonymous(plan: Plan) -> Plan:
 
 
 class SpaceContract(ABC):
-    """The contract of ``search.space.SearchSpace``."""
+    """The contract of ``search.spaces.space.SearchSpace``."""
 
     @abstractmethod
     def make_space(self) -> SearchSpace:

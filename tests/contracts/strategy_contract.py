@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from random import Random
 
-from search.budgets import Budgets
-from search.space import SearchSpace
-from search.strategy import Strategy
+from search.architecture import Architecture
+from search.constraints.budgets import Budgets
+from search.spaces.space import SearchSpace
+from search.strategies.strategy import Strategy
 from search.trial import Trial
-from segmentation.architecture import Architecture
 
 
 class StrategyContract(ABC):

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devices.backends.ort.profile import profile_model
 from devices.graph_builder import GraphBuilder
 from devices.measurement import OperatorTime
-from devices.onnxruntime_profile import profile_model
 from devices.operator_join import ExecutedNode, join_rows, scale_rows
 from devices.tensor_graph import TensorGraph
 from tests.devices.nets import mobile_net, saved

@@ -6,9 +6,9 @@ import onnx
 import pytest
 
 from devices import reference_net
-from devices.errors import UserError
 from devices.protocol import PROTOCOL_VERSION
 from devices.reference_net import build_reference_net, reference_net_path, reference_net_sha256
+from foundation.errors import UserError
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import sys
 import pytest
 
 from devices.doctor import diagnose
-from devices.errors import UserError
 from devices.registry import device_names, get_device
+from foundation.errors import UserError
 
 
 def test_every_name_gives_a_device_of_that_name() -> None:
@@ -49,7 +49,7 @@ def test_doctor_lists_every_device_and_a_fix_for_every_warning(monkeypatch: pyte
 
 
 def test_doctor_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("devices.openvino_cpu.find_spec", lambda _: None)
+    monkeypatch.setattr("devices.backends.ov.device.find_spec", lambda _: None)
     diagnosis = diagnose()
     (status,) = [device for device in diagnosis.devices if device.name == "openvino"]
     assert not status.available

@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 
+from devices.backends.simulated.device import SimulatedDevice
 from devices.measurement import Block, OperatorTime
 from devices.prepared import PreparedCandidate
-from devices.protocol import Protocol
+from devices.protocol import MeasurementProtocol
 from devices.result import measurement_of
-from devices.session import OperatorProfile
-from devices.simulated import SimulatedDevice
-from devices.timing import Timing
+from devices.worker.session import OperatorProfile
+from devices.worker.timing import Timing
 
 
 def test_own_times_are_brought_to_the_speed_of_the_nominal_machine() -> None:
@@ -23,7 +23,7 @@ def test_own_times_are_brought_to_the_speed_of_the_nominal_machine() -> None:
         OperatorProfile("test", rows),
         device=SimulatedDevice().info(),
         nominal_reference_ms=1.0,
-        protocol=Protocol(),
+        protocol=MeasurementProtocol(),
         started_at="",
     )
     assert found.latency_ms == pytest.approx(1.5)

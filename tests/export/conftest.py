@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from export.bundle import write_bundle
-from export.certificate import Certificate, certify
-from export.manifest import Manifest, Normalisation, Quality
+from export.bundle.certificate import Certificate, certify
+from export.bundle.manifest import Manifest, Normalisation, Quality
+from export.bundle.write import write_bundle
 from export.to_onnx import export_onnx
 from tests.export.runtime_device import RuntimeDevice, measurement
 from tests.export.small_network import HEIGHT, MEAN, STD, WIDTH, small_network

@@ -14,7 +14,7 @@ from devices.device import Availability, Candidate, Device
 from devices.device_info import DeviceInfo
 from devices.measurement import Block, FailedMeasurement, Measurement, NoiseFloor
 from devices.model_file import sha256_of
-from devices.protocol import Protocol
+from devices.protocol import MeasurementProtocol
 
 INFO = DeviceInfo(
     name="cpu", hardware="test machine", runtime="onnxruntime", runtime_version="1", threads=1, precision="float32"
@@ -69,7 +69,12 @@ class RuntimeDevice(Device):
         return 2.5
 
     def measure(
-        self, candidates: Sequence[Candidate], *, nominal_reference_ms: float, protocol: Protocol, seed: int = 0
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        nominal_reference_ms: float,
+        protocol: MeasurementProtocol,
+        seed: int = 0,
     ) -> Iterator[Measurement | FailedMeasurement]:
         self.asked.append(nominal_reference_ms)
         self.normalised.append(protocol.normalise)

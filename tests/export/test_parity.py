@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from export.bundle.parity_sample import noise_picture, smooth_picture
+from export.bundle.preprocess import normalise
 from export.mask_agreement import mean_iou
 from export.parity import Parity, check_parity
-from export.parity_sample import noise_picture, smooth_picture
-from export.preprocess import normalise
 from export.to_onnx import export_onnx
 from tests.export.runtime_device import RuntimeDevice
 from tests.export.small_network import HEIGHT, MEAN, STD, WIDTH, small_network

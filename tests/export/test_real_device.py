@@ -10,15 +10,15 @@ import pytest
 
 from devices.device import Candidate, Device
 from devices.measurement import Measurement
-from devices.protocol import Protocol
+from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
-from export.certificate import Certificate, Refusal, certify
-from export.manifest import Manifest
+from export.bundle.certificate import Certificate, Refusal, certify
+from export.bundle.manifest import Manifest
+from export.bundle.verify import verify_bundle
 from export.to_onnx import export_onnx
-from export.verify import verify_bundle
 from tests.export.small_network import HEIGHT, WIDTH, small_network
 
-QUICK = Protocol(block_ms=2, minimum_blocks=5, maximum_blocks=9, profile_runs=0)
+QUICK = MeasurementProtocol(block_ms=2, minimum_blocks=5, maximum_blocks=9, profile_runs=0)
 
 
 def undisturbed(device: Device, candidate: Candidate, nominal_ms: float) -> Measurement:

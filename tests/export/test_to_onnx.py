@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from devices.errors import UserError
 from export.evaluation_mode import evaluation_mode
 from export.to_onnx import export_onnx
+from foundation.errors import UserError
 from tests.export.runtime_device import RuntimeDevice
 from tests.export.small_network import HEIGHT, MEAN, STD, WIDTH, small_network
 

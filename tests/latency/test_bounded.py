@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from devices.device_info import DeviceInfo
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.bounded import BoundedPredictor
 from latency.calibration import ALONE_WIDENING, Calibration
 from latency.operators import builders
 from latency.operators.operator import OperatorGraph
-from latency.predictors.lookup_table import LookupTablePredictor
+from latency.predictors.additive.lookup_table import LookupTablePredictor
 from latency.sample import KernelTime, LatencySample
 from tests.latency.predictors.synthetic import measured, random_graphs
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.calibration import ALONE_WIDENING, UNSEEN_WIDENING, Calibration
 
 RATIOS = st.lists(st.floats(0.5, 2.0), min_size=1, max_size=200)

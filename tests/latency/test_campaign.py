@@ -13,11 +13,11 @@ from random import Random
 
 import pytest
 
+from devices.backends.simulated.device import SimulatedDevice
 from devices.device import Candidate
-from devices.errors import DeviceUnavailableError
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
-from devices.protocol import Protocol
-from devices.simulated import SimulatedDevice
+from devices.protocol import MeasurementProtocol
+from foundation.errors import DeviceUnavailableError
 from latency.campaign import CampaignItem, CampaignProgress, campaign_items, run_campaign
 from latency.operators.operator import Operator, OperatorGraph
 from latency.operators.serialize import graph_digest
@@ -25,7 +25,7 @@ from latency.operators.synthesize import single_operator
 from latency.store import MeasurementStore
 from tests.latency.graphs import random_graph, small_net
 
-QUICK = Protocol(minimum_blocks=3, maximum_blocks=3, bootstrap_resamples=20, profile_runs=2)
+QUICK = MeasurementProtocol(minimum_blocks=3, maximum_blocks=3, bootstrap_resamples=20, profile_runs=2)
 ROOT = Path(__file__).parents[2]
 
 
@@ -49,7 +49,12 @@ class Watched(SimulatedDevice):
         return super().nominal_reference_ms()
 
     def measure(
-        self, candidates: Sequence[Candidate], *, nominal_reference_ms: float, protocol: Protocol, seed: int = 0
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        nominal_reference_ms: float,
+        protocol: MeasurementProtocol,
+        seed: int = 0,
     ) -> Iterator[Measurement | FailedMeasurement]:
         results = super().measure(candidates, nominal_reference_ms=nominal_reference_ms, protocol=protocol, seed=seed)
         if len({candidate.path for candidate in candidates}) < len(candidates):

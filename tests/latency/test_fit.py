@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from devices.device_info import DeviceInfo
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.bounded import BoundedPredictor
 from latency.fit import FitResult, fit_device, split
 from latency.operators.serialize import graph_digest
-from latency.predictors.training import TrainingSettings
+from latency.predictors.attention.training import TrainingSettings
 from tests.latency.predictors.synthetic import measured, random_graphs, single_operators
 
 INFO = DeviceInfo("simulated", "none", "none", "1.0", 1, "float32", simulated=True)

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from devices.errors import UserError
 from devices.measurement import FailedMeasurement, NoiseFloor
+from foundation.errors import UserError
 from latency.operators.synthesize import single_operator, with_tensor_names
 from latency.schema import SCHEMA_VERSION, user_errors
 from latency.store import MeasurementStore

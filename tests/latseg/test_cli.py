@@ -53,7 +53,7 @@ def model(tmp_path: Path) -> Path:
     from random import Random
 
     from latency.operators.synthesize import to_model
-    from search.portrait_space import PortraitSpace
+    from search.spaces.portrait.space import PortraitSpace
 
     space = PortraitSpace(((128, 128),))
     path = tmp_path / "net.onnx"
@@ -167,7 +167,7 @@ def newer_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulated device under a version that was never profiled."""
     from dataclasses import replace
 
-    from devices.simulated import SimulatedDevice
+    from devices.backends.simulated.device import SimulatedDevice
 
     as_it_was = SimulatedDevice.info
     monkeypatch.setattr(SimulatedDevice, "info", lambda self: replace(as_it_was(self), runtime_version="99.0"))
@@ -201,7 +201,7 @@ def test_a_predictor_of_other_hardware_is_refused(
 ) -> None:
     from dataclasses import replace
 
-    from devices.simulated import SimulatedDevice
+    from devices.backends.simulated.device import SimulatedDevice
 
     as_it_was = SimulatedDevice.info
     monkeypatch.setattr(SimulatedDevice, "info", lambda self: replace(as_it_was(self), hardware="elsewhere"))
@@ -233,8 +233,8 @@ def test_compare(capsys: pytest.CaptureFixture[str], workspace: Path, model: Pat
 def test_pretrain_makes_few_measurements_do(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from latency.predictors import prior
-    from latency.predictors.in_context_training import InContextSettings
+    from latency.predictors.transfer import prior
+    from latency.predictors.transfer.in_context_training import InContextSettings
 
     short = {"seed": 0, "steps": 20, "in_context": InContextSettings(width=8, steps=5)}
     monkeypatch.setattr(prior.Prior.learn, "__kwdefaults__", short)

@@ -5,7 +5,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latseg.model_shapes import shapes_of
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latseg.units import format_count, parse_latency_ms, parse_parameters, parse_shape, parse_size
 
 

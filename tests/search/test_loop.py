@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 
 from devices.device_info import DeviceInfo
-from devices.errors import UserError
 from devices.measurement import FailedMeasurement, Measurement
-from search.budgets import Budgets, LatencyBudget, ParameterBudget
-from search.infeasible import InfeasibleError
+from foundation.errors import UserError
+from search.architecture import Architecture
+from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
+from search.constraints.infeasible import InfeasibleError
+from search.loop import SearchResult, run_search
 from search.pareto import fronts
 from search.progress import Progress
-from search.runner import SearchResult, run_search
 from search.settings import SearchSettings
-from search.strategies import make_strategy
+from search.strategies.registry import make_strategy
 from search.trial import CERTIFIED, EVALUATED, REJECTED, UNCERTIFIED
 from search.trials import TrialStore
-from segmentation.architecture import Architecture
 from tests.search.toy import FormulaEvaluator, FormulaPredictor, NoisyDevice, ToySpace, certify, quality_of
 
 SPACE = ToySpace()
@@ -321,7 +321,7 @@ def test_another_seed_does_not_resume(tmp_path: Path) -> None:
 _SEARCHER = """
 import sys, time
 from pathlib import Path
-from tests.search.test_runner import FormulaEvaluator, search, toy_budgets
+from tests.search.test_loop import FormulaEvaluator, search, toy_budgets
 class Slow(FormulaEvaluator):
     def quality(self, architectures):
         sys.stdout.write("evaluating\\n")
@@ -360,6 +360,7 @@ def test_settings_have_least_values(wrong: dict[str, int]) -> None:
 
 
 def test_importing_the_runner_loads_no_heavy_library() -> None:
-    code = "import sys, search.runner, search.strategies; print({'torch', 'onnx', 'onnxruntime'} & set(sys.modules))"
+    modules = "search.loop, search.strategies.registry"
+    code = f"import sys, {modules}; print({{'torch', 'onnx', 'onnxruntime'}} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"

@@ -13,10 +13,10 @@ from random import Random
 
 import pytest
 
-from devices.errors import UserError
-from search.trial import CERTIFIED, EVALUATED, REJECTED, UNCERTIFIED, Finding, Trial
+from foundation.errors import UserError
+from search.constraints.check import ConstraintCheck
+from search.trial import CERTIFIED, EVALUATED, REJECTED, UNCERTIFIED, DeviceResult, Trial
 from search.trials import SCHEMA_VERSION, TrialStore
-from search.verdict import Verdict
 from tests.search.toy import ToySpace
 
 
@@ -49,9 +49,9 @@ def test_trials_come_back_as_they_were_in_their_order(tmp_path: Path) -> None:
 
 def test_findings_decide_the_status(tmp_path: Path) -> None:
     trials = make_trials(4)
-    holding = Finding("a", 1.4, (1.3, 1.5), holds=True)
-    failed = Finding("b", None, None, holds=False, reason="out of memory")
-    simulated = Finding("b", 1.0, (0.9, 1.1), holds=True, simulated=True)
+    holding = DeviceResult("a", 1.4, (1.3, 1.5), holds=True)
+    failed = DeviceResult("b", None, None, holds=False, reason="out of memory")
+    simulated = DeviceResult("b", 1.0, (0.9, 1.1), holds=True, simulated=True)
     with TrialStore(tmp_path / "trials.sqlite") as store:
         for trial in trials:
             store.add(trial)
@@ -69,7 +69,7 @@ def test_findings_decide_the_status(tmp_path: Path) -> None:
 
 
 def test_rejections_are_counted_once_for_each_generation(tmp_path: Path) -> None:
-    one, two = (Verdict(trial.architecture, 1, violated=("parameters",)) for trial in make_trials(2))
+    one, two = (ConstraintCheck(trial.architecture, 1, violated=("parameters",)) for trial in make_trials(2))
     both = replace(two, violated=("latency:a", "latency:b"))
     with TrialStore(tmp_path / "trials.sqlite") as store:
         store.add_rejections(0, [one, both], [True, False])
@@ -84,8 +84,8 @@ def test_nothing_is_ever_overwritten(tmp_path: Path) -> None:
     with TrialStore(tmp_path / "trials.sqlite") as store:
         store.add(trial)
         store.add(replace(trial, quality=0.0))
-        store.add_findings(trial, [Finding("a", 1.0, (0.9, 1.1), holds=True)])
-        store.add_findings(trial, [Finding("a", 9.0, (8.0, 9.9), holds=False)])
+        store.add_findings(trial, [DeviceResult("a", 1.0, (0.9, 1.1), holds=True)])
+        store.add_findings(trial, [DeviceResult("a", 9.0, (8.0, 9.9), holds=False)])
         assert [found.quality for found in store.trials()] == [trial.quality]
         assert store.trials()[0].certified
 

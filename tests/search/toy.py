@@ -10,12 +10,12 @@ from random import Random
 from devices.device_info import DeviceInfo
 from devices.measurement import Measurement
 from latency.operators.operator import Operator, OperatorGraph
-from search.evaluator import Evaluator
-from search.feasible_sampler import FeasibleSampler
+from search.architecture import Architecture
+from search.constraints.feasible_sampler import FeasibleSampler
+from search.evaluators.evaluator import Evaluator
 from search.progress import OnProgress, Progress, ignore_progress
-from search.space import SearchSpace
-from segmentation.architecture import Architecture
-from segmentation.plan import INPUT, Layer, Plan
+from search.spaces.space import SearchSpace
+from segmentation.networks.plan import INPUT, Layer, Plan
 
 SIZES = (32, 48, 64)
 WIDTHS = (8, 12, 16, 24)

@@ -8,15 +8,15 @@ from importlib.util import find_spec
 from devices import hardware
 from devices.device import Availability
 from devices.device_info import DeviceInfo
-from devices.process_device import ProcessDevice
 from devices.protocol import PROTOCOL_VERSION
+from devices.worker.device import ProcessDevice
 
 
 class CpuDevice(ProcessDevice):
     """ONNX Runtime, float32, with a fixed number of threads (one by default)."""
 
     name = "cpu"
-    runtime = "devices.onnxruntime_session:OnnxRuntime"
+    runtime = "devices.backends.ort.session:OnnxRuntime"
 
     def availability(self) -> Availability:
         """See ``Device``."""

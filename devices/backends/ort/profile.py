@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devices.onnxruntime_session import open_session, run_session, session_options
+from devices.backends.ort.session import open_session, run_session, session_options
 from devices.operator_join import ExecutedNode, join_rows, with_shapes
 from devices.profiled_model import load_named, node_position
-from devices.session import PROFILE_WARM_UP_RUNS, OperatorProfile
 from devices.statistics import interquartile_mean
 from devices.tensor_graph import TensorGraph
 from devices.tensor_shapes import tensor_shapes
+from devices.worker.session import PROFILE_WARM_UP_RUNS, OperatorProfile
 
 if TYPE_CHECKING:
     import onnx

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.loaded_model import Array, LoadedModel
 from devices.model_inputs import ModelInput, random_inputs
-from devices.session import ClockedSession, OperatorProfile, Runtime, SessionError
+from devices.worker.loaded_model import Array, LoadedModel
+from devices.worker.session import ClockedSession, OperatorProfile, Runtime, SessionError
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -101,7 +101,7 @@ class OnnxRuntimeSession(ClockedSession):
 
     def profile(self, runs: int) -> OperatorProfile:
         """Rows of ONNX Runtime's profile."""
-        from devices.onnxruntime_profile import profile_model
+        from devices.backends.ort.profile import profile_model
 
         return profile_model(self._path, self._feeds, self.threads, runs)
 

@@ -8,15 +8,15 @@ from importlib.util import find_spec
 from devices import hardware
 from devices.device import Availability
 from devices.device_info import DeviceInfo
-from devices.process_device import ProcessDevice
 from devices.protocol import PROTOCOL_VERSION
+from devices.worker.device import ProcessDevice
 
 
 class OpenVinoDevice(ProcessDevice):
     """OpenVINO, float32, with a fixed number of threads (one by default)."""
 
     name = "openvino"
-    runtime = "devices.openvino_session:OpenVino"
+    runtime = "devices.backends.ov.session:OpenVino"
 
     def availability(self) -> Availability:
         """See ``Device``."""

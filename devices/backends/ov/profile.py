@@ -9,12 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devices.openvino_session import compile_model, infer, settings
+from devices.backends.ov.session import compile_model, infer, settings
 from devices.operator_join import ExecutedNode, join_rows, with_shapes
 from devices.profiled_model import load_named, node_position
-from devices.session import OperatorProfile
 from devices.tensor_graph import TensorGraph
 from devices.tensor_shapes import tensor_shapes
+from devices.worker.session import OperatorProfile
 
 if TYPE_CHECKING:
     import openvino

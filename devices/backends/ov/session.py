@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from devices.loaded_model import Array, LoadedModel
+from devices.backends.ort.session import consume, one_line
 from devices.model_inputs import ModelInput, random_inputs
-from devices.onnxruntime_session import consume, one_line
-from devices.session import ClockedSession, OperatorProfile, Runtime, SessionError
+from devices.worker.loaded_model import Array, LoadedModel
+from devices.worker.session import ClockedSession, OperatorProfile, Runtime, SessionError
 
 if TYPE_CHECKING:
     import openvino
@@ -108,7 +108,7 @@ class OpenVinoSession(ClockedSession):
 
     def profile(self, runs: int) -> OperatorProfile:
         """Rows of OpenVINO's performance counters."""
-        from devices.openvino_profile import profile_model
+        from devices.backends.ov.profile import profile_model
 
         return profile_model(self._path, self._feeds, self.threads, runs)
 

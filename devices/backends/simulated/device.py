@@ -1,7 +1,7 @@
 """The device ``simulated``: the measurement protocol over an invented machine, for tests and for planning.
 
-Nothing is timed. Times come from ``devices/simulated_cost.py``, noise and drift from a seed; the protocol is the one of
-``devices/timing.py``. The same call gives the same result.
+Nothing is timed. Times come from ``cost.py`` beside this file, noise and drift from a seed; the protocol is that of
+``devices/worker/timing.py``. The same call gives the same result.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.cpu import CpuDevice
+from devices.backends.ort.device import CpuDevice
+from devices.backends.simulated.cost import KernelCost, kernel_costs
 from devices.device import Availability, Candidate, Device
 from devices.device_info import DeviceInfo
-from devices.errors import UserError
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor, OperatorTime
 from devices.model_file import check_model
 from devices.noise import measure_noise_floor
 from devices.prepared import PreparedCandidate, prepare
-from devices.protocol import PROTOCOL_VERSION, Protocol
+from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
 from devices.reference_net import build_reference_net
 from devices.result import measurement_of
-from devices.session import BlockTime, OperatorProfile, Session
-from devices.simulated_cost import KernelCost, kernel_costs
-from devices.timing import Timing, time_alone, time_group
+from devices.worker.session import BlockTime, OperatorProfile, Session
+from devices.worker.timing import Timing, time_alone, time_group
+from foundation.errors import UserError
 
 _DRIFT_PERIOD_MS = 700.0
 _FIRST_RUN_FACTOR = 3.0
@@ -116,24 +116,34 @@ class SimulatedDevice(Device):
 
     def nominal_reference_ms(self) -> float:
         """See ``Device``."""
-        protocol = Protocol()
+        protocol = MeasurementProtocol()
         clocks = [self._clock(process, 0) for process in range(_NOMINAL_PROCESSES)]
         return median(time_alone(SimulatedSession(_reference_kernels(), clock), protocol) for clock in clocks)
 
     def measure(
-        self, candidates: Sequence[Candidate], *, nominal_reference_ms: float, protocol: Protocol, seed: int = 0
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        nominal_reference_ms: float,
+        protocol: MeasurementProtocol,
+        seed: int = 0,
     ) -> Iterator[Measurement | FailedMeasurement]:
         """See ``Device``."""
         prepared = [prepare(candidate) for candidate in candidates]
         return self._measure(prepared, nominal_reference_ms, protocol, seed)
 
     def noise_floor(
-        self, candidate: Candidate, *, nominal_reference_ms: float, protocol: Protocol, seed: int = 0
+        self,
+        candidate: Candidate,
+        *,
+        nominal_reference_ms: float,
+        protocol: MeasurementProtocol,
+        seed: int = 0,
     ) -> NoiseFloor:
         """See ``Device``."""
 
         def measure(
-            twins: Sequence[Candidate], settings: Protocol, group_seed: int
+            twins: Sequence[Candidate], settings: MeasurementProtocol, group_seed: int
         ) -> Iterator[Measurement | FailedMeasurement]:
             return self.measure(twins, nominal_reference_ms=nominal_reference_ms, protocol=settings, seed=group_seed)
 
@@ -147,7 +157,7 @@ class SimulatedDevice(Device):
         return SimulatedClock(self._drift, self._noise, np.random.default_rng([self._seed, process, seed]))
 
     def _measure(
-        self, candidates: list[PreparedCandidate], nominal_reference_ms: float, protocol: Protocol, seed: int
+        self, candidates: list[PreparedCandidate], nominal_reference_ms: float, protocol: MeasurementProtocol, seed: int
     ) -> Iterator[Measurement | FailedMeasurement]:
         clock = self._clock(_NOMINAL_PROCESSES, seed)
         reference = SimulatedSession(_reference_kernels(), clock)

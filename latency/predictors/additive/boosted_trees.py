@@ -8,12 +8,12 @@ import numpy as np
 
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
-from latency.predictors.additive import AdditivePredictor, Vector
-from latency.predictors.edges import Edges
-from latency.predictors.memory_traffic import memory_traffic
+from latency.predictors.additive.predictor import AdditivePredictor, Vector
+from latency.predictors.additive.trees import Trees
+from latency.predictors.encoding.edges import Edges
+from latency.predictors.encoding.memory_traffic import memory_traffic
 from latency.predictors.sample_checks import whole_nets
 from latency.predictors.stored import Arrays, Document, prefixed, without_prefix
-from latency.predictors.trees import Trees
 from latency.sample import LatencySample
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from latency.predictors.operator_table import OperatorTable
+from latency.predictors.encoding.operator_table import OperatorTable
 from latency.sample import KernelTime, LatencySample
 
 _LEAST_MS = 1e-5

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latency.operators.operator import Operator
-from latency.predictors.additive import LEAST_MS, AdditivePredictor, MeasuredOperators, Vector
-from latency.predictors.encoding import EncodedOperators
-from latency.predictors.kernel_groups import KernelGroups
+from latency.predictors.additive.kernel_groups import KernelGroups
+from latency.predictors.additive.predictor import LEAST_MS, AdditivePredictor, MeasuredOperators, Vector
+from latency.predictors.encoding.encoded import EncodedOperators
 from latency.predictors.stored import Arrays, Document
 
 

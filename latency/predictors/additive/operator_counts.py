@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
-from latency.predictors.features import Features
-from latency.predictors.liveness import liveness
-from latency.predictors.operator_table import OperatorTable
+from latency.predictors.encoding.features import Features
+from latency.predictors.encoding.liveness import liveness
+from latency.predictors.encoding.operator_table import OperatorTable
 from latency.predictors.sample_checks import LEAST_NETS, whole_nets
 from latency.predictors.stored import Arrays, Document, StoredPredictor
 from latency.predictors.weighing import mean_error

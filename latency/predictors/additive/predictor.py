@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from latency.operators.operator import Operator, OperatorGraph
 from latency.predictor import Prediction
-from latency.predictors.encoding import EncodedOperators
-from latency.predictors.kernel_groups import KernelGroups, kernel_groups
-from latency.predictors.operator_table import OperatorTable
-from latency.predictors.regression import OperatorRegression
+from latency.predictors.additive.kernel_groups import KernelGroups, kernel_groups
+from latency.predictors.additive.regression import OperatorRegression
+from latency.predictors.encoding.encoded import EncodedOperators
+from latency.predictors.encoding.operator_table import OperatorTable
+from latency.predictors.encoding.vocabulary import Vocabulary
 from latency.predictors.sample_checks import whole_nets
 from latency.predictors.stored import Arrays, Document, StoredPredictor
-from latency.predictors.vocabulary import Vocabulary
 from latency.sample import LatencySample
 
 Vector = NDArray[np.float64]

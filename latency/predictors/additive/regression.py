@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from latency.predictors.encoding import EncodedOperators
-from latency.predictors.features import NUMERIC_NAMES
-from latency.predictors.kernel_groups import KernelGroups
+from latency.predictors.additive.kernel_groups import KernelGroups
+from latency.predictors.encoding.encoded import EncodedOperators
+from latency.predictors.encoding.features import NUMERIC_NAMES
 from latency.predictors.threads import one_blas_thread
 
 Matrix = NDArray[np.float64]

@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latency.predictors.encoding import EncodedOperators
-from latency.predictors.kernel_groups import kernel_groups
-from latency.predictors.network import CorrectionNetwork
-from latency.predictors.operator_table import OperatorTable
-from latency.predictors.regression import OperatorRegression
-from latency.predictors.row_cache import RowCache
-from latency.predictors.tokens import TokenBatch
-from latency.predictors.training import TrainingSettings, train_member
+from latency.predictors.additive.kernel_groups import kernel_groups
+from latency.predictors.additive.regression import OperatorRegression
+from latency.predictors.attention.network import CorrectionNetwork
+from latency.predictors.attention.training import TrainingSettings, train_member
+from latency.predictors.encoding.encoded import EncodedOperators
+from latency.predictors.encoding.operator_table import OperatorTable
+from latency.predictors.encoding.row_cache import RowCache
+from latency.predictors.encoding.tokens import TokenBatch
 from latency.sample import LatencySample
 
 _CONSTANT_SHARE = 0.003

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu, scaled_dot_product_attention
 
-from latency.predictors.relations import NONE, PADDING, PREDECESSOR, RELATIONS, SIBLING, SUCCESSOR
-from latency.predictors.tokens import PLACES
+from latency.predictors.encoding.relations import NONE, PADDING, PREDECESSOR, RELATIONS, SIBLING, SUCCESSOR
+from latency.predictors.encoding.tokens import PLACES
 
 HEAD_RELATIONS = (PREDECESSOR, SUCCESSOR, SIBLING, NONE)
 """What each head looks at before training."""

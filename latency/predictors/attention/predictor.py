@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
+from latency.predictors.attention.member import Member, TrainingOperators, settings_json
+from latency.predictors.attention.training import TrainingSettings
+from latency.predictors.encoding.operator_table import OperatorTable
+from latency.predictors.encoding.row_cache import RowCache
+from latency.predictors.encoding.tokens import TokenBatch, chunks_by_length, token_batch
+from latency.predictors.encoding.vocabulary import Vocabulary
 from latency.predictors.folds import stratified_folds
-from latency.predictors.member import Member, TrainingOperators, settings_json
-from latency.predictors.operator_table import OperatorTable
-from latency.predictors.row_cache import RowCache
 from latency.predictors.sample_checks import whole_nets
 from latency.predictors.stored import Arrays, Document, StoredPredictor
 from latency.predictors.threads import torch_threads
-from latency.predictors.tokens import TokenBatch, chunks_by_length, token_batch
-from latency.predictors.training import TrainingSettings
-from latency.predictors.vocabulary import Vocabulary
 from latency.sample import LatencySample
 
 _CHUNK = 16

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
-from latency.predictors.kernel_groups import kernels_of
-from latency.predictors.minimising import minimise
-from latency.predictors.network import CorrectionNetwork
-from latency.predictors.operator_table import OperatorTable
-from latency.predictors.tokens import chunks_by_length, token_batch
+from latency.predictors.additive.kernel_groups import kernels_of
+from latency.predictors.attention.minimising import minimise
+from latency.predictors.attention.network import CorrectionNetwork
+from latency.predictors.encoding.operator_table import OperatorTable
+from latency.predictors.encoding.tokens import chunks_by_length, token_batch
 from latency.sample import LatencySample
 
 _LEAST_MS = 1e-4

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from latency.predictors.net_correction import NetCorrection, NetCorrectionPredictor
-from latency.predictors.relations import PREDECESSOR, SUCCESSOR
+from latency.predictors.baselines.net_correction import NetCorrection, NetCorrectionPredictor
+from latency.predictors.encoding.relations import PREDECESSOR, SUCCESSOR
 
 _WIDTH = 64
 _LAYERS = 3

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from latency.operators.operator import Operator
-from latency.predictors.additive import LEAST_MS, AdditivePredictor, MeasuredOperators, Vector
-from latency.predictors.encoding import EncodedOperators
+from latency.predictors.additive.predictor import LEAST_MS, AdditivePredictor, MeasuredOperators, Vector
+from latency.predictors.additive.trees import Trees
+from latency.predictors.encoding.encoded import EncodedOperators
 from latency.predictors.stored import Arrays, Document, prefixed, without_prefix
-from latency.predictors.trees import Trees
 
 _LEAST_KERNELS = 10
 """Families with fewer measured kernels are left to regression."""

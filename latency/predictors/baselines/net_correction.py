@@ -15,11 +15,11 @@ from torch.nn.functional import smooth_l1_loss
 
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
-from latency.predictors.additive import AdditivePredictor
+from latency.predictors.additive.predictor import AdditivePredictor
+from latency.predictors.encoding.tokens import TokenBatch, chunks_by_length, token_batch
 from latency.predictors.sample_checks import whole_nets
 from latency.predictors.stored import Arrays, Document, prefixed, without_prefix
 from latency.predictors.threads import torch_threads
-from latency.predictors.tokens import TokenBatch, chunks_by_length, token_batch
 from latency.sample import LatencySample
 
 _EPOCHS = 60

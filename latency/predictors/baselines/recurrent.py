@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from latency.predictors.net_correction import NetCorrection, NetCorrectionPredictor
+from latency.predictors.baselines.net_correction import NetCorrection, NetCorrectionPredictor
 
 _WIDTH = 64
 

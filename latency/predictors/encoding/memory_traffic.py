@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
-from latency.predictors.edges import Edges
+from latency.predictors.encoding.edges import Edges
 
 TRAFFIC = 4
 """Columns of ``memory_traffic``."""

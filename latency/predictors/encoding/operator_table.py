@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from latency.operators.operator import Operator, OperatorGraph
-from latency.predictors.features import Features, features
+from latency.predictors.encoding.features import Features, features
 
 _LIMIT = 200_000
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from latency.predictors.edges import Edges, Positions
+from latency.predictors.encoding.edges import Edges, Positions
 
 NONE, SAME, PREDECESSOR, SUCCESSOR, SIBLING, CO_SIBLING = range(6)
 RELATIONS = 6

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
-from latency.predictors.edges import Edges
-from latency.predictors.liveness import LIVENESS, liveness
-from latency.predictors.memory_traffic import TRAFFIC, memory_traffic
-from latency.predictors.relations import relations
+from latency.predictors.encoding.edges import Edges
+from latency.predictors.encoding.liveness import LIVENESS, liveness
+from latency.predictors.encoding.memory_traffic import TRAFFIC, memory_traffic
+from latency.predictors.encoding.relations import relations
 
 PLACES = 3 + TRAFFIC + LIVENESS
 """What a token knows of its place: share of the net before it, log of its index, whether it was measured alone, the

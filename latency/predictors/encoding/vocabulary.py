@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latency.predictors.encoding import EncodedOperators
-from latency.predictors.features import NUMERIC_NAMES, SIZED, Features
-from latency.predictors.operator_table import OperatorTable
+from latency.predictors.encoding.encoded import EncodedOperators
+from latency.predictors.encoding.features import NUMERIC_NAMES, SIZED, Features
+from latency.predictors.encoding.operator_table import OperatorTable
 from latency.sample import LatencySample
 
 _SLACK = log(1.5)

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
-from latency.predictors.in_context import Context, context_document, restored_context
-from latency.predictors.operator_counts import OperatorCountsPredictor, fitted_counts
-from latency.predictors.operator_table import OperatorTable
-from latency.predictors.prior import Prior
-from latency.predictors.process_mixture import Conditioned
+from latency.predictors.additive.operator_counts import OperatorCountsPredictor, fitted_counts
+from latency.predictors.encoding.operator_table import OperatorTable
+from latency.predictors.encoding.vocabulary import Vocabulary
 from latency.predictors.sample_checks import whole_nets
 from latency.predictors.stored import Arrays, Document, StoredPredictor, prefixed, without_prefix
-from latency.predictors.views import VIEWS, View, view_group
-from latency.predictors.vocabulary import Vocabulary
+from latency.predictors.transfer.in_context import Context, context_document, restored_context
+from latency.predictors.transfer.prior import Prior
+from latency.predictors.transfer.process_mixture import Conditioned
+from latency.predictors.transfer.views import VIEWS, View, view_group
 from latency.predictors.weighing import error_weights
 from latency.sample import LatencySample
 

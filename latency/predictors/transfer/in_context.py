@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latency.operators.operator import OperatorGraph
-from latency.predictors.in_context_network import InContextNetwork
-from latency.predictors.in_context_training import InContextSettings, pretrain
-from latency.predictors.merged_batch import MergedBatch, MergedVocabulary
-from latency.predictors.merged_operators import MergedNet, merged
-from latency.predictors.operator_table import OperatorTable
+from latency.predictors.encoding.operator_table import OperatorTable
 from latency.predictors.stored import Arrays, Document
-from latency.predictors.synthetic_devices import DeviceSource
 from latency.predictors.threads import torch_threads
+from latency.predictors.transfer.in_context_network import InContextNetwork
+from latency.predictors.transfer.in_context_training import InContextSettings, pretrain
+from latency.predictors.transfer.merged_batch import MergedBatch, MergedVocabulary
+from latency.predictors.transfer.merged_operators import MergedNet, merged
+from latency.predictors.transfer.synthetic_devices import DeviceSource
 
 Matrix = NDArray[np.float64]
 Indices = NDArray[np.int64]

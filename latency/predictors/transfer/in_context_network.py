@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu, scaled_dot_product_attention, softplus
 
-from latency.predictors.linear_bases import LinearBases
-from latency.predictors.merged_batch import TOTALS
-from latency.predictors.network import HEAD_RELATIONS
-from latency.predictors.relations import RELATIONS
+from latency.predictors.attention.network import HEAD_RELATIONS
+from latency.predictors.encoding.relations import RELATIONS
+from latency.predictors.transfer.linear_bases import LinearBases
+from latency.predictors.transfer.merged_batch import TOTALS
 
 HARDWARE = 4
 """Hardware tokens of a device."""

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
-from latency.predictors.in_context_network import InContextNetwork
-from latency.predictors.merged_batch import MergedBatch
-from latency.predictors.minimising import minimise
-from latency.predictors.synthetic_devices import DeviceSource
+from latency.predictors.attention.minimising import minimise
+from latency.predictors.transfer.in_context_network import InContextNetwork
+from latency.predictors.transfer.merged_batch import MergedBatch
+from latency.predictors.transfer.synthetic_devices import DeviceSource
 
 Indices = NDArray[np.int64]
 _SAMPLES = (6, 10, 20)

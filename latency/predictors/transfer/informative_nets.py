@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
-from latency.predictors.prior import Prior
-from latency.predictors.views import VIEWS, view_group
+from latency.predictors.transfer.prior import Prior
+from latency.predictors.transfer.views import VIEWS, view_group
 
 Matrix = NDArray[np.float64]
 _TRIMMED = 0.1

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latency.predictors.liveness import LIVENESS
-from latency.predictors.merged_operators import SIZES, MergedNet
-from latency.predictors.relations import RELATIONS
+from latency.predictors.encoding.liveness import LIVENESS
+from latency.predictors.encoding.relations import RELATIONS
+from latency.predictors.transfer.merged_operators import SIZES, MergedNet
 
 Array = NDArray[np.float32]
 TOTALS = 2

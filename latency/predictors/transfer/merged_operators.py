@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
-from latency.predictors.edges import Edges
-from latency.predictors.liveness import liveness
-from latency.predictors.operator_counts import operator_key
-from latency.predictors.operator_table import OperatorTable
-from latency.predictors.relations import NONE, RELATIONS, relations
+from latency.predictors.additive.operator_counts import operator_key
+from latency.predictors.encoding.edges import Edges
+from latency.predictors.encoding.liveness import liveness
+from latency.predictors.encoding.operator_table import OperatorTable
+from latency.predictors.encoding.relations import NONE, RELATIONS, relations
 
 LIMIT = 24
 """Classes of a net at most."""

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
-from latency.predictors.liveness import liveness
-from latency.predictors.operator_counts import operator_key
-from latency.predictors.operator_table import OperatorTable
+from latency.predictors.additive.operator_counts import operator_key
+from latency.predictors.encoding.liveness import liveness
+from latency.predictors.encoding.operator_table import OperatorTable
 
 Matrix = NDArray[np.float64]
 

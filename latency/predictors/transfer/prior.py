@@ -8,21 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.operators.operator import OperatorGraph
 from latency.operators.serialize import graph_digest
 from latency.predictor import Prediction
-from latency.predictors.boosted_trees import BoostedTreesPredictor
-from latency.predictors.in_context import InContextTransformer
-from latency.predictors.in_context_training import InContextSettings
-from latency.predictors.net_groups import NetGroups
-from latency.predictors.process_mixture import ProcessMixture, Task
+from latency.predictors.additive.boosted_trees import BoostedTreesPredictor
 from latency.predictors.sample_checks import whole_nets
-from latency.predictors.source import SourcePredictor
-from latency.predictors.source_nets import AskedSources, latency_matrix, nets_by_digest
 from latency.predictors.stored import Arrays, Document, prefixed, without_prefix
 from latency.predictors.threads import torch_threads
-from latency.predictors.views import VIEW_GROUPS, VIEWS, view_group
+from latency.predictors.transfer.in_context import InContextTransformer
+from latency.predictors.transfer.in_context_training import InContextSettings
+from latency.predictors.transfer.net_groups import NetGroups
+from latency.predictors.transfer.process_mixture import ProcessMixture, Task
+from latency.predictors.transfer.source import SourcePredictor
+from latency.predictors.transfer.source_nets import AskedSources, latency_matrix, nets_by_digest
+from latency.predictors.transfer.views import VIEW_GROUPS, VIEWS, view_group
 from latency.sample import LatencySample
 
 Matrix = NDArray[np.float64]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from devices.device_info import DeviceInfo
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.predictors.folder import read_folder, write_folder
-from latency.predictors.prior import Prior
 from latency.predictors.stored import DAMAGE
+from latency.predictors.transfer.prior import Prior
 
 NAME = "prior"
 _REMEDY = "learn it anew (`latseg pretrain`) or delete it"
-SHIPPED = Path(__file__).parents[1] / "shipped_prior"
+SHIPPED = Path(__file__).parents[2] / "shipped_prior"
 """The prior that comes with the package, learned from what the project itself measured."""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from latency.operators.operator import OperatorGraph
 from latency.operators.serialize import graph_digest
 from latency.predictor import Prediction
-from latency.predictors.boosted_trees import BoostedTreesPredictor
+from latency.predictors.additive.boosted_trees import BoostedTreesPredictor
 from latency.predictors.folds import stratified_folds
 from latency.predictors.held_out import held_out_ratios
 from latency.predictors.sample_checks import whole_nets

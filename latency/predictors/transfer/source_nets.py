@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
 from latency.operators.serialize import graph_digest
-from latency.predictors.source import SourcePredictor
+from latency.predictors.transfer.source import SourcePredictor
 from latency.sample import LatencySample
 
 Matrix = NDArray[np.float64]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from latency.predictors.merged_operators import SIZES, MergedNet
+from latency.predictors.transfer.merged_operators import SIZES, MergedNet
 
 Matrix = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from latency.predictors.net_groups import GROUPS
+from latency.predictors.transfer.net_groups import GROUPS
 
 Matrix = NDArray[np.float64]
 VIEW_GROUPS = len(GROUPS) + 2

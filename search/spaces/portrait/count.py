@@ -7,7 +7,7 @@ from functools import cache
 from itertools import product
 from math import prod
 
-from segmentation.portrait_slots import (
+from segmentation.portrait.slots import (
     ACTIVATIONS,
     CONTEXTS,
     DECODER_BLOCKS,

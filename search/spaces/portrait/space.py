@@ -1,4 +1,4 @@
-"""The ``portrait`` space: sampling and moves over the slots of ``segmentation/portrait_slots.py``."""
+"""The ``portrait`` space: sampling and moves over the slots of ``segmentation/portrait/slots.py``."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from random import Random
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.operators.operator import OperatorGraph
-from search.lowering import lower
-from search.portrait_count import number_of_architectures
-from search.space import SearchSpace
-from segmentation import portrait
-from segmentation.architecture import Architecture
-from segmentation.errors import DataError
-from segmentation.plan import Plan
-from segmentation.portrait_slots import (
+from search.architecture import Architecture
+from search.spaces.lowering import lower
+from search.spaces.portrait.count import number_of_architectures
+from search.spaces.space import SearchSpace
+from segmentation.networks.plan import Plan
+from segmentation.portrait import plan as portrait
+from segmentation.portrait.slots import (
     BLOCK_SLOTS,
     CHOICES,
     KERNEL_EXPANSIONS,
@@ -35,7 +34,7 @@ _GROUPS = tuple(dict.fromkeys(name.split(".")[0] for name in SLOT_NAMES))
 
 
 class PortraitSpace(SearchSpace):
-    """Mobile encoder-decoders for portraits (``segmentation/portrait.py``).
+    """Mobile encoder-decoders for portraits (``segmentation/portrait/plan.py``).
 
     Args:
         sizes: input sizes (height, width) to keep to; all of ``portrait_slots.SIZES`` by default.
@@ -78,7 +77,7 @@ class PortraitSpace(SearchSpace):
         for _ in range(total_depth):
             depth_by_stage[rng.choice([stage for stage in STAGES if depth_by_stage[stage] < MAX_DEPTH])] += 1
         choices.update({f"stage{stage}.depth": depth for stage, depth in depth_by_stage.items()})
-        return canonical(choices)
+        return portrait_architecture(choices)
 
     def _draw_choice(self, name: str, rng: Random) -> int:
         return rng.choice(self._sizes) if name == "size" else rng.randrange(CHOICES[name])
@@ -90,7 +89,7 @@ class PortraitSpace(SearchSpace):
             choices = self._with_dead_slots_drawn(dict(architecture.choices), rng)
             for name in rng.sample(SLOT_NAMES, rng.randint(1, _MAX_CHANGES)):
                 choices[name] = self._draw_choice(name, rng)
-            mutant = canonical(choices)
+            mutant = portrait_architecture(choices)
         return mutant
 
     def _with_dead_slots_drawn(self, choices: dict[str, int], rng: Random) -> dict[str, int]:
@@ -106,7 +105,7 @@ class PortraitSpace(SearchSpace):
         """Each group of slots (a stage, the skips, the decoder...) as a whole from one of the two."""
         parents = (dict(first.choices), dict(second.choices))
         parent_of = {group: rng.choice(parents) for group in _GROUPS}
-        return canonical({name: parent_of[name.split(".")[0]][name] for name in SLOT_NAMES})
+        return portrait_architecture({name: parent_of[name.split(".")[0]][name] for name in SLOT_NAMES})
 
     def smaller(self, architecture: Architecture) -> list[Architecture]:
         """Neighbours with one slot moved to a cheaper choice.
@@ -115,7 +114,7 @@ class PortraitSpace(SearchSpace):
         """
         choices = dict(architecture.choices)
         rank = sum(cost_ranks(choices).values())
-        neighbours = dict.fromkeys(canonical(changed) for changed in self._cheaper(choices))
+        neighbours = dict.fromkeys(portrait_architecture(changed) for changed in self._cheaper(choices))
         return [other for other in neighbours if sum(cost_ranks(dict(other.choices)).values()) < rank]
 
     def _cheaper(self, choices: dict[str, int]) -> Iterator[dict[str, int]]:
@@ -135,7 +134,7 @@ class PortraitSpace(SearchSpace):
     def smallest(self) -> list[Architecture]:
         """Nets with the narrowest layers and none to four single-block stages, which only shrink the resolution."""
         return [
-            canonical(
+            portrait_architecture(
                 dict.fromkeys(SLOT_NAMES, 0)
                 | {"size": self._sizes[0], "upsampling": upsampling}
                 | {f"stage{stage}.{part}": 1 for stage in STAGES[:strided] for part in ("depth", "stride")}
@@ -146,10 +145,14 @@ class PortraitSpace(SearchSpace):
 
     def validate(self, architecture: Architecture) -> None:
         """Raises ``UserError`` where the architecture is not a canonical member of the space."""
-        try:
-            check(architecture)
-        except DataError as error:
-            raise UserError(error.what, seen=error.seen, expected=error.expected, remedy=error.remedy) from error
+        if architecture.space != SPACE:
+            raise UserError(
+                "architecture",
+                seen=f"the space {architecture.space!r}",
+                expected=f"the space {SPACE!r}",
+                remedy="take another space or another architecture",
+            )
+        check(dict(architecture.choices))
         if architecture["size"] not in self._sizes:
             height, width = SIZES[architecture["size"]]
             raise UserError(
@@ -165,11 +168,16 @@ class PortraitSpace(SearchSpace):
 
     def input_size(self, architecture: Architecture) -> tuple[int, int]:
         """Height and width of the net's input."""
-        return portrait.input_size(architecture)
+        return portrait.input_size(dict(architecture.choices))
 
     def lower(self, architecture: Architecture, *, classes: int = 2) -> OperatorGraph:
         """The operator graph, without ONNX."""
-        return lower(_plan(architecture, classes), *portrait.input_size(architecture))
+        return lower(_plan(architecture, classes), *self.input_size(architecture))
+
+
+def portrait_architecture(choices: Mapping[str, int]) -> Architecture:
+    """The architecture of these choices, in canonical form."""
+    return Architecture(SPACE, tuple(canonical(choices).items()))
 
 
 _BLOCK_TOKENS = frozenset(names[0] for names in BLOCK_SLOTS.values())
@@ -193,4 +201,4 @@ def _cheaper_tokens(token: int) -> list[int]:
 
 @lru_cache(maxsize=4096)
 def _plan(architecture: Architecture, classes: int) -> Plan:
-    return portrait.plan(architecture, classes)
+    return portrait.plan(dict(architecture.choices), classes)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from segmentation.data.portrait_canvas import Floats
+from segmentation.data.synthetic.canvas import Floats
 
 Fill = tuple[int, int, int]
 Painter = Callable[[ImageDraw.ImageDraw, int, int, np.random.Generator], None]

@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 from PIL import ImageDraw
 
-from segmentation.data.portrait_canvas import SUPERSAMPLING, Brush, Colour, Points, ellipse, mirrored, shaded, smooth
-from segmentation.data.portrait_traits import Traits
+from segmentation.data.synthetic.canvas import SUPERSAMPLING, Brush, Colour, Points, ellipse, mirrored, shaded, smooth
+from segmentation.data.synthetic.traits import Traits
 
 _BOTTOM = 12.0
 """Well below any picture."""

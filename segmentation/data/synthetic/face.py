@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from segmentation.data.portrait_canvas import Brush, Colour, Points, ellipse, mixed, moved, shaded, smooth
-from segmentation.data.portrait_hair import head_outline
-from segmentation.data.portrait_traits import Traits
+from segmentation.data.synthetic.canvas import Brush, Colour, Points, ellipse, mixed, moved, shaded, smooth
+from segmentation.data.synthetic.hair import head_outline
+from segmentation.data.synthetic.traits import Traits
 
 _EYE_X, _EYE_Y, _BROW_Y, _NOSE_Y, _MOUTH_Y = 0.31, -0.04, -0.24, 0.32, 0.6
 

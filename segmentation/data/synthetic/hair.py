@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from segmentation.data.portrait_canvas import Brush, Points, ellipse, mirrored, moved, shaded, smooth
-from segmentation.data.portrait_traits import LONG_HAIR, Traits
+from segmentation.data.synthetic.canvas import Brush, Points, ellipse, mirrored, moved, shaded, smooth
+from segmentation.data.synthetic.traits import LONG_HAIR, Traits
 
 _CAP_POINTS = 41
 

@@ -7,8 +7,8 @@ import io
 import numpy as np
 from PIL import Image, ImageFilter
 
-from segmentation.data.portrait_canvas import Floats
-from segmentation.data.portrait_traits import Traits
+from segmentation.data.synthetic.canvas import Floats
+from segmentation.data.synthetic.traits import Traits
 
 _COARSE = 4
 """Shading is smooth, so it is worked out on every fourth pixel."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from segmentation.data.portrait_background import draw_background
-from segmentation.data.portrait_canvas import Brush, Canvas
-from segmentation.data.portrait_clothes import paint_scarf, paint_torso
-from segmentation.data.portrait_face import paint_glasses, paint_head
-from segmentation.data.portrait_hair import paint_hair_before, paint_hair_behind, paint_hat, paint_locks
-from segmentation.data.portrait_light import cast_shadow, light_person, photograph
-from segmentation.data.portrait_traits import Traits, draw_traits
 from segmentation.data.source import Pair
+from segmentation.data.synthetic.background import draw_background
+from segmentation.data.synthetic.canvas import Brush, Canvas
+from segmentation.data.synthetic.clothes import paint_scarf, paint_torso
+from segmentation.data.synthetic.face import paint_glasses, paint_head
+from segmentation.data.synthetic.hair import paint_hair_before, paint_hair_behind, paint_hat, paint_locks
+from segmentation.data.synthetic.light import cast_shadow, light_person, photograph
+from segmentation.data.synthetic.traits import Traits, draw_traits
 
 
 def render_portrait(seed: int, index: int, height: int, width: int) -> Pair:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from segmentation.data.portrait_scene import render_portrait
+from foundation.errors import UserError
 from segmentation.data.source import PERSON_CLASSES, DataSource, Pair, PairDataset
-from segmentation.errors import DataError
+from segmentation.data.synthetic.scene import render_portrait
 
 DEFAULT_COUNT = 1000
 _VALIDATION_SHARE = 0.2
@@ -32,14 +32,14 @@ def synthetic_source(count: int = DEFAULT_COUNT, *, seed: int = 0, size: tuple[i
     The validation part comes from a series of its own, so it is the same pictures whatever the number to train on.
 
     Raises:
-        DataError: fewer than two portraits, or too small a size.
+        UserError: fewer than two portraits, or too small a size.
     """
     if count < 2:
-        raise DataError(
+        raise UserError(
             "number of synthetic portraits", seen=count, expected="at least 2", remedy="write e.g. synthetic:300"
         )
     if min(size) < _SMALLEST:
-        raise DataError(
+        raise UserError(
             "size of synthetic portraits", seen=f"{size[0]} x {size[1]}", expected=f"at least {_SMALLEST} pixels",
             remedy="ask for a larger size",
         )  # fmt: skip

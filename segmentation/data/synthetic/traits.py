@@ -7,7 +7,7 @@ from typing import Literal, TypeVar, get_args
 
 import numpy as np
 
-from segmentation.data.portrait_canvas import Colour, Frame, mixed, shaded
+from segmentation.data.synthetic.canvas import Colour, Frame, mixed, shaded
 
 Hair = Literal["bald", "buzz", "short", "fringe", "swept", "curly", "bob", "long", "wavy", "bun", "tail"]
 Clothes = Literal["tee", "v-neck", "shirt", "suit", "hoodie", "turtleneck", "tank", "wide"]

@@ -1,6 +1,6 @@
 import pytest
 
-from devices.cpu import CpuDevice
+from devices.backends.ort.device import CpuDevice
 from devices.device import Device
 from tests.contracts.device_contract import RuntimeContract
 

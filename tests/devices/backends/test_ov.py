@@ -1,9 +1,9 @@
 import pytest
 
-from devices import openvino_cpu
+from devices.backends.ov import device as openvino_cpu
+from devices.backends.ov.device import OpenVinoDevice
 from devices.device import Candidate, Device
-from devices.errors import DeviceUnavailableError
-from devices.openvino_cpu import OpenVinoDevice
+from foundation.errors import DeviceUnavailableError
 from tests.contracts.device_contract import FAST, RuntimeContract
 
 

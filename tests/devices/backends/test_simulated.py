@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 from onnx.parser import parse_model
 
+from devices.backends.simulated.device import SimulatedDevice
 from devices.device import Candidate, Device
-from devices.errors import UserError
 from devices.measurement import Measurement
-from devices.protocol import Protocol
+from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
-from devices.simulated import SimulatedDevice
+from foundation.errors import UserError
 from tests.contracts.device_contract import NOMINAL_MS, DeviceContract
 from tests.devices.nets import mobile_net, saved, small_net
 
@@ -37,7 +37,7 @@ def candidates(tmp_path: Path) -> list[Candidate]:
 
 
 def _measure(device: Device, candidates: list[Candidate], seed: int = 0) -> list[Measurement]:
-    results = device.measure(candidates, nominal_reference_ms=NOMINAL_MS, protocol=Protocol(), seed=seed)
+    results = device.measure(candidates, nominal_reference_ms=NOMINAL_MS, protocol=MeasurementProtocol(), seed=seed)
     return [result for result in results if isinstance(result, Measurement)]
 
 
@@ -71,14 +71,16 @@ def test_more_work_takes_longer(candidates: list[Candidate]) -> None:
 
 def test_the_protocol_takes_out_drift(candidates: list[Candidate]) -> None:
     floor = SimulatedDevice(noise=0.01, drift=0.6).noise_floor(
-        candidates[0], nominal_reference_ms=NOMINAL_MS, protocol=replace(Protocol(), maximum_blocks=15)
+        candidates[0], nominal_reference_ms=NOMINAL_MS, protocol=replace(MeasurementProtocol(), maximum_blocks=15)
     )
     assert floor.normalising_helps
     assert floor.normalised_percent < floor.raw_percent / 4
 
 
 def test_where_there_is_no_drift_normalising_does_not_help(candidates: list[Candidate]) -> None:
-    floor = SimulatedDevice(noise=0.2).noise_floor(candidates[0], nominal_reference_ms=NOMINAL_MS, protocol=Protocol())
+    floor = SimulatedDevice(noise=0.2).noise_floor(
+        candidates[0], nominal_reference_ms=NOMINAL_MS, protocol=MeasurementProtocol()
+    )
     assert not floor.normalising_helps
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from devices.loaded_model import Array, LoadedModel
 from devices.measurement import OperatorTime
 from devices.model_inputs import ModelInput
-from devices.session import ClockedSession, OperatorProfile, Runtime, SessionError
+from devices.worker.loaded_model import Array, LoadedModel
+from devices.worker.session import ClockedSession, OperatorProfile, Runtime, SessionError
 
 
 class MisbehavingRuntime(Runtime):

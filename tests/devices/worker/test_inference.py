@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from devices.errors import UserError
-from devices.inference_process import InferenceProcess
-from devices.session import SessionError
+from devices.worker.inference import InferenceProcess
+from devices.worker.session import SessionError
+from foundation.errors import UserError
 
-RUNTIME = "tests.devices.misbehaving:MisbehavingRuntime"
+RUNTIME = "tests.devices.worker.misbehaving:MisbehavingRuntime"
 FEEDS = {"image": np.arange(6, dtype=np.float32).reshape(1, 6)}
 
 

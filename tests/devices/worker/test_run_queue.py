@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from devices import run_queue
-from devices.run_queue import RunQueue
-from devices.session import ClockedSession, OperatorProfile
+from devices.worker import run_queue
+from devices.worker.run_queue import RunQueue
+from devices.worker.session import ClockedSession, OperatorProfile
 
 
 class Spinning(ClockedSession):

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from devices.protocol import Protocol
-from devices.session import BlockTime, OperatorProfile, Session, SessionError
-from devices.timing import REFERENCE, Timing, time_alone, time_group
+from devices.protocol import MeasurementProtocol
+from devices.worker.session import BlockTime, OperatorProfile, Session, SessionError
+from devices.worker.timing import REFERENCE, Timing, time_alone, time_group
 
-PROTOCOL = Protocol(minimum_blocks=5, maximum_blocks=30)
+PROTOCOL = MeasurementProtocol(minimum_blocks=5, maximum_blocks=30)
 
 
 class Machine:
@@ -44,7 +44,7 @@ class ScriptedSession(Session):
         return OperatorProfile("scripted")
 
 
-def _time(machine: Machine, runs_ms: dict[str, float], protocol: Protocol = PROTOCOL) -> list[Timing]:
+def _time(machine: Machine, runs_ms: dict[str, float], protocol: MeasurementProtocol = PROTOCOL) -> list[Timing]:
     sessions: dict[int, Session] = {
         index: ScriptedSession(machine, name, ms) for index, (name, ms) in enumerate(runs_ms.items())
     }

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from devices.cpu import CpuDevice
+from devices.backends.ort.device import CpuDevice
 from devices.device import Candidate
-from devices.errors import DeviceUnavailableError
 from devices.measurement import FailedMeasurement, Measurement
-from devices.worker_client import WorkerClient
+from devices.worker.client import WorkerClient
+from foundation.errors import DeviceUnavailableError
 from tests.contracts.device_contract import FAST, NOMINAL_MS
 from tests.devices.nets import saved, small_net
 
@@ -22,12 +22,12 @@ PATIENCE_S = 20.0
 
 class MisbehavingDevice(CpuDevice):
     name = "misbehaving"
-    runtime = "tests.devices.misbehaving:MisbehavingRuntime"
+    runtime = "tests.devices.worker.misbehaving:MisbehavingRuntime"
 
 
 class BrokenDevice(CpuDevice):
     name = "broken"
-    runtime = "tests.devices.misbehaving:BrokenRuntime"
+    runtime = "tests.devices.worker.misbehaving:BrokenRuntime"
 
 
 def _measure(folder: Path, *names: str, timeout_s: float = 30.0) -> dict[str, Measurement | FailedMeasurement]:
@@ -126,13 +126,13 @@ def test_leaving_the_iteration_ends_the_worker(tmp_path: Path, monkeypatch: pyte
 PARENT = """
 import sys
 from pathlib import Path
-from devices.worker_client import WorkerClient
-from devices.process_device import _request
-from devices.protocol import Protocol
-worker = WorkerClient("tests.devices.misbehaving:MisbehavingRuntime", 1, 600.0)
+from devices.worker.client import WorkerClient
+from devices.worker.device import _request
+from devices.protocol import MeasurementProtocol
+worker = WorkerClient("tests.devices.worker.misbehaving:MisbehavingRuntime", 1, 600.0)
 with worker:
     candidate = {"path": sys.argv[1], "inputs": []}
-    worker.send(_request("measure", Protocol(timeout_s=600), candidates=[candidate], seed=0))
+    worker.send(_request("measure", MeasurementProtocol(timeout_s=600), candidates=[candidate], seed=0))
     print(worker.pid, flush=True)
     worker.receive()
 """

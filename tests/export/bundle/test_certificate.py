@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from devices.errors import UserError
 from devices.measurement import Measurement
-from export.certificate import Certificate, Refusal, certify, contradictions
+from export.bundle.certificate import Certificate, Refusal, certify, contradictions
+from foundation.errors import UserError
 from tests.export.runtime_device import INFO, measurement
 
 

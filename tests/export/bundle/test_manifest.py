@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from devices.errors import UserError
-from export.manifest import BundleFile, Manifest, ManifestError, Normalisation, read_manifest
+from export.bundle.manifest import BundleFile, Manifest, ManifestError, Normalisation, read_manifest
+from foundation.errors import UserError
 
 
 def changed(folder: Path, **changes: object) -> Path:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from export.parity_sample import smooth_picture
-from export.preprocess import (
+from export.bundle.parity_sample import smooth_picture
+from export.bundle.preprocess import (
     Picture,
     PictureError,
     Placement,

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from devices.errors import UserError
-from export.manifest import Manifest
-from export.parity_sample import smooth_picture
-from export.segment import Segmenter, segment_image
+from export.bundle.manifest import Manifest
+from export.bundle.parity_sample import smooth_picture
+from export.bundle.segment import Segmenter, segment_image
+from foundation.errors import UserError
 from tests.export.runtime_device import RuntimeDevice
 
 Make = Callable[..., Manifest]

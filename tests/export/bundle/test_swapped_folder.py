@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from export.swapped_folder import swapped_folder
+from export.bundle.swapped_folder import swapped_folder
 
 
 @pytest.fixture

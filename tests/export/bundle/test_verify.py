@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from devices.device import Device
-from devices.errors import DeviceUnavailableError, UserError
 from devices.registry import get_device
-from export.check import Check, VerifyResult
-from export.manifest import Manifest
-from export.parity_sample import read_sample
-from export.verify import verify_bundle
+from export.bundle.check import Check, VerifyResult
+from export.bundle.manifest import Manifest
+from export.bundle.parity_sample import read_sample
+from export.bundle.verify import verify_bundle
+from foundation.errors import DeviceUnavailableError, UserError
 from latseg.commands.verify import certified_threads
 from tests.export.runtime_device import INFO, RuntimeDevice
 
@@ -283,6 +283,7 @@ def test_nothing_checked_is_not_good() -> None:
 
 def test_needs_no_torch() -> None:
     heavy = ("torch", "onnx", "onnxruntime", "openvino")
-    code = f"import sys, export.verify, export.segment; print([name for name in {heavy} if name in sys.modules])"
+    modules = "export.bundle.verify, export.bundle.segment"
+    code = f"import sys, {modules}; print([name for name in {heavy} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from devices.errors import UserError
-from export.manifest import Manifest
-from export.parity_sample import smooth_picture
+from export.bundle.manifest import Manifest
+from export.bundle.parity_sample import smooth_picture
 from export.to_onnx import export_onnx
+from foundation.errors import UserError
 from tests.export.conftest import certificate_for
 from tests.export.runtime_device import RuntimeDevice
 from tests.export.small_network import HEIGHT, WIDTH, small_network
@@ -111,7 +111,7 @@ def test_failure_leaves_the_old_bundle(make_bundle: Make, tmp_path: Path, monkey
     def full(*_: object) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("export.bundle.readme", full)
+    monkeypatch.setattr("export.bundle.write.readme", full)
     with pytest.raises(UserError, match="No space left on device"):
         make_bundle(formats=ALL_FORMATS)
     assert {path.name: path.read_bytes() for path in (tmp_path / "bundle").iterdir()} == before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.operators import builders
 
 

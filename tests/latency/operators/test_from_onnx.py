@@ -16,7 +16,7 @@ from onnx.parser import parse_model
 from torch import nn
 from torch.nn import functional
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.operators import builders
 from latency.operators.from_onnx import from_onnx
 from latency.operators.operator import OperatorGraph

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.operators.operator import OperatorGraph
 from latency.operators.serialize import graph_digest, graph_from_json, graph_to_json
 from latency.operators.synthesize import with_tensor_names

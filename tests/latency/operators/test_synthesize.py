@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from onnx import numpy_helper
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.operators import builders
 from latency.operators.from_onnx import from_onnx
 from latency.operators.operator import OperatorGraph

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.predictors.arbitration import ArbitratedPredictor
-from latency.predictors.attention import AttentionPredictor
-from latency.predictors.training import TrainingSettings
+from latency.predictors.attention.predictor import AttentionPredictor
+from latency.predictors.attention.training import TrainingSettings
 from tests.contracts.predictor_contract import PredictorContract
 from tests.latency.predictors.synthetic import log_errors, measured, random_graphs
 

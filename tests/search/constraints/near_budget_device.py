@@ -8,11 +8,11 @@ from math import exp
 from pathlib import Path
 from random import Random
 
+from devices.backends.simulated.device import SimulatedDevice
 from devices.device import Candidate
-from devices.errors import DeviceUnavailableError
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
-from devices.protocol import Protocol
-from devices.simulated import SimulatedDevice
+from devices.protocol import MeasurementProtocol
+from foundation.errors import DeviceUnavailableError
 from latency.bounded import BoundedPredictor
 from latency.calibration import Calibration
 from latency.operators.from_onnx import from_onnx
@@ -49,12 +49,22 @@ class FormulaDevice(SimulatedDevice):
         self._gone = gone
 
     def noise_floor(
-        self, candidate: Candidate, *, nominal_reference_ms: float, protocol: Protocol, seed: int = 0
+        self,
+        candidate: Candidate,
+        *,
+        nominal_reference_ms: float,
+        protocol: MeasurementProtocol,
+        seed: int = 0,
     ) -> NoiseFloor:
         return NoiseFloor(1.0, 1.0, 10)
 
     def measure(
-        self, candidates: Sequence[Candidate], *, nominal_reference_ms: float, protocol: Protocol, seed: int = 0
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        nominal_reference_ms: float,
+        protocol: MeasurementProtocol,
+        seed: int = 0,
     ) -> Iterator[Measurement | FailedMeasurement]:
         if self._gone:
             raise DeviceUnavailableError("device", seen="none", expected="one", remedy="plug it in")

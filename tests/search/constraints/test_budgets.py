@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.operators.operator import OperatorGraph
-from search.budgets import Budgets, LatencyBudget, ParameterBudget
+from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
 from tests.search.toy import Bounded, FormulaPredictor, ToySpace
 
 SPACE = ToySpace()

@@ -6,11 +6,11 @@ from random import Random
 
 import pytest
 
-from search.budgets import Budgets, LatencyBudget, ParameterBudget
-from search.feasibility import feasibility
-from search.feasible_sampler import feasible_sampler
-from search.infeasible import InfeasibleError, require_feasible
-from search.repair import repair
+from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
+from search.constraints.feasibility import feasibility
+from search.constraints.feasible_sampler import feasible_sampler
+from search.constraints.infeasible import InfeasibleError, require_feasible
+from search.constraints.repair import repair
 from tests.search.toy import FormulaPredictor, ToySpace
 
 SPACE = ToySpace()

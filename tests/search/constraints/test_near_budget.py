@@ -9,18 +9,18 @@ from random import Random
 
 import pytest
 
-from devices.errors import DeviceUnavailableError, UserError
+from foundation.errors import DeviceUnavailableError, UserError
 from latency.bounded import BoundedPredictor
 from latency.store import MeasurementStore
-from search.budgets import Budgets, LatencyBudget, ParameterBudget
-from search.feasibility import feasibility
-from search.infeasible import InfeasibleError, require_feasible
-from search.near_budget import STAGE, calibrate_near_budget
-from search.near_budget_record import NearBudget, read_near_budget, write_near_budget
-from search.near_nets import NEAR, draw_near_nets
-from search.portrait_space import PortraitSpace
+from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
+from search.constraints.feasibility import feasibility
+from search.constraints.infeasible import InfeasibleError, require_feasible
+from search.constraints.near_budget import STAGE, calibrate_near_budget
+from search.constraints.near_budget_record import NearBudget, read_near_budget, write_near_budget
+from search.constraints.near_nets import NEAR, draw_near_nets
 from search.progress import Progress
-from tests.search.near_budget_device import BUDGET_MS, FormulaDevice, bounded, true_ms
+from search.spaces.portrait.space import PortraitSpace
+from tests.search.constraints.near_budget_device import BUDGET_MS, FormulaDevice, bounded, true_ms
 
 SPACE = PortraitSpace(((128, 128),))
 SIZE = ParameterBudget(400_000)

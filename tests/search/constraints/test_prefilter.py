@@ -6,12 +6,12 @@ from random import Random
 import numpy as np
 
 from latency.operators.operator import OperatorGraph
-from search.budgets import Budgets, LatencyBudget
-from search.feasibility import feasibility
-from search.feasible_sampler import feasible_sampler
-from search.prefilter import LEAST_VERDICTS, AdditivePrefilter
-from search.repair import repair
-from search.verdict import latency_constraint
+from search.constraints.budgets import Budgets, LatencyBudget
+from search.constraints.check import latency_constraint
+from search.constraints.feasibility import feasibility
+from search.constraints.feasible_sampler import feasible_sampler
+from search.constraints.prefilter import LEAST_VERDICTS, AdditivePrefilter
+from search.constraints.repair import repair
 from tests.search.toy import Bounded, FormulaPredictor, ToySpace
 
 SPACE = ToySpace()

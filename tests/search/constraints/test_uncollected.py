@@ -2,7 +2,7 @@ import gc
 
 import pytest
 
-from search.uncollected import uncollected
+from search.constraints.uncollected import uncollected
 
 
 def test_collection_goes_on_afterwards() -> None:

@@ -9,17 +9,17 @@ from random import Random
 import pytest
 import torch
 
-from search.budgets import Budgets, ParameterBudget
-from search.feasible_sampler import FeasibleSampler, feasible_sampler
-from search.portrait_space import PortraitSpace
+from search.architecture import Architecture
+from search.constraints.budgets import Budgets, ParameterBudget
+from search.constraints.feasible_sampler import FeasibleSampler, feasible_sampler
+from search.evaluators.supernet import SupernetEvaluation, SupernetEvaluator, sandwich
 from search.progress import Progress
-from search.supernet_evaluator import SupernetEvaluation, SupernetEvaluator, sandwich
-from segmentation.architecture import Architecture
+from search.spaces.portrait.space import PortraitSpace
 from segmentation.data.source import DataSource
 from segmentation.data.sources import open_source
 from segmentation.evaluation import evaluate
-from segmentation.plan import Plan
-from segmentation.supernet_training import SupernetSettings
+from segmentation.networks.plan import Plan
+from segmentation.supernet.training import SupernetSettings
 
 BUDGETS = Budgets(ParameterBudget(40_000))
 
@@ -63,7 +63,7 @@ def evaluator(space: PortraitSpace, source: DataSource, sampler: FeasibleSampler
 def test_only_nets_within_the_budgets_are_trained(
     space: PortraitSpace, source: DataSource, sampler: FeasibleSampler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from segmentation.supernet import Supernet
+    from segmentation.supernet.supernet import Supernet
 
     trained: list[Plan] = []
     forward = Supernet.forward

@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 
 from export.to_onnx import export_onnx
 from latency.operators.from_onnx import from_onnx
-from search.lowering import lower
-from search.portrait_space import PortraitSpace
-from segmentation.architecture import Architecture
-from segmentation.network import Network
-from segmentation.plan import INPUT, Layer, Plan
-from segmentation.portrait_slots import CHOICES, canonical
-from segmentation.teacher import teacher_plan
+from search.architecture import Architecture
+from search.spaces.lowering import lower
+from search.spaces.portrait.space import PortraitSpace, portrait_architecture
+from segmentation.networks.network import Network
+from segmentation.networks.plan import INPUT, Layer, Plan
+from segmentation.networks.teacher import teacher_plan
+from segmentation.portrait.slots import CHOICES
 from tests.contracts.space_contract import check_lowering
 
 architectures = st.fixed_dictionaries({name: st.integers(0, choices - 1) for name, choices in CHOICES.items()}).map(
-    canonical
+    portrait_architecture
 )
 
 

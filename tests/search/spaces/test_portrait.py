@@ -6,11 +6,11 @@ from random import Random
 
 import pytest
 
-from devices.errors import UserError
-from search import portrait_count
-from search.portrait_space import MAX_TOTAL_DEPTH, PortraitSpace, cost_ranks
-from segmentation.architecture import Architecture
-from segmentation.portrait_slots import CHOICES, SIZES, SLOT_NAMES, STAGES, canonical
+from foundation.errors import UserError
+from search.architecture import Architecture
+from search.spaces.portrait import count as portrait_count
+from search.spaces.portrait.space import MAX_TOTAL_DEPTH, PortraitSpace, cost_ranks, portrait_architecture
+from segmentation.portrait.slots import CHOICES, SIZES, SLOT_NAMES, STAGES
 from tests.contracts.space_contract import SpaceContract
 
 
@@ -44,7 +44,7 @@ def test_extent_of_the_space() -> None:
     space = PortraitSpace()
     assert space.size() > 10**12
     assert min(space.plan(net).parameters() for net in space.smallest()) < 10_000
-    largest = canonical({name: choices - 1 for name, choices in CHOICES.items()})
+    largest = portrait_architecture({name: choices - 1 for name, choices in CHOICES.items()})
     assert space.plan(largest).parameters() > 2_000_000
 
 
@@ -66,7 +66,8 @@ def test_count_agrees_with_enumeration(size: tuple[int, int]) -> None:
     free = [f"stage{stage}.{part}" for stage in STAGES for part in ("depth", "stride")]
     free += ["skip.stem", *(f"skip.stage{stage}" for stage in STAGES[:-1]), "fusion"]
     corner = {
-        canonical(cheapest | dict(zip(free, choices, strict=True))) for choices in product((0, 1), repeat=len(free))
+        portrait_architecture(cheapest | dict(zip(free, choices, strict=True)))
+        for choices in product((0, 1), repeat=len(free))
     }
     # The others are the other widths, blocks and so on, which the count multiplies by.
     assert len(corner) == _count_of_corner(size)

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from devices.errors import UserError
-from search.budgets import Budgets, LatencyBudget, ParameterBudget
-from search.evolution import Evolution
+from foundation.errors import UserError
+from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
+from search.loop import run_search
 from search.pareto import hypervolume
-from search.portrait_space import PortraitSpace
-from search.runner import run_search
 from search.settings import SearchSettings
-from search.space import SearchSpace
-from search.strategies import make_strategy, strategy_names
-from search.strategy import Strategy
+from search.spaces.portrait.space import PortraitSpace
+from search.spaces.space import SearchSpace
+from search.strategies.evolution import Evolution
+from search.strategies.registry import make_strategy, strategy_names
+from search.strategies.strategy import Strategy
 from search.trials import TrialStore
 from tests.contracts.strategy_contract import StrategyContract
 from tests.search.toy import FormulaEvaluator, FormulaPredictor, ToySpace

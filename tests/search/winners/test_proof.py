@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from devices.measurement import NoiseFloor
-from export.certificate import Certificate, Refusal
+from export.bundle.certificate import Certificate, Refusal
 from latency.measuring import Measured
-from search.proof import MeasureAgain, prove
+from search.winners.proof import MeasureAgain, prove
 from tests.export.runtime_device import measurement
 
 

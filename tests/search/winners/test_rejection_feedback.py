@@ -8,13 +8,13 @@ import pytest
 from devices.device_info import DeviceInfo
 from latency.bounded import BoundedPredictor
 from latency.calibration import Calibration
-from latency.predictors.lookup_table import LookupTablePredictor
+from latency.predictors.additive.lookup_table import LookupTablePredictor
 from latency.sample import LatencySample
-from search.budgets import Budgets, LatencyBudget, ParameterBudget
-from search.portrait_space import PortraitSpace
-from search.rejection_feedback import RejectionFeedback
-from search.trial import Finding, Trial
+from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
+from search.spaces.portrait.space import PortraitSpace
+from search.trial import DeviceResult, Trial
 from search.trials import TrialStore
+from search.winners.rejection_feedback import RejectionFeedback
 from tests.latency.predictors.synthetic import measured
 
 INFO = DeviceInfo("cpu", "none", "none", "1.0", 1, "float32")
@@ -57,7 +57,7 @@ def store_with(tmp_path: Path, budgets: Budgets, *, holds: bool) -> TrialStore:
         one = trial(position, budgets)
         store.add(one)
         slow_ms = 1.4 * one.predicted_ms["cpu"]
-        store.add_findings(one, [Finding("cpu", slow_ms, (slow_ms, slow_ms), holds=holds)])
+        store.add_findings(one, [DeviceResult("cpu", slow_ms, (slow_ms, slow_ms), holds=holds)])
     return store
 
 

@@ -5,15 +5,15 @@ from typing import cast
 
 import pytest
 
-from devices.errors import UserError
-from search.session import Session
-from search.trial import Finding
-from search.winner_training import train_winner
+from foundation.errors import UserError
+from search.run_context import RunContext
+from search.trial import DeviceResult
+from search.winners.training import train_winner
 from tests.search.test_trials import make_trials
 
 
 def test_a_net_that_the_device_rejected_is_not_trained() -> None:
-    finding = Finding("cpu", 3.1, (3.0, 3.2), holds=False, reason="above the budget of 3 ms")
+    finding = DeviceResult("cpu", 3.1, (3.0, 3.2), holds=False, reason="above the budget of 3 ms")
     rejected = replace(make_trials(1)[0], findings=(finding,))
     with pytest.raises(UserError, match="rejected by measurement \\(cpu: above the budget of 3 ms\\)"):
-        train_winner(cast("Session", None), rejected)
+        train_winner(cast("RunContext", None), rejected)

@@ -7,11 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
+from foundation.errors import UserError
 from segmentation.data.folder import left_and_right
 from segmentation.data.image_file import read_image
 from segmentation.data.mask_file import read_mask, resized_mask
 from segmentation.data.sources import open_source
-from segmentation.errors import DataError
 
 Array = npt.NDArray[np.uint8]
 
@@ -43,7 +43,7 @@ def _read_all(text: str) -> None:
 
 
 def _error(text: str) -> str:
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         _read_all(text)
     message = str(caught.value)
     assert "\n" not in message

@@ -3,10 +3,10 @@ import pytest
 import torch
 from scipy.ndimage import label
 
-from segmentation.data import portrait_scene
-from segmentation.data.portrait_scene import render_portrait
-from segmentation.data.synthetic import SyntheticPortraits, synthetic_source
-from segmentation.errors import DataError
+from foundation.errors import UserError
+from segmentation.data.synthetic import scene as portrait_scene
+from segmentation.data.synthetic.scene import render_portrait
+from segmentation.data.synthetic.source import SyntheticPortraits, synthetic_source
 
 _MANY = [render_portrait(5, index, 96, 96) for index in range(60)]
 
@@ -96,7 +96,7 @@ def test_more_portraits_keep_the_earlier_ones() -> None:
 
 
 def test_too_few_or_too_small() -> None:
-    with pytest.raises(DataError, match="number of synthetic portraits: got 1; expected at least 2"):
+    with pytest.raises(UserError, match="number of synthetic portraits: got 1; expected at least 2"):
         synthetic_source(1)
-    with pytest.raises(DataError, match="at least 32 pixels"):
+    with pytest.raises(UserError, match="at least 32 pixels"):
         synthetic_source(4, size=(16, 64))

@@ -5,10 +5,10 @@ from random import Random
 import pytest
 import torch
 
-from segmentation import portrait
-from segmentation.network import Network
-from segmentation.plan import INPUT, Layer, Plan
-from segmentation.portrait_slots import CHOICES, UPSAMPLINGS, canonical
+from segmentation.networks.network import Network
+from segmentation.networks.plan import INPUT, Layer, Plan
+from segmentation.portrait import plan as portrait
+from segmentation.portrait.slots import CHOICES, UPSAMPLINGS, canonical
 
 EVERY_KIND = Plan(
     (

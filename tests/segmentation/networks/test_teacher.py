@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import torch
 
-from segmentation.network import Network
-from segmentation.teacher import TOTAL_STRIDE, teacher_plan
+from segmentation.networks.network import Network
+from segmentation.networks.teacher import TOTAL_STRIDE, teacher_plan
 
 
 def test_the_teacher_has_about_two_point_three_million_parameters() -> None:

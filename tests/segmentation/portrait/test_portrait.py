@@ -4,11 +4,10 @@ from random import Random
 
 import pytest
 
-from segmentation import portrait
-from segmentation.architecture import Architecture
-from segmentation.errors import DataError
-from segmentation.plan import Layer, Plan
-from segmentation.portrait_slots import (
+from foundation.errors import UserError
+from segmentation.networks.plan import Layer, Plan
+from segmentation.portrait import plan as portrait
+from segmentation.portrait.slots import (
     CHOICES,
     SIZES,
     SLOT_NAMES,
@@ -26,12 +25,12 @@ from segmentation.portrait_slots import (
 CHEAPEST = dict.fromkeys(SLOT_NAMES, 0)
 
 
-def random_nets(count: int) -> list[Architecture]:
+def random_nets(count: int) -> list[dict[str, int]]:
     rng = Random(0)
     return [canonical({name: rng.randrange(choices) for name, choices in CHOICES.items()}) for _ in range(count)]
 
 
-def chosen(**changes: int) -> Architecture:
+def chosen(**changes: int) -> dict[str, int]:
     """The cheapest net with some slots changed; ``__`` stands for the dot in a slot's name."""
     return canonical(CHEAPEST | {name.replace("__", "."): choice for name, choice in changes.items()})
 
@@ -55,20 +54,20 @@ def test_widths_of_stages_are_disjoint() -> None:
     assert len(widths) == len(set(widths))
 
 
-@pytest.mark.parametrize("net", random_nets(40), ids=lambda net: net.id)
-def test_logits_have_the_size_of_the_input(net: Architecture) -> None:
+@pytest.mark.parametrize("net", random_nets(40))
+def test_logits_have_the_size_of_the_input(net: dict[str, int]) -> None:
     check(net)
     plan = portrait.plan(net, 7)
     size = portrait.input_size(net)
     assert plan.classes == 7
     assert plan.sizes(*size)[plan.layers[-1].name] == size
     assert len(set(names(plan))) == len(plan.layers)
-    total = max(strides(dict(net.choices)).values())
+    total = max(strides(net).values())
     assert all(side % total == 0 for side in size)
 
 
-@pytest.mark.parametrize("net", random_nets(20), ids=lambda net: net.id)
-def test_element_wise_layers_read_equal_shapes(net: Architecture) -> None:
+@pytest.mark.parametrize("net", random_nets(20))
+def test_element_wise_layers_read_equal_shapes(net: dict[str, int]) -> None:
     plan = portrait.plan(net)
     channels, sizes = plan.channels(), plan.sizes(*portrait.input_size(net))
     for layer in plan.layers:
@@ -81,7 +80,7 @@ def test_element_wise_layers_read_equal_shapes(net: Architecture) -> None:
 
 def test_canonical_is_idempotent() -> None:
     for net in random_nets(50):
-        assert canonical(dict(net.choices)) == net
+        assert canonical(net) == net
 
 
 def test_choices_without_effect_are_zero() -> None:
@@ -94,12 +93,12 @@ def test_skip_that_is_not_finer_than_the_end_is_dropped() -> None:
     assert flat["skip.stem"] == flat["skip.stage1"] == 0
     strided = chosen(stage1__depth=1, stage2__depth=1, stage2__stride=1, skip__stem=1, skip__stage1=1)
     assert strided["skip.stem"] == strided["skip.stage1"] == 1
-    assert possible_skips(dict(strided.choices)) == ("stem", "stage1")
+    assert possible_skips(strided) == ("stem", "stage1")
 
 
 def test_total_stride_is_limited_by_the_size() -> None:
     everywhere = {f"stage{stage}__{part}": 1 for stage in STAGES for part in ("depth", "stride")}
-    assert max(strides(dict(chosen(**everywhere).choices)).values()) == 32
+    assert max(strides(chosen(**everywhere)).values()) == 32
     assert max_strided_stages((256, 144)) == 3
     narrow = chosen(size=SIZES.index((256, 144)), **everywhere)
     assert [narrow[f"stage{stage}.stride"] for stage in STAGES] == [1, 1, 1, 0, 0]
@@ -107,7 +106,7 @@ def test_total_stride_is_limited_by_the_size() -> None:
 
 def test_a_block_is_what_its_token_says() -> None:
     net = chosen(stage2__depth=2, stage2__width=1, stage2__stride=1, stage2__dilation=1, stage2__block1=14)
-    plan = portrait.plan(net.replaced({"stage2.block1.squeeze": 1, "stage2.block1.activation": 1}))
+    plan = portrait.plan(net | {"stage2.block1.squeeze": 1, "stage2.block1.activation": 1})
     depthwise = layer(plan, "stage2.block1.inner.depthwise")
     assert (depthwise.out_channels, depthwise.kernel, depthwise.stride, depthwise.dilation) == (6 * 8, 7, 2, 2)
     assert depthwise.activation == "hswish"
@@ -179,11 +178,11 @@ def test_labels_tell_what_choices_mean() -> None:
 def test_strangers_are_refused() -> None:
     net = canonical(CHEAPEST)
     check(net)
-    with pytest.raises(DataError, match=r"in 0\.\.3"):
-        check(net.replaced({"stem": 4}))
-    with pytest.raises(DataError, match="no effect"):
-        check(net.replaced({"stage1.width": 1}))
-    with pytest.raises(DataError, match="slots"):
-        check(Architecture("portrait", net.choices[:-1]))
-    with pytest.raises(DataError, match="order"):
-        check(Architecture("portrait", net.choices[::-1]))
+    with pytest.raises(UserError, match=r"in 0\.\.3"):
+        check(net | {"stem": 4})
+    with pytest.raises(UserError, match="no effect"):
+        check(net | {"stage1.width": 1})
+    with pytest.raises(UserError, match="slots"):
+        check(dict(list(net.items())[:-1]))
+    with pytest.raises(UserError, match="order"):
+        check(dict(reversed(net.items())))

@@ -5,13 +5,13 @@ from random import Random
 import pytest
 import torch
 
-from segmentation import portrait
-from segmentation.network import Network
-from segmentation.plan import INPUT, Layer, Plan
-from segmentation.portrait_slots import CHOICES, UPSAMPLINGS, canonical
-from segmentation.supernet import Supernet, recalibrate
-from segmentation.supernet_extents import extents, layouts
-from segmentation.supernet_heads import bilinear_kernel
+from segmentation.networks.network import Network
+from segmentation.networks.plan import INPUT, Layer, Plan
+from segmentation.portrait import plan as portrait
+from segmentation.portrait.slots import CHOICES, UPSAMPLINGS, canonical
+from segmentation.supernet.extents import extents, layouts
+from segmentation.supernet.heads import bilinear_kernel
+from segmentation.supernet.supernet import Supernet, recalibrate
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from segmentation.errors import DataError
-from segmentation.network import Network
+from foundation.errors import UserError
+from segmentation.networks.network import Network
+from segmentation.networks.plan import INPUT, Layer, Plan
 from segmentation.normalisation import normalise
-from segmentation.plan import INPUT, Layer, Plan
-from segmentation.supernet import Supernet, recalibrate
-from segmentation.supernet_training import (
+from segmentation.supernet.supernet import Supernet, recalibrate
+from segmentation.supernet.training import (
     Draw,
     SupernetProgress,
     SupernetSettings,
@@ -150,11 +150,11 @@ def test_interrupted_and_resumed_is_the_same_as_in_one_go(tmp_path: Path) -> Non
 def test_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     checkpoint = tmp_path / "supernet.safetensors"
     train_supernet(make_supernet(), Blobs(), draw_nets, SETTINGS, checkpoint=checkpoint)
-    with pytest.raises(DataError, match="delete the file"):
+    with pytest.raises(UserError, match="delete the file"):
         train_supernet(
             make_supernet(), Blobs(), draw_nets, replace(SETTINGS, seed=9), checkpoint=checkpoint, resume=True
         )
-    with pytest.raises(DataError, match="shapes"):
+    with pytest.raises(UserError, match="shapes"):
         train_supernet(Supernet(2, [net(8, 5)]), Blobs(), draw_nets, SETTINGS, checkpoint=checkpoint, resume=True)
 
 
@@ -162,14 +162,14 @@ def test_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
 def test_damaged_checkpoint_is_refused(content: bytes, tmp_path: Path) -> None:
     checkpoint = tmp_path / "supernet.safetensors"
     checkpoint.write_bytes(content)
-    with pytest.raises(DataError, match=r"supernet\.safetensors"):
+    with pytest.raises(UserError, match=r"supernet\.safetensors"):
         train_supernet(make_supernet(), Blobs(), draw_nets, SETTINGS, checkpoint=checkpoint, resume=True)
 
 
 def test_nothing_to_train_with_or_on() -> None:
-    with pytest.raises(DataError, match="no pairs"):
+    with pytest.raises(UserError, match="no pairs"):
         train_supernet(make_supernet(), Blobs(0), draw_nets, SETTINGS)
-    with pytest.raises(DataError, match="nets to train"):
+    with pytest.raises(UserError, match="nets to train"):
         train_supernet(make_supernet(), Blobs(), lambda _rng: [], SETTINGS)
 
 

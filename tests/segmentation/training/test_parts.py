@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from segmentation.augmentation import Augmentation
-from segmentation.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
-from segmentation.ema import MovingAverage
-from segmentation.errors import DataError
+from foundation.errors import UserError
+from foundation.interruption import uninterrupted
 from segmentation.evaluation import evaluate
-from segmentation.interruption import uninterrupted
 from segmentation.normalisation import MEAN, STD, denormalise, normalise
+from segmentation.training.augmentation import Augmentation
+from segmentation.training.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
+from segmentation.training.ema import MovingAverage
 
 # Normalisation
 
@@ -154,24 +154,24 @@ def test_weights_round_trip(tmp_path: Path) -> None:
     save_weights(network, tmp_path / "w", {"name": "x"})
     assert load_weights(other, tmp_path / "w")["name"] == "x"
     assert torch.equal(network.weight, other.weight)
-    with pytest.raises(DataError, match="weights of another net"):
+    with pytest.raises(UserError, match="weights of another net"):
         load_weights(nn.Conv2d(3, 4, 1), tmp_path / "w")
 
 
 def test_unreadable_checkpoints(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no file"):
+    with pytest.raises(UserError, match="no file"):
         load_checkpoint(tmp_path / "nothing")
     (tmp_path / "text").write_text("no checkpoint")
-    with pytest.raises(DataError, match="unreadable"):
+    with pytest.raises(UserError, match="unreadable"):
         load_checkpoint(tmp_path / "text")
     save_checkpoint(tmp_path / "newer", {}, {"schema": 99})
-    with pytest.raises(DataError, match="schema 99"):
+    with pytest.raises(UserError, match="schema 99"):
         load_checkpoint(tmp_path / "newer")
 
 
 def test_checkpoint_in_an_impossible_place(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="cannot write"):
+    with pytest.raises(UserError, match="cannot write"):
         save_checkpoint(tmp_path / "file" / "c", {}, {})
 
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from segmentation.checkpoint import load_checkpoint, load_weights
+from foundation.errors import UserError
 from segmentation.data.source import DataSource
-from segmentation.data.synthetic import synthetic_source
-from segmentation.errors import DataError
+from segmentation.data.synthetic.source import synthetic_source
 from segmentation.evaluation import evaluate
 from segmentation.normalisation import normalise
-from segmentation.training import Progress, TrainingResult, train
-from segmentation.training_settings import TrainSettings
+from segmentation.training.checkpoint import load_checkpoint, load_weights
+from segmentation.training.settings import TrainSettings
+from segmentation.training.train import Progress, TrainingResult, train
 
 
 class TinyNet(nn.Sequential):
@@ -90,7 +90,7 @@ def test_interruption_while_judging_loses_nothing(
 ) -> None:
     whole = train(TinyNet(), source, _SHORT)
     with monkeypatch.context() as patch:
-        patch.setattr("segmentation.training.evaluate", _interrupt)
+        patch.setattr("segmentation.training.train.evaluate", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             train(TinyNet(), source, _SHORT, checkpoint=tmp_path / "half")
     resumed = train(TinyNet(), source, _SHORT, checkpoint=tmp_path / "half", resume=True)
@@ -208,14 +208,14 @@ def test_resume_with_other_settings_or_data(source: DataSource, tmp_path: Path) 
     path = tmp_path / "c"
     train(TinyNet(), source, _SHORT, checkpoint=path)
     other = TrainSettings(input_size=(48, 48), epochs=3, batch_size=16, threads=2, learning_rate=1e-3)
-    with pytest.raises(DataError, match=r"learning_rate 0\.007 \(now 0\.001\)"):
+    with pytest.raises(UserError, match=r"learning_rate 0\.007 \(now 0\.001\)"):
         train(TinyNet(), source, other, checkpoint=path, resume=True)
-    with pytest.raises(DataError, match="40 images of synthetic:50"):
+    with pytest.raises(UserError, match="40 images of synthetic:50"):
         train(TinyNet(), synthetic_source(60, size=(48, 48)), _SHORT, checkpoint=path, resume=True)
-    with pytest.raises(DataError, match="weights of another net"):
+    with pytest.raises(UserError, match="weights of another net"):
         train(TinyNet(classes=3), source, _SHORT, checkpoint=path, resume=True)
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(DataError, match="unreadable"):
+    with pytest.raises(UserError, match="unreadable"):
         train(TinyNet(), source, _SHORT, checkpoint=path, resume=True)
 
 
@@ -229,7 +229,7 @@ def test_full_disk_leaves_the_checkpoint_before(
         if progress.step == 3:
             monkeypatch.setattr("os.fsync", _no_space)
 
-    with pytest.raises(DataError, match=r"cannot write .*No space left on device.*make room and resume"):
+    with pytest.raises(UserError, match=r"cannot write .*No space left on device.*make room and resume"):
         train(TinyNet(), source, _SHORT, checkpoint=path, on_progress=fill_the_disk)
     monkeypatch.undo()
     assert [file.name for file in tmp_path.iterdir()] == ["c"]
@@ -245,7 +245,7 @@ def test_loss_that_is_no_number(source: DataSource) -> None:
     network = TinyNet()
     with torch.no_grad():
         next(network.parameters())[0, 0, 0, 0] = float("nan")
-    with pytest.raises(DataError, match="training loss at step 0: got nan"):
+    with pytest.raises(UserError, match="training loss at step 0: got nan"):
         train(network, source, _SHORT)
 
 
@@ -253,7 +253,7 @@ def test_loss_that_is_no_number(source: DataSource) -> None:
     "setting", [{"epochs": 0}, {"steps": 0}, {"learning_rate": -1.0}, {"ema_decay": 1.0}, {"input_size": (0, 8)}]
 )
 def test_settings_out_of_range(setting: dict[str, Any]) -> None:
-    with pytest.raises(DataError, match=f"training setting {next(iter(setting))}"):
+    with pytest.raises(UserError, match=f"training setting {next(iter(setting))}"):
         TrainSettings(**setting)
 
 

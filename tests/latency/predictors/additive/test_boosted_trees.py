@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from latency.predictors.boosted_trees import BoostedTreesPredictor
-from latency.predictors.lookup_table import LookupTablePredictor
+from latency.predictors.additive.boosted_trees import BoostedTreesPredictor
+from latency.predictors.additive.lookup_table import LookupTablePredictor
 from latency.sample import LatencySample
 from tests.contracts.predictor_contract import PredictorContract
 from tests.latency.predictors.synthetic import log_errors, measured, random_graphs

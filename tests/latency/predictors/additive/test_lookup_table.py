@@ -5,7 +5,7 @@ import pytest
 
 from latency.operators import builders
 from latency.operators.operator import OperatorGraph
-from latency.predictors.lookup_table import LookupTablePredictor
+from latency.predictors.additive.lookup_table import LookupTablePredictor
 from tests.contracts.predictor_contract import PredictorContract
 from tests.latency.predictors.synthetic import log_errors, measured, random_graphs
 
@@ -53,7 +53,7 @@ def test_an_operator_kind_never_measured_is_named_and_costs_something() -> None:
 
 
 def test_a_constant_is_never_negative() -> None:
-    from latency.predictors.additive import _fit_line
+    from latency.predictors.additive.predictor import _fit_line
 
     scale, constant = _fit_line(np.array([1.0, 2.0, 3.0]), np.array([0.5, 2.0, 3.5]))
     assert scale > 0

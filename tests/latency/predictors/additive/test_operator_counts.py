@@ -5,7 +5,7 @@ import pytest
 
 from latency.operators import builders
 from latency.operators.operator import OperatorGraph
-from latency.predictors.operator_counts import OperatorCountsPredictor, fitted_counts
+from latency.predictors.additive.operator_counts import OperatorCountsPredictor, fitted_counts
 from latency.sample import LatencySample
 from tests.contracts.predictor_contract import PredictorContract
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from latency.predictors.trees import Trees
+from latency.predictors.additive.trees import Trees
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pytest
 
 from latency.operators import builders
 from latency.operators.operator import OperatorGraph
-from latency.predictors.attention import AttentionPredictor
-from latency.predictors.training import TrainingSettings
+from latency.predictors.attention.predictor import AttentionPredictor
+from latency.predictors.attention.training import TrainingSettings
 from latency.scores import Scores
 from tests.contracts.predictor_contract import PredictorContract
 from tests.latency.predictors.synthetic import log_errors, measured, operator_ms, random_graphs

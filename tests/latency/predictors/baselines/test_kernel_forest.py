@@ -1,6 +1,6 @@
 import numpy as np
 
-from latency.predictors.kernel_forest import KernelForestPredictor
+from latency.predictors.baselines.kernel_forest import KernelForestPredictor
 from tests.contracts.predictor_contract import PredictorContract
 from tests.latency.predictors.synthetic import log_errors, measured, random_graphs
 

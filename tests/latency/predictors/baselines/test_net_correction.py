@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from latency.predictors.graph_convolution import GraphConvolutionPredictor
-from latency.predictors.lookup_table import LookupTablePredictor
-from latency.predictors.net_correction import NetCorrectionPredictor
-from latency.predictors.recurrent import RecurrentPredictor
+from latency.predictors.additive.lookup_table import LookupTablePredictor
+from latency.predictors.baselines.graph_convolution import GraphConvolutionPredictor
+from latency.predictors.baselines.net_correction import NetCorrectionPredictor
+from latency.predictors.baselines.recurrent import RecurrentPredictor
 from latency.sample import LatencySample
 from tests.contracts.predictor_contract import PredictorContract
 from tests.latency.predictors.synthetic import log_errors, measured, random_graphs

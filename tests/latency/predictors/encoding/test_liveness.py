@@ -1,7 +1,7 @@
 import numpy as np
 
 from latency.operators.operator import Operator, OperatorGraph
-from latency.predictors.liveness import liveness
+from latency.predictors.encoding.liveness import liveness
 
 SHAPE = (1, 1, 1, 1)
 INPUTS = ((-1,), (), (0, 1), (1,), (2,), (2, 3))

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from latency.operators.operator import Operator, OperatorGraph
-from latency.predictors.edges import Edges
-from latency.predictors.memory_traffic import TRAFFIC, memory_traffic
+from latency.predictors.encoding.edges import Edges
+from latency.predictors.encoding.memory_traffic import TRAFFIC, memory_traffic
 
 SHAPE = (1, 1, 1, 1)
 

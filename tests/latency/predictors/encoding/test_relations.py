@@ -2,8 +2,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from latency.predictors.edges import Edges
-from latency.predictors.relations import CO_SIBLING, NONE, PADDING, PREDECESSOR, SAME, SIBLING, SUCCESSOR, relations
+from latency.predictors.encoding.edges import Edges
+from latency.predictors.encoding.relations import (
+    CO_SIBLING,
+    NONE,
+    PADDING,
+    PREDECESSOR,
+    SAME,
+    SIBLING,
+    SUCCESSOR,
+    relations,
+)
 
 
 def matrix_of(count: int, inputs: tuple[tuple[int, ...], ...]) -> np.ndarray:

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from devices.device_info import DeviceInfo
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.fit import FEW_NETS, fit_device
 from latency.operators.operator import OperatorGraph
-from latency.predictors import prior_folder
+from latency.predictors.additive.lookup_table import LookupTablePredictor
 from latency.predictors.arbitration import ArbitratedPredictor
-from latency.predictors.few_samples import FewSamplesPredictor
-from latency.predictors.in_context_training import InContextSettings
-from latency.predictors.lookup_table import LookupTablePredictor
-from latency.predictors.prior import Prior, SourceDevice
-from latency.predictors.prior_folder import known_prior, load_prior, prior_for, save_prior
-from latency.predictors.training import TrainingSettings
+from latency.predictors.attention.training import TrainingSettings
+from latency.predictors.transfer import prior_folder
+from latency.predictors.transfer.few_samples import FewSamplesPredictor
+from latency.predictors.transfer.in_context_training import InContextSettings
+from latency.predictors.transfer.prior import Prior, SourceDevice
+from latency.predictors.transfer.prior_folder import known_prior, load_prior, prior_for, save_prior
 from latency.sample import LatencySample
 from tests.contracts.predictor_contract import PredictorContract
 from tests.latency.predictors.synthetic import log_errors, measured, random_graphs

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from latency.operators.operator import OperatorGraph
+from latency.predictors.additive.operator_counts import operator_key
+from latency.predictors.encoding.operator_table import OperatorTable
 from latency.predictors.folder import read_folder, write_folder
-from latency.predictors.in_context import InContextTransformer
-from latency.predictors.in_context_training import InContextSettings
-from latency.predictors.operator_counts import operator_key
-from latency.predictors.operator_table import OperatorTable
+from latency.predictors.transfer.in_context import InContextTransformer
+from latency.predictors.transfer.in_context_training import InContextSettings
 from tests.latency.predictors.synthetic import random_graphs
 
 SETTINGS = InContextSettings(width=16, layers=1, steps=150, nets=40, devices=4, queries=12)

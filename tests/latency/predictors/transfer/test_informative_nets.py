@@ -5,10 +5,10 @@ import numpy as np
 from latency.campaign_choice import POOL, choose_nets
 from latency.fit import FEW_NETS
 from latency.operators.operator import OperatorGraph
-from latency.predictors.few_samples import FewSamplesPredictor
-from latency.predictors.informative_nets import informative_nets
+from latency.predictors.transfer.few_samples import FewSamplesPredictor
+from latency.predictors.transfer.informative_nets import informative_nets
 from tests.latency.predictors.synthetic import log_errors, random_graphs
-from tests.latency.predictors.test_few_samples import device, prior
+from tests.latency.predictors.transfer.test_few_samples import device, prior
 
 
 def drawn(count: int) -> list[OperatorGraph]:

@@ -5,10 +5,10 @@ import pytest
 
 from latency.operators import builders
 from latency.operators.operator import OperatorGraph
-from latency.predictors.merged_batch import MergedVocabulary
-from latency.predictors.merged_operators import LIMIT, merged
-from latency.predictors.operator_table import OperatorTable
-from latency.predictors.relations import PREDECESSOR, SAME
+from latency.predictors.encoding.operator_table import OperatorTable
+from latency.predictors.encoding.relations import PREDECESSOR, SAME
+from latency.predictors.transfer.merged_batch import MergedVocabulary
+from latency.predictors.transfer.merged_operators import LIMIT, merged
 from tests.latency.predictors.synthetic import random_graph, random_graphs
 
 SHAPE = (1, 8, 16, 16)

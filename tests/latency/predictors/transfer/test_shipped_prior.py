@@ -7,12 +7,12 @@ from random import Random
 import numpy as np
 
 from latency.operators.operator import OperatorGraph
-from latency.predictors.few_samples import FewSamplesPredictor
-from latency.predictors.informative_nets import informative_nets
-from latency.predictors.operator_counts import OperatorCountsPredictor
-from latency.predictors.prior_folder import SHIPPED, load_prior
+from latency.predictors.additive.operator_counts import OperatorCountsPredictor
+from latency.predictors.transfer.few_samples import FewSamplesPredictor
+from latency.predictors.transfer.informative_nets import informative_nets
+from latency.predictors.transfer.prior_folder import SHIPPED, load_prior
 from latency.sample import LatencySample
-from search.portrait_space import PortraitSpace
+from search.spaces.portrait.space import PortraitSpace
 
 MOST_BYTES = 4_000_000
 

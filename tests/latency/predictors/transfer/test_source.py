@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from devices.errors import UserError
+from foundation.errors import UserError
 from latency.operators.serialize import graph_digest
-from latency.predictors.source import SourcePredictor
+from latency.predictors.transfer.source import SourcePredictor
 from tests.latency.predictors.synthetic import measured, random_graphs
 
 
