@@ -8,14 +8,14 @@ from latency.predictors.stored import StoredPredictor
 
 _CLASSES = {
     "arbitrated": "arbitration:ArbitratedPredictor",
-    "attention": "attention:AttentionPredictor",
-    "boosted_trees": "boosted_trees:BoostedTreesPredictor",
-    "few_samples": "few_samples:FewSamplesPredictor",
-    "graph_convolution": "graph_convolution:GraphConvolutionPredictor",
-    "kernel_forest": "kernel_forest:KernelForestPredictor",
-    "lookup_table": "lookup_table:LookupTablePredictor",
-    "operator_counts": "operator_counts:OperatorCountsPredictor",
-    "recurrent": "recurrent:RecurrentPredictor",
+    "attention": "attention.predictor:AttentionPredictor",
+    "boosted_trees": "additive.boosted_trees:BoostedTreesPredictor",
+    "few_samples": "transfer.few_samples:FewSamplesPredictor",
+    "graph_convolution": "baselines.graph_convolution:GraphConvolutionPredictor",
+    "kernel_forest": "baselines.kernel_forest:KernelForestPredictor",
+    "lookup_table": "additive.lookup_table:LookupTablePredictor",
+    "operator_counts": "additive.operator_counts:OperatorCountsPredictor",
+    "recurrent": "baselines.recurrent:RecurrentPredictor",
 }
 
 
