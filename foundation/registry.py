@@ -1,8 +1,9 @@
 """Plug-ins by name: built-in ones and those that other packages bring through entry points.
 
 A plug-in is a class. Its name, or ``NAME:KEY=VALUE,KEY=VALUE``, is what a person writes: ``cpu``, ``cpu:threads=2``,
-``evolution:population=32``. A class that takes options names a frozen pydantic model of them in ``Options``; the values
-are validated by that model, so that each plug-in brings its own options and no command knows them.
+``evolution:population=32``. A class that takes options names a frozen pydantic model of them
+(``foundation.plugin_options.PluginOptions``) in ``Options``; the values are
+validated by that model, so that each plug-in brings its own options and no command knows them.
 
 Entry points have the same form as built-in ones: ``name = "module:Class"`` in the group of the registry (Python
 packaging user guide, "Entry points specification").
@@ -15,19 +16,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, Generic, TypeVar, cast
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from foundation.errors import UserError
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
 T = TypeVar("T")
-
-
-class PluginOptions(BaseModel):
-    """Base of a plug-in's options: immutable, unknown keys refused, texts such as ``"2"`` read as numbers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @dataclass(frozen=True)
@@ -88,6 +84,11 @@ class Registry(Generic[T]):
         Raises:
             UserError: as ``get``, or an option that the class does not have or whose value it refuses.
         """
+        # Here and not above: help texts list names, and answer before pydantic could be imported.
+        from pydantic import ValidationError
+
+        from foundation.plugin_options import PluginOptions
+
         name, _, tail = text.partition(":")
         found = self.get(name)
         pairs = dict(_pair(self.kind, text, part) for part in tail.split(",") if part)

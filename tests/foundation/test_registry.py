@@ -6,7 +6,8 @@ import pytest
 
 from foundation import registry as module
 from foundation.errors import UserError
-from foundation.registry import PluginOptions, Registry
+from foundation.plugin_options import PluginOptions
+from foundation.registry import Registry
 
 
 class Animal:
