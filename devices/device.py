@@ -38,7 +38,7 @@ class Availability:
 class Device(ABC):
     """A target and how an ONNX model is timed on it.
 
-    Constructing a device loads no runtime. Every implementation passes ``tests/contracts/device_contract.py``.
+    Constructing a device loads no runtime. Every implementation passes ``latseg/testing/device_contract.py``.
     """
 
     name: str

@@ -33,7 +33,7 @@ class Prediction:
 class LatencyPredictor(ABC):
     """From operator graphs to milliseconds.
 
-    Every implementation passes ``tests/contracts/predictor_contract.py``: positive and finite predictions,
+    Every implementation passes ``latseg/testing/predictor_contract.py``: positive and finite predictions,
     contributions that add up, the same numbers after save and load in another process, no dependence on the order of a
     batch.
     """

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import signal
 
+import pytest
 from hypothesis import settings
+
+# Asserts of the suites that plug-ins import too say what they compared.
+pytest.register_assert_rewrite("latseg.testing")
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("latseg", deadline=None)

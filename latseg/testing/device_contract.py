@@ -17,7 +17,7 @@ from devices.measurement import FailedMeasurement, Measurement
 from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
 from devices.tensor_graph import TensorGraph
 from foundation.errors import UserError
-from tests.devices.nets import mobile_net, raw_model, saved, small_net
+from latseg.testing.nets import mobile_net, raw_model, saved, small_net
 
 FAST = MeasurementProtocol(block_ms=1.0, minimum_blocks=5, maximum_blocks=7, maximum_warm_up_blocks=4, profile_runs=4)
 NOMINAL_MS = 2.0

@@ -17,14 +17,14 @@ from latency.operators.operator import OperatorGraph
 from latency.predictor import LatencyPredictor, Prediction
 from latency.predictors.folder import SCHEMA, read_folder, write_folder
 from latency.sample import KernelTime, LatencySample
-from tests.latency.predictors.synthetic import measured, random_graphs, single_operators
+from latseg.testing.synthetic import measured, random_graphs, single_operators
 
 FRESH = random_graphs(12, 99)
 
 _READ_IN_ANOTHER_PROCESS = """
 import importlib, json, sys
 from pathlib import Path
-from tests.latency.predictors.synthetic import random_graphs
+from latseg.testing.synthetic import random_graphs
 module, name, folder = sys.argv[1:]
 predictor = getattr(importlib.import_module(module), name).load(Path(folder))
 print(json.dumps([p.latency_ms for p in predictor.predict(random_graphs(12, 99))]))
@@ -35,7 +35,7 @@ POOLED = (1, 16, 32, 32)
 POOL = builders.operator("MaxPool", (("kernel_shape", (2, 2)), ("strides", (2, 2))), (POOLED,), ((1, 16, 16, 16),))
 
 
-def training_samples(count: int = 24) -> list:
+def training_samples(count: int = 24) -> list[LatencySample]:
     """Nets, some of their operators alone, and a pooling that no net has."""
     graphs = random_graphs(count, 1)
     pooling = OperatorGraph((POOL,), ((-1,),), (POOLED,))

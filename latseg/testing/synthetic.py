@@ -119,7 +119,7 @@ def single_operators(graphs: Sequence[OperatorGraph], count: int, seed: int) -> 
     """Models of one operator, which cost a third more than within a net."""
     rng = Random(seed)
     different = sorted({operator for graph in graphs for operator in graph.operators}, key=repr)
-    samples = []
+    samples: list[LatencySample] = []
     for operator in rng.sample(different, count):
         inputs = tuple(-1 - index for index in range(len(operator.input_shapes)))
         graph = OperatorGraph((operator,), (inputs,), operator.input_shapes)

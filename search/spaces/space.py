@@ -13,7 +13,7 @@ from segmentation.networks.plan import Plan
 class SearchSpace(ABC):
     """A set of architectures, how to move in it, and what each one is.
 
-    Every implementation passes ``tests/contracts/space_contract.py``: samples are valid and canonical (equal nets are
+    Every implementation passes ``latseg/testing/space_contract.py``: samples are valid and canonical (equal nets are
     equal architectures), moves stay inside the space, ``lower`` equals ``from_onnx`` of the exported net.
     """
 

@@ -17,7 +17,7 @@ class Strategy(ABC):
 
     What it proposes depends only on its seed, the trials told so far and the number of ``ask`` since the last
     ``tell``; so a run is resumed by telling its stored trials again. Every implementation passes
-    ``tests/contracts/strategy_contract.py``.
+    ``latseg/testing/strategy_contract.py``.
     """
 
     name: str

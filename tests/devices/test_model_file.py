@@ -8,7 +8,7 @@ from onnx import numpy_helper
 from devices.model_file import check_model, sha256_of
 from devices.model_inputs import model_inputs, random_inputs
 from foundation.errors import UserError
-from tests.devices.nets import mobile_net, raw_model, saved, small_net
+from latseg.testing.nets import mobile_net, raw_model, saved, small_net
 
 
 def _told(path: Path) -> str:

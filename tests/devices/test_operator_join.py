@@ -12,7 +12,7 @@ from devices.graph_builder import GraphBuilder
 from devices.measurement import OperatorTime
 from devices.operator_join import ExecutedNode, join_rows, scale_rows
 from devices.tensor_graph import TensorGraph
-from tests.devices.nets import mobile_net, saved
+from latseg.testing.nets import mobile_net, saved
 
 
 def _kinds(rows: tuple[OperatorTime, ...]) -> dict[str, tuple[float, tuple[str, ...]]]:

@@ -14,7 +14,7 @@ from latency.operators import builders
 from latency.operators.operator import OperatorGraph
 from latency.predictors.additive.lookup_table import LookupTablePredictor
 from latency.sample import KernelTime, LatencySample
-from tests.latency.predictors.synthetic import measured, random_graphs
+from latseg.testing.synthetic import measured, random_graphs
 
 INFO = DeviceInfo("simulated", "none", "none", "1.0", 1, "float32", simulated=True)
 

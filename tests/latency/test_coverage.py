@@ -18,7 +18,7 @@ from latency.calibration import Calibration
 from latency.predictors.arbitration import ArbitratedPredictor
 from latency.predictors.attention.predictor import AttentionPredictor
 from latency.predictors.attention.training import TrainingSettings
-from tests.latency.predictors.synthetic import measured, random_graphs
+from latseg.testing.synthetic import measured, random_graphs
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 REPETITIONS = 200

@@ -10,7 +10,7 @@ from latency.bounded import BoundedPredictor
 from latency.fit import FitResult, fit_device, split
 from latency.operators.serialize import graph_digest
 from latency.predictors.attention.training import TrainingSettings
-from tests.latency.predictors.synthetic import measured, random_graphs, single_operators
+from latseg.testing.synthetic import measured, random_graphs, single_operators
 
 INFO = DeviceInfo("simulated", "none", "none", "1.0", 1, "float32", simulated=True)
 GRAPHS = random_graphs(60, 0)

@@ -2,7 +2,7 @@ import pytest
 
 from devices.backends.ort.device import CpuDevice
 from devices.device import Device
-from tests.contracts.device_contract import RuntimeContract
+from latseg.testing.device_contract import RuntimeContract
 
 
 class TestCpu(RuntimeContract):

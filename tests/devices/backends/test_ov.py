@@ -4,7 +4,7 @@ from devices.backends.ov import device as openvino_cpu
 from devices.backends.ov.device import OpenVinoDevice
 from devices.device import Candidate, Device
 from foundation.errors import DeviceUnavailableError
-from tests.contracts.device_contract import FAST, RuntimeContract
+from latseg.testing.device_contract import FAST, RuntimeContract
 
 
 @pytest.mark.skipif(not OpenVinoDevice().availability().available, reason="openvino is not installed")

@@ -10,8 +10,8 @@ from devices.measurement import Measurement
 from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
 from foundation.errors import UserError
-from tests.contracts.device_contract import NOMINAL_MS, DeviceContract
-from tests.devices.nets import mobile_net, saved, small_net
+from latseg.testing.device_contract import NOMINAL_MS, DeviceContract
+from latseg.testing.nets import mobile_net, saved, small_net
 
 
 class TestSimulated(DeviceContract):

@@ -14,8 +14,8 @@ from devices.device import Candidate
 from devices.measurement import FailedMeasurement, Measurement
 from devices.worker.client import WorkerClient
 from foundation.errors import DeviceUnavailableError
-from tests.contracts.device_contract import FAST, NOMINAL_MS
-from tests.devices.nets import saved, small_net
+from latseg.testing.device_contract import FAST, NOMINAL_MS
+from latseg.testing.nets import saved, small_net
 
 PATIENCE_S = 20.0
 

@@ -10,8 +10,8 @@ from foundation.errors import UserError
 from latency.predictors.arbitration import ArbitratedPredictor
 from latency.predictors.attention.predictor import AttentionPredictor
 from latency.predictors.attention.training import TrainingSettings
-from tests.contracts.predictor_contract import PredictorContract
-from tests.latency.predictors.synthetic import log_errors, measured, random_graphs
+from latseg.testing.predictor_contract import PredictorContract
+from latseg.testing.synthetic import log_errors, measured, random_graphs
 
 QUICK = TrainingSettings(steps=60)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from export.to_onnx import export_onnx
 from latency.operators.from_onnx import from_onnx
+from latseg.testing.space_contract import check_lowering
 from search.architecture import Architecture
 from search.spaces.lowering import lower
 from search.spaces.portrait.space import PortraitSpace, portrait_architecture
@@ -16,7 +17,6 @@ from segmentation.networks.network import Network
 from segmentation.networks.plan import INPUT, Layer, Plan
 from segmentation.networks.teacher import teacher_plan
 from segmentation.portrait.slots import CHOICES
-from tests.contracts.space_contract import check_lowering
 
 architectures = st.fixed_dictionaries({name: st.integers(0, choices - 1) for name, choices in CHOICES.items()}).map(
     portrait_architecture

@@ -7,11 +7,11 @@ from random import Random
 import pytest
 
 from foundation.errors import UserError
+from latseg.testing.space_contract import SpaceContract
 from search.architecture import Architecture
 from search.spaces.portrait import count as portrait_count
 from search.spaces.portrait.space import MAX_TOTAL_DEPTH, PortraitSpace, cost_ranks, portrait_architecture
 from segmentation.portrait.slots import CHOICES, SIZES, SLOT_NAMES, STAGES
-from tests.contracts.space_contract import SpaceContract
 
 
 class TestPortraitSpace(SpaceContract):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from foundation.errors import UserError
+from latseg.testing.strategy_contract import StrategyContract
 from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
 from search.loop import run_search
 from search.pareto import hypervolume
@@ -18,7 +19,6 @@ from search.strategies.evolution import Evolution
 from search.strategies.registry import make_strategy, strategy_names
 from search.strategies.strategy import Strategy
 from search.trials import TrialStore
-from tests.contracts.strategy_contract import StrategyContract
 from tests.search.toy import FormulaEvaluator, FormulaPredictor, ToySpace
 
 

@@ -10,12 +10,12 @@ from latency.bounded import BoundedPredictor
 from latency.calibration import Calibration
 from latency.predictors.additive.lookup_table import LookupTablePredictor
 from latency.sample import LatencySample
+from latseg.testing.synthetic import measured
 from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
 from search.spaces.portrait.space import PortraitSpace
 from search.trial import DeviceResult, Trial
 from search.trials import TrialStore
 from search.winners.rejection_feedback import RejectionFeedback
-from tests.latency.predictors.synthetic import measured
 
 INFO = DeviceInfo("cpu", "none", "none", "1.0", 1, "float32")
 SPACE = PortraitSpace(((128, 128),))

@@ -5,8 +5,8 @@ import numpy as np
 from latency.predictors.additive.boosted_trees import BoostedTreesPredictor
 from latency.predictors.additive.lookup_table import LookupTablePredictor
 from latency.sample import LatencySample
-from tests.contracts.predictor_contract import PredictorContract
-from tests.latency.predictors.synthetic import log_errors, measured, random_graphs
+from latseg.testing.predictor_contract import PredictorContract
+from latseg.testing.synthetic import log_errors, measured, random_graphs
 
 
 class TestBoostedTreesContract(PredictorContract):

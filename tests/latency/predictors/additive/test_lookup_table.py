@@ -6,8 +6,8 @@ import pytest
 from latency.operators import builders
 from latency.operators.operator import OperatorGraph
 from latency.predictors.additive.lookup_table import LookupTablePredictor
-from tests.contracts.predictor_contract import PredictorContract
-from tests.latency.predictors.synthetic import log_errors, measured, random_graphs
+from latseg.testing.predictor_contract import PredictorContract
+from latseg.testing.synthetic import log_errors, measured, random_graphs
 
 
 class TestLookupTableContract(PredictorContract):

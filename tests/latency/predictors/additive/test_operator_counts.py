@@ -7,7 +7,7 @@ from latency.operators import builders
 from latency.operators.operator import OperatorGraph
 from latency.predictors.additive.operator_counts import OperatorCountsPredictor, fitted_counts
 from latency.sample import LatencySample
-from tests.contracts.predictor_contract import PredictorContract
+from latseg.testing.predictor_contract import PredictorContract
 
 SHAPE = (1, 8, 16, 16)
 COSTS = {"convolution": 0.4, "pool": 0.1}

@@ -8,8 +8,8 @@ from latency.operators.operator import OperatorGraph
 from latency.predictors.attention.predictor import AttentionPredictor
 from latency.predictors.attention.training import TrainingSettings
 from latency.scores import Scores
-from tests.contracts.predictor_contract import PredictorContract
-from tests.latency.predictors.synthetic import log_errors, measured, operator_ms, random_graphs
+from latseg.testing.predictor_contract import PredictorContract
+from latseg.testing.synthetic import log_errors, measured, operator_ms, random_graphs
 
 QUICK = TrainingSettings(width=32, steps=40)
 LEARNING = TrainingSettings(width=32, steps=500)

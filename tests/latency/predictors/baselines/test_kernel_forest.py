@@ -1,8 +1,8 @@
 import numpy as np
 
 from latency.predictors.baselines.kernel_forest import KernelForestPredictor
-from tests.contracts.predictor_contract import PredictorContract
-from tests.latency.predictors.synthetic import log_errors, measured, random_graphs
+from latseg.testing.predictor_contract import PredictorContract
+from latseg.testing.synthetic import log_errors, measured, random_graphs
 
 
 class TestKernelForestContract(PredictorContract):

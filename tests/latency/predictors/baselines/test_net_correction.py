@@ -12,8 +12,8 @@ from latency.predictors.baselines.graph_convolution import GraphConvolutionPredi
 from latency.predictors.baselines.net_correction import NetCorrectionPredictor
 from latency.predictors.baselines.recurrent import RecurrentPredictor
 from latency.sample import LatencySample
-from tests.contracts.predictor_contract import PredictorContract
-from tests.latency.predictors.synthetic import log_errors, measured, random_graphs
+from latseg.testing.predictor_contract import PredictorContract
+from latseg.testing.synthetic import log_errors, measured, random_graphs
 
 
 class TestRecurrentContract(PredictorContract):

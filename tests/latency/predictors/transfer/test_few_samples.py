@@ -21,8 +21,8 @@ from latency.predictors.transfer.in_context_training import InContextSettings
 from latency.predictors.transfer.prior import Prior, SourceDevice
 from latency.predictors.transfer.prior_folder import known_prior, load_prior, prior_for, save_prior
 from latency.sample import LatencySample
-from tests.contracts.predictor_contract import PredictorContract
-from tests.latency.predictors.synthetic import log_errors, measured, random_graphs
+from latseg.testing.predictor_contract import PredictorContract
+from latseg.testing.synthetic import log_errors, measured, random_graphs
 
 NETS = 60
 SHORT = InContextSettings(width=16, layers=1, steps=30, nets=40, devices=4)

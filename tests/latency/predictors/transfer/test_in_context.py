@@ -14,7 +14,7 @@ from latency.predictors.encoding.operator_table import OperatorTable
 from latency.predictors.folder import read_folder, write_folder
 from latency.predictors.transfer.in_context import InContextTransformer
 from latency.predictors.transfer.in_context_training import InContextSettings
-from tests.latency.predictors.synthetic import random_graphs
+from latseg.testing.synthetic import random_graphs
 
 SETTINGS = InContextSettings(width=16, layers=1, steps=150, nets=40, devices=4, queries=12)
 

@@ -7,7 +7,7 @@ from latency.fit import FEW_NETS
 from latency.operators.operator import OperatorGraph
 from latency.predictors.transfer.few_samples import FewSamplesPredictor
 from latency.predictors.transfer.informative_nets import informative_nets
-from tests.latency.predictors.synthetic import log_errors, random_graphs
+from latseg.testing.synthetic import log_errors, random_graphs
 from tests.latency.predictors.transfer.test_few_samples import device, prior
 
 

@@ -9,7 +9,7 @@ from latency.predictors.encoding.operator_table import OperatorTable
 from latency.predictors.encoding.relations import PREDECESSOR, SAME
 from latency.predictors.transfer.merged_batch import MergedVocabulary
 from latency.predictors.transfer.merged_operators import LIMIT, merged
-from tests.latency.predictors.synthetic import random_graph, random_graphs
+from latseg.testing.synthetic import random_graph, random_graphs
 
 SHAPE = (1, 8, 16, 16)
 

@@ -7,7 +7,7 @@ import pytest
 from foundation.errors import UserError
 from latency.operators.serialize import graph_digest
 from latency.predictors.transfer.source import SourcePredictor
-from tests.latency.predictors.synthetic import measured, random_graphs
+from latseg.testing.synthetic import measured, random_graphs
 
 
 def test_a_net_that_was_learned_is_judged_without_it() -> None:
