@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devices.graph_builder import GraphBuilder
+from foundation.atomic_file import write_file
 from foundation.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def reference_net_path() -> Path:
         path = folder / name
         try:
             if not path.is_file() or path.read_bytes() != content:
-                _write_atomically(path, content)
+                write_file(path, content)
         except OSError:
             continue
         return path
@@ -75,11 +76,3 @@ def reference_net_path() -> Path:
 def _cache_folder() -> Path:
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "latseg"
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    Path(temporary).replace(path)

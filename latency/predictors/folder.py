@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foundation.atomic_file import write_file
 from foundation.errors import UserError
 
 SCHEMA = 5
@@ -35,7 +35,7 @@ def write_folder(folder: Path, name: str, document: Mapping[str, Any], arrays: M
     digest = hashlib.sha256(data).hexdigest()
     tensors = f"{name}-{digest[:16]}.safetensors"
     full = {"schema": SCHEMA, "name": name, **document, "tensors": {"file": tensors, "sha256": digest}}
-    write_atomically(folder / tensors, data)
+    _write(folder / tensors, data)
     write_json(folder / f"{name}.json", full)
     for stale in folder.glob(f"{name}-*.safetensors"):
         if stale.name != tensors:
@@ -48,7 +48,7 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    write_atomically(path, json.dumps(document, indent=1, allow_nan=False).encode())
+    _write(path, json.dumps(document, indent=1, allow_nan=False).encode())
 
 
 def read_folder(folder: Path, name: str) -> tuple[dict[str, Any], Arrays]:
@@ -106,23 +106,9 @@ def read_document(path: Path, name: str) -> dict[str, Any]:
     return dict(document)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file, and the folders above it, so that readers see the old or the new content, never a part.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def _write(path: Path, data: bytes) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_file(path, data)
     except OSError as error:
         raise UserError(
             "predictor file",

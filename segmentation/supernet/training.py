@@ -21,7 +21,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from foundation.errors import UserError
-from foundation.interruption import deferred_interrupt
+from foundation.interruption import uninterrupted
 from segmentation.data.source import batch_of
 from segmentation.losses import distillation, segmentation_loss
 from segmentation.networks.plan import Plan
@@ -94,23 +94,26 @@ def train_supernet(
 
     Raises:
         UserError: an empty data set, no net from ``sample``, or a checkpoint of another training.
-        KeyboardInterrupt: on Ctrl-C, after the step in hand was finished and saved.
+        KeyboardInterrupt: on Ctrl-C, after the running step was finished and saved.
     """
     training = _Training(supernet, dataset, settings, teacher)
     first = training.restore(checkpoint) if resume and checkpoint is not None and checkpoint.exists() else 0
     losses: list[float] = []
     started = time.perf_counter()
-    with deferred_interrupt() as interruption:
+    try:
         for step in range(first, settings.steps):
-            losses.append(training.step(step, sample))
-            last = interruption.requested or step + 1 == settings.steps
+            with uninterrupted():
+                losses.append(training.step(step, sample))
+            last = step + 1 == settings.steps
             if checkpoint is not None and (last or (step + 1) % settings.checkpoint_every == 0):
                 training.save(checkpoint, step + 1)
             if on_progress is not None:
                 seconds = time.perf_counter() - started
                 on_progress(SupernetProgress(step + 1, settings.steps, losses[-1], seconds))
-            if interruption.requested:
-                raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        if checkpoint is not None:
+            training.save(checkpoint, first + len(losses))
+        raise
     return losses
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor, nn
 
+from foundation.atomic_file import write_file
 from foundation.errors import UserError
 
 SCHEMA = 1
@@ -28,16 +28,9 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], document: Mapping
     """
     metadata = {_DOCUMENT: json.dumps({"schema": SCHEMA, **document})}
     content = safetensors.torch.save({key: value.contiguous() for key, value in tensors.items()}, metadata)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        write_file(path, content)
     except OSError as error:
-        _remove(draft)
         raise UserError(
             "checkpoint", seen=f"cannot write {path} ({error.strerror or error})",
             expected=f"a folder with {len(content)} bytes to spare",
@@ -106,10 +99,3 @@ def put_state(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str, pa
 
 def _unreadable(seen: str) -> UserError:
     return UserError("checkpoint", seen=seen, expected="a checkpoint of latseg", remedy="check the path, or train anew")
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return

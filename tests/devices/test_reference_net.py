@@ -59,7 +59,7 @@ def test_nowhere_to_write_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path, content: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(reference_net, "_write_atomically", refuse)
+    monkeypatch.setattr(reference_net, "write_file", refuse)
     monkeypatch.setattr(reference_net, "_cache_folder", lambda: Path("/nowhere"))
     monkeypatch.setattr("tempfile.gettempdir", lambda: "/nowhere")
     with pytest.raises(UserError, match="no folder to write"):

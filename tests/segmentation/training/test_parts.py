@@ -1,6 +1,3 @@
-import os
-import signal
-import threading
 from pathlib import Path
 
 import pytest
@@ -9,7 +6,6 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from foundation.errors import UserError
-from foundation.interruption import uninterrupted
 from segmentation.evaluation import evaluate
 from segmentation.normalisation import MEAN, STD, denormalise, normalise
 from segmentation.training.augmentation import Augmentation
@@ -173,30 +169,3 @@ def test_checkpoint_in_an_impossible_place(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write"):
         save_checkpoint(tmp_path / "file" / "c", {}, {})
-
-
-# Interrupts
-
-
-def test_ctrl_c_waits_for_the_end_of_the_block() -> None:
-    done = False
-    with pytest.raises(KeyboardInterrupt):  # noqa: PT012  (the interrupt comes between the statements)
-        with uninterrupted():
-            os.kill(os.getpid(), signal.SIGINT)
-            done = True
-        pytest.fail("the interrupt was lost")
-    assert done
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-def test_other_threads_are_left_alone() -> None:
-    reached = []
-
-    def work() -> None:
-        with uninterrupted():
-            reached.append(1)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert reached
