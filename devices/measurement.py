@@ -96,7 +96,7 @@ class Measurement:
     """ISO 8601, UTC."""
     input_shapes: tuple[tuple[int, ...], ...] = ()
     peak_memory_bytes: int | None = None
-    protocol: dict[str, float | int | str] = field(default_factory=dict)
+    protocol: dict[str, bool | int | float | str] = field(default_factory=dict)
 
     @property
     def normalised(self) -> bool:

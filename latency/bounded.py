@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from devices.device_info import DeviceInfo
 from foundation.errors import UserError
 from latency.calibration import Calibration
-from latency.measurement_json import device_info_from_json
 from latency.operators.operator import OperatorGraph
 from latency.predictor import LatencyPredictor
 from latency.predictors.folder import SCHEMA, corrupt, read_document, write_json
@@ -19,6 +20,7 @@ from latency.predictors.registry import predictor_class
 
 _NAME = "bounded"
 _VERSION = "runtime_version"
+_DEVICE = TypeAdapter(DeviceInfo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class BoundedPredictor:
     @property
     def device_info(self) -> DeviceInfo:
         """The device whose measurements the predictor was fitted on."""
-        return device_info_from_json(self.device_info_json)
+        return _DEVICE.validate_python(self.device_info_json)
 
     def version_warning(self, device: DeviceInfo) -> str | None:
         """A sentence for the user where ``device`` has another version of the runtime than was measured."""
@@ -141,7 +143,7 @@ class BoundedPredictor:
             # Folders that were written before nets were measured near budgets name none, and have learned none.
             learned = frozenset(map(str, document.get("learned", ())))
             calibration = Calibration.from_json(document["calibration"])
-            found = device_info_from_json(document["device"])
+            found = _DEVICE.validate_python(document["device"])
             bounded = BoundedPredictor(predictor, calibration, found.to_json(), learned)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise corrupt(folder, f"{type(error).__name__}: {error}") from error

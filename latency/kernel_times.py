@@ -42,7 +42,7 @@ def join(graph: OperatorGraph, rows: Sequence[OperatorTime]) -> tuple[KernelTime
     return tuple(KernelTime(tuple(members[position]), times[position] * scale) for position in sorted(times))
 
 
-def join_alone(graph: OperatorGraph, rows: Sequence[OperatorTime]) -> tuple[KernelTime, ...]:
+def join_single_operator(graph: OperatorGraph, rows: Sequence[OperatorTime]) -> tuple[KernelTime, ...]:
     """The time of the kernels themselves in a single-operator model; where no row knows its own, that of ``join``.
 
     Around its kernels such a model spends what a net spends once, and it reorders its input and output, which within

@@ -1,34 +1,52 @@
 """The measurement store: an append-only SQLite file that outlives crashes and takes several writers.
 
 Every call that adds is one transaction, on disk when the call returns: a process killed at any moment loses at most
-the measurement in flight. A model measured twice keeps both measurements.
+the running measurement. A model measured twice keeps both measurements.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
+import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
-from types import TracebackType
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
+
+from pydantic import TypeAdapter
 
 from devices.device_info import DeviceInfo
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
+from foundation.database import Database, Schema
 from foundation.errors import UserError
-from latency.kernel_times import join, join_alone
-from latency.measurement_json import device_info_from_json, measurement_from_json, measurement_to_json
+from latency.kernel_times import join, join_single_operator
 from latency.operators.operator import OperatorGraph
 from latency.operators.serialize import graph_digest, graph_from_json, graph_to_json
 from latency.sample import KernelTime, LatencySample
-from latency.schema import connect, corrupt, transaction, user_errors
 
 Source = Literal["campaign", "operator", "winner", "user"]
+
+_logger = logging.getLogger(__name__)
+
+_TABLES = {
+    "devices": "fingerprint TEXT PRIMARY KEY, info TEXT NOT NULL",
+    "graphs": "key TEXT PRIMARY KEY, graph TEXT NOT NULL",
+    "measurements": """id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL REFERENCES devices, label TEXT NOT NULL,
+        source TEXT NOT NULL, graph_key TEXT NOT NULL REFERENCES graphs, latency_ms REAL NOT NULL,
+        measurement TEXT NOT NULL""",
+    "failures": """id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL REFERENCES devices, label TEXT NOT NULL,
+        source TEXT NOT NULL, model_sha256 TEXT NOT NULL, reason TEXT NOT NULL, started_at TEXT NOT NULL""",
+    "reference_times": """id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL REFERENCES devices,
+        nominal_ms REAL NOT NULL""",
+    "noise_floors": """id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL REFERENCES devices,
+        normalised_percent REAL NOT NULL, raw_percent REAL NOT NULL, repeats INTEGER NOT NULL""",
+}
+_INDICES = ("measurements", "failures", "reference_times", "noise_floors")
+
+_MEASUREMENT = TypeAdapter(Measurement)
+_DEVICE = TypeAdapter(DeviceInfo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +67,32 @@ class StoredFailure:
     reason: str
 
 
-class MeasurementStore:
-    """Measurements, failures, reference times and noise floors by device fingerprint.
+def _statements() -> tuple[str, ...]:
+    tables = [f"CREATE TABLE IF NOT EXISTS {table} ({columns}) STRICT" for table, columns in _TABLES.items()]
+    triggers = [
+        f"CREATE TRIGGER IF NOT EXISTS {table}_{change.lower()} BEFORE {change} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+        for table in _TABLES
+        for change in ("UPDATE", "DELETE")
+    ]
+    indices = [f"CREATE INDEX IF NOT EXISTS {table}_by_device ON {table} (fingerprint)" for table in _INDICES]
+    return (*tables, *triggers, *indices)
 
-    Usable as a context manager. One instance belongs to one thread; processes open their own.
+
+class MeasurementStore(Database):
+    """Measurements, failures, reference times and noise floors by device fingerprint.
 
     Raises:
         UserError: on opening or writing: broken file, newer schema, full disk, folder that cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._connection = connect(path)
-
-    def __enter__(self) -> MeasurementStore:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._connection.close()
+    schema = Schema(
+        kind="measurement store",
+        application_id=0x6C617473,
+        version=1,
+        statements=_statements(),
+        remedy="restore it from a copy, or move it away and profile again",
+    )
 
     def add_measurement(self, measurement: Measurement, graph: OperatorGraph, *, source: str) -> None:
         """Stores a measurement; ``graph`` should know its tensors' names, so that operator times can be joined."""
@@ -81,22 +101,22 @@ class MeasurementStore:
         key = hashlib.sha256(graph_text.encode()).hexdigest()
         fingerprint = measurement.device.fingerprint
         row = (fingerprint, measurement.label, source, key, measurement.latency_ms)
-        with transaction(self._connection, self.path):
+        with self._transaction() as connection:
             self._add_device(measurement.device)
-            self._connection.execute("INSERT OR IGNORE INTO graphs VALUES (?, ?)", (key, graph_text))
-            self._connection.execute(
+            connection.execute("INSERT OR IGNORE INTO graphs VALUES (?, ?)", (key, graph_text))
+            connection.execute(
                 "INSERT INTO measurements (fingerprint, label, source, graph_key, latency_ms, measurement)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
-                (*row, _to_text(measurement_to_json(measurement))),
+                (*row, _MEASUREMENT.dump_json(measurement).decode()),
             )
 
     def add_failure(self, failure: FailedMeasurement, *, source: str) -> None:
         """Stores that a model could not be measured, and why."""
         _check_source(source)
         row = (failure.label, source, failure.model_sha256, failure.reason, failure.started_at)
-        with transaction(self._connection, self.path):
+        with self._transaction() as connection:
             self._add_device(failure.device)
-            self._connection.execute(
+            connection.execute(
                 "INSERT INTO failures (fingerprint, label, source, model_sha256, reason, started_at)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 (failure.device.fingerprint, *row),
@@ -104,9 +124,9 @@ class MeasurementStore:
 
     def remember_reference(self, info: DeviceInfo, nominal_ms: float) -> None:
         """Stores the device's nominal time of the reference net."""
-        with transaction(self._connection, self.path):
+        with self._transaction() as connection:
             self._add_device(info)
-            self._connection.execute(
+            connection.execute(
                 "INSERT INTO reference_times (fingerprint, nominal_ms) VALUES (?, ?)", (info.fingerprint, nominal_ms)
             )
 
@@ -116,15 +136,14 @@ class MeasurementStore:
         The first one that was stored, so that all measurements of a store are on one scale, whoever took them.
         """
         query = "SELECT nominal_ms FROM reference_times WHERE fingerprint = ? ORDER BY id LIMIT 1"
-        rows = list(self._select(query, info.fingerprint))
-        return float(rows[0][0]) if rows else None
+        return next(self._select(float, query, info.fingerprint), None)
 
     def remember_noise_floor(self, info: DeviceInfo, noise_floor: NoiseFloor) -> None:
         """Stores the outcome of an A/A check."""
         row = (noise_floor.normalised_percent, noise_floor.raw_percent, noise_floor.repeats)
-        with transaction(self._connection, self.path):
+        with self._transaction() as connection:
             self._add_device(info)
-            self._connection.execute(
+            connection.execute(
                 "INSERT INTO noise_floors (fingerprint, normalised_percent, raw_percent, repeats) VALUES (?, ?, ?, ?)",
                 (info.fingerprint, *row),
             )
@@ -135,55 +154,41 @@ class MeasurementStore:
             "SELECT normalised_percent, raw_percent, repeats FROM noise_floors"
             " WHERE fingerprint = ? ORDER BY id DESC LIMIT 1"
         )
-        rows = list(self._select(query, info.fingerprint))
-        return NoiseFloor(*rows[0]) if rows else None
+        return next(self._select(NoiseFloor, query, info.fingerprint), None)
 
     def devices(self) -> list[DeviceInfo]:
         """Devices that were measured, in the order in which they were first seen."""
-        with self._readable():
-            return [
-                device_info_from_json(json.loads(row[0]))
-                for row in self._select("SELECT info FROM devices ORDER BY rowid")
-            ]
+        return list(self._select(_DEVICE.validate_json, "SELECT info FROM devices ORDER BY rowid"))
 
     def measured_labels(self, fingerprint: str) -> set[str]:
         """Labels of the models measured on the device."""
-        return {
-            str(row[0]) for row in self._select("SELECT label FROM measurements WHERE fingerprint = ?", fingerprint)
-        }
+        return set(self._select(str, "SELECT label FROM measurements WHERE fingerprint = ?", fingerprint))
 
     def failures(self, fingerprint: str) -> list[StoredFailure]:
         """Failures on the device, oldest first."""
         query = "SELECT label, source, reason FROM failures WHERE fingerprint = ? ORDER BY id"
-        return [StoredFailure(*row) for row in self._select(query, fingerprint)]
+        return list(self._select(StoredFailure, query, fingerprint))
 
     def measurements(
         self, fingerprint: str, *, sources: Collection[str] | None = None, label: str | None = None
     ) -> list[StoredMeasurement]:
         """Measurements on the device, oldest first."""
         query = (
-            "SELECT measurement, graph, source, label FROM measurements JOIN graphs ON graph_key = key"
-            " WHERE fingerprint = ? ORDER BY id"
+            "SELECT measurement, graph, source FROM measurements JOIN graphs ON graph_key = key"
+            " WHERE fingerprint = ?1 AND (?2 IS NULL OR label = ?2)"
+            " AND (?3 IS NULL OR source IN (SELECT value FROM json_each(?3))) ORDER BY id"
         )
-        with self._readable():
-            return [
-                StoredMeasurement(measurement_from_json(json.loads(text)), graph_from_json(json.loads(graph)), source)
-                for text, graph, source, its_label in self._select(query, fingerprint)
-                if (sources is None or source in sources) and label in (None, its_label)
-            ]
+        wanted = None if sources is None else json.dumps(sorted(sources))
+        return list(self._select(_stored, query, fingerprint, label, wanted))
 
     def latest_of(self, fingerprint: str, graph: OperatorGraph) -> StoredMeasurement | None:
-        """The latest measurement of a net with this graph on the device, under whatever label."""
+        """The latest measurement of a net with this graph on the device, under any label."""
         query = (
             "SELECT measurement, graph, source FROM measurements JOIN graphs ON graph_key = key WHERE fingerprint = ?"
             " AND json_array_length(graph, '$.operators') = ? ORDER BY id DESC"
         )
-        with self._readable():
-            for text, its_graph, source in self._select(query, fingerprint, len(graph.operators)):
-                stored = graph_from_json(json.loads(its_graph))
-                if stored == graph:
-                    return StoredMeasurement(measurement_from_json(json.loads(text)), stored, source)
-        return None
+        candidates = self._select(_stored, query, fingerprint, len(graph.operators))
+        return next((stored for stored in candidates if stored.graph == graph), None)
 
     def samples(self, fingerprint: str, *, sources: Collection[str] | None = None) -> list[LatencySample]:
         """What predictors learn from: one sample for each operator graph, in the order of its first measurement.
@@ -200,6 +205,7 @@ class MeasurementStore:
             name = measured[0].measurement.label
             label = f"{name} ({digest[:8]})" if name in samples else name
             samples[label] = _sample(label, measured)
+        _logger.debug("%d samples of %s from %s", len(samples), fingerprint, self.path)
         return list(samples.values())
 
     def _add_device(self, info: DeviceInfo) -> None:
@@ -207,31 +213,23 @@ class MeasurementStore:
             "INSERT OR IGNORE INTO devices VALUES (?, ?)", (info.fingerprint, _to_text(info.to_json()))
         )
 
-    def _select(self, query: str, *arguments: str | int) -> Iterator[tuple[Any, ...]]:
-        with user_errors(self.path):
-            rows = self._connection.execute(query, arguments).fetchall()
-        yield from rows
 
-    @contextmanager
-    def _readable(self) -> Iterator[None]:
-        try:
-            yield
-        except (KeyError, TypeError, ValueError, sqlite3.ProgrammingError) as error:
-            raise corrupt(self.path, f"{type(error).__name__}: {error}") from error
+def _stored(measurement: str, graph: str, source: str) -> StoredMeasurement:
+    return StoredMeasurement(_MEASUREMENT.validate_json(measurement), graph_from_json(json.loads(graph)), source)
 
 
 def _sample(label: str, stored: list[StoredMeasurement]) -> LatencySample:
     latest = stored[-1]
     latency_ms = median(one.measurement.latency_ms for one in stored)
     scale = latency_ms / latest.measurement.latency_ms
-    alone = latest.source == "operator"
-    kernels = (join_alone if alone else join)(latest.graph, latest.measurement.operators)
+    single_operator = latest.source == "operator"
+    kernels = (join_single_operator if single_operator else join)(latest.graph, latest.measurement.operators)
     return LatencySample(
         label=label,
         graph=latest.graph,
         latency_ms=latency_ms,
         kernels=tuple(KernelTime(kernel.operators, kernel.ms * scale) for kernel in kernels),
-        single_operator=alone,
+        single_operator=single_operator,
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.measurement import OperatorTime
-from latency.kernel_times import join, join_alone
+from latency.kernel_times import join, join_single_operator
 from latency.operators.from_onnx import from_onnx
 from latency.operators.operator import OperatorGraph
 from latency.operators.synthesize import single_operator, to_model, with_tensor_names
@@ -86,10 +86,10 @@ def test_the_sum_is_kept_and_each_operator_covered_at_most_once(graph: OperatorG
 def test_an_operator_alone_takes_what_its_kernels_take_themselves() -> None:
     alone = with_tensor_names(single_operator(small_net().operators[0]))
     rows = (replace(row("t0_linear", 2.0), own_ms=0.25), replace(row("t0", 3.0), own_ms=0.5))
-    (kernel,) = join_alone(alone, rows)
+    (kernel,) = join_single_operator(alone, rows)
     assert (kernel.operators, kernel.ms) == ((0,), 0.75)
-    (unknown,) = join_alone(alone, (rows[0], row("t0", 3.0)))
+    (unknown,) = join_single_operator(alone, (rows[0], row("t0", 3.0)))
     assert unknown.ms == pytest.approx(5.0)
-    assert join_alone(alone, ()) == ()
-    (quick,) = join_alone(alone, (replace(row("t0", 3.0), own_ms=0.0),))
+    assert join_single_operator(alone, ()) == ()
+    (quick,) = join_single_operator(alone, (replace(row("t0", 3.0), own_ms=0.0),))
     assert 0 < quick.ms < 0.001

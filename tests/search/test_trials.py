@@ -16,7 +16,7 @@ import pytest
 from foundation.errors import UserError
 from search.constraints.check import ConstraintCheck
 from search.trial import CERTIFIED, EVALUATED, REJECTED, UNCERTIFIED, DeviceResult, Trial
-from search.trials import SCHEMA_VERSION, TrialStore
+from search.trials import TrialStore
 from tests.search.toy import ToySpace
 
 
@@ -113,8 +113,8 @@ def test_not_a_store(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="start a new run") as refused:
         TrialStore(path)
     assert refused.value.exit_code == 2
-    with pytest.raises(UserError, match="unable to open"):
-        TrialStore(tmp_path / "missing" / "trials.sqlite")
+    with pytest.raises(UserError, match="can be written"):
+        TrialStore(path / "below a file" / "trials.sqlite")
 
 
 def test_a_damaged_page_is_told(tmp_path: Path) -> None:
@@ -136,17 +136,36 @@ def test_a_damaged_row_is_told(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE trials SET upper_ms = '{'")
     connection.close()
-    with TrialStore(path) as store, pytest.raises(UserError, match="undamaged"):
+    with TrialStore(path) as store, pytest.raises(UserError, match=r"intact SQLite file.*new run"):
         store.trials()
+
+
+def test_a_store_written_before_files_were_marked(tmp_path: Path) -> None:
+    path = tmp_path / "trials.sqlite"
+    trials = make_trials(2)
+    with TrialStore(path) as store:
+        add_all(store, trials)
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA application_id = 0")
+    connection.close()
+    with TrialStore(path) as store:
+        assert store.trials() == trials
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA application_id").fetchone() == (TrialStore.schema.application_id,)
+        connection.execute("PRAGMA application_id = 0")
+        connection.execute("CREATE TABLE recipes (name TEXT)")
+    connection.close()
+    with pytest.raises(UserError, match="another program"):
+        TrialStore(path)
 
 
 def test_a_newer_schema(tmp_path: Path) -> None:
     path = tmp_path / "trials.sqlite"
     TrialStore(path).close()
     with sqlite3.connect(path) as connection:
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {TrialStore.schema.version + 1}")
     connection.close()
-    with pytest.raises(UserError, match=f"got schema {SCHEMA_VERSION + 1}; expected schema {SCHEMA_VERSION} or older"):
+    with pytest.raises(UserError, match=f"got schema version {TrialStore.schema.version + 1}; expected at most"):
         TrialStore(path)
 
 
@@ -160,7 +179,7 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
     with TrialStore(tmp_path / "trials.sqlite") as store:
         pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
         store._connection.execute(f"PRAGMA max_page_count = {pages + 5}")
-        with pytest.raises(UserError, match="disk is full; expected an undamaged trial store"):
+        with pytest.raises(UserError, match="disk is full; expected room on the disk"):
             add_all(store, trials)
         found = store.trials()
         assert 0 < len(found) < 300
