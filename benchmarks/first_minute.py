@@ -24,7 +24,7 @@ from predictor_device import profile
 from devices.registry import get_device
 from latency.campaign import campaign_items
 from latency.scores import Scores
-from latseg.workspace import Workspace
+from latseg.workspace_folder import WorkspaceFolder
 from provenance import RESULTS, provenance, write_result
 from search.spaces.portrait.space import PortraitSpace
 
@@ -49,7 +49,7 @@ def one_device(name: str, threads: int, fresh: int, seed: int) -> dict[str, Any]
     device = get_device(name, threads=threads)
     words = ("--device", name, "--threads", str(threads), "--seed", str(seed))
     with tempfile.TemporaryDirectory() as folder:
-        workspace = Workspace(Path(folder))
+        workspace = WorkspaceFolder(Path(folder))
         profile_seconds, profiled = latseg(workspace.root, "profile", *words, "--models", str(NETS))
         fit_seconds, fitted = latseg(workspace.root, "fit", *words)
         predictor = workspace.predictor(device, warn=print)

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from latseg.workspace import Workspace
+from latseg.workspace_folder import WorkspaceFolder
 from provenance import RESULTS, provenance, write_result
 from search.run_folder import RunFolder
 from search.trials import TrialStore
@@ -42,7 +42,7 @@ def latseg(workspace: Path, *words: str) -> tuple[int, Any]:
 
 def finalists(workspace: Path, run: str) -> list[dict[str, float]]:
     """Of each measured candidate winner the bound it was accepted by and its measurement."""
-    with TrialStore(RunFolder(Workspace(workspace).runs() / run).trials) as store:
+    with TrialStore(RunFolder(WorkspaceFolder(workspace).runs() / run).trials) as store:
         trials = [trial for trial in store.trials() if "cpu" in trial.measured_ms]
     return [
         {"predicted_ms": t.predicted_ms["cpu"], "upper_ms": t.upper_ms["cpu"], "measured_ms": t.measured_ms["cpu"]}

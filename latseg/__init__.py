@@ -1,1 +1,28 @@
-"""What a person touches: command line, reports, workspace."""
+"""Finds the best segmentation network that is guaranteed to be fast enough for your device.
+
+>>> import latseg
+>>> workspace = latseg.Workspace("latseg-workspace")
+
+Importing this package loads none of its parts; each name is loaded when it is used first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from latseg.api import Bundle, DataOptions, DeviceHandle, RunHandle, TrainedWinner, Workspace
+
+__all__ = ["Bundle", "DataOptions", "DeviceHandle", "RunHandle", "TrainedWinner", "Workspace"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from latseg import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
+import math
 import shlex
+import signal
 import sys
+import time
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
 
 from latseg.commands import COMMANDS
-from latseg.console import DEFAULT_WORKSPACE, Console, for_workspace
+from latseg.console import DEFAULT_WORKSPACE, INTERRUPTED, Console, for_workspace
+from latseg.logs import logging_to
+from latseg.option_groups import expand
 
 app = typer.Typer(
     name="latseg",
@@ -21,9 +28,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-INTERRUPTED = 130
-_FLAGS = ("--json", "--quiet", "--debug")
-_console = Console()
+_FLAGS = ("--json", "--quiet", "--debug", "-v", "-vv", "--verbose")
+_VALUES = ("--log-file",)
+_logger = logging.getLogger(__name__)
 
 
 def _version(value: bool) -> None:
@@ -41,54 +48,99 @@ def options(
     as_json: Annotated[bool, typer.Option("--json", help="Print exactly one JSON document.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no remarks.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="Log what is done to stderr; -vv logs details, too.")
+    ] = 0,
+    log_file: Annotated[
+        Path | None, typer.Option("--log-file", help="Append the log, with details, to a file.")
+    ] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,  # noqa: ARG001
 ) -> None:
     """Finds the best segmentation network that is guaranteed to be fast enough for your device."""
-    _console.workspace, _console.as_json, _console.quiet, _console.debug = workspace, as_json, quiet, debug
-    context.obj = _console
+    console: Console = context.obj
+    console.workspace, console.as_json, console.quiet, console.debug = workspace, as_json, quiet, debug
+    context.with_resource(logging_to(verbose, log_file))
+    _logger.debug("workspace %s", workspace)
 
 
 for command_name, command in COMMANDS.items():
-    app.command(command_name)(command)
+    app.command(command_name)(expand(command))
 
 
 def main() -> None:
     """Entry point of the ``latseg`` command."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _DebouncedInterrupt())
     sys.exit(run(sys.argv[1:]))
+
+
+class _DebouncedInterrupt:
+    """A handler of Ctrl-C that raises ``KeyboardInterrupt``, but not again within ``QUIET_S``.
+
+    A key that is pressed twice would otherwise interrupt what the first press began: saving, and saying how to go on.
+    """
+
+    QUIET_S = 1.0
+
+    def __init__(self) -> None:
+        self._last = -math.inf
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if now - self._last >= self.QUIET_S:
+            self._last = now
+            signal.default_int_handler(number, frame)
 
 
 def run(arguments: list[str]) -> int:
     """Runs one command line and returns its exit code."""
-    global _console  # noqa: PLW0603 - one process may run several command lines (tests)
-    _console = Console(debug="--debug" in arguments, as_json="--json" in arguments)
+    console = Console(debug="--debug" in arguments, as_json="--json" in arguments)
     try:
-        result = app(_hoisted(arguments), prog_name="latseg", standalone_mode=False)
+        result = invoke(arguments, console)
     except KeyboardInterrupt:
-        return _interrupted(arguments)
+        result = INTERRUPTED
     except Exception as error:
-        return _interrupted(arguments) if type(error).__name__ == "Abort" else _failed(error)
-    if result == INTERRUPTED:  # typer turns Ctrl-C into this exit code without a word
-        return _interrupted(arguments)
+        if type(error).__name__ != "Abort":
+            return _failed(error, console)
+        result = INTERRUPTED
+    return _interrupted(arguments, console) if result == INTERRUPTED else result
+
+
+def invoke(arguments: list[str], console: Console) -> int:
+    """Runs one command line with this console; its exit code, errors as exceptions.
+
+    typer turns Ctrl-C into the exit code 130.
+    """
+    result = app(_hoisted(arguments), prog_name="latseg", standalone_mode=False, obj=console)
     return result if isinstance(result, int) else 0
 
 
 def _hoisted(arguments: list[str]) -> list[str]:
-    """Global flags may stand behind the command, too."""
+    """Global options may stand behind the command, too."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    flags = [word for word in arguments[:end] if word in _FLAGS]
-    return flags + [word for word in arguments[:end] if word not in _FLAGS] + arguments[end:]
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(arguments[:end])
+    for word in words:
+        if word in _VALUES:
+            front += [word, *(value for value in [next(words, None)] if value is not None)]
+        elif word in _FLAGS or word.startswith(tuple(f"{name}=" for name in _VALUES)):
+            front.append(word)
+        else:
+            rest.append(word)
+    return front + rest + arguments[end:]
 
 
-def _interrupted(arguments: list[str]) -> int:
-    hint = _console.resume_hint or shlex.join(["latseg", *arguments])
-    _say_error(f"interrupted: what was done is saved; go on with: {hint}", INTERRUPTED)
+def _interrupted(arguments: list[str], console: Console) -> int:
+    hint = console.resume_hint or shlex.join(["latseg", *arguments])
+    _say_error(f"interrupted: what was done is saved; go on with: {hint}", INTERRUPTED, console)
     return INTERRUPTED
 
 
-def _failed(error: Exception) -> int:
+def _failed(error: Exception, console: Console) -> int:
     if isinstance(error, typer.Exit):
         return int(error.exit_code)
-    if _console.debug:
+    if console.debug:
         raise error
     code = int(getattr(error, "exit_code", 1))
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
@@ -100,7 +152,7 @@ def _failed(error: Exception) -> int:
         line = str(error)
     else:
         line = f"internal error: {type(error).__name__}: {' '.join(str(error).split())}; run again with --debug"
-    _say_error(for_workspace(line, _console.workspace), code)
+    _say_error(for_workspace(line, console.workspace), code, console)
     return code
 
 
@@ -110,7 +162,7 @@ def _command(error: object) -> str:
     return path.removeprefix("latseg").strip() + " " if path != "latseg" else ""
 
 
-def _say_error(line: str, code: int) -> None:
-    if _console.as_json:
+def _say_error(line: str, code: int, console: Console) -> None:
+    if console.as_json:
         sys.stdout.write(json.dumps({"error": line, "exit_code": code}) + "\n")
     sys.stderr.write(f"latseg: {line}\n")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from latseg.api import Workspace
+
 DEFAULT_WORKSPACE = Path("latseg-workspace")
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
 
 
 @dataclass(slots=True)
@@ -69,14 +72,12 @@ class Console:
             self.warnings.append(line)
             sys.stderr.write(f"warning: {line}\n")
 
-    @contextmanager
-    def progress(self, description: str) -> Iterator[Progress]:
-        """A progress bar on stderr: what is done, what is left, the best so far."""
-        progress = Progress(description, quiet=self.quiet)
-        try:
-            yield progress
-        finally:
-            progress.close()
+    @property
+    def api(self) -> Workspace:
+        """The Python interface to the workspace of this command, with this console's progress and warnings."""
+        from latseg.api import Workspace
+
+        return Workspace(self.workspace, progress=not self.quiet, on_warning=self.warn)
 
 
 def plain(text: object) -> str:
@@ -95,59 +96,6 @@ def command_line(workspace: Path, *words: str) -> str:
     """A ``latseg`` command for a workspace, to be pasted into a shell."""
     chosen = () if workspace == DEFAULT_WORKSPACE else ("--workspace", str(workspace))
     return shlex.join(["latseg", *chosen, *words])
-
-
-class Progress:
-    """A bar on a terminal; elsewhere a line for every fifth of the work."""
-
-    def __init__(self, description: str, *, quiet: bool) -> None:
-        self._description = description
-        self._quiet = quiet
-        self._bar: Any = None
-        self._task: Any = None
-        self._said: tuple[str, int] | None = None
-
-    def update(self, done: float, total: float, remark: str = "", *, stage: str = "") -> None:
-        """Shows the state: ``done`` of ``total``, with a remark such as the best so far."""
-        if self._quiet:
-            return
-        if sys.stderr.isatty():
-            self._draw(done, total, remark, stage)
-            return
-        fifth = int(5 * done / total) if total else 0
-        if (stage, fifth) != self._said:
-            self._said = (stage, fifth)
-            name = f"{self._description}: {stage}" if stage else self._description
-            sys.stderr.write(f"{name} {done:.0f}/{total:.0f} {remark}".rstrip() + "\n")
-            sys.stderr.flush()
-
-    def close(self) -> None:
-        """Leaves the last state on the screen."""
-        if self._bar is not None:
-            self._bar.stop()
-
-    def _draw(self, done: float, total: float, remark: str, stage: str) -> None:
-        if self._bar is None:
-            self._bar = _rich_progress()
-            self._bar.start()
-            self._task = self._bar.add_task(self._description, total=total, remark="")
-        name = f"{self._description}: {stage}" if stage else self._description
-        self._bar.update(self._task, completed=done, total=total, remark=remark, description=name)
-
-
-def _rich_progress() -> Any:
-    from rich.console import Console as RichConsole
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as RichProgress
-
-    return RichProgress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[remark]}"),
-        console=RichConsole(stderr=True),
-    )
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> RenderableType:

@@ -1,32 +1,162 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the groups into which the options of a command are composed."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-DeviceOption = Annotated[
-    str, typer.Option("--device", "-d", help="Target, e.g. cpu or openvino; see `latseg devices`.")
+from devices.registry import device_names
+from foundation.errors import UserError
+from latseg.option_groups import one_of
+from latseg.units import parse_latency_ms, parse_size
+
+if TYPE_CHECKING:
+    from latseg.run_options import DataOptions
+    from search.run_config import TrainingOptions
+
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Threads of the runtime; default: one.", show_default=False)
 ]
-DevicesOption = Annotated[list[str] | None, typer.Option("--device", "-d", help="Target; may be repeated.")]
-ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="Threads of the runtime.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of every random choice.")]
-IgnoredSeedOption = Annotated[int, typer.Option("--seed", help="Taken and not needed: nothing is left to chance.")]
-RunSeedOption = Annotated[int, typer.Option("--seed", help="Taken and not used: the run's own seed counts.")]
-SpaceOption = Annotated[str, typer.Option("--space", help="Search space.")]
-SizesOption = Annotated[
-    list[str] | None, typer.Option("--size", help="Input size, e.g. 160x160; may be repeated. Default: all.")
-]
+IgnoredSeedOption = Annotated[int, typer.Option("--seed", help="Accepted and not used: nothing here is random.")]
+RunSeedOption = Annotated[int, typer.Option("--seed", help="Accepted and not used: the seed of the run applies.")]
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An ONNX file.")]
 ShapesOption = Annotated[
     list[str] | None, typer.Option("--shape", help="NAME=1x3x224x224: shape of an input with dynamic axes.")
 ]
-LatencyOption = Annotated[
-    list[str] | None, typer.Option("--max-latency", help="Hard limit with its unit, e.g. 8ms; one for each --device.")
-]
-ParametersOption = Annotated[str, typer.Option("--max-params", help="Hard limit on parameters, e.g. 0.4M.")]
 ClassesOption = Annotated[int, typer.Option("--classes", min=2, help="Number of classes.")]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, as `latseg search` printed it.")]
 WinnerOption = Annotated[str, typer.Option("--winner", "-w", help="Id of a winner (or of any trial) of the run.")]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceOptions:
+    """The device that a command uses."""
+
+    device: Annotated[
+        str,
+        typer.Option("--device", "-d", help=f"{one_of(device_names())}; options follow a colon, as in cpu:threads=2."),
+    ] = "cpu"
+    threads: ThreadsOption = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceOptions:
+    """The search space, and its input sizes."""
+
+    space: Annotated[str, typer.Option("--space", help="Search space.")] = "portrait"
+    size: Annotated[
+        list[str] | None, typer.Option("--size", help="Input size, e.g. 160x160; may be repeated. Default: all.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetOptions:
+    """Hard limits, and the devices on which they hold."""
+
+    device: Annotated[
+        list[str] | None,
+        typer.Option("--device", "-d", help=f"{one_of(device_names())}; may be repeated. Default: cpu."),
+    ] = None
+    max_latency: Annotated[
+        list[str] | None,
+        typer.Option("--max-latency", help="Hard limit with its unit, e.g. 8ms; one for each --device."),
+    ] = None
+    max_params: Annotated[str, typer.Option("--max-params", help="Hard limit on parameters, e.g. 0.4M.")] = "0.4M"
+    threads: ThreadsOption = None
+
+    @property
+    def latency_ms(self) -> dict[str, float]:
+        """One limit for each device, in the order given; without ``--device`` it is ``cpu``.
+
+        Raises:
+            UserError: numbers of devices and limits differ, a unit is missing, or a limit is not positive.
+        """
+        names = list(self.device or ["cpu"])
+        limits = [parse_latency_ms(text) for text in self.max_latency or ()]
+        if len(names) != len(limits) or len(set(names)) < len(names):
+            raise UserError(
+                "--max-latency",
+                seen=f"{len(limits)} limits for {len(names)} devices ({', '.join(names)})",
+                expected="one limit for each --device",
+                remedy="write for example --device cpu --max-latency 8ms",
+            )
+        return dict(zip(names, limits, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class DataGroup:
+    """The data of a search."""
+
+    data: Annotated[str | None, typer.Option(help="synthetic, folder:PATH or celebamask:PATH.")] = None
+    data_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH to which images are resized.")] = "256x256"
+    data_count: Annotated[int | None, typer.Option(min=4, help="Use at most so many pairs.")] = None
+    resize_masks: Annotated[
+        bool, typer.Option("--resize-masks", help="Resize masks whose size is not that of their image.")
+    ] = False
+
+    def checked(self) -> DataOptions:
+        """The group for the Python interface.
+
+        Raises:
+            UserError: no source, or a malformed size.
+        """
+        from latseg.run_options import DataOptions
+
+        if self.data is None:
+            raise UserError(
+                "--data", seen="nothing", expected="a source of data", remedy="write for example --data synthetic"
+            )
+        size = parse_size(self.data_size, option="--data-size")
+        return DataOptions(self.data, size, self.data_count, self.resize_masks)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingGroup:
+    """How much is trained in a search."""
+
+    teacher_epochs: Annotated[int, typer.Option(min=0, help="Training of the teacher; 0: no teacher.")] = 12
+    supernet_steps: Annotated[int, typer.Option(min=1, help="Training of the supernet.")] = 400
+    winner_epochs: Annotated[int, typer.Option(min=1, help="Default of `latseg train`.")] = 30
+    training_size: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH at which the teacher is trained.")] = None
+    batch_size: Annotated[int, typer.Option(min=2, help="Images in a training step.")] = 8
+    evaluation_images: Annotated[int, typer.Option(min=1, help="Validation images by which trials are compared.")] = 48
+    training_threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 2
+
+    def checked(self) -> TrainingOptions:
+        """The group for the Python interface.
+
+        Raises:
+            UserError: a malformed size.
+        """
+        from search.run_config import TrainingOptions
+
+        return TrainingOptions(
+            teacher_epochs=self.teacher_epochs,
+            supernet_steps=self.supernet_steps,
+            winner_epochs=self.winner_epochs,
+            batch_size=self.batch_size,
+            evaluation_images=self.evaluation_images,
+            training_size=parse_size(self.training_size, option="--training-size") if self.training_size else None,
+            threads=self.training_threads,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How the search goes."""
+
+    calibration_nets: Annotated[
+        int,
+        typer.Option(
+            "--calibration-nets", "--near-budget", min=0, help="Random nets measured near each latency budget first."
+        ),
+    ] = 10
+    strategy: Annotated[
+        str, typer.Option(help="evolution or random; options follow a colon, as in evolution:population=32.")
+    ] = "evolution"
+    trials: Annotated[int, typer.Option(min=1, help="Nets to evaluate.")] = 200
+    winners: Annotated[int, typer.Option(min=1, help="Winners to certify.")] = 1

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from foundation.errors import UserError
 
+Size = str | tuple[int, int]
+"""``"256x192"`` or ``(256, 192)``: height and width in pixels."""
+
 _TIME_MS = {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 _COUNT = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
@@ -63,13 +66,49 @@ def parse_shape(text: str, *, option: str = "--shape") -> tuple[str, tuple[int, 
     return name, tuple(int(size) for size in sizes)
 
 
-def parse_sizes(texts: Sequence[str] | None) -> tuple[tuple[int, int], ...] | None:
-    """Sizes such as ``128x128`` as (height, width); None where none are given.
+def parse_shapes(texts: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
+    """Texts such as ``image=1x3x224x224`` as shapes by name.
 
     Raises:
         UserError: one is not of this form.
     """
-    return tuple(parse_size(text) for text in texts) if texts else None
+    return dict(parse_shape(text) for text in texts or ())
+
+
+def as_size(size: Size, *, option: str = "--size") -> tuple[int, int]:
+    """``"256x192"`` or ``(256, 192)`` as height and width.
+
+    Raises:
+        UserError: a text of another form.
+    """
+    return parse_size(size, option=option) if isinstance(size, str) else (int(size[0]), int(size[1]))
+
+
+def as_sizes(sizes: Sequence[Size] | None) -> tuple[tuple[int, int], ...] | None:
+    """Several of them; None where none are given.
+
+    Raises:
+        UserError: a text of another form.
+    """
+    return tuple(as_size(size) for size in sizes) if sizes else None
+
+
+def as_latency_ms(value: str | float) -> float:
+    """``"8ms"``, or a number of milliseconds.
+
+    Raises:
+        UserError: a text without its unit, or not a positive number.
+    """
+    return parse_latency_ms(value if isinstance(value, str) else f"{value:.9f}ms")
+
+
+def as_parameters(value: str | int) -> int:
+    """``"0.4M"``, or a count.
+
+    Raises:
+        UserError: a text with another unit, or not a positive number.
+    """
+    return parse_parameters(str(value))
 
 
 def format_count(count: float) -> str:

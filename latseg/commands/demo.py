@@ -4,49 +4,40 @@ from __future__ import annotations
 
 import math
 import shlex
+import shutil
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from typing import Annotated, Any, cast
 
 import typer
 
-from latseg.commands.export import export
-from latseg.commands.feasibility import feasibility
-from latseg.commands.fit import fit
-from latseg.commands.profile import profile
-from latseg.commands.report import report
-from latseg.commands.search import search
-from latseg.commands.segment import segment
-from latseg.commands.train import train
-from latseg.commands.verify import verify
-from latseg.console import Console, plain
+from latseg.commands.verify import VERIFICATION_FAILED
+from latseg.console import INTERRUPTED, Console, plain, table
 from latseg.options import SeedOption
-from latseg.output.demo import drawn_demo
-from latseg.units import parse_size
-from latseg.workspace import Workspace
+from latseg.units import format_count, parse_parameters, parse_size
 from search.spaces.registry import open_space
 
 SIZE = "128x128"
 DEVICE = "cpu"
 PARAMETERS = "0.4M"
-MODELS, OPERATORS = 70, 40
+PROFILE = {"models": 70, "operators": 40}
 KEPT_SHARE = 0.35
 """The latency budget is chosen so that this share of the space keeps both budgets."""
 PORTRAITS = 4
-EFFORT: dict[str, Any] = {
+SEARCH: Mapping[str, Any] = {
     "data": "synthetic:320",
-    "data_size": SIZE,
+    "data-size": SIZE,
     "trials": 64,
-    "near_budget": 9,  # as many as the bound's 90 % need
-    "teacher_epochs": 5,
-    "supernet_steps": 160,
-    "winner_epochs": 11,
-    "batch_size": 8,
-    "evaluation_images": 32,
+    "calibration-nets": 9,  # as many as the bound's 90 % need
+    "teacher-epochs": 5,
+    "supernet-steps": 160,
+    "winner-epochs": 11,
+    "batch-size": 8,
+    "evaluation-images": 32,
 }
 
 
@@ -61,76 +52,71 @@ def demo(
     console: Console = context.obj
     console.workspace = output / "workspace"
     inner = Console(workspace=console.workspace, quiet=console.quiet, debug=console.debug, muted=True)
-    steps = _Steps(inner, console, time.monotonic())
-    profiled = steps.run("profile", profile, size=[SIZE], models=MODELS, operators=OPERATORS, seed=seed)
-    fitted = steps.run("fit", fit, seed=seed)
-    budget = f"{_budget_ms(inner, seed):g}ms"
-    limits = {"max_latency": [budget], "max_params": PARAMETERS, "size": [SIZE]}
-    feasible = steps.run("feasibility", feasibility, **limits, seed=seed)
-    found = steps.run("search", search, **limits, **EFFORT, seed=seed)
+    steps = _Steps(inner, console, seed, time.monotonic(), {})
+    profiled = steps.run("profile", size=SIZE, **PROFILE)
+    fitted = steps.run("fit")
+    limits = {"max-latency": f"{_budget_ms(inner, seed):g}ms", "max-params": PARAMETERS, "size": SIZE}
+    feasible = steps.run("feasibility", **limits)
+    found = steps.run("search", **limits, **SEARCH)
     if not found["winners"]:
         console.emit(found, lambda: f"No certified net: {plain(found['message'])}.")
-        raise typer.Exit(4)
+        raise typer.Exit(VERIFICATION_FAILED)
     winner = found["winners"][0]
-    trained = steps.run("train", train, found["run"], winner["id"])
-    exported = steps.run("export", export, found["run"], winner["id"])
-    verified = steps.run("verify", verify, Path(exported["bundle"]), seed=seed)
-    page = steps.run("report", report, found["run"])
+    trained = steps.run("train", found["run"], winner=winner["id"])
+    exported = steps.run("export", found["run"], winner=winner["id"])
+    verified = steps.run("verify", exported["bundle"])
+    page = steps.run("report", found["run"])
     portraits = _portraits(output / "portraits", seed)
-    segmented = steps.run("segment", segment, Path(exported["bundle"]), portraits, output=output / "segmented")
+    segmented = steps.run("segment", exported["bundle"], *portraits, output=output / "segmented")
     document = {**profiled, **fitted, **feasible, **found, **trained, **exported, **verified, **page, **segmented}
-    document["budget_ms"], document["total_seconds"] = float(budget.removesuffix("ms")), steps.seconds()
-    console.emit(document, lambda: drawn_demo(inner.workspace, document, winner, PARAMETERS, SIZE))
+    document |= {"budget_ms": float(limits["max-latency"].removesuffix("ms")), "total_seconds": steps.elapsed()}
+    document["step_seconds"] = steps.seconds
+    console.emit(document, lambda: _render(inner.workspace, document, winner))
     if not (exported["certified"] and verified["ok"]):
-        raise typer.Exit(4)
+        raise typer.Exit(VERIFICATION_FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class _Steps:
     inner: Console
     outer: Console
+    seed: int
     started: float
+    seconds: dict[str, float]
+    """By command."""
 
-    def run(self, name: str, command: Callable[..., None], *arguments: Any, **options: Any) -> dict[str, Any]:
-        """Runs one command as its command line would, and returns its document."""
-        line = _line(self.inner.workspace, name, arguments, options)
-        self.outer.remark(f"[{self.seconds():4.0f} s] $ {line}")
+    def run(self, command: str, *arguments: object, **options: object) -> dict[str, Any]:
+        """Runs one command line and returns its document."""
+        from latseg.cli import invoke
+
+        words = ["--workspace", str(self.inner.workspace), command, *map(str, arguments)]
+        if self.seed:
+            options["seed"] = self.seed
+        words += [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        line = shlex.join(["latseg", *words])
+        self.outer.remark(f"[{self.elapsed():4.0f} s] $ {line}")
         self.inner.resume_hint = line
+        began = self.elapsed()
         try:
-            command(cast("typer.Context", SimpleNamespace(obj=self.inner)), *arguments, **options)
-        except typer.Exit as stop:
-            self.outer.remark(f"{name} ended with exit code {stop.exit_code}")
+            code = invoke(words, self.inner)
         finally:
             self.outer.resume_hint = f"{self.inner.resume_hint}  # and then the demo's later steps, or the demo anew"
+            self.seconds[command] = self.elapsed() - began
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        if code:
+            self.outer.remark(f"{command} ended with exit code {code}")
         return cast("dict[str, Any]", self.inner.last)
 
-    def seconds(self) -> float:
+    def elapsed(self) -> float:
         return time.monotonic() - self.started
-
-
-def _line(workspace: Path, name: str, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> str:
-    words = ["latseg", "--workspace", str(workspace), name]
-    for position, argument in enumerate(arguments):
-        values = argument if isinstance(argument, list) else [argument]
-        words += ["--winner"] if position == 1 and name in ("train", "export") else []
-        words += [str(value) for value in values]
-    for option, value in options.items():
-        if option == "seed" and value == 0:
-            continue
-        for one in value if isinstance(value, list) else [value]:
-            words += [f"--{option.replace('_', '-')}", str(one)]
-    return shlex.join(words)
 
 
 def _budget_ms(console: Console, seed: int) -> float:
     """A latency budget that at most ``KEPT_SHARE`` of the space keeps, rounded down to two digits."""
-    from devices.registry import get_device
-    from latseg.units import parse_parameters
-
     space = open_space("portrait", [parse_size(SIZE)])
-    predictor = Workspace(console.workspace).predictor(get_device(DEVICE), console.warn)
     architectures = space.sample(400, Random(seed))
-    predictions = predictor.predict([space.lower(architecture) for architecture in architectures])
+    predictions = console.api.device(DEVICE).predictor.predict([space.lower(each) for each in architectures])
     maximum = parse_parameters(PARAMETERS)
     kept = sorted(
         prediction.upper_ms
@@ -157,3 +143,59 @@ def _portraits(folder: Path, seed: int) -> list[Path]:
         paths.append(folder / f"portrait{index + 1}.png")
         Image.fromarray((255 * image).byte().permute(1, 2, 0).numpy().astype(np.uint8)).save(paths[-1])
     return paths
+
+
+def _render(workspace: Path, document: Mapping[str, Any], winner: Mapping[str, Any]) -> list[Any]:
+    """A table of the results, and what to do next; ``document`` is the union of the documents of all commands."""
+    scores = next(iter(document["predictors"].values()))  # the first is the one in use
+    measured = next((file["measured_ms"] for file in document["files"] if file["measured_ms"]), None)
+    excluded = 100 * (1 - document["feasible_fraction"])
+    certified = "yes, by measurement" if document["certified"] else "NO: " + "; ".join(document["refusals"])
+    rows = [
+        (
+            "device",
+            f"{document['hardware']}, ONNX Runtime, one thread; noise floor {document['noise_floor_percent']:.1f} %",
+        ),
+        ("measured to learn from", f"{document['models']} nets and {document['operators']} single operators"),
+        ("latency prediction", f"off by {scores['mape_percent']:.1f} % on {document['test_models']} nets held out"),
+        (
+            "budget",
+            f"{document['budget_ms']:g} ms and {PARAMETERS} parameters: excludes {excluded:.0f} % of the space",
+        ),
+        ("bound near the budget", "; ".join(_near(near) for near in document["near_budget"])),
+        ("nets tried", f"{document['trials']}, none of them above the budget by prediction"),
+        ("winner", f"{winner['id']}: {format_count(winner['parameters'])} parameters"),
+        (
+            "measured latency",
+            "not certified" if measured is None else f"{measured:.3f} ms for the file that is delivered",
+        ),
+        ("certified", certified),
+        ("verified again", "yes" if document["ok"] else "NO"),
+        ("quality", f"mean IoU {100 * document['quality']['mean_iou']:.1f} % on drawn portraits that it never saw"),
+        ("time", f"{document['total_seconds'] / 60:.1f} minutes"),
+    ]
+    half = document["budget_ms"] / 2
+    activate = Path(sys.executable).with_name("activate")
+    go_on = [
+        *(
+            [f"once in this shell       source {activate}"]
+            if shutil.which("latseg") is None and activate.exists()
+            else []
+        ),
+        f"look at the report       {document['path']}",
+        f"look at the cut-outs     {Path(document['outputs'][0]['cutout']).parent}",
+        f"your own photographs     latseg segment {document['bundle']} PHOTO.jpg",
+        f"check the bundle again   latseg verify {document['bundle']}",
+        f"another budget           latseg --workspace {workspace} search --max-latency {half:.2g}ms --size {SIZE} "
+        "--data folder:DIR",
+    ]
+    return [
+        table("From nothing to a certified net", ("what", "result"), rows),
+        "Go on:",
+        *(f"  {plain(line)}" for line in go_on),
+    ]
+
+
+def _near(near: Mapping[str, Any]) -> str:
+    before, after = near["factor_before"], near["factor_after"]
+    return f"{near['nets']} random nets measured there: bound {before:.3f} -> {after:.3f} times the prediction"

@@ -11,9 +11,8 @@ import typer
 
 from foundation.errors import UserError
 from latseg.console import Console, table
-from latseg.options import ClassesOption, SeedOption, SizesOption, SpaceOption
-from latseg.units import parse_sizes
-from latseg.workspace import Workspace
+from latseg.options import ClassesOption, SeedOption, SpaceOptions
+from latseg.units import as_sizes
 from search.spaces.registry import open_space
 
 if TYPE_CHECKING:
@@ -24,9 +23,8 @@ if TYPE_CHECKING:
 
 def describe(
     context: typer.Context,
+    within: SpaceOptions,
     architecture: Annotated[str | None, typer.Argument(help="An architecture as JSON.")] = None,
-    space: SpaceOption = "portrait",
-    size: SizesOption = None,
     from_file: Annotated[Path | None, typer.Option("--from", help="One architecture as JSON on each line.")] = None,
     random: Annotated[int | None, typer.Option("--random", min=1, help="So many random architectures.")] = None,
     device: Annotated[str | None, typer.Option("--device", "-d", help="Predict latency on this device.")] = None,
@@ -35,13 +33,15 @@ def describe(
 ) -> None:
     """Count parameters and operations of architectures."""
     console: Console = context.obj
-    opened = open_space(space, parse_sizes(size))
+    opened = open_space(within.space, as_sizes(within.size))
     found = _architectures(opened, architecture, from_file, random, seed)
     graphs = [opened.lower(item, classes=classes) for item in found]
     plans = [opened.plan(item, classes=classes) for item in found]
     predicted, simulated = _predicted(console, device, graphs)
     title = (
-        space if device is None else f"{space} on {device}{' (SIMULATED: nothing was ever timed)' if simulated else ''}"
+        within.space
+        if device is None
+        else f"{within.space} on {device}{' (SIMULATED: nothing was ever timed)' if simulated else ''}"
     )
     rows = [
         {
@@ -93,8 +93,5 @@ def _predicted(
     """Milliseconds of each graph, and whether they come from a simulated device."""
     if device is None:
         return [None] * len(graphs), False
-    from devices.registry import get_device
-
-    target = get_device(device)
-    predictor = Workspace(console.workspace).predictor(target, console.warn)
-    return [prediction.latency_ms for prediction in predictor.predict(graphs)], target.info().simulated
+    target = console.api.device(device)
+    return list(target.predict_graphs(graphs)), target.info.simulated

@@ -9,6 +9,7 @@ import typer
 from latseg.commands.verify import VERIFICATION_FAILED
 from latseg.console import Console, plain, table
 from latseg.options import RunArgument, RunSeedOption, WinnerOption
+from latseg.run_handle import DEFAULT_FORMATS
 
 if TYPE_CHECKING:
     from search.winners.export import ExportedWinner
@@ -25,19 +26,8 @@ def export(
     seed: RunSeedOption = 0,  # noqa: ARG001 - the run's own seed counts
 ) -> None:
     """Export a trained winner, measure that very file, and write the bundle; exit code 4 if not certified."""
-    from latseg.runs import open_run_context
-    from search.winners.export import export_winner
-    from search.winners.training import find_trial
-
     console: Console = context.obj
-    chosen = formats or ["onnx", "onnx-dynamic", "onnx-uint8"]
-    with open_run_context(console, run, "export") as session:
-        written = export_winner(
-            session,
-            find_trial(session, winner),
-            formats=chosen,
-            command=_reproduction(console, session.config.command, winner),
-        )
+    written = console.api.run(run).exported(winner, formats=formats or DEFAULT_FORMATS)
     document = _document(written)
     columns = ("format", "path", "parity_max_abs", "parity_mask_iou", "measured_ms")
     console.emit(
@@ -52,11 +42,6 @@ def export(
     )
     if written.refusals:
         raise typer.Exit(VERIFICATION_FAILED)
-
-
-def _reproduction(console: Console, search: str, winner: str) -> str:
-    lines = [console.line(command, "RUN", "--winner", winner) for command in ("train", "export")]
-    return " && ".join([search, *lines])
 
 
 def _document(written: ExportedWinner) -> dict[str, Any]:

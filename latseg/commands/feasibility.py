@@ -6,43 +6,30 @@ from typing import Annotated
 
 import typer
 
-from latseg.budget_options import open_budgets, open_targets, parse_limits
 from latseg.console import Console
-from latseg.options import (
-    ClassesOption,
-    DevicesOption,
-    LatencyOption,
-    ParametersOption,
-    SeedOption,
-    SizesOption,
-    SpaceOption,
-    ThreadsOption,
-)
-from latseg.units import parse_sizes
-from search.spaces.registry import open_space
+from latseg.options import BudgetOptions, ClassesOption, SeedOption, SpaceOptions
 
 
 def feasibility(
     context: typer.Context,
-    device: DevicesOption = None,
-    max_latency: LatencyOption = None,
-    max_params: ParametersOption = "0.4M",
-    space: SpaceOption = "portrait",
-    size: SizesOption = None,
-    threads: ThreadsOption = 1,
+    limits: BudgetOptions,
+    within: SpaceOptions,
     classes: ClassesOption = 2,
-    samples: Annotated[int, typer.Option(min=1, help="Random nets to judge.")] = 1000,
+    samples: Annotated[int, typer.Option(min=1, help="Random nets to check.")] = 1000,
     seed: SeedOption = 0,
 ) -> None:
-    """Tell what share of the space keeps the budgets; exit code 3 where nothing does."""
-    from search.constraints.feasibility import feasibility as judge
-    from search.constraints.infeasible import require_feasible
-
+    """Show what share of the space keeps the budgets; exit code 3 where nothing does."""
     console: Console = context.obj
-    limits = parse_limits(device, max_latency, max_params)
-    budgets = open_budgets(console, limits, open_targets(limits, threads))
-    found = judge(open_space(space, parse_sizes(size)), budgets, classes=classes, samples=samples, seed=seed)
-    require_feasible(budgets, found)
+    found = console.api.feasibility(
+        budgets=limits.latency_ms,
+        max_parameters=limits.max_params,
+        space=within.space,
+        sizes=within.size,
+        classes=classes,
+        samples=samples,
+        threads=limits.threads,
+        seed=seed,
+    )
     document = {
         "feasible_fraction": found.feasible_fraction,
         "samples": found.samples,

@@ -1,93 +1,58 @@
-"""``latseg predict``: what a model will take, operator by operator, without running it."""
+"""``latseg predict``: the predicted latency of a model, operator by operator, without running it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from latseg.console import Console, plain, table
-from latseg.options import DeviceOption, IgnoredSeedOption, ModelArgument, ShapesOption, ThreadsOption
-from latseg.units import parse_shape
-from latseg.workspace import Workspace
+from latseg.options import DeviceOptions, IgnoredSeedOption, ModelArgument, ShapesOption
+from latseg.results import PredictedModel
+from latseg.table import Row
+from latseg.units import parse_shapes
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from devices.device import Device
-    from latency.bounded import BoundedPrediction
-    from latseg.output.operator_table import Row
+    from latseg.device_handle import DeviceHandle
 
 
 def predict(
     context: typer.Context,
     model: ModelArgument,
-    device: DeviceOption = "cpu",
-    threads: ThreadsOption = 1,
+    target: DeviceOptions,
     shape: ShapesOption = None,
     seed: IgnoredSeedOption = 0,  # noqa: ARG001 - every command takes --seed
 ) -> None:
     """Predict a model's latency with its calibrated upper bound."""
-    from devices.registry import get_device
-    from latency.operators.from_onnx import from_onnx
-    from latseg.output.operator_table import add_knowledge, add_measured, operator_rows
-
     console: Console = context.obj
-    graph = from_onnx(model, dict(parse_shape(text) for text in shape or ()))
-    target, workspace = get_device(device, threads=threads), Workspace(console.workspace)
-    predictor = workspace.predictor(target, console.warn)
-    prediction = predictor.predict([graph])[0]
-    stored = workspace.measured(target, graph)
-    rows = operator_rows(graph, prediction.operators_ms)
-    add_knowledge(rows, prediction.unseen, prediction.alone)
-    add_measured(rows, stored)
-    document = {
-        "latency_ms": prediction.latency_ms,
-        "upper_ms": prediction.upper_ms,
-        "constant_ms": prediction.constant_ms,
-        "seen_percent": _seen_percent(prediction),
-        "confidence": predictor.calibration.confidence,
-        "calibration_nets": predictor.calibration.count,
-        "device": predictor.device_info_json,
-        "simulated": predictor.device_info_json["simulated"],
-        "flops": graph.flops,
-        "parameters": graph.parameters,
-        "operators": rows,
-        "warnings": console.warnings,
-        "unseen": [{"position": position, **rows[position]} for position in prediction.unseen],
-        "measured_alone": [{"position": position, **rows[position]} for position in prediction.alone],
-        "measured": stored
-        and {
-            "latency_ms": stored.measurement.latency_ms,
-            "interval_ms": stored.measurement.interval_ms,
-            "label": stored.measurement.label,
-        },
-    }
-    remedy = _remedy(console, model, target, shape)
+    device = console.api.device(target.device, threads=target.threads)
+    predicted = device.predict(model, shapes=parse_shapes(shape))
+    remedy = _remedy(console, model, device, shape)
     console.emit(
-        document, lambda: [f"{plain(model)}: {_headline(document, device)}", _table(rows), *_doubts(document, remedy)]
+        {**predicted.to_json(), "warnings": console.warnings},
+        lambda: [
+            f"{plain(model)}: {_headline(predicted, device.name)}",
+            _table(predicted.operators),
+            *_doubts(predicted, remedy),
+        ],
     )
 
 
-def _seen_percent(prediction: BoundedPrediction) -> float:
-    """Share of the time that is predicted for operators that were measured, alone or in nets, and for the constant."""
-    unseen_ms = sum(prediction.operators_ms[position] for position in prediction.unseen)
-    return round(100 * (1 - unseen_ms / prediction.latency_ms), 2)
-
-
-def _headline(document: dict[str, Any], device: str) -> str:
-    simulated = " (SIMULATED: nothing was ever timed)" if document["simulated"] else ""
-    measured = document["measured"]
-    before = f"; {measured['latency_ms']:.3f} ms measured" if measured else ""
+def _headline(predicted: PredictedModel, device: str) -> str:
+    simulated = " (SIMULATED: nothing was ever timed)" if predicted.simulated else ""
+    before = f"; {predicted.measured.latency_ms:.3f} ms measured" if predicted.measured else ""
     return (
-        f"[bold]{document['latency_ms']:.3f} ms[/bold] predicted on {device}{simulated}, under "
-        f"{document['upper_ms']:.3f} ms with {100 * document['confidence']:.3g} % confidence for nets like the "
-        f"{document['calibration_nets']} calibrated on{before}"
+        f"[bold]{predicted.latency_ms:.3f} ms[/bold] predicted on {device}{simulated}, under "
+        f"{predicted.upper_ms:.3f} ms with {100 * predicted.confidence:.3g} % confidence for nets like the "
+        f"{predicted.predictor.calibration.count} calibrated on{before}"
     )
 
 
-def _table(rows: list[Row]) -> RenderableType:
+def _table(rows: Sequence[Row]) -> RenderableType:
     """Measured times stand in the row of a kernel's first operator; the others name that row."""
     columns = ["kind", "attributes", "input", "output", "mflops", "ms", "share_percent"]
     shown = [[row[column] for column in columns] for row in rows]
@@ -103,23 +68,23 @@ def _table(rows: list[Row]) -> RenderableType:
     return table("Operators", ("", *columns), [[position, *cells] for position, cells in enumerate(shown)])
 
 
-def _remedy(console: Console, model: Path, device: Device, shapes: list[str] | None) -> str:
+def _remedy(console: Console, model: Path, device: DeviceHandle, shapes: list[str] | None) -> str:
     words = [word for shape in shapes or () for word in ("--shape", shape)]
-    threads = device.info().threads
+    threads = device.info.threads
     chosen = ["--device", device.name, *(["--threads", str(threads)] if threads > 1 else [])]
     profile = console.line("profile", *chosen, "--for", str(model), *words)
     return f"{profile} && {console.line('fit', *chosen)}"
 
 
-def _doubts(document: dict[str, Any], remedy: str) -> list[str]:
-    """What the bound was widened for, and how to mend it."""
-    unseen, alone = document["unseen"], document["measured_alone"]
+def _doubts(predicted: PredictedModel, remedy: str) -> list[str]:
+    """What the bound was widened for, and how to narrow it."""
+    unseen, alone = predicted.unseen, predicted.measured_alone
     if not unseen and not alone:
         return ["Every operator is of a kind and size that was measured in nets."]
     lines = []
     if unseen:
         lines.append(
-            f"{document['seen_percent']:.0f} % of the time rests on operators that were measured. Never measured, so "
+            f"{predicted.seen_percent:.0f} % of the time rests on operators that were measured. Never measured, so "
             f"the bound is wider: {_names(unseen)}. Measure them: {plain(remedy)}"
         )
     if alone:
@@ -130,6 +95,6 @@ def _doubts(document: dict[str, Any], remedy: str) -> list[str]:
     return lines
 
 
-def _names(rows: list[Row]) -> str:
+def _names(rows: Sequence[Row]) -> str:
     names = ", ".join(f"{row['kind']} {row['output']}" for row in rows[:8])
     return plain(f"{names}{' ...' if len(rows) > 8 else ''}")

@@ -8,7 +8,6 @@ import typer
 
 from latseg.console import Console, plain
 from latseg.options import RunArgument, RunSeedOption
-from latseg.workspace import Workspace
 
 
 def report(
@@ -20,10 +19,6 @@ def report(
     seed: RunSeedOption = 0,  # noqa: ARG001 - every command takes --seed
 ) -> None:
     """Write the run's report: Pareto front, predicted against measured, operator breakdown, example masks."""
-    from latseg.report.write import write_report
-    from latseg.runs import open_run_context
-
     console: Console = context.obj
-    with open_run_context(console, run, "report") as session:
-        path = write_report(session, Workspace(console.workspace), photographs=photographs)
+    path = console.api.run(run).report(photographs=photographs)
     console.emit({"path": str(path)}, lambda: f"Report: {plain(path)}")

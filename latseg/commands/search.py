@@ -2,132 +2,61 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from foundation.errors import UserError
-from latseg.budget_options import open_budgets, open_targets, parse_limits
 from latseg.commands.verify import VERIFICATION_FAILED
-from latseg.console import Console
-from latseg.options import (
-    DevicesOption,
-    LatencyOption,
-    ParametersOption,
-    SeedOption,
-    SizesOption,
-    SpaceOption,
-    ThreadsOption,
-)
-from latseg.output.search import drawn_search, search_document
-from latseg.units import parse_size, parse_sizes
-from latseg.workspace import Workspace
-from search.spaces.registry import open_space
+from latseg.console import Console, plain, table
+from latseg.options import BudgetOptions, DataGroup, SearchOptions, SeedOption, SpaceOptions, TrainingGroup
+from latseg.units import format_count
 
-DATA_SIZE = "256x256"
+if TYPE_CHECKING:
+    from search.loop import SearchResult
+    from search.trial import Trial
 
 
 def search(
     context: typer.Context,
-    device: DevicesOption = None,
-    max_latency: LatencyOption = None,
-    max_params: ParametersOption = "0.4M",
-    data: Annotated[str | None, typer.Option(help="synthetic, folder:PATH or celebamask:PATH.")] = None,
-    near_budget: Annotated[
-        int, typer.Option(min=0, help="Random nets to measure near each latency budget first; 0: none.")
-    ] = 10,
-    strategy: Annotated[str, typer.Option(help="evolution or random.")] = "evolution",
-    trials: Annotated[int, typer.Option(min=1, help="Architectures to evaluate.")] = 200,
-    winners: Annotated[int, typer.Option(min=1, help="Winners to certify.")] = 1,
-    space: SpaceOption = "portrait",
-    size: SizesOption = None,
-    threads: ThreadsOption = 1,
-    data_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH to which images are brought.")] = DATA_SIZE,
-    data_count: Annotated[int | None, typer.Option(min=4, help="Use at most so many pairs.")] = None,
-    resize_masks: Annotated[bool, typer.Option("--resize-masks", help="Resize masks of another size.")] = False,
-    teacher_epochs: Annotated[int, typer.Option(min=0, help="Training of the teacher; 0: no teacher.")] = 12,
-    supernet_steps: Annotated[int, typer.Option(min=1, help="Training of the supernet.")] = 400,
-    winner_epochs: Annotated[int, typer.Option(min=1, help="Default of `latseg train`.")] = 30,
-    training_size: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH at which the teacher is trained.")] = None,
-    batch_size: Annotated[int, typer.Option(min=2, help="Images in a training step.")] = 8,
-    evaluation_images: Annotated[int, typer.Option(min=1, help="Validation images that judge a trial.")] = 48,
-    training_threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 2,
-    resume: Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with this run.")] = None,
+    limits: BudgetOptions,
+    data: DataGroup,
+    how: SearchOptions,
+    within: SpaceOptions,
+    training: TrainingGroup,
+    resume: Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Continue this run.")] = None,
     seed: SeedOption = 0,
 ) -> None:
     """Search the best net within the budgets; winners are measured on the device and certified or rejected."""
-    from search.new_run import new_run_id, resolve
-    from search.run_config import TrainingOptions, write_config
-
     console: Console = context.obj
-    workspace = Workspace(console.workspace)
-    if resume is not None:
-        _refuse_changes(context)
-        go_on(console, resume)
-        return
-    limits = parse_limits(device, max_latency, max_params)
-    if data is None:
-        raise UserError(
-            "--data", seen="nothing", expected="a source of data", remedy="write for example --data synthetic"
+    if resume is None:
+        run = console.api.search(
+            budgets=limits.latency_ms,
+            data=data.checked(),
+            max_parameters=limits.max_params,
+            space=within.space,
+            sizes=within.size,
+            strategy=how.strategy,
+            trials=how.trials,
+            winners=how.winners,
+            calibration_nets=how.calibration_nets,
+            training=training.checked(),
+            threads=limits.threads,
+            seed=seed,
+            start=False,
         )
-    opened, targets = open_space(space, parse_sizes(size)), open_targets(limits, threads)
-    open_budgets(console, limits, targets)
-    shape = parse_size(data_size, option="--data-size")
-    source = _source(data, data_count, shape, resize_masks, seed)
-    effort = TrainingOptions(
-        teacher_epochs=teacher_epochs,
-        supernet_steps=supernet_steps,
-        winner_epochs=winner_epochs,
-        batch_size=batch_size,
-        evaluation_images=evaluation_images,
-        training_size=parse_size(training_size, option="--training-size") if training_size else None,
-        threads=training_threads,
-    )
-    config = resolve(
-        new_run_id(),
-        command=shlex.join(["latseg", *sys.argv[1:]]),
-        space=opened.name,
-        sizes=tuple(parse_size(text) for text in size) if size else None,
-        data=source.name,
-        data_size=shape,
-        data_count=data_count,
-        resize_masks=resize_masks,
-        classes=source.classes,
-        limits=dict(limits.latency_ms),
-        devices=targets,
-        max_parameters=limits.parameters,
-        trials=trials,
-        winners=winners,
-        strategy=_strategy(strategy),
-        near_budget=near_budget,
-        seed=seed,
-        effort=effort,
-    )
-    write_config(workspace.runs() / config.run, config)
-    go_on(console, config.run)
-
-
-def go_on(console: Console, run: str) -> dict[str, Any]:
-    """Starts the run's search or goes on with it, and prints what it found; exit code 4 where nothing won."""
-    from latseg.runs import open_run_context
-    from search.launch import launch
-
-    console.resume_hint = console.line("search", "--resume", run)
-    workspace = Workspace(console.workspace)
-    with open_run_context(console, run, f"search {run}") as session:
-        predictors = {name: workspace.predictor(device, console.warn) for name, device in session.devices.items()}
-        result = launch(session, predictors)
-    document = {**search_document(run, result), "warnings": console.warnings}
-    console.emit(document, lambda: drawn_search(console, run, result))
+    else:
+        _refuse_changes(context)
+        run = console.api.run(resume)
+    console.resume_hint = console.line("search", "--resume", run.id)
+    result = run.search()
+    console.emit({**_document(run.id, result), "warnings": console.warnings}, lambda: _render(console, run.id, result))
     if not result.winners:
         raise typer.Exit(VERIFICATION_FAILED)
-    return document
 
 
 def _refuse_changes(context: typer.Context) -> None:
-    """A run goes on as it began; options that would be ignored are not taken."""
+    """A run continues with the options that it began with; others would be ignored, so they are refused."""
     given = [
         name
         for name in context.params
@@ -136,23 +65,62 @@ def _refuse_changes(context: typer.Context) -> None:
     if given:
         option = f"--{given[0].replace('_', '-')}"
         raise UserError(
-            f"{option} with --resume", seen="both", expected="--resume RUN alone: a run goes on as it began",
+            f"{option} with --resume", seen="both", expected="only --resume RUN: a run continues as it began",
             remedy=f"leave {option} out, or start a new run",
         )  # fmt: skip
 
 
-def _source(data: str, count: int | None, size: tuple[int, int], resize_masks: bool, seed: int) -> Any:
-    from segmentation.data.sources import open_source
+def _document(run: str, result: SearchResult) -> dict[str, Any]:
+    return {
+        "run": run,
+        "trials": len(result.trials),
+        "rejected": dict(result.rejected),
+        "repaired": result.repaired,
+        "feasible_fraction": result.feasibility.feasible_fraction,
+        "near_budget": [near.model_dump(mode="json") for near in result.near_budget],
+        "message": result.message,
+        "winners": [_winner(trial) for trial in result.winners],
+    }
 
-    return open_source(data, seed=seed, count=count, size=size, resize_masks=resize_masks)
+
+def _winner(trial: Trial) -> dict[str, Any]:
+    return {
+        "id": trial.id,
+        "architecture": {"space": trial.architecture.space, "choices": dict(trial.architecture.choices)},
+        "parameters": trial.parameters,
+        "flops": trial.flops,
+        "predicted_ms": dict(trial.predicted_ms),
+        "upper_ms": dict(trial.upper_ms),
+        "measured_ms": trial.measured_ms,
+        "quality": trial.quality,
+        "status": trial.status,
+        "certified": trial.certified,
+    }
 
 
-def _strategy(name: str) -> str:
-    from search.strategies.registry import strategy_names
-
-    if name not in strategy_names():
-        expected = " or ".join(strategy_names())
-        raise UserError(
-            "--strategy", seen=repr(name), expected=expected, remedy=f"write --strategy {strategy_names()[0]}"
+def _render(console: Console, run: str, result: SearchResult) -> list[Any]:
+    """A table, sentences, and the command that comes next."""
+    rows = [
+        (
+            trial.id,
+            trial.status,
+            format_count(trial.parameters),
+            ", ".join(f"{ms:.3f} ms on {name}" for name, ms in trial.measured_ms.items()) or "not measured",
+            ", ".join(f"{ms:.3f}" for ms in trial.upper_ms.values()),
+            f"{100 * trial.quality:.1f} %",
         )
-    return name
+        for trial in result.winners
+    ]
+    rejected = ", ".join(f"{name} {count}" for name, count in result.rejected.items()) or "none"
+    columns = ("winner", "status", "parameters", "measured", "predicted bound, ms", "mean IoU in the search")
+    lines: list[Any] = [table(f"Run {run}", columns, rows)] if rows else []
+    lines += [plain(_sentence(near.statement)) for near in result.near_budget]
+    lines.append(f"{len(result.trials)} nets evaluated; candidates rejected untrained, by constraint: {rejected}.")
+    lines.append(_sentence(result.message))
+    if result.winners:
+        lines.append("Continue with: " + plain(console.line("train", run, "--winner", result.winners[0].id)))
+    return lines
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from foundation.errors import UserError
+from foundation.progress import Progress
+from latseg.bundle import Bundle
 from latseg.console import Console, table
 from latseg.options import IgnoredSeedOption
 
@@ -23,18 +24,12 @@ def segment(
     seed: IgnoredSeedOption = 0,  # noqa: ARG001 - every command takes --seed
 ) -> None:
     """Write a mask and a cut-out for each photograph."""
-    from export.bundle.segment import Segmenter
-
     console: Console = context.obj
-    if policy not in (None, "letterbox", "resize"):
-        remedy = "write --policy letterbox or --policy resize"
-        raise UserError("--policy", seen=repr(policy), expected="letterbox or resize", remedy=remedy)
-    segmenter = Segmenter(bundle, policy=policy)  # type: ignore[arg-type]
     outputs = []
-    with console.progress("segment") as progress:
-        for number, image in enumerate(images, start=1):
-            outputs.append(segmenter.segment_file(image, output))
-            progress.update(number, len(images), image.name)
+    with console.api.progress("segment") as report:
+        for number, written in enumerate(Bundle(bundle).write_masks(images, output, policy=policy), start=1):
+            outputs.append(written)
+            report(Progress("", number, len(images), written.image.name))
     rows = [
         {
             "image": str(written.image),

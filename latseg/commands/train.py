@@ -17,26 +17,23 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; default: the run's.")] = None,
     seed: RunSeedOption = 0,  # noqa: ARG001 - the run's own seed counts
 ) -> None:
-    """Train a winner with its teacher; goes on where it was interrupted."""
-    from latseg.runs import open_run_context
-    from search.winners.training import find_trial, train_winner
-
+    """Train a winner with its teacher; continues where it was interrupted."""
     console: Console = context.obj
-    with open_run_context(console, run, "train") as session:
-        result = train_winner(session, find_trial(session, winner), epochs=epochs)
-        source = session.source
-    quality = result.quality
+    trained = console.api.run(run).train(winner, epochs=epochs)
+    quality, result = trained.quality, trained.result
     document = {
         "run": run,
         "winner": winner,
         "quality": quality.to_json(),
-        "data": source.name,
+        "data": trained.data,
         "epochs": result.epochs,
         "checkpoint": str(result.checkpoint),
         "seconds": result.seconds,
     }
     f1 = ", ".join(
-        f"{name} {score:.3f}" for name, score in zip(source.classes, quality.f1_per_class, strict=True) if score
+        f"{name} {score:.3f}"
+        for name, score in zip(trained.run.config.classes, quality.f1_per_class, strict=True)
+        if score
     )
     console.emit(
         document,

@@ -10,10 +10,11 @@ from latency.fit_summary import FitSummary, read_summary
 from latency.kernel_times import join
 from latency.operators.operator import OperatorGraph
 from latency.sample import KernelTime
-from latseg.output.operator_table import Row, operator_rows
+from latseg.operator_tables import operator_rows
 from latseg.report.figures import PredictedMeasured, breakdown_figure, predicted_figure
 from latseg.report.page import Section, figure, folded, html_table
-from latseg.workspace import Workspace
+from latseg.table import Row
+from latseg.workspace_folder import WorkspaceFolder
 from search.constraints.near_budget_record import NearBudget, read_near_budget
 from search.run_config import TargetDevice
 from search.run_context import RunContext
@@ -25,7 +26,7 @@ _SAME = 1e-3
 
 
 def predictor_sections(
-    session: RunContext, workspace: Workspace, target: TargetDevice, winners: Sequence[Trial]
+    session: RunContext, workspace: WorkspaceFolder, target: TargetDevice, winners: Sequence[Trial]
 ) -> list[Section]:
     """How well the device's latency is predicted, and where the time of each winner goes."""
     device = session.devices[target.device]

@@ -15,7 +15,7 @@ from latseg.report.figures import TrialPoint, pareto_figure
 from latseg.report.page import Section, commands, figure, html_table, image, page
 from latseg.report.predictor import predictor_sections
 from latseg.units import format_count
-from latseg.workspace import Workspace
+from latseg.workspace_folder import WorkspaceFolder
 from search.pareto import fronts
 from search.run_config import RunConfig, TargetDevice
 from search.run_context import RunContext
@@ -23,7 +23,7 @@ from search.trial import CERTIFIED, REJECTED, UNCERTIFIED, Trial
 from search.trials import TrialStore
 
 
-def write_report(session: RunContext, workspace: Workspace, *, photographs: bool = False) -> Path:
+def write_report(session: RunContext, workspace: WorkspaceFolder, *, photographs: bool = False) -> Path:
     """Writes the run's page and returns its path.
 
     Args:
@@ -140,7 +140,7 @@ def _example_section(session: RunContext, winners: Sequence[Trial], *, photograp
     return [Section("Example masks", lead, body)]
 
 
-def _reproduction_section(config: RunConfig, workspace: Workspace, winners: Sequence[Trial]) -> Section:
+def _reproduction_section(config: RunConfig, workspace: WorkspaceFolder, winners: Sequence[Trial]) -> Section:
     lines = [config.command]
     for winner in winners[:1]:
         lines += [

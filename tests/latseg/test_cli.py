@@ -18,8 +18,7 @@ from PIL import Image
 
 from latseg import cli
 from latseg.commands import COMMANDS
-
-DEVICE = "simulated:noise=0.02"
+from tests.latseg.conftest import DEVICE
 
 
 def run(*words: str) -> int:
@@ -36,29 +35,6 @@ def document(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
     code, out, err = say(capsys, *words, "--json", "--quiet")
     assert code == 0, err
     return json.loads(out)
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with a campaign and a predictor of the simulated device."""
-    folder = tmp_path_factory.mktemp("workspace")
-    shared = ("--workspace", str(folder), "--quiet", "--json")
-    assert run(*shared, "profile", "-d", DEVICE, "--size", "128x128", "--models", "32", "--operators", "8") == 0
-    assert run(*shared, "fit", "-d", DEVICE) == 0
-    return folder
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    from random import Random
-
-    from latency.operators.synthesize import to_model
-    from search.spaces.portrait.space import PortraitSpace
-
-    space = PortraitSpace(((128, 128),))
-    path = tmp_path / "net.onnx"
-    onnx.save(to_model(space.lower(space.sample(5, Random(1))[1])), path)
-    return path
 
 
 def test_help_loads_no_heavy_library() -> None:

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from latseg.commands.pretrain import _sources
-from latseg.workspace import Workspace
+from latseg.pretraining import source_devices
+from latseg.workspace_folder import WorkspaceFolder
 from tests.latency.graphs import random_graph
 from tests.latency.measurements import INFO, measurement
 
@@ -14,12 +14,12 @@ from tests.latency.measurements import INFO, measurement
 def test_a_device_of_two_workspaces_is_one_device_on_one_scale(tmp_path: Path) -> None:
     """In the second the reference net is noted as twice as slow, and so is everything else."""
     graphs = [random_graph(Random(seed), 12) for seed in range(3)]
-    workspaces = [Workspace(tmp_path / name) for name in ("first", "second")]
+    workspaces = [WorkspaceFolder(tmp_path / name) for name in ("first", "second")]
     for workspace, scale, known in zip(workspaces, (1.0, 2.0), ((0, 1), (1, 2)), strict=True):
         with workspace.store() as store:
             store.remember_reference(INFO, scale)
             for place in known:
                 store.add_measurement(measurement(f"net{place}", scale * (1 + place)), graphs[place], source="campaign")
-    ((info, source),) = _sources(workspaces, least=1)
+    ((info, source),) = source_devices(workspaces, least=1)
     assert info == INFO
     assert [sample.latency_ms for sample in source.samples] == pytest.approx([1.0, 2.0, 3.0])

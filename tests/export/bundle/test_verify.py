@@ -16,7 +16,7 @@ from export.bundle.manifest import Manifest
 from export.bundle.parity_sample import read_sample
 from export.bundle.verify import verify_bundle
 from foundation.errors import DeviceUnavailableError, UserError
-from latseg.commands.verify import certified_threads
+from latseg.bundle import Bundle
 from tests.export.runtime_device import INFO, RuntimeDevice
 
 Make = Callable[..., Manifest]
@@ -243,10 +243,10 @@ def test_certificate_on_two_threads_is_measured_on_two(bundle: Path) -> None:
 
 def test_threads_of_a_given_device_are_the_certified_ones(bundle: Path, tmp_path: Path) -> None:
     edit(bundle, lambda content: content["certificates"][0]["device"].update(threads=2))
-    assert certified_threads(bundle, "cpu") == 2
-    assert certified_threads(bundle, "openvino") == 1
+    assert Bundle(bundle).certified_threads("cpu") == 2
+    assert Bundle(bundle).certified_threads("openvino") == 1
     (bundle / "manifest.json").write_text("{")
-    assert certified_threads(bundle, "cpu") == 1
+    assert Bundle(bundle).certified_threads("cpu") == 1
 
 
 def test_crash_while_measuring(bundle: Path) -> None:

@@ -1,4 +1,4 @@
-from latseg.output.operator_comparison import compare_rows
+from latseg.operator_tables import compare_rows
 
 
 def row(kind: str, ms: float, output: str = "8x8x8") -> dict[str, object]:

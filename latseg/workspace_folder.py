@@ -20,7 +20,7 @@ _STORE = "measurements.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
-class Workspace:
+class WorkspaceFolder:
     """``measurements.sqlite``, ``predictors/<device>/``, ``runs/<id>/`` below ``root``."""
 
     root: Path
@@ -100,6 +100,10 @@ class Workspace:
         """The folder of all runs."""
         return self.root / "runs"
 
+    def run_ids(self) -> list[str]:
+        """Ids of the runs, the oldest first."""
+        return sorted(path.parent.name for path in self.runs().glob("*/run.json"))
+
     def run(self, run_id: str) -> Path:
         """The folder of one run.
 
@@ -108,7 +112,7 @@ class Workspace:
         """
         folder = self.runs() / run_id
         if not re.fullmatch(r"[A-Za-z0-9._-]+", run_id) or not (folder / "run.json").is_file():
-            known = sorted(path.parent.name for path in self.runs().glob("*/run.json"))
+            known = self.run_ids()
             seen = f"{run_id!r}"
             expected = f"one of {', '.join(known[-5:])}" if known else "a run of this workspace, which has none"
             raise UserError("run", seen=seen, expected=expected, remedy="start one with `latseg search`")

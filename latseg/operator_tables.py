@@ -1,19 +1,21 @@
-"""Rows of an operator-by-operator table."""
+"""Tables with a row for each operator of a model: predicted, measured, and two models compared."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from devices.measurement import Measurement
 from foundation.errors import UserError
 from latency.operators.operator import Operator, OperatorGraph, Shape
+from latseg.table import Row
 
 if TYPE_CHECKING:
     from latency.store import StoredMeasurement
 
-Row = dict[str, Any]
+_KEY = ("kind", "attributes", "output")
 
 
 def operator_rows(graph: OperatorGraph, times_ms: Sequence[float]) -> list[Row]:
@@ -84,6 +86,34 @@ def measured_rows(model: Path, shapes: Mapping[str, Shape], measurement: Measure
     return rows
 
 
+def compare_rows(first: Sequence[Row], second: Sequence[Row]) -> list[Row]:
+    """One row for each kind, attributes and output shape of either model, the largest difference first.
+
+    Args:
+        first: rows of the model that is compared.
+        second: the same of the other model.
+
+    Returns:
+        ``kind, attributes, output, count_a, count_b, ms_a, ms_b, difference_ms`` (second - first).
+    """
+    sums = [_sums(rows) for rows in (first, second)]
+    rows = []
+    for key in dict.fromkeys((*sums[0], *sums[1])):
+        (count_a, ms_a), (count_b, ms_b) = (side.get(key, (0, 0.0)) for side in sums)
+        named = dict(zip(_KEY, key, strict=True))
+        rows.append(
+            {
+                **named,
+                "count_a": count_a,
+                "count_b": count_b,
+                "ms_a": round(ms_a, 5),
+                "ms_b": round(ms_b, 5),
+                "difference_ms": round(ms_b - ms_a, 5),
+            }
+        )
+    return sorted(rows, key=lambda row: (-abs(row["difference_ms"]), row["kind"], row["attributes"], row["output"]))
+
+
 def describe(operator: Operator) -> str:
     """Attributes that differ from the usual, in a few words: ``3x3 /2 depthwise hswish``."""
     words = []
@@ -112,3 +142,13 @@ def _bare_row(kernel: str, shape: Shape, ms: float, measurement: Measurement) ->
 
 def _dimensions(shape: Shape) -> str:
     return "x".join(map(str, shape[1:] if len(shape) > 1 else shape))
+
+
+def _sums(rows: Iterable[Row]) -> dict[tuple[str, ...], tuple[int, float]]:
+    counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
+    times: defaultdict[tuple[str, ...], float] = defaultdict(float)
+    for row in rows:
+        key = tuple(str(row[name]) for name in _KEY)
+        counts[key] += 1
+        times[key] += row["ms"]
+    return {key: (counts[key], times[key]) for key in counts}

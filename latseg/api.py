@@ -1,0 +1,253 @@
+"""The Python interface: a workspace, its devices, its runs, and the bundles that they produce.
+
+>>> import latseg
+>>> workspace = latseg.Workspace(folder)
+>>> device = workspace.device("simulated")
+>>> device.info.simulated
+True
+
+The command line uses this interface, so both give the same results. Errors are ``foundation.errors.UserError``:
+one line that says what is wrong, the value seen, the value expected and the remedy.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from foundation.progress import OnProgress
+from latseg.bundle import Bundle
+from latseg.console import DEFAULT_WORKSPACE, for_workspace
+from latseg.device_handle import DeviceHandle
+from latseg.progress_bar import ProgressOption, shown_progress
+from latseg.run_handle import RunHandle, TrainedWinner
+from latseg.run_options import DataOptions, new_config
+from latseg.units import Size, as_latency_ms, as_parameters, as_sizes
+from latseg.workspace_folder import WorkspaceFolder
+
+if TYPE_CHECKING:
+    from devices.device import Device
+    from latseg.pretraining import PretrainedPrior
+    from search.constraints.budgets import Budgets
+    from search.constraints.feasibility import Feasibility
+    from search.run_config import TrainingOptions
+
+__all__ = ["Bundle", "DataOptions", "DeviceHandle", "RunHandle", "TrainedWinner", "Workspace"]
+
+BudgetsByDevice = Mapping[str, str | float]
+"""``{"cpu": "8ms"}``: a latency limit with its unit, or in milliseconds, for each device."""
+
+
+class Workspace:
+    """A folder with measurements, predictors and runs. It is created when something is written to it.
+
+    Args:
+        path: the folder.
+        progress: True shows a progress bar, False nothing; a function is called with each
+            ``foundation.progress.Progress``.
+        on_warning: called with each warning, such as that of a runtime of another version than was measured;
+            ``warnings.warn`` by default.
+    """
+
+    def __init__(
+        self,
+        path: str | Path = DEFAULT_WORKSPACE,
+        *,
+        progress: ProgressOption = False,
+        on_warning: Callable[[str], None] | None = None,
+    ) -> None:
+        self.folder = WorkspaceFolder(Path(path))
+        self._progress = progress
+        self._on_warning = on_warning
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self.folder.root
+
+    def device(self, text: str = "cpu", *, threads: int | None = None) -> DeviceHandle:
+        """A device of this machine, for example ``cpu``, ``cpu:threads=2`` or ``openvino``. No runtime is loaded yet.
+
+        >>> workspace.device("simulated:noise=0.02").name
+        'simulated:noise=0.02'
+
+        Args:
+            text: its name, with options after a colon.
+            threads: of the runtime, the same as the option ``threads``.
+
+        Raises:
+            UserError: no such device or option.
+        """
+        return DeviceHandle(self, _get_device(text, threads))
+
+    def pretrain(
+        self, more: Sequence[str | Path] = (), *, output: str | Path | None = None, seed: int = 0
+    ) -> PretrainedPrior:
+        """Learns from profiled devices how devices differ, so that a new one needs ten to twenty measured nets.
+
+        Args:
+            more: other workspaces with measurements.
+            output: folder for the prior; by default the workspace's, where ``fit`` finds it.
+            seed: of the training.
+
+        Raises:
+            UserError: fewer than two devices with enough measured nets.
+        """
+        from latseg.pretraining import pretrain
+
+        others = [WorkspaceFolder(Path(path)) for path in more]
+        return pretrain(self.folder, others, Path(output) if output else self.folder.prior_folder(), seed)
+
+    def feasibility(
+        self,
+        *,
+        budgets: BudgetsByDevice,
+        max_parameters: str | int = "0.4M",
+        space: str = "portrait",
+        sizes: Sequence[Size] | None = None,
+        classes: int = 2,
+        samples: int = 1000,
+        threads: int | None = None,
+        seed: int = 0,
+    ) -> Feasibility:
+        """What share of a search space keeps the budgets, and how far down the space reaches.
+
+        >>> found = workspace.feasibility(budgets={"simulated:noise=0.02": "100ms"}, samples=50, sizes=["128x128"])
+        >>> 0 < found.feasible_fraction <= 1
+        True
+
+        Args:
+            budgets: latency limit by device.
+            max_parameters: limit on parameters.
+            space: search space.
+            sizes: input sizes; all of the space by default.
+            classes: number of classes.
+            samples: random nets to check.
+            threads: of the runtimes.
+            seed: of the sampling.
+
+        Raises:
+            InfeasibleError: no net keeps the budgets; it names the smallest reachable values.
+            UserError: a budget is malformed, or a device has no predictor yet.
+        """
+        from search.constraints.feasibility import feasibility
+        from search.constraints.infeasible import require_feasible
+        from search.spaces.registry import open_space
+
+        devices = {name: _get_device(name, threads) for name in budgets}
+        opened = self._open_budgets(budgets, max_parameters, devices)
+        found = feasibility(open_space(space, as_sizes(sizes)), opened, classes=classes, samples=samples, seed=seed)
+        require_feasible(opened, found)
+        return found
+
+    def search(
+        self,
+        *,
+        budgets: BudgetsByDevice,
+        data: str | DataOptions,
+        max_parameters: str | int = "0.4M",
+        space: str = "portrait",
+        sizes: Sequence[Size] | None = None,
+        strategy: str = "evolution",
+        trials: int = 200,
+        winners: int = 1,
+        calibration_nets: int = 10,
+        training: TrainingOptions | None = None,
+        threads: int | None = None,
+        seed: int = 0,
+        start: bool = True,
+    ) -> RunHandle:
+        """Searches the best net within the budgets; winners are measured on the devices, and certified or rejected.
+
+        An interrupted search is continued by ``workspace.run(ID).search()``.
+
+        >>> run.winners[0].status
+        'uncertified (simulated)'
+
+        Args:
+            budgets: latency limit by device; all of them must hold.
+            data: ``synthetic``, ``folder:PATH``, ..., or a ``DataOptions`` with size and count.
+            max_parameters: limit on parameters.
+            space: search space.
+            sizes: input sizes of the nets; by default the search chooses them, too.
+            strategy: search strategy, with options after a colon: ``evolution:population=32``.
+            trials: nets to evaluate.
+            winners: nets to certify.
+            calibration_nets: random nets near each latency budget that are measured first, to calibrate the bound.
+            training: amounts of training (``search.run_config.TrainingOptions``).
+            threads: of the runtimes.
+            seed: of every random choice.
+            start: False only writes the run down; ``search`` on the returned handle starts it.
+
+        Raises:
+            InfeasibleError: no net keeps the budgets; raised before anything is trained.
+            UserError: an argument is malformed, a device has no predictor yet, or the data cannot be read.
+            DeviceUnavailableError: a device cannot be used here.
+        """
+        config = new_config(
+            self,
+            budgets={name: as_latency_ms(limit) for name, limit in budgets.items()},
+            data=DataOptions(data) if isinstance(data, str) else data,
+            max_parameters=as_parameters(max_parameters),
+            space=space,
+            sizes=as_sizes(sizes),
+            strategy=strategy,
+            trials=trials,
+            winners=winners,
+            calibration_nets=calibration_nets,
+            training=training,
+            threads=threads,
+            seed=seed,
+        )
+        run = RunHandle(self, self.folder.runs() / config.run)
+        if start:
+            run.search()
+        return run
+
+    def run(self, run_id: str) -> RunHandle:
+        """A run of this workspace.
+
+        Raises:
+            UserError: no such run, or its file cannot be read.
+        """
+        return RunHandle(self, self.folder.run(run_id))
+
+    @property
+    def runs(self) -> list[str]:
+        """Ids of the runs, the oldest first."""
+        return self.folder.run_ids()
+
+    def progress(self, description: str) -> AbstractContextManager[OnProgress]:
+        """The callback for one piece of long work, shown as the workspace was told to."""
+        return shown_progress(description, self._progress)
+
+    def warn(self, text: str) -> None:
+        """Passes a warning on."""
+        if self._on_warning is None:
+            warnings.warn(for_workspace(text, self.path), UserWarning, stacklevel=3)
+        else:
+            self._on_warning(text)
+
+    def _open_budgets(
+        self, budgets: BudgetsByDevice, max_parameters: str | int, devices: Mapping[str, Device]
+    ) -> Budgets:
+        from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
+
+        latencies = {name: as_latency_ms(limit) for name, limit in budgets.items()}
+        parameters = ParameterBudget(as_parameters(max_parameters))
+        return Budgets(
+            parameters,
+            tuple(
+                LatencyBudget(name, ms, self.folder.predictor(devices[name], self.warn))
+                for name, ms in latencies.items()
+            ),
+        )
+
+
+def _get_device(text: str, threads: int | None) -> Device:
+    from devices.registry import get_device
+
+    return get_device(text, threads=threads or 1)

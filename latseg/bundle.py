@@ -1,0 +1,148 @@
+"""A bundle: the folder that is deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from foundation.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from devices.device import Device
+    from export.bundle.check import Check, VerifyResult
+    from export.bundle.manifest import Manifest, ResizePolicy
+    from export.bundle.segment import Segmenter, SegmentOutput
+
+
+class Bundle:
+    """Model files, a manifest with the latency certificate, and a script that runs them.
+
+    >>> bundle.manifest.parameters > 0
+    True
+
+    Args:
+        path: the folder that ``export`` wrote.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What the bundle says of itself.
+
+        Raises:
+            UserError: not a bundle.
+        """
+        from export.bundle.manifest import read_manifest
+
+        return read_manifest(self.path)
+
+    @property
+    def certified(self) -> bool:
+        """Whether measurements prove every latency budget."""
+        return not self.manifest.refusals
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """For each budget that is not certified, the reason."""
+        return tuple(self.manifest.refusals)
+
+    def verify(
+        self,
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        measure: bool = True,
+        seed: int = 0,
+        on_check: Callable[[Check], None] | None = None,
+    ) -> VerifyResult:
+        """Checks hashes, parity and budgets again; ``ok`` of the result says whether all checks hold.
+
+        >>> bundle.verify(measure=False).ok
+        False
+
+        Args:
+            device: run and measure on this device; by default on those of the certificates.
+            threads: of this device; by default as certified.
+            measure: measure the budgets again.
+            seed: of the measurement.
+            on_check: called with each check as it is done.
+
+        Raises:
+            UserError: not a bundle; threads without a device.
+            DeviceUnavailableError: the device cannot be used here.
+        """
+        from export.bundle.verify import verify_bundle
+
+        if threads is not None and device is None:
+            raise UserError(
+                "--threads", seen=f"{threads} without --device", expected="a device to use them",
+                remedy="name the device, too: --device cpu",
+            )  # fmt: skip
+        target = None if device is None else self._device(device, threads)
+        return verify_bundle(self.path, device=target, measure=measure, seed=seed, on_check=on_check)
+
+    def segment(self, image: str | Path, *, policy: str | None = None) -> NDArray[np.uint8]:
+        """The mask of an image file: height x width class numbers, of the image's own size.
+
+        >>> mask = bundle.segment(photo)
+        >>> mask.shape
+        (40, 30)
+
+        Args:
+            image: of any size and shape.
+            policy: ``letterbox`` keeps the proportions, ``resize`` does not; by default the bundle's own.
+
+        Raises:
+            UserError: not a bundle, or not an image.
+        """
+        from export.bundle.preprocess import PictureError, read_picture
+
+        try:
+            picture = read_picture(Path(image))
+        except PictureError as error:
+            raise UserError("image", seen=str(error), expected="an image file", remedy="check the file") from error
+        return self._segmenter(policy).segment(picture).labels
+
+    def write_masks(
+        self, images: Iterable[str | Path], folder: str | Path, *, policy: str | None = None
+    ) -> Iterator[SegmentOutput]:
+        """Writes ``NAME_mask.png`` and ``NAME_cutout.png`` for each image, one after the other as they are asked for.
+
+        Raises:
+            UserError: not a bundle, not an image, or the folder cannot be written.
+        """
+        segmenter = self._segmenter(policy)
+        for image in images:
+            yield segmenter.segment_file(Path(image), Path(folder))
+
+    def _device(self, text: str, threads: int | None) -> Device:
+        from devices.registry import get_device
+
+        return get_device(text, threads=threads or self.certified_threads(text))
+
+    def certified_threads(self, device: str) -> int:
+        """Threads of the certificate for the device; one where there is none."""
+        from export.bundle.manifest import ManifestError
+
+        try:
+            certificates = self.manifest.certificates
+        except ManifestError:
+            return 1
+        return next((one.device.threads for one in certificates if one.device.name == device), 1)
+
+    def _segmenter(self, policy: str | None) -> Segmenter:
+        from export.bundle.segment import Segmenter
+
+        if policy not in (None, "letterbox", "resize"):
+            raise UserError(
+                "--policy", seen=repr(policy), expected="letterbox or resize",
+                remedy="write --policy letterbox or --policy resize",
+            )  # fmt: skip
+        return Segmenter(self.path, policy=cast("ResizePolicy | None", policy))

@@ -1,0 +1,341 @@
+"""A device in a workspace: profile it, fit its predictor, predict and measure models."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from foundation.progress import Progress
+from latseg.model_files import Shapes, model_file, shapes_by_model
+from latseg.results import ComparedModel, Comparison, FitReport, MeasuredModel, PredictedModel, ProfileResult
+from latseg.table import Table
+from latseg.units import Size, as_sizes
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from devices.device import Device
+    from devices.device_info import DeviceInfo
+    from latency.bounded import BoundedPredictor
+    from latency.campaign import CampaignProgress
+    from latency.campaign_items import CampaignItem
+    from latency.operators.operator import OperatorGraph
+    from latseg.api import Workspace
+
+_logger = logging.getLogger(__name__)
+OPERATORS = 100
+"""Single-operator models of a profile, unless told otherwise; beside few nets none: they take most of the time."""
+
+
+class DeviceHandle:
+    """What ``Workspace.device`` returns.
+
+    >>> device = workspace.device("simulated:noise=0.02")
+    >>> device.name
+    'simulated:noise=0.02'
+    >>> device.info.simulated
+    True
+    """
+
+    def __init__(self, workspace: Workspace, device: Device) -> None:
+        self.workspace = workspace
+        self.device = device
+
+    @property
+    def name(self) -> str:
+        """The text that names the device, such as ``cpu``."""
+        return self.device.name
+
+    @property
+    def info(self) -> DeviceInfo:
+        """Hardware, runtime, version, threads, precision, and the fingerprint over them.
+
+        Raises:
+            DeviceUnavailableError: the device cannot be used here.
+        """
+        return self.device.info()
+
+    def profile(
+        self,
+        *,
+        models: int = 150,
+        operators: int | None = None,
+        for_: Sequence[str | Path] = (),
+        shapes: Shapes | None = None,
+        space: str = "portrait",
+        sizes: Sequence[Size] | None = None,
+        choose: bool = True,
+        minutes: float | None = None,
+        retry_failed: bool = False,
+        seed: int = 0,
+    ) -> ProfileResult:
+        """Measures nets of a search space and single operators; what was measured before is not measured again.
+
+        >>> result = device.profile(models=12, sizes=["128x128"])
+        >>> result.models, result.failed
+        (12, 0)
+
+        Args:
+            models: nets to measure.
+            operators: single-operator models to measure; by default 100, and none where ``models`` is at most 60.
+            for_: only the operators of these ONNX files.
+            shapes: of the inputs of these files with dynamic axes.
+            space: search space of the nets.
+            sizes: their input sizes, such as ``"128x128"``; all of the space by default.
+            choose: few nets: choose the most informative ones by what other devices have shown, instead of sampling.
+            minutes: begin nothing new after this time.
+            retry_failed: measure again what failed before.
+            seed: of the sampling.
+
+        Raises:
+            DeviceUnavailableError: the device cannot be used here.
+            UserError: a file, a size or the workspace cannot be used.
+        """
+        from devices.protocol import MeasurementProtocol
+        from latency.campaign import run_campaign
+
+        if for_:
+            items, chosen = self._operator_items([Path(model) for model in for_], shapes or {}), False
+        else:
+            items, chosen = self._nets(models, operators, space, sizes, choose=choose, seed=seed)
+        with self.workspace.folder.store() as store, self.workspace.progress(f"profile {self.name}") as report:
+            result = run_campaign(
+                self.device,
+                store,
+                items,
+                protocol=MeasurementProtocol(),
+                minutes=minutes,
+                seed=seed,
+                retry_failed=retry_failed,
+                on_progress=lambda p: report(_campaign_progress(p)),
+            )
+        return ProfileResult(self.info, chosen, result)
+
+    def fit(self, *, test_fraction: float = 0.2, alpha: float = 0.1, split: bool = False, seed: int = 0) -> FitReport:
+        """Trains the latency predictors on what was measured, tests them on held-out nets, calibrates the bound.
+
+        >>> report = device.fit()
+        >>> report.scores["few_samples"].mape_percent < 50
+        True
+
+        Args:
+            test_fraction: share of the nets that is held out.
+            alpha: share of nets that may exceed the predicted bound.
+            split: calibrate the bound on the held-out nets only and never train on them (split conformal).
+            seed: of splits and training.
+
+        Raises:
+            UserError: too few nets were measured.
+        """
+        from latency.fit import few_nets, fit_device
+        from latency.fit_summary import summary_of, write_summary
+        from latency.predictors.transfer.prior_folder import known_prior
+
+        info, folder = self.info, self.workspace.folder
+        with folder.store() as store:
+            samples = store.samples(info.fingerprint)
+        with self.workspace.progress(f"fit {self.name}") as report:
+            result = fit_device(
+                samples,
+                info,
+                seed=seed,
+                test_fraction=test_fraction,
+                alpha=alpha,
+                split_conformal=split,
+                prior=known_prior(folder.prior_folder()) if few_nets(samples) else None,
+                on_progress=lambda stage, done, total, error: report(
+                    Progress(stage, done, total, "" if error is None else f"mean error {error:.1f} % so far")
+                ),
+            )
+        path = folder.predictor_folder(self.device)
+        result.predictor.save(path)
+        summary = summary_of(result)
+        write_summary(path, summary)
+        return FitReport(info, result, alpha, summary.in_use, path)
+
+    @property
+    def predictor(self) -> BoundedPredictor:
+        """The fitted predictor of this device, read from the workspace.
+
+        Raises:
+            UserError: there is none, or it was fitted on another device.
+        """
+        return self.workspace.folder.predictor(self.device, self.workspace.warn)
+
+    def predict(
+        self, model: str | Path | nn.Module, example_inputs: Any = None, *, shapes: Shapes | None = None
+    ) -> PredictedModel:
+        """Predicts the latency of a model, operator by operator, with an upper bound. The model is not run.
+
+        >>> prediction = device.predict(example_model)
+        >>> prediction.latency_ms < prediction.upper_ms
+        True
+        >>> prediction.operators.columns[:3]
+        ('kind', 'attributes', 'input')
+
+        Args:
+            model: an ONNX file, or a torch module.
+            example_inputs: of a torch module.
+            shapes: of inputs with dynamic axes, by name.
+
+        Raises:
+            UserError: not a model, or the device has no predictor yet.
+        """
+        from latency.operators.from_onnx import from_onnx
+        from latseg.operator_tables import add_knowledge, add_measured, operator_rows
+
+        with model_file(model, example_inputs) as path:
+            graph = from_onnx(path, dict(shapes or {}))
+        predictor = self.predictor
+        prediction = predictor.predict([graph])[0]
+        stored = self.workspace.folder.measured(self.device, graph)
+        rows = operator_rows(graph, prediction.operators_ms)
+        add_knowledge(rows, prediction.unseen, prediction.alone)
+        add_measured(rows, stored)
+        return PredictedModel(predictor, prediction, graph, Table(rows), stored.measurement if stored else None)
+
+    def predict_graphs(self, graphs: Sequence[OperatorGraph]) -> list[float]:
+        """Predicted latency of operator graphs in milliseconds."""
+        return [prediction.latency_ms for prediction in self.predictor.predict(list(graphs))]
+
+    def measure(
+        self,
+        model: str | Path | nn.Module,
+        example_inputs: Any = None,
+        *,
+        shapes: Shapes | None = None,
+        seed: int = 0,
+    ) -> MeasuredModel:
+        """Measures the latency of a model, operator by operator, and keeps the measurement in the workspace.
+
+        >>> measured = device.measure(example_model)
+        >>> round(sum(measured.operators.column("ms")) / measured.latency_ms, 1)
+        1.0
+
+        Args:
+            model: an ONNX file, or a torch module.
+            example_inputs: of a torch module.
+            shapes: of inputs with dynamic axes, by name.
+            seed: of the order of the runs.
+
+        Raises:
+            UserError: not a model, or the runtime cannot run it.
+            DeviceUnavailableError: the device cannot be used here.
+        """
+        from devices.device import Candidate
+        from latency.measuring import measure_one
+        from latseg.operator_tables import measured_rows
+
+        fixed = dict(shapes or {})
+        with model_file(model, example_inputs) as path:
+            with self.workspace.folder.store() as store:
+                measured = measure_one(self.device, Candidate(path.name, path, tuple(fixed.items())), store, seed=seed)
+            return MeasuredModel(
+                measured.measurement, measured.noise_floor, Table(measured_rows(path, fixed, measured.measurement))
+            )
+
+    def compare(
+        self,
+        first: str | Path,
+        second: str | Path,
+        *,
+        predicted: bool = False,
+        shapes: Shapes | None = None,
+        seed: int = 0,
+    ) -> Comparison:
+        """Measures two ONNX files in one interleaved group, or predicts both; the largest differences come first.
+
+        >>> comparison = device.compare(example_model, example_model, predicted=True)
+        >>> comparison.difference_ms
+        0.0
+
+        Raises:
+            UserError: not a model, or the runtime cannot run it; with ``predicted``: no predictor yet.
+        """
+        from latseg.operator_tables import compare_rows
+
+        models = (Path(first), Path(second))
+        fixed = shapes_by_model(models, shapes or {})
+        a, b = self._predicted(models, fixed) if predicted else self._measured(models, fixed, seed)
+        missing = "; ".join(f"{side.model.name}: {side.missing}" for side in (a, b) if side.missing)
+        rows = [] if missing else compare_rows(a.operators, b.operators)
+        return Comparison(a, b, predicted, self.info, Table(rows), missing)
+
+    def _operator_items(self, models: Sequence[Path], shapes: Shapes) -> list[CampaignItem]:
+        from latency.campaign import operator_items
+        from latency.operators.from_onnx import from_onnx
+
+        fixed = shapes_by_model(models, shapes)
+        return operator_items([from_onnx(model, its) for model, its in zip(models, fixed, strict=True)])
+
+    def _nets(
+        self,
+        models: int,
+        operators: int | None,
+        space: str,
+        sizes: Sequence[Size] | None,
+        *,
+        choose: bool,
+        seed: int,
+    ) -> tuple[list[CampaignItem], bool]:
+        """The items of a campaign, and whether the nets were chosen and not sampled."""
+        from latency.campaign import campaign_items
+        from latency.campaign_choice import choose_nets
+        from latency.fit import FEW_NETS
+        from latency.predictors.transfer.prior_folder import prior_for
+        from search.spaces.registry import open_space
+
+        opened = open_space(space, as_sizes(sizes))
+
+        def sample(count: int) -> list[OperatorGraph]:
+            return [opened.lower(architecture) for architecture in opened.sample(count, Random(seed))]
+
+        others = partial(prior_for, self.workspace.folder.prior_folder(), self.info) if choose else lambda: None
+        nets = choose_nets(sample, models, others)
+        limit = (0 if models <= FEW_NETS else OPERATORS) if operators is None else operators
+        return campaign_items(nets.graphs, operator_limit=limit), nets.chosen
+
+    def _measured(self, models: Sequence[Path], shapes: Sequence[Shapes], seed: int) -> list[ComparedModel]:
+        from devices.device import Candidate
+        from latency.measuring import measure_together
+        from latseg.operator_tables import measured_rows
+
+        candidates = [
+            Candidate(f"{which} {model.name}", model, tuple(fixed.items()))
+            for which, model, fixed in zip("AB", models, shapes, strict=True)
+        ]
+        with self.workspace.folder.store() as store:
+            measured = measure_together(self.device, candidates, store, seed=seed)
+        return [
+            ComparedModel(
+                model,
+                one.latency_ms,
+                Table(measured_rows(model, fixed, one)),
+                one.interval_ms,
+                "" if one.operators else one.profiler,
+            )
+            for model, fixed, one in zip(models, shapes, measured, strict=True)
+        ]
+
+    def _predicted(self, models: Sequence[Path], shapes: Sequence[Mapping[str, Any]]) -> list[ComparedModel]:
+        """What does not belong to any operator is a row of its own."""
+        from latency.operators.from_onnx import from_onnx
+        from latseg.operator_tables import operator_rows
+
+        graphs = [from_onnx(model, fixed) for model, fixed in zip(models, shapes, strict=True)]
+        compared = []
+        for model, graph, one in zip(models, graphs, self.predictor.predict(graphs), strict=True):
+            overhead = {"kind": "constant", "attributes": "", "output": "", "ms": one.constant_ms}
+            rows = [*operator_rows(graph, one.operators_ms), overhead]
+            compared.append(ComparedModel(model, one.latency_ms, Table(rows)))
+        return compared
+
+
+def _campaign_progress(progress: CampaignProgress) -> Progress:
+    latest = "failed" if progress.latency_ms is None else f"{progress.latency_ms:.2f} ms"
+    note = f"{latest}, {progress.failed} failed" if progress.failed else latest
+    return Progress("", progress.done, progress.done + progress.left, note)

@@ -1,0 +1,82 @@
+"""Models as ONNX files: paths, torch modules, and the shapes of inputs with dynamic axes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from foundation.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@contextmanager
+def model_file(model: str | Path | nn.Module, example_inputs: Any = None) -> Iterator[Path]:
+    """The ONNX file of a model: the path itself, or a temporary file to which a torch module is exported.
+
+    Args:
+        model: an ONNX file or a ``torch.nn.Module``.
+        example_inputs: of a module: a tensor or a tuple of tensors, as its ``forward`` takes them.
+
+    Raises:
+        UserError: a module without example inputs, or one that torch cannot export.
+    """
+    if isinstance(model, str | Path):
+        yield Path(model)
+        return
+    if example_inputs is None:
+        raise UserError(
+            f"model {type(model).__name__}", seen="no example inputs", expected="a tensor or a tuple of tensors",
+            remedy="pass for example torch.zeros(1, 3, 128, 128)",
+        )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="latseg-model-") as folder:
+        yield _exported(model, example_inputs, Path(folder) / f"{type(model).__name__}.onnx")
+
+
+def _exported(module: nn.Module, example_inputs: Any, path: Path) -> Path:
+    import warnings
+
+    import torch
+
+    from export.evaluation_mode import evaluation_mode
+
+    inputs = tuple(example_inputs) if isinstance(example_inputs, tuple | list) else (example_inputs,)
+    with torch.no_grad(), warnings.catch_warnings(), evaluation_mode(module):
+        warnings.simplefilter("ignore")  # the exporter warns of itself
+        try:
+            torch.onnx.export(module, inputs, path, dynamo=False, opset_version=17)
+        except Exception as error:  # torch raises errors of many classes here
+            seen = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise UserError(
+                f"model {type(module).__name__}", seen=seen, expected="a module that torch.onnx.export can export",
+                remedy="export it yourself and pass the ONNX file",
+            ) from error  # fmt: skip
+    return path
+
+
+def shapes_by_model(models: Sequence[Path], shapes: Shapes) -> list[dict[str, tuple[int, ...]]]:
+    """For each model the shapes of those inputs that it has.
+
+    Raises:
+        UserError: a shape for an input that no model has; not a model.
+    """
+    from devices.model_file import check_model
+
+    if not shapes:
+        return [{} for _ in models]
+    names = [{value.name for value in check_model(model).graph.input} for model in models]
+    for name in shapes:
+        if not any(name in known for known in names):
+            raise UserError(
+                "--shape",
+                seen=f"a shape for {name!r}",
+                expected=f"one of {', '.join(sorted(set().union(*names)))}",
+                remedy="name an input of the model",
+            )
+    return [{name: tuple(shape) for name, shape in shapes.items() if name in known} for known in names]

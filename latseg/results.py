@@ -1,0 +1,293 @@
+"""What the methods of a device return; ``to_json`` is the document that the command of the same name prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from latseg.table import Table
+
+if TYPE_CHECKING:
+    from devices.device_info import DeviceInfo
+    from devices.measurement import Measurement, NoiseFloor
+    from latency.bounded import BoundedPrediction, BoundedPredictor
+    from latency.campaign import CampaignResult
+    from latency.fit import FitResult
+    from latency.operators.operator import OperatorGraph
+    from latency.scores import Scores
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileResult:
+    """What the workspace holds of a profile: measured now or earlier."""
+
+    device: DeviceInfo
+    chosen: bool
+    """Whether the nets were chosen by what other devices have shown, and not sampled."""
+    campaign: CampaignResult
+
+    @property
+    def models(self) -> int:
+        """Nets measured."""
+        return self.campaign.models
+
+    @property
+    def operators(self) -> int:
+        """Single-operator models measured."""
+        return self.campaign.operators
+
+    @property
+    def failed(self) -> int:
+        """Models that could not be measured."""
+        return self.campaign.failed
+
+    @property
+    def left(self) -> int:
+        """Models that the limit of minutes left undone."""
+        return self.campaign.left
+
+    @property
+    def noise_floor_percent(self) -> float | None:
+        """How far two measurements of one net differ."""
+        return self.campaign.noise_floor.normalised_percent if self.campaign.noise_floor else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of ``latseg profile --json``."""
+        noise = self.campaign.noise_floor
+        return {
+            "device": self.device.name,
+            "fingerprint": self.device.fingerprint,
+            "hardware": self.device.hardware,
+            "simulated": self.device.simulated,
+            "models": self.models,
+            "chosen": self.chosen,
+            "operators": self.operators,
+            "failed": self.failed,
+            "left": self.left,
+            "noise_floor_percent": self.noise_floor_percent,
+            "raw_noise_percent": noise.raw_percent if noise else None,
+            "seconds": self.campaign.seconds,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FitReport:
+    """How well the predictors did on nets held out. The predictor in use is saved in the workspace."""
+
+    device: DeviceInfo
+    result: FitResult
+    alpha: float
+    in_use: str
+    """In a sentence: which predictor is in use, and what its bound is calibrated on."""
+    path: Path
+    """Folder of the predictor."""
+
+    @property
+    def scores(self) -> Mapping[str, Scores]:
+        """Errors on the nets held out, by predictor."""
+        return self.result.scores
+
+    @property
+    def coverage(self) -> float:
+        """Share of the nets held out whose latency is within the bound."""
+        return self.result.coverage
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of ``latseg fit --json``."""
+        result = self.result
+        return {
+            "device": self.device.name,
+            "fingerprint": self.device.fingerprint,
+            "predictors": {name: asdict(scores) for name, scores in result.scores.items()},
+            "coverage": result.coverage,
+            "alpha": self.alpha,
+            "slack": result.slack,
+            "bound": result.predictor.calibration.statement,
+            "calibration_nets": result.predictor.calibration.count,
+            "test_models": result.test_models,
+            "seconds": result.seconds,
+            "path": str(self.path),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedModel:
+    """The predicted latency of one model."""
+
+    predictor: BoundedPredictor
+    prediction: BoundedPrediction
+    graph: OperatorGraph
+    operators: Table
+    """One row for each operator: kind, attributes, input, output, mflops, ms, share_percent; ``known`` says where
+    operators like it were measured; ``measured_ms`` and ``kernel`` where this very model was measured before."""
+    measured: Measurement | None
+    """The latest measurement of this very model on the device, if the workspace has one."""
+
+    @property
+    def latency_ms(self) -> float:
+        """The predicted latency."""
+        return self.prediction.latency_ms
+
+    @property
+    def upper_ms(self) -> float:
+        """The calibrated upper bound: exceeded with probability ``1 - confidence`` at most."""
+        return self.prediction.upper_ms
+
+    @property
+    def confidence(self) -> float:
+        """Share of nets, like those calibrated on, that are within the bound."""
+        return self.predictor.calibration.confidence
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the device is simulated; then nothing was ever timed."""
+        return bool(self.predictor.device_info_json["simulated"])
+
+    @property
+    def unseen(self) -> Table:
+        """Rows of the operators of a kind or size that was never measured; they widen the bound."""
+        return self._rows(self.prediction.unseen)
+
+    @property
+    def measured_alone(self) -> Table:
+        """Rows of the operators that were measured in models of their own, but never within a net."""
+        return self._rows(self.prediction.alone)
+
+    @property
+    def seen_percent(self) -> float:
+        """Share of the predicted time that belongs to operators that were measured."""
+        unseen_ms = sum(self.prediction.operators_ms[position] for position in self.prediction.unseen)
+        return round(100 * (1 - unseen_ms / self.latency_ms), 2)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of ``latseg predict --json``, without its warnings."""
+        return {
+            "latency_ms": self.latency_ms,
+            "upper_ms": self.upper_ms,
+            "constant_ms": self.prediction.constant_ms,
+            "seen_percent": self.seen_percent,
+            "confidence": self.confidence,
+            "calibration_nets": self.predictor.calibration.count,
+            "device": self.predictor.device_info_json,
+            "simulated": self.simulated,
+            "flops": self.graph.flops,
+            "parameters": self.graph.parameters,
+            "operators": list(self.operators),
+            "unseen": list(self.unseen),
+            "measured_alone": list(self.measured_alone),
+            "measured": self.measured
+            and {
+                "latency_ms": self.measured.latency_ms,
+                "interval_ms": self.measured.interval_ms,
+                "label": self.measured.label,
+            },
+        }
+
+    def _rows(self, positions: tuple[int, ...]) -> Table:
+        return Table([{"position": position, **self.operators[position]} for position in positions])
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredModel:
+    """The measured latency of one model."""
+
+    measurement: Measurement
+    noise_floor: NoiseFloor
+    operators: Table
+    """One row for each kernel that the runtime ran: kind, attributes, output, mflops, ms, share_percent, kernel."""
+
+    @property
+    def latency_ms(self) -> float:
+        """Median of the runs, normalised by the reference net."""
+        return self.measurement.latency_ms
+
+    @property
+    def interval_ms(self) -> tuple[float, float]:
+        """95 % bootstrap interval of ``latency_ms``."""
+        return self.measurement.interval_ms
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the device is simulated; then nothing was timed."""
+        return self.measurement.simulated
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of ``latseg measure --json``."""
+        measured = self.measurement
+        return {
+            "latency_ms": measured.latency_ms,
+            "interval_ms": measured.interval_ms,
+            "converged": measured.converged,
+            "raw_median_ms": measured.raw_median_ms,
+            "minimum_ms": measured.minimum_ms,
+            "p90_ms": measured.p90_ms,
+            "p99_ms": measured.p99_ms,
+            "first_run_ms": measured.first_run_ms,
+            "load_ms": measured.load_ms,
+            "cpu_per_wall": measured.cpu_per_wall,
+            "noise_floor_percent": self.noise_floor.normalised_percent,
+            "raw_noise_percent": self.noise_floor.raw_percent,
+            "normalised": measured.normalised,
+            "simulated": measured.simulated,
+            "device": measured.device.to_json(),
+            "operators": list(self.operators),
+            "samples": [[block.runs, block.candidate_ms, block.reference_ms] for block in measured.blocks],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedModel:
+    """One of the two models of a comparison."""
+
+    model: Path
+    latency_ms: float
+    operators: Table
+    interval_ms: tuple[float, float] | None = None
+    """None where the latency is predicted."""
+    missing: str = ""
+    """Why there are no operator times."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Its part of the document of ``latseg compare --json``."""
+        return {"model": str(self.model), "latency_ms": self.latency_ms, "interval_ms": self.interval_ms}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two models, measured in one interleaved group or predicted."""
+
+    a: ComparedModel
+    b: ComparedModel
+    predicted: bool
+    device: DeviceInfo
+    operators: Table
+    """One row for each kind, attributes and output shape: counts and milliseconds of both, and the difference (b - a);
+    the largest difference first."""
+    operators_missing: str
+    """Why there are no rows."""
+
+    @property
+    def difference_ms(self) -> float:
+        """Latency of ``b`` minus latency of ``a``."""
+        return self.b.latency_ms - self.a.latency_ms
+
+    @property
+    def intervals_overlap(self) -> bool:
+        """Whether the 95 % intervals of the two measurements overlap, so that the difference may be noise."""
+        a, b = self.a.interval_ms, self.b.interval_ms
+        return a is not None and b is not None and a[0] <= b[1] and b[0] <= a[1]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of ``latseg compare --json``, without its warnings."""
+        return {
+            "a": self.a.to_json(),
+            "b": self.b.to_json(),
+            "difference_ms": self.difference_ms,
+            "predicted": self.predicted,
+            "device": self.device.to_json(),
+            "simulated": self.device.simulated,
+            "operators": list(self.operators),
+            "operators_missing": self.operators_missing,
+        }

@@ -1,0 +1,237 @@
+"""A run of a search: its trials and winners, their training, their bundles, and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from foundation.errors import UserError
+from foundation.progress import Progress
+from latseg.bundle import Bundle
+from latseg.console import command_line
+
+if TYPE_CHECKING:
+    from devices.device import Device
+    from latseg.api import Workspace
+    from search.loop import SearchResult
+    from search.progress import Progress as SearchProgress
+    from search.run_config import RunConfig
+    from search.run_context import RunContext
+    from search.trial import Trial
+    from search.winners.export import ExportedWinner
+    from segmentation.metrics import Quality
+    from segmentation.training.train import TrainingResult
+
+DEFAULT_FORMATS = ("onnx", "onnx-dynamic", "onnx-uint8")
+
+
+class RunHandle:
+    """What ``Workspace.search`` and ``Workspace.run`` return.
+
+    >>> workspace.run(run.id).config.trials == run.config.trials
+    True
+    """
+
+    def __init__(self, workspace: Workspace, path: Path) -> None:
+        self.workspace = workspace
+        self.path = path
+        self.result: SearchResult | None = None
+        """What the last ``search`` of this handle found."""
+
+    @property
+    def id(self) -> str:
+        """The name of its folder."""
+        return self.path.name
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """What the run was asked to do."""
+        from search.run_config import read_config
+
+        return read_config(self.path)
+
+    def search(self) -> SearchResult:
+        """Starts the search, or continues it where it was interrupted.
+
+        Raises:
+            InfeasibleError: no net keeps the budgets; raised before anything is trained.
+            UserError: a device is another one than when the run began, or the data cannot be read.
+        """
+        from search.launch import launch
+
+        with self._opened(f"search {self.id}") as context:
+            folder = self.workspace.folder
+            predictors = {
+                name: folder.predictor(device, self.workspace.warn) for name, device in context.devices.items()
+            }
+            self.result = launch(context, predictors)
+        return self.result
+
+    @property
+    def trials(self) -> list[Trial]:
+        """The nets that were evaluated, in their order.
+
+        >>> all(trial.parameters <= run.config.max_parameters for trial in run.trials)
+        True
+        """
+        from search.run_folder import RunFolder
+        from search.trials import TrialStore
+
+        with TrialStore(RunFolder(self.path).trials) as store:
+            return store.trials()
+
+    @property
+    def winners(self) -> list[Trial]:
+        """Nets whose measured latency keeps every budget, best quality first; simulated devices certify none."""
+        from search.trial import CERTIFIED, UNCERTIFIED
+
+        kept = [trial for trial in self.trials if trial.status in (CERTIFIED, UNCERTIFIED)]
+        return sorted(kept, key=lambda trial: -trial.quality)[: self.config.winners]
+
+    def train(self, winner: Trial | str, *, epochs: int | None = None) -> TrainedWinner:
+        """Trains a winner in full, with its teacher; continues where it was interrupted.
+
+        >>> trained = run.train(run.winners[0])
+        >>> 0 <= trained.quality.mean_iou <= 1
+        True
+
+        Args:
+            winner: a trial of this run, or its id.
+            epochs: passes over the data; by default the run's.
+
+        Raises:
+            UserError: no such trial, or the device rejected it.
+        """
+        from search.winners.training import find_trial, train_winner
+
+        with self._opened("train") as context:
+            trial = find_trial(context, _id(winner))
+            return TrainedWinner(self, trial, train_winner(context, trial, epochs=epochs), context.source.name)
+
+    def export(self, winner: Trial | str, *, formats: Sequence[str] = DEFAULT_FORMATS) -> Bundle:
+        """Exports a trained winner, measures that very file on the devices, and writes the bundle.
+
+        Args:
+            winner: a trial of this run, or its id.
+            formats: of the model files.
+
+        Raises:
+            UserError: it was not trained, or a format is unknown.
+        """
+        return Bundle(self.exported(winner, formats=formats).bundle)
+
+    def exported(self, winner: Trial | str, *, formats: Sequence[str] = DEFAULT_FORMATS) -> ExportedWinner:
+        """As ``export``, with the manifest and the reasons why a budget is not certified."""
+        from search.winners.export import export_winner
+        from search.winners.training import find_trial
+
+        root = self.workspace.path
+        lines = [command_line(root, command, "RUN", "--winner", _id(winner)) for command in ("train", "export")]
+        with self._opened("export") as context:
+            return export_winner(
+                context,
+                find_trial(context, _id(winner)),
+                formats=list(formats),
+                command=" && ".join([self.config.command, *lines]),
+            )
+
+    def report(self, *, photographs: bool = False) -> Path:
+        """Writes one self-contained HTML file and returns its path.
+
+        >>> run.report().name
+        'report.html'
+
+        Args:
+            photographs: show example masks on photographs; by default only on synthetic images.
+
+        Raises:
+            UserError: the run has evaluated no nets yet.
+        """
+        from latseg.report.write import write_report
+
+        with self._opened("report") as context:
+            return write_report(context, self.workspace.folder, photographs=photographs)
+
+    @contextmanager
+    def _opened(self, description: str) -> Iterator[RunContext]:
+        from search.run_context import RunContext
+        from search.run_folder import RunFolder
+        from search.spaces.registry import open_space
+
+        config = self.config
+        devices = open_devices(config)
+        space = open_space(config.space, config.sizes)
+        with self.workspace.folder.store() as store, self.workspace.progress(description) as report:
+            yield RunContext(RunFolder(self.path), config, space, devices, store, lambda p: report(_progress(p)))
+
+
+@dataclass(frozen=True)
+class TrainedWinner:
+    """A winner after its full training."""
+
+    run: RunHandle
+    trial: Trial
+    result: TrainingResult
+    data: str
+    """The data that it was trained on."""
+
+    @property
+    def quality(self) -> Quality:
+        """On the validation images."""
+        return self.result.quality
+
+    def export(self, *, formats: Sequence[str] = DEFAULT_FORMATS) -> Bundle:
+        """Exports the net, measures that very file on the devices, and writes the bundle.
+
+        >>> bundle = run.train(run.winners[0]).export(formats=["onnx"])
+        >>> bundle.certified
+        False
+
+        Raises:
+            UserError: a format is unknown, or the exported file does not compute what the net computes.
+        """
+        return self.run.export(self.trial, formats=formats)
+
+
+def open_devices(config: RunConfig) -> dict[str, Device]:
+    """The run's devices, which must still be what they were.
+
+    Raises:
+        UserError: a device has another fingerprint now.
+        DeviceUnavailableError: it cannot be used here.
+    """
+    from devices.registry import get_device
+
+    devices = {target.device: get_device(target.device, threads=target.threads) for target in config.targets}
+    for target in config.targets:
+        info = devices[target.device].info()
+        if info.fingerprint != target.fingerprint:
+            raise UserError(
+                f"device {target.device} of run {config.run}",
+                seen=f"{info.hardware}, {info.runtime} {info.runtime_version}, protocol {info.protocol_version}",
+                expected=f"{target.hardware}, {target.runtime} {target.runtime_version}, as when the run began",
+                remedy="continue where the run began, or start a new run here",
+            )
+    return devices
+
+
+def _id(winner: Trial | str) -> str:
+    return winner if isinstance(winner, str) else winner.id
+
+
+def _progress(progress: SearchProgress) -> Progress:
+    """The best net so far and the rejected candidates, as a note."""
+    parts = []
+    if progress.best_quality is not None:
+        parts.append(f"best mean IoU {100 * progress.best_quality:.1f} %")
+    parts += [f"{ms:.2f} ms on {device}" for device, ms in progress.best_latency_ms.items()]
+    rejected = sum(progress.rejected.values())
+    if rejected:
+        parts.append(f"{rejected} rejected before training")
+    if progress.note:
+        parts.append(progress.note)
+    return Progress(progress.stage, progress.done, progress.total, ", ".join(parts))

@@ -1,0 +1,34 @@
+"""One small workspace on the simulated device for all tests of this folder that only read it or add to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import onnx
+import pytest
+
+import latseg
+from latency.operators.synthesize import to_model
+from search.spaces.portrait.space import PortraitSpace
+
+DEVICE = "simulated:noise=0.02"
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a campaign and a predictor of the simulated device."""
+    folder = tmp_path_factory.mktemp("workspace")
+    device = latseg.Workspace(folder).device(DEVICE)
+    device.profile(models=32, operators=8, sizes=["128x128"])
+    device.fit()
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A net of the space as an ONNX file."""
+    space = PortraitSpace(((128, 128),))
+    path = tmp_path / "net.onnx"
+    onnx.save(to_model(space.lower(space.sample(5, Random(1))[1])), path)
+    return path
