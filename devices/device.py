@@ -1,25 +1,33 @@
-"""The contract of a device: something that times an ONNX model."""
+"""The contract of a device: something that measures the latency of an ONNX model."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from statistics import median
+from typing import TYPE_CHECKING, ClassVar
 
 from devices.device_info import DeviceInfo
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import MeasurementProtocol
+from devices.reference_net import REFERENCE_NET
+from foundation.errors import DeviceUnavailableError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from foundation.plugin_options import PluginOptions
+
+PROCESSES = 5
+"""Fresh processes over which the nominal reference time and the noise floor are taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model to be timed. ``input_shapes`` fixes dynamic dimensions by input name; empty where the model is static."""
+    """A model to be measured. ``input_shapes`` fixes dynamic dimensions by input name; empty for a static model."""
 
     label: str
     path: Path
@@ -36,12 +44,18 @@ class Availability:
 
 
 class Device(ABC):
-    """A target and how an ONNX model is timed on it.
+    """A target on which the latency of ONNX models is measured.
 
-    Constructing a device loads no runtime. Every implementation passes ``latseg/testing/device_contract.py``.
+    A subclass implements ``availability``, ``info``, ``measure`` and ``infer``; the rest is derived from them. Its
+    constructor takes the fields of ``Options`` as keyword arguments, each with a default, and loads no runtime. Every
+    implementation passes ``latseg.testing.device_contract``.
     """
 
     name: str
+    format: ClassVar[str] = "onnx"
+    """Format of the files that the runtime reads."""
+    Options: ClassVar[type[PluginOptions]]
+    """Options that a user may write after the name, as in ``cpu:threads=2``; a device without options names none."""
 
     @abstractmethod
     def availability(self) -> Availability:
@@ -56,13 +70,6 @@ class Device(ABC):
         """
 
     @abstractmethod
-    def nominal_reference_ms(self) -> float:
-        """Time of one run of the reference net as it is usual for this device: a median over fresh processes.
-
-        Costs seconds; the caller keeps the value beside the fingerprint and hands it to ``measure``.
-        """
-
-    @abstractmethod
     def measure(
         self,
         candidates: Sequence[Candidate],
@@ -71,7 +78,7 @@ class Device(ABC):
         protocol: MeasurementProtocol,
         seed: int = 0,
     ) -> Iterator[Measurement | FailedMeasurement]:
-        """Times the candidates as one interleaved group in a fresh process and yields one result each as it comes.
+        """Measures the candidates as one interleaved group in a fresh process and yields each result when it is known.
 
         A crash, hang or out-of-memory of the runtime yields ``FailedMeasurement`` for the candidate at fault; the
         others of the group are still measured.
@@ -80,17 +87,6 @@ class Device(ABC):
             DeviceUnavailableError: the device cannot be used here.
             UserError: a file is missing or is not an ONNX model.
         """
-
-    @abstractmethod
-    def noise_floor(
-        self,
-        candidate: Candidate,
-        *,
-        nominal_reference_ms: float,
-        protocol: MeasurementProtocol,
-        seed: int = 0,
-    ) -> NoiseFloor:
-        """A/A check: the candidate under two labels, repeatedly."""
 
     @abstractmethod
     def infer(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
@@ -102,3 +98,78 @@ class Device(ABC):
             DeviceUnavailableError: the device cannot be used here.
             UserError: a file is missing, is not an ONNX model, or holds an operator that the runtime does not support.
         """
+
+    def convert(self, onnx: Path) -> Path:
+        """The model as a file in the device's ``format``: the same file where that is ONNX.
+
+        A device of another format overrides this and keeps what it converts in a ``ConversionCache``.
+
+        Raises:
+            UserError: the model cannot be converted; the reason is the converter's.
+        """
+        return onnx
+
+    def nominal_reference_ms(self) -> float:
+        """Usual time of one run of the reference net on this device: the median over five fresh processes.
+
+        Costs seconds; the caller stores the value with the fingerprint and passes it to ``measure``.
+
+        Raises:
+            DeviceUnavailableError: the device cannot be used here, or its runtime fails on the reference net.
+        """
+        defaults = MeasurementProtocol()
+        protocol = replace(defaults, maximum_blocks=defaults.minimum_blocks, normalise=False, profile_runs=0)
+        reference = Candidate("reference net", REFERENCE_NET)
+        return median(self._required(reference, protocol, process)[0].latency_ms for process in range(PROCESSES))
+
+    def noise_floor(
+        self,
+        candidate: Candidate,
+        *,
+        nominal_reference_ms: float,
+        protocol: MeasurementProtocol,
+        seed: int = 0,
+    ) -> NoiseFloor:
+        """A/A check: measures the candidate under two labels in five fresh processes.
+
+        The coefficient of variation is taken over all labels of all processes, of normalised latencies and of plain
+        ones (those that the protocol gives where it does not normalise: medians over blocks, waiting left out).
+
+        Raises:
+            DeviceUnavailableError: the candidate cannot be measured.
+        """
+        from devices.statistics import spread_percent
+
+        protocol = replace(protocol, profile_runs=0, normalise=True)
+        results = [
+            result
+            for process in range(PROCESSES)
+            for result in self._required(
+                candidate, protocol, seed + process, labels="AB", nominal_reference_ms=nominal_reference_ms
+            )
+        ]
+        plain = [median(block.candidate_ms for block in result.blocks) for result in results]
+        return NoiseFloor(spread_percent([result.latency_ms for result in results]), spread_percent(plain), PROCESSES)
+
+    def _required(
+        self,
+        candidate: Candidate,
+        protocol: MeasurementProtocol,
+        seed: int,
+        *,
+        labels: str = "A",
+        nominal_reference_ms: float = 1.0,
+    ) -> list[Measurement]:
+        """Measurements of one candidate, once per label, in one process; a failure is the device's."""
+        twins = [replace(candidate, label=f"{candidate.label} ({label})") for label in labels]
+        results: list[Measurement] = []
+        for result in self.measure(twins, nominal_reference_ms=nominal_reference_ms, protocol=protocol, seed=seed):
+            if isinstance(result, FailedMeasurement):
+                raise DeviceUnavailableError(
+                    f"device {self.name!r}",
+                    seen=f"{result.label} failed: {result.reason}",
+                    expected="a measurement",
+                    remedy="measure another model, or reinstall the runtime",
+                )
+            results.append(result)
+        return results

@@ -6,15 +6,15 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 
-_IDENTITY = ("name", "hardware", "runtime", "runtime_version", "threads", "precision", "protocol_version")
+_IDENTITY = ("name", "hardware", "runtime", "runtime_version", "threads", "precision", "protocol_version", "settings")
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
     """Identity and state of a device.
 
-    ``fingerprint`` covers what decides latency (hardware, runtime and version, threads, precision) and how it is taken
-    (version of the protocol), and leaves out what only describes the moment (clock, load).
+    ``fingerprint`` covers what decides latency (hardware, runtime and version, threads, precision, settings) and how it
+    is measured (version of the protocol), and leaves out what only describes the moment (clock, load).
     """
 
     name: str
@@ -26,14 +26,24 @@ class DeviceInfo:
     simulated: bool = False
     protocol_version: int = 1
     """``devices.protocol.PROTOCOL_VERSION``; latencies of different versions are not comparable."""
+    settings: tuple[tuple[str, str], ...] = ()
+    """Further settings that decide latency, as pairs of name and value: execution provider, set of cores."""
     clock_mhz: float | None = field(default=None, compare=False)
     load_average: float | None = field(default=None, compare=False)
 
     @property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits of SHA-256 over the identity fields."""
-        identity = [self.name, self.hardware, self.runtime, self.runtime_version, self.threads, self.precision]
+        identity: list[object] = [
+            self.name,
+            self.hardware,
+            self.runtime,
+            self.runtime_version,
+            self.threads,
+            self.precision,
+        ]
         identity += [self.protocol_version] if self.protocol_version > 1 else []  # the first had no number
+        identity += [self.settings] if self.settings else []  # older fingerprints had none
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
 
     def differences(self, other: DeviceInfo) -> tuple[str, ...]:

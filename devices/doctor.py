@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from devices import hardware
-from devices.registry import device_names, get_device
+from devices.registry import DEVICES, get_device
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "KMP_AFFINITY")
 _CALM_LOAD_PER_CORE = 0.5
@@ -43,7 +43,7 @@ class Diagnosis:
 
 def diagnose() -> Diagnosis:
     """Looks at the devices and at the machine; takes milliseconds and measures nothing."""
-    devices = tuple(_status(name) for name in device_names())
+    devices = tuple(_status(name) for name in DEVICES.names)
     missing = [
         Warning_(f"device {device.name} cannot be used", device.reason) for device in devices if not device.available
     ]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from devices.device_info import DeviceInfo
 
@@ -27,22 +25,8 @@ class OperatorTime:
     own_ms: float | None = None
     """What the profiler says of the row's kernels themselves, brought to the scale of ``latency_ms`` by the speed of
     the machine alone: without reorders, and without what the runtime spends around kernels. None where nobody knows."""
-
-    @staticmethod
-    def from_json(row: Mapping[str, Any]) -> OperatorTime:
-        """Inverse of ``asdict``; rows written before there was ``own_ms`` have none.
-
-        Raises:
-            KeyError, TypeError: not such an object.
-        """
-        return OperatorTime(
-            kernel=row["kernel"],
-            outputs=tuple(row["outputs"]),
-            inputs=tuple(row["inputs"]),
-            ms=row["ms"],
-            output_shape=tuple(row["output_shape"]),
-            own_ms=row.get("own_ms"),
-        )
+    unit: str = ""
+    """Compute unit on which the row ran, e.g. ``"GPU"``; empty where the runtime has one unit or does not report it."""
 
 
 @dataclass(frozen=True, slots=True)

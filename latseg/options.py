@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from devices.registry import device_names
+from devices.registry import DEVICES
 from foundation.errors import UserError
 from latseg.option_groups import one_of
 from latseg.units import parse_latency_ms, parse_size
@@ -38,7 +38,7 @@ class DeviceOptions:
 
     device: Annotated[
         str,
-        typer.Option("--device", "-d", help=f"{one_of(device_names())}; options follow a colon, as in cpu:threads=2."),
+        typer.Option("--device", "-d", help=f"{one_of(DEVICES.names)}; options follow a colon, as in cpu:threads=2."),
     ] = "cpu"
     threads: ThreadsOption = None
 
@@ -59,7 +59,7 @@ class BudgetOptions:
 
     device: Annotated[
         list[str] | None,
-        typer.Option("--device", "-d", help=f"{one_of(device_names())}; may be repeated. Default: cpu."),
+        typer.Option("--device", "-d", help=f"{one_of(DEVICES.names)}; may be repeated. Default: cpu."),
     ] = None
     max_latency: Annotated[
         list[str] | None,

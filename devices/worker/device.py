@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+from typing_extensions import override
 
-from devices.device import Candidate, Device
+from devices import hardware
+from devices.device import Availability, Candidate, Device
 from devices.device_info import DeviceInfo
-from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
+from devices.measurement import FailedMeasurement, Measurement
 from devices.model_file import check_model
 from devices.model_inputs import model_inputs
-from devices.noise import measure_noise_floor
 from devices.prepared import PreparedCandidate, prepare
-from devices.protocol import MeasurementProtocol
-from devices.reference_net import build_reference_net, reference_net_path
+from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
+from devices.reference_net import REFERENCE_NET
 from devices.result import measurement_of
 from devices.worker.client import WorkerClient, WorkerFailedError
 from devices.worker.feeding import refused
@@ -31,24 +33,50 @@ from devices.worker.messages import profile_from_json, timing_from_json
 from devices.worker.session import OperatorProfile, SessionError
 from devices.worker.timing import Timing
 from foundation.errors import DeviceUnavailableError
+from foundation.plugin_options import PluginOptions
 
 Result = Measurement | FailedMeasurement
-_NOMINAL_PROCESSES = 5
 
 
 class ProcessDevice(Device):
-    """Implements measuring for devices that name a ``Runtime``; see ``devices/worker/main.py``."""
+    """Implements the contract for devices that name a ``Runtime``; see ``devices/worker/main.py``."""
 
-    runtime: str
+    runtime: ClassVar[str]
     """``module:class`` of the ``Runtime``."""
+    package: ClassVar[str]
+    """Name of the runtime, of its Python package and of its distribution."""
+    install: ClassVar[str]
+    """Command that installs it."""
 
-    def __init__(self, threads: int = 1) -> None:
+    class Options(PluginOptions):
+        """Every runtime in a worker process lets the user choose its number of threads."""
+
+        threads: int = Field(default=1, ge=1)
+
+    def __init__(self, *, threads: int = 1) -> None:
         self.threads = threads
         self._inference: InferenceProcess | None = None
 
-    @abstractmethod
+    @override
+    def availability(self) -> Availability:
+        if find_spec(self.package) is None:
+            return Availability(False, f"{self.package} is not installed", self.install)
+        return Availability(True)
+
+    @override
     def info(self) -> DeviceInfo:
-        """See ``Device``."""
+        self.require_available()
+        return DeviceInfo(
+            name=self.name,
+            hardware=hardware.cpu_name(),
+            runtime=self.package,
+            runtime_version=metadata.version(self.package),
+            threads=self.threads,
+            precision="float32",
+            protocol_version=PROTOCOL_VERSION,
+            clock_mhz=hardware.clock_mhz(),
+            load_average=hardware.load_average(),
+        )
 
     def require_available(self) -> None:
         """Raises ``DeviceUnavailableError`` where the device cannot be used."""
@@ -58,11 +86,7 @@ class ProcessDevice(Device):
                 f"device {self.name!r}", seen=status.reason, expected="a device of this machine", remedy=status.remedy
             )
 
-    def nominal_reference_ms(self) -> float:
-        """See ``Device``; a median over five processes."""
-        self.require_available()
-        return median(self._reference_ms(MeasurementProtocol()) for _ in range(_NOMINAL_PROCESSES))
-
+    @override
     def measure(
         self,
         candidates: Sequence[Candidate],
@@ -71,28 +95,13 @@ class ProcessDevice(Device):
         protocol: MeasurementProtocol,
         seed: int = 0,
     ) -> Iterator[Result]:
-        """See ``Device``. Files are checked before anything is timed."""
         self.require_available()
         prepared = [prepare(candidate) for candidate in candidates]
         return self._measure(prepared, nominal_reference_ms, protocol, seed)
 
-    def noise_floor(
-        self,
-        candidate: Candidate,
-        *,
-        nominal_reference_ms: float,
-        protocol: MeasurementProtocol,
-        seed: int = 0,
-    ) -> NoiseFloor:
-        """See ``Device``."""
-
-        def measure(twins: Sequence[Candidate], settings: MeasurementProtocol, group_seed: int) -> Iterator[Result]:
-            return self.measure(twins, nominal_reference_ms=nominal_reference_ms, protocol=settings, seed=group_seed)
-
-        return measure_noise_floor(measure, candidate, protocol, seed)
-
+    @override
     def infer(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
-        """See ``Device``; in a worker process, where the last model stays loaded."""
+        # The last model stays loaded in its worker process.
         self.require_available()
         if self._inference is None:
             self._inference = InferenceProcess(self.runtime, self.threads)
@@ -105,11 +114,15 @@ class ProcessDevice(Device):
             self._inference = None  # a process that crashed serves no more
             raise refused(path, error) from error
 
-    def _reference_ms(self, protocol: MeasurementProtocol) -> float:
+    def _check_runtime(self, protocol: MeasurementProtocol) -> None:
+        """Runs the reference net and nothing else.
+
+        Raises:
+            DeviceUnavailableError: the runtime fails on it, so that no candidate is at fault.
+        """
         with WorkerClient(self.runtime, self.threads, protocol.timeout_s) as worker:
             try:
-                worker.send(_request("reference", protocol))
-                return float(worker.receive()["ms"])
+                list(_Group([], self.info(), 1.0, protocol, 0).run(worker))
             except WorkerFailedError as failure:
                 raise DeviceUnavailableError(
                     f"device {self.name!r}",
@@ -129,7 +142,7 @@ class ProcessDevice(Device):
             if failure is None:
                 continue
             if failure.candidate < 0:
-                self._reference_ms(protocol)  # raises where the runtime is at fault, not a candidate
+                self._check_runtime(protocol)
                 if not alone:
                     groups, alone = [[candidate] for candidate in group.remaining()], True
                     continue
@@ -150,8 +163,8 @@ class ProcessDevice(Device):
 
 
 def _request(command: str, protocol: MeasurementProtocol, **more: Any) -> dict[str, Any]:
-    inputs = [asdict(each) for each in model_inputs(build_reference_net(), ())]
-    common = {"reference": str(reference_net_path()), "reference_inputs": inputs, "protocol": asdict(protocol)}
+    inputs = [asdict(each) for each in model_inputs(check_model(REFERENCE_NET), ())]
+    common = {"reference": str(REFERENCE_NET), "reference_inputs": inputs, "protocol": asdict(protocol)}
     return {"command": command, **common, **more}
 
 

@@ -14,6 +14,7 @@ import queue
 import signal
 import sys
 import threading
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,9 @@ import numpy as np
 from devices.protocol import MeasurementProtocol
 from devices.worker.array_files import read_arrays, write_arrays
 from devices.worker.loaded_model import LoadedModel
-from devices.worker.messages import Message, decode, encode, input_from_json, profile_to_json, timing_to_json
+from devices.worker.messages import Message, decode, encode, input_from_json
 from devices.worker.session import PROFILE_WARM_UP_RUNS, OperatorProfile, Runtime, Session, SessionError
-from devices.worker.timing import REFERENCE, Timing, time_alone, time_group
+from devices.worker.timing import REFERENCE, Timing, time_group
 
 _BACKSTOP_FACTOR = 3
 """The parent kills a worker that hangs; should the parent be gone, an alarm does so after this many timeouts."""
@@ -72,10 +73,8 @@ class Worker:
             gc.disable()
             if request["command"] == "measure":
                 self._measure(request, protocol)
-            elif request["command"] in ("load", "infer"):
-                self._use(request)
             else:
-                self._answer({"event": "reference", "ms": time_alone(self._reference(request), protocol)})
+                self._use(request)
             gc.enable()
             self._ledger.rest()
 
@@ -88,7 +87,7 @@ class Worker:
         for candidate, outcome in outcomes.items():
             if isinstance(outcome, Timing):
                 runs[candidate] = _profile_runs(outcome, protocol)
-                self._answer({"event": "timed", "candidate": candidate, "timing": timing_to_json(outcome)})
+                self._answer({"event": "timed", "candidate": candidate, "timing": asdict(outcome)})
             else:
                 sessions.pop(candidate)
                 self._answer({"event": "failed", "candidate": candidate, "reason": str(outcome)})
@@ -96,7 +95,7 @@ class Worker:
             candidate, session = next(iter(sessions.items()))
             profile = self._profile(candidate, session, runs[candidate])
             self._ledger.rest()
-            self._answer({"event": "profiled", "candidate": candidate, "profile": profile_to_json(profile)})
+            self._answer({"event": "profiled", "candidate": candidate, "profile": asdict(profile)})
             self._requests.get()  # the parent may be busy with the result: stay quiet until it asks for the next
             del sessions[candidate], session
         self._answer({"event": "done"})

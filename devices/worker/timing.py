@@ -101,13 +101,6 @@ def time_group(
     return failed | {key: _timing(each, protocol) for key, each in running.items()}
 
 
-def time_alone(session: Session, protocol: MeasurementProtocol) -> float:
-    """Median over blocks of the time of one run: the nominal time of the reference net in this process."""
-    running = _Running(session)
-    _warm_up(running, protocol)
-    return median(_block(running, protocol).run_ms for _ in range(protocol.minimum_blocks))
-
-
 def _runs(run_ms: float, protocol: MeasurementProtocol) -> int:
     return max(1, math.ceil(protocol.block_ms / max(run_ms, 1e-6)))
 

@@ -34,6 +34,7 @@ class DeviceRecord(_Record):
     precision: str
     simulated: bool
     protocol_version: int = 1
+    settings: tuple[tuple[str, str], ...] = ()
     clock_mhz: float | None
     load_average: float | None
     fingerprint: str
@@ -70,7 +71,7 @@ class Certificate(_Record):
     first_run_ms: float
     nominal_reference_ms: Positive
     cpu_per_wall: float
-    protocol: dict[str, float | int | str]
+    protocol: dict[str, float | int | str | bool]
     blocks: Annotated[tuple[BlockRecord, ...], Field(min_length=1)]
     input_shapes: tuple[tuple[int, ...], ...]
     started_at: str

@@ -1,24 +1,32 @@
-import subprocess
-import sys
-from pathlib import Path
-
 import onnx
-import pytest
 
-from devices import reference_net
+from devices.graph_builder import GraphBuilder
 from devices.protocol import PROTOCOL_VERSION
-from devices.reference_net import build_reference_net, reference_net_path, reference_net_sha256
-from foundation.errors import UserError
+from devices.reference_net import REFERENCE_NET, reference_net_sha256
 
 
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path
+def built_reference_net() -> onnx.ModelProto:
+    """The net of the package's file: how it was built."""
+    net = GraphBuilder(seed=20240229)
+    x = net.node("HardSwish", [net.convolution("image", 3, 16, kernel=3, stride=2)])
+    x = net.inverted_residual(x, 16, 24, expanded=64, stride=2)
+    quarter = net.inverted_residual(x, 24, 24, expanded=72)
+    x = net.inverted_residual(quarter, 24, 40, expanded=96, kernel=5, stride=2, activation="HardSwish", gate=True)
+    x = net.inverted_residual(x, 40, 40, expanded=120, kernel=5, activation="HardSwish", gate=True)
+    x = net.upsample(net.convolution(x, 40, 32))
+    x = net.node("Concat", [x, net.convolution(quarter, 24, 16)], axis=1)
+    x = net.convolution(x, 48, 48, kernel=3, group=48)
+    x = net.node("Relu", [net.convolution(x, 48, 32)])
+    x = net.upsample(net.convolution(x, 32, 2), 4)
+    return net.finish(x, (1, 3, 192, 192), (1, 2, 192, 192))
+
+
+def test_the_file_is_what_the_code_builds() -> None:
+    assert onnx.load(str(REFERENCE_NET)) == built_reference_net()
 
 
 def test_it_is_a_valid_net_of_the_usual_operators() -> None:
-    model = build_reference_net()
+    model = onnx.load(str(REFERENCE_NET))
     onnx.checker.check_model(model, full_check=True)
     kinds = {node.op_type for node in model.graph.node}
     assert {"Conv", "HardSwish", "HardSigmoid", "GlobalAveragePool", "Mul", "Add", "Resize", "Concat"} <= kinds
@@ -26,41 +34,6 @@ def test_it_is_a_valid_net_of_the_usual_operators() -> None:
     assert kernels == {(1, 1), (3, 3), (5, 5)}
 
 
-def test_the_same_bytes_in_every_process() -> None:
-    code = "from devices.reference_net import *; print(reference_net_sha256())"
-    seen = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert seen.strip() == reference_net_sha256()
-
-
 def test_another_reference_net_needs_another_version_of_the_protocol() -> None:
     known = {2: "c95f5888aa4971debc6a3345283369c8858a63181b05efc615d486d50521e26b"}
     assert known[PROTOCOL_VERSION] == reference_net_sha256()
-
-
-def test_it_is_cached_and_a_damaged_file_is_written_again(cache: Path) -> None:
-    path = reference_net_path()
-    assert path.is_relative_to(cache)
-    written = path.stat().st_mtime_ns
-    assert reference_net_path().stat().st_mtime_ns == written
-    path.write_bytes(path.read_bytes()[:100])
-    assert onnx.load(str(reference_net_path())) == build_reference_net()
-    assert [each.name for each in path.parent.iterdir()] == [path.name]
-
-
-def test_without_a_cache_folder_it_goes_to_the_temporary_one(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (cache / "latseg").write_text("a file in the way")
-    temporary = cache / "temporary"
-    temporary.mkdir()
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(temporary))
-    assert reference_net_path().is_relative_to(temporary)
-
-
-def test_nowhere_to_write_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path, content: bytes) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(reference_net, "write_file", refuse)
-    monkeypatch.setattr(reference_net, "_cache_folder", lambda: Path("/nowhere"))
-    monkeypatch.setattr("tempfile.gettempdir", lambda: "/nowhere")
-    with pytest.raises(UserError, match="no folder to write"):
-        reference_net_path()

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata
-from importlib.util import find_spec
-
-from devices import hardware
-from devices.device import Availability
-from devices.device_info import DeviceInfo
-from devices.protocol import PROTOCOL_VERSION
 from devices.worker.device import ProcessDevice
 
 
@@ -17,24 +10,5 @@ class OpenVinoDevice(ProcessDevice):
 
     name = "openvino"
     runtime = "devices.backends.ov.session:OpenVino"
-
-    def availability(self) -> Availability:
-        """See ``Device``."""
-        if find_spec("openvino") is None:
-            return Availability(False, "openvino is not installed", 'pip install "latseg[openvino]"')
-        return Availability(True)
-
-    def info(self) -> DeviceInfo:
-        """See ``Device``."""
-        self.require_available()
-        return DeviceInfo(
-            name=self.name,
-            hardware=hardware.cpu_name(),
-            runtime="openvino",
-            runtime_version=metadata.version("openvino"),
-            threads=self.threads,
-            precision="float32",
-            protocol_version=PROTOCOL_VERSION,
-            clock_mhz=hardware.clock_mhz(),
-            load_average=hardware.load_average(),
-        )
+    package = "openvino"
+    install = 'pip install "latseg[openvino]"'

@@ -10,32 +10,33 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+from typing_extensions import override
 
 from devices.backends.ort.device import CpuDevice
 from devices.backends.simulated.cost import KernelCost, kernel_costs
 from devices.device import Availability, Candidate, Device
 from devices.device_info import DeviceInfo
-from devices.measurement import FailedMeasurement, Measurement, NoiseFloor, OperatorTime
+from devices.measurement import FailedMeasurement, Measurement, OperatorTime
 from devices.model_file import check_model
-from devices.noise import measure_noise_floor
 from devices.prepared import PreparedCandidate, prepare
 from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
-from devices.reference_net import build_reference_net
+from devices.reference_net import REFERENCE_NET
 from devices.result import measurement_of
 from devices.worker.session import BlockTime, OperatorProfile, Session
-from devices.worker.timing import Timing, time_alone, time_group
-from foundation.errors import UserError
+from devices.worker.timing import Timing, time_group
+from foundation.plugin_options import PluginOptions
 
 _DRIFT_PERIOD_MS = 700.0
 _FIRST_RUN_FACTOR = 3.0
 _LEAST_MS = 1e-4
 """Of a net that computes nothing."""
-_NOMINAL_PROCESSES = 5
 _VERSION = "1"
+_CLOCK = 5
+"""Keeps the random numbers of the clock apart from those of other uses of the same seed."""
 
 
 class SimulatedClock:
@@ -86,40 +87,37 @@ class SimulatedSession(Session):
 class SimulatedDevice(Device):
     """An invented machine that needs no runtime and no time; its measurements never certify anything.
 
-    Args:
-        noise: standard deviation of the logarithm of one run's time.
-        drift: share by which the machine is slower at its slowest than at its fastest.
-        seed: of noise and drift.
+    ``threads`` is not an option: the invented machine has one.
     """
 
+    class Options(PluginOptions):
+        """What the invented machine's times look like."""
+
+        noise: float = Field(default=0.0, ge=0, le=10)
+        """Standard deviation of the logarithm of one run's time."""
+        drift: float = Field(default=0.0, ge=0, le=10)
+        """Share by which the machine is slower at its slowest than at its fastest."""
+        seed: int = Field(default=0, ge=0)
+        """Of noise and drift."""
+
     def __init__(self, *, noise: float = 0.0, drift: float = 0.0, seed: int = 0) -> None:
-        for what, value in (("noise", noise), ("drift", drift)):
-            if not 0 <= value <= 10:
-                raise UserError(
-                    f"{what} of the simulated device", seen=value, expected="0 to 10", remedy="choose another"
-                )
         self._noise = noise
         self._drift = drift
         self._seed = seed
         self._real = CpuDevice()
-        given = {"noise": noise, "drift": drift, "seed": seed}
-        settings = ",".join(f"{key}={value:g}" for key, value in given.items() if value)
+        given = {"noise": f"{noise:g}", "drift": f"{drift:g}", "seed": str(seed)}
+        settings = ",".join(f"{key}={value}" for key, value in given.items() if value != "0")
         self.name = f"simulated:{settings}" if settings else "simulated"
 
+    @override
     def availability(self) -> Availability:
-        """See ``Device``; always."""
         return Availability(True)
 
+    @override
     def info(self) -> DeviceInfo:
-        """See ``Device``."""
         return DeviceInfo(self.name, "invented", "simulated", _VERSION, 1, "float32", True, PROTOCOL_VERSION)
 
-    def nominal_reference_ms(self) -> float:
-        """See ``Device``."""
-        protocol = MeasurementProtocol()
-        clocks = [self._clock(process, 0) for process in range(_NOMINAL_PROCESSES)]
-        return median(time_alone(SimulatedSession(_reference_kernels(), clock), protocol) for clock in clocks)
-
+    @override
     def measure(
         self,
         candidates: Sequence[Candidate],
@@ -128,38 +126,20 @@ class SimulatedDevice(Device):
         protocol: MeasurementProtocol,
         seed: int = 0,
     ) -> Iterator[Measurement | FailedMeasurement]:
-        """See ``Device``."""
         prepared = [prepare(candidate) for candidate in candidates]
         return self._measure(prepared, nominal_reference_ms, protocol, seed)
 
-    def noise_floor(
-        self,
-        candidate: Candidate,
-        *,
-        nominal_reference_ms: float,
-        protocol: MeasurementProtocol,
-        seed: int = 0,
-    ) -> NoiseFloor:
-        """See ``Device``."""
-
-        def measure(
-            twins: Sequence[Candidate], settings: MeasurementProtocol, group_seed: int
-        ) -> Iterator[Measurement | FailedMeasurement]:
-            return self.measure(twins, nominal_reference_ms=nominal_reference_ms, protocol=settings, seed=group_seed)
-
-        return measure_noise_floor(measure, candidate, protocol, seed)
-
+    @override
     def infer(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
-        """See ``Device``; results are those of ONNX Runtime."""
         return self._real.infer(path, inputs)
 
-    def _clock(self, process: int, seed: int) -> SimulatedClock:
-        return SimulatedClock(self._drift, self._noise, np.random.default_rng([self._seed, process, seed]))
+    def _clock(self, seed: int) -> SimulatedClock:
+        return SimulatedClock(self._drift, self._noise, np.random.default_rng([self._seed, _CLOCK, seed]))
 
     def _measure(
         self, candidates: list[PreparedCandidate], nominal_reference_ms: float, protocol: MeasurementProtocol, seed: int
     ) -> Iterator[Measurement | FailedMeasurement]:
-        clock = self._clock(_NOMINAL_PROCESSES, seed)
+        clock = self._clock(seed)
         reference = SimulatedSession(_reference_kernels(), clock)
         sessions: dict[int, Session] = {
             index: SimulatedSession(_kernels(candidate), clock) for index, candidate in enumerate(candidates)
@@ -185,4 +165,4 @@ def _kernels(candidate: PreparedCandidate) -> tuple[KernelCost, ...]:
 
 @lru_cache(maxsize=1)
 def _reference_kernels() -> tuple[KernelCost, ...]:
-    return kernel_costs(build_reference_net(), {})
+    return kernel_costs(check_model(REFERENCE_NET), {})

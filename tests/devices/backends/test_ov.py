@@ -1,6 +1,5 @@
 import pytest
 
-from devices.backends.ov import device as openvino_cpu
 from devices.backends.ov.device import OpenVinoDevice
 from devices.device import Candidate, Device
 from foundation.errors import DeviceUnavailableError
@@ -19,7 +18,7 @@ class TestOpenVino(RuntimeContract):
 
 
 def test_absent_runtime_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openvino_cpu, "find_spec", lambda _: None)
+    monkeypatch.setattr("devices.worker.device.find_spec", lambda _: None)
     device = OpenVinoDevice()
     assert not device.availability().available
     assert device.availability().remedy == 'pip install "latseg[openvino]"'

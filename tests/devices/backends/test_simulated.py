@@ -9,7 +9,6 @@ from devices.device import Candidate, Device
 from devices.measurement import Measurement
 from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
-from foundation.errors import UserError
 from latseg.testing.device_contract import NOMINAL_MS, DeviceContract
 from latseg.testing.nets import mobile_net, saved, small_net
 
@@ -82,9 +81,3 @@ def test_where_there_is_no_drift_normalising_does_not_help(candidates: list[Cand
         candidates[0], nominal_reference_ms=NOMINAL_MS, protocol=MeasurementProtocol()
     )
     assert not floor.normalising_helps
-
-
-@pytest.mark.parametrize("setting", [{"noise": -1.0}, {"drift": 11.0}])
-def test_settings_out_of_range(setting: dict[str, float]) -> None:
-    with pytest.raises(UserError, match="0 to 10"):
-        SimulatedDevice(**setting)  # type: ignore[arg-type]

@@ -66,7 +66,7 @@ class MisbehavingSession(ClockedSession):
         self._runs += 1
         if self._name == "spoils-reference":
             MisbehavingSession.spoiled = True
-        if self._name.startswith("reference-") and MisbehavingSession.spoiled:
+        if self._name == "reference_net" and MisbehavingSession.spoiled:
             os._exit(6)
         if self._name == "segfault" and self._runs > 3:
             ctypes.string_at(0)

@@ -7,7 +7,7 @@ import pytest
 
 from devices.protocol import MeasurementProtocol
 from devices.worker.session import BlockTime, OperatorProfile, Session, SessionError
-from devices.worker.timing import REFERENCE, Timing, time_alone, time_group
+from devices.worker.timing import REFERENCE, Timing, time_group
 
 PROTOCOL = MeasurementProtocol(minimum_blocks=5, maximum_blocks=30)
 
@@ -117,14 +117,22 @@ def test_noise_runs_to_the_cap_and_says_so() -> None:
 
 def test_warm_up_ends_at_its_cap() -> None:
     machine = Machine(lambda now: 1 + math.sin(now))
-    time_alone(ScriptedSession(machine, "reference", 7.0), replace(PROTOCOL, maximum_warm_up_blocks=4))
-    assert len(machine.log) <= 1 + 4 + PROTOCOL.minimum_blocks
+    reference = ScriptedSession(machine, "reference", 7.0)
+    for blocks in (4, 9):
+        machine.log.clear()
+        protocol = replace(PROTOCOL, maximum_warm_up_blocks=blocks, warm_up_agreement_percent=0.0)
+        time_group({}, reference, protocol, random=np.random.default_rng(0))
+        assert len(machine.log) == 1 + blocks
 
 
 def test_warm_up_waits_for_agreement() -> None:
     machine = Machine(lambda now: 1 + 9 * math.exp(-now / 30))
-    settled = time_alone(ScriptedSession(machine, "reference", 1.0), PROTOCOL)
-    assert settled == pytest.approx(1.0, rel=0.1)
+    for percent, slowest in ((5.0, 1.3), (60.0, 9.0)):
+        machine.now_ms = 0.0
+        protocol = replace(PROTOCOL, warm_up_agreement_percent=percent)
+        time_group({}, ScriptedSession(machine, "reference", 1.0), protocol, random=np.random.default_rng(0))
+        assert machine.speed(machine.now_ms) < slowest
+        assert percent < 10 or machine.speed(machine.now_ms) > 1.3
 
 
 def test_a_failing_session_leaves_the_others_alone() -> None:
