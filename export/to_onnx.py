@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,112 +13,161 @@ from pathlib import Path
 
 import onnx
 import torch
-from torch import nn
+from pydantic import Field
+from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
+from typing_extensions import override
 
+from export.bundle.manifest import BundleFile
 from export.evaluation_mode import evaluation_mode
+from export.exporter import Exporter
 from export.graph_cleanup import clean
-from export.uint8_network import Uint8Network
+from export.source import INPUT_NAME, Source
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
+from foundation.plugin_options import PluginOptions
 
-INPUT_NAME = "image"
+_logger = logging.getLogger(__name__)
+
+MODEL_NAME = "model.onnx"
 LOGITS_NAME = "logits"
-MASK_NAME = "mask"
 LOWEST_OPSET = 17
 HIGHEST_OPSET = 20  # what torch's TorchScript exporter knows
 
 
-def export_onnx(
+def export_module(
     module: nn.Module,
     path: Path,
+    inputs: Mapping[str, Tensor],
     *,
-    height: int,
-    width: int,
-    dynamic: bool = False,
-    uint8_input: bool = False,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+    outputs: Sequence[str] = (LOGITS_NAME,),
+    dynamic_axes: Mapping[str, Mapping[int, str]] | None = None,
     opset: int = LOWEST_OPSET,
     metadata: Mapping[str, str] | None = None,
 ) -> Path:
     """Writes ``module`` (in evaluation mode, batch normalisation folded) to ``path``, whole or not at all.
 
-    Without ``uint8_input``: ``image`` float32 1 x 3 x height x width, normalised by the caller; ``logits`` float32
-    1 x classes x height x width. With it: ``image`` uint8 1 x height x width x 3 (RGB), normalised inside as
-    (x / 255 - mean) / std; ``mask`` uint8 1 x height x width of class numbers. ``dynamic`` leaves height and width
-    open. The same module gives the same bytes; the module's mode is left as it was.
+    The same module gives the same bytes; the module's mode is left as it was.
+
+    Args:
+        module: the network.
+        path: the ONNX file.
+        inputs: one example of each input by its name, in the order in which ``module`` takes them.
+        outputs: names of the outputs.
+        dynamic_axes: names of the dimensions that stay open, by tensor and axis, such as ``{"image": {2: "height"}}``.
+        opset: version of the ONNX operators.
+        metadata: entries of the file's ``metadata_props``.
 
     Raises:
-        UserError: opset or size out of range, ``uint8_input`` without ``mean`` and ``std``, or batch normalisation
-            that does not stand behind a convolution.
+        UserError: opset or size out of range, or batch normalisation that is not behind a convolution.
         OSError: ``path`` cannot be written.
     """
-    _check(height, width, opset)
-    with evaluation_mode(module):
-        model = _trace(
-            _with_uint8_input(module, mean, std) if uint8_input else module,
-            shape=(1, height, width, 3) if uint8_input else (1, 3, height, width),
-            output=MASK_NAME if uint8_input else LOGITS_NAME,
-            dynamic=dynamic,
-            opset=opset,
-        )
+    _check(inputs, opset)
+    model = _trace(module, inputs, outputs=outputs, dynamic_axes=dynamic_axes, opset=opset)
     clean(model)
     _check_folded(model)
     _describe(model, metadata or {})
-    return write_file(Path(path), _serialised(model))
+    content = _serialised(model)
+    _logger.debug("exported %s: opset %d, %d bytes", path, opset, len(content))
+    return write_file(Path(path), content)
 
 
-def _check(height: int, width: int, opset: int) -> None:
-    if height < 1 or width < 1:
-        raise UserError(
-            "export size", seen=f"{height} x {width}", expected="positive height and width", remedy="give both sides"
+class OnnxOptions(PluginOptions):
+    """Options of the ONNX formats."""
+
+    opset: int = Field(default=LOWEST_OPSET, ge=LOWEST_OPSET, le=HIGHEST_OPSET)
+
+
+class OnnxExporter(Exporter):
+    """The network's own inputs and outputs, of fixed size; the file that is measured and certified."""
+
+    format = "onnx"
+    file_name = MODEL_NAME
+    note = "float input, fixed size"
+    Options = OnnxOptions
+
+    def __init__(self, *, opset: int = LOWEST_OPSET) -> None:
+        self.opset = opset
+
+    @override
+    def write(self, source: Source, folder: Path) -> BundleFile:
+        path = folder / self.file_name
+        if source.model_path is not None:
+            # The certified file is the measured file, byte for byte.
+            shutil.copyfile(source.model_path, path)
+        else:
+            export_module(source.module, path, source.inputs, opset=self.opset)
+        return self.entry(folder)
+
+
+class DynamicOnnxExporter(Exporter):
+    """A segmentation network whose height and width are open."""
+
+    format = "onnx-dynamic"
+    file_name = "model_dynamic.onnx"
+    dynamic = True
+    note = "float input, any size that the network's strides divide"
+    Options = OnnxOptions
+
+    def __init__(self, *, opset: int = LOWEST_OPSET) -> None:
+        self.opset = opset
+
+    @override
+    def write(self, source: Source, folder: Path) -> BundleFile:
+        source.require_pictures(self.format)
+        axes = {2: "height", 3: "width"}
+        export_module(
+            source.module,
+            folder / self.file_name,
+            source.inputs,
+            dynamic_axes={INPUT_NAME: axes, LOGITS_NAME: axes},
+            opset=self.opset,
         )
+        return self.entry(folder)
+
+
+def _check(inputs: Mapping[str, Tensor], opset: int) -> None:
+    for name, tensor in inputs.items():
+        if 0 in tensor.shape:
+            raise UserError(
+                f"input {name} of the export",
+                seen=" x ".join(map(str, tensor.shape)),
+                expected="positive sizes",
+                remedy="give an example that is not empty",
+            )
     if not LOWEST_OPSET <= opset <= HIGHEST_OPSET:
         raise UserError(
             "ONNX opset",
             seen=opset,
             expected=f"{LOWEST_OPSET} to {HIGHEST_OPSET}",
-            remedy=f"use {LOWEST_OPSET} unless the runtime asks for another",
+            remedy=f"use {LOWEST_OPSET} unless the runtime needs another",
         )
 
 
-def _with_uint8_input(module: nn.Module, mean: Sequence[float] | None, std: Sequence[float] | None) -> nn.Module:
-    if mean is None or std is None or len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-        raise UserError(
-            "normalisation of the uint8 input",
-            seen=f"mean {mean}, std {std}",
-            expected="three means and three positive standard deviations",
-            remedy="pass the ones that the network was trained with",
-        )
-    return Uint8Network(module, mean, std).eval()
-
-
-def _trace(module: nn.Module, *, shape: tuple[int, ...], output: str, dynamic: bool, opset: int) -> onnx.ModelProto:
-    uint8 = output == MASK_NAME
+def _trace(
+    module: nn.Module,
+    inputs: Mapping[str, Tensor],
+    *,
+    outputs: Sequence[str],
+    dynamic_axes: Mapping[str, Mapping[int, str]] | None,
+    opset: int,
+) -> onnx.ModelProto:
     device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
-    image = torch.zeros(shape, dtype=torch.uint8 if uint8 else torch.float32, device=device)
-    height_axis = 1 if uint8 else 2
     buffer = io.BytesIO()
-    with torch.no_grad(), _quiet_exporter():
+    with evaluation_mode(module), torch.no_grad(), _quiet_exporter():
         # The TorchScript exporter makes the same graph as the dynamo one in a tenth of the time.
         torch.onnx.export(
             module,
-            (image,),
+            tuple(tensor.to(device) for tensor in inputs.values()),
             buffer,  # type: ignore[arg-type]  # the stub knows only paths; this exporter writes to streams too
             dynamo=False,
             opset_version=opset,
             do_constant_folding=True,
-            input_names=[INPUT_NAME],
-            output_names=[output],
-            dynamic_axes=_open_axes(output, height_axis) if dynamic else None,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes={name: dict(axes) for name, axes in (dynamic_axes or {}).items()},
         )
     return onnx.load_from_string(buffer.getvalue())
-
-
-def _open_axes(output: str, height_axis: int) -> dict[str, dict[int, str]]:
-    axes = {height_axis: "height", height_axis + 1: "width"}
-    return {INPUT_NAME: axes, output: dict(axes)}
 
 
 @contextmanager
@@ -160,3 +211,8 @@ def _serialised(model: onnx.ModelProto) -> bytes:
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+def export_onnx(module: nn.Module, path: Path, *, height: int, width: int, **_: object) -> Path:
+    """``export_module`` of a network that takes one picture, float32 1 x 3 x height x width."""
+    return export_module(module, path, {INPUT_NAME: torch.zeros(1, 3, height, width)})

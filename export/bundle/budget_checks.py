@@ -1,4 +1,4 @@
-"""Whether the certificates of a bundle hold: on paper, and measured again."""
+"""Whether the certificates of a bundle hold: against their own samples, and measured again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from devices.protocol import MeasurementProtocol
 from export.bundle.certificate import Certificate, contradictions
 from export.bundle.check import Check
 from export.bundle.manifest import BundleFile, Manifest
-from export.device_lookup import GetDevice
+from export.exporter import GetDevice
+from export.source import INPUT_NAME
 from foundation.errors import DeviceUnavailableError, UserError
 
 
@@ -21,7 +22,7 @@ def check_certificates(manifest: Manifest) -> Iterator[Check]:
     for refusal in manifest.refusals:
         yield Check("budget without certificate", False, refusal)
     if not manifest.certificates and not manifest.refusals:
-        yield Check("certificate", False, "the bundle has none: no latency was proved")
+        yield Check("certificate", False, "the bundle has none: no latency was measured")
     hashes = {file.sha256 for file in manifest.files}
     for certificate in manifest.certificates:
         faults = contradictions(certificate)
@@ -32,7 +33,7 @@ def check_certificates(manifest: Manifest) -> Iterator[Check]:
         )
 
 
-SIMULATED = "simulated proves nothing: no run is timed"
+SIMULATED = "a simulated device certifies nothing: no run is timed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,8 @@ def _without_budget(device: Device) -> Check:
 
 
 def _candidate(folder: Path, file: BundleFile, certificate: Certificate) -> Candidate:
-    open_size = file.format == "onnx-dynamic"
-    shapes = tuple(("image", shape) for shape in certificate.input_shapes[:1])
-    return Candidate(label="bundle", path=folder / file.path, input_shapes=shapes if open_size else ())
+    shapes = tuple((INPUT_NAME, shape) for shape in certificate.input_shapes[:1])
+    return Candidate(label="bundle", path=folder / file.path, input_shapes=shapes if file.dynamic else ())
 
 
 def _budget(name: str, candidate: Candidate, certificate: Certificate, remeasuring: Remeasuring) -> Check:
@@ -90,10 +90,10 @@ def _budget(name: str, candidate: Candidate, certificate: Certificate, remeasuri
     protocol = replace(remeasuring.protocol, normalise=certificate.normalised) if same else remeasuring.protocol
     (result,) = device.measure([candidate], nominal_reference_ms=nominal_ms, protocol=protocol, seed=remeasuring.seed)
     here = f"{info.hardware}, {info.runtime} {info.runtime_version}, threads: {info.threads}"
-    return _judge(name, certificate, result, "" if same else f"another machine or set-up ({here}): ")
+    return _compare(name, certificate, result, "" if same else f"another machine or set-up ({here}): ")
 
 
-def _judge(name: str, certificate: Certificate, result: Measurement | FailedMeasurement, where: str) -> Check:
+def _compare(name: str, certificate: Certificate, result: Measurement | FailedMeasurement, where: str) -> Check:
     if isinstance(result, FailedMeasurement):
         return Check(name, False, f"{where}{result.reason}")
     if result.model_sha256 != certificate.model_sha256:

@@ -1,4 +1,4 @@
-"""The measurement that proves that a model keeps its latency budget, or the reason why none does."""
+"""The measurement that certifies a model's latency budget, or the reason why a measurement does not."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from devices.measurement import Measurement
 from foundation.errors import UserError
 
 CPU_PER_WALL_LIMIT = 1.05
-"""Per promised thread: more processor time than that was not the promised number of threads."""
+"""Per requested thread; a measurement that used more processor time ran on more threads."""
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class DeviceRecord(_Record):
@@ -54,7 +54,7 @@ class BlockRecord(_Record):
 
 
 class Certificate(_Record):
-    """Proof that the file with ``model_sha256`` runs within ``budget_ms`` on ``device``; times in milliseconds."""
+    """Measurement of the file with ``model_sha256``, which ran within ``budget_ms`` on ``device``; milliseconds."""
 
     device: DeviceRecord
     model_sha256: str
@@ -64,7 +64,7 @@ class Certificate(_Record):
     """95 % bootstrap interval of ``latency_ms``."""
     noise_floor_percent: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     upper_ms: Positive
-    """Upper end of the interval plus the noise floor: what was held against the budget."""
+    """Upper end of the interval plus the noise floor: what was compared with the budget."""
     converged: bool
     raw_median_ms: float
     p90_ms: float
@@ -77,8 +77,8 @@ class Certificate(_Record):
     started_at: str
     statement: str
     """The certificate in one sentence."""
-    appeal: str = ""
-    """Empty where the first measurement proved the budget; otherwise how this one came about."""
+    retry: str = Field(default="", alias="appeal")
+    """Empty where the first measurement certified the budget; otherwise how this one was chosen."""
 
     @property
     def normalised(self) -> bool:
@@ -88,7 +88,7 @@ class Certificate(_Record):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a measurement certifies nothing; ``upper_ms`` is what was held against the budget."""
+    """Why a measurement certifies nothing; ``upper_ms`` is what was compared with the budget."""
 
     reason: str
     upper_ms: float
@@ -98,11 +98,11 @@ def certify(measurement: Measurement, *, budget_ms: float, noise_floor_percent: 
     """Certifies ``measurement`` where the interval's upper end, widened by the noise floor, is within the budget.
 
     An interval that did not converge is wider and counts as it is. Refused are: a simulated device (nothing was
-    timed), a measurement without raw samples, and one that used more processor time than its promised threads can
-    (``cpu_per_wall`` above 1.05 per thread), for then the figure is not the one that was asked for.
+    timed), a measurement without raw samples, and one that used more processor time than the requested threads can
+    (``cpu_per_wall`` above 1.05 per thread).
 
     Args:
-        measurement: what the device said.
+        measurement: of the file, on the device.
         budget_ms: the latency not to be exceeded.
         noise_floor_percent: spread of the device's A/A check, ``NoiseFloor.normalised_percent``.
 
@@ -133,7 +133,7 @@ def _refused(measurement: Measurement, upper_ms: float, budget_ms: float) -> str
     if not measurement.cpu_per_wall <= CPU_PER_WALL_LIMIT * threads:
         return (
             f"processor time was {measurement.cpu_per_wall:.2f} times the wall time while {threads} "
-            f"thread{'s were' if threads > 1 else ' was'} promised"
+            f"thread{'s were' if threads > 1 else ' was'} requested"
         )
     if not upper_ms <= budget_ms:
         spread = "" if measurement.converged else " of an interval that did not converge"
@@ -197,7 +197,7 @@ def contradictions(certificate: Certificate) -> list[str]:
     if certificate.upper_ms > certificate.budget_ms:
         found.append(f"{certificate.upper_ms:.4f} ms is above the budget of {certificate.budget_ms:g} ms")
     if certificate.device.simulated:
-        found.append("a simulated device proves nothing")
+        found.append("a simulated device certifies nothing")
     if certificate.device.to_info().fingerprint != certificate.device.fingerprint:
         found.append("the device's fingerprint does not belong to its description")
     return found

@@ -1,12 +1,13 @@
-"""What stands in a bundle's ``manifest.json``."""
+"""The content of a bundle's ``manifest.json``."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
 from export.bundle.certificate import Certificate
 from foundation.errors import UserError
@@ -16,6 +17,9 @@ MANIFEST_NAME = "manifest.json"
 
 ResizePolicy = Literal["letterbox", "resize"]
 Triple = tuple[float, float, float]
+InputKind = Literal["tensors", "pixels"]
+"""What a model file takes: the network's own inputs (pictures: normalised, float32 1 x 3 x height x width), or uint8
+pictures, 1 x height x width x 3; the latter returns class numbers."""
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Side = Annotated[int, Field(ge=1)]
 
@@ -56,6 +60,14 @@ class InputLayout(_Record):
     """How a picture of another size is brought to height x width."""
 
 
+class TensorLayout(_Record):
+    """One input of a network that does not segment pictures."""
+
+    name: str
+    dtype: str
+    shape: tuple[Side, ...]
+
+
 class Quality(_Record):
     """One score and the data that it was reached on."""
 
@@ -64,11 +76,20 @@ class Quality(_Record):
     data: str
 
 
+_FORMATS_WITHOUT_DEVICE: Mapping[str, Mapping[str, object]] = {
+    "onnx": {"device": "cpu"},
+    "onnx-dynamic": {"device": "cpu", "dynamic": True},
+    "onnx-uint8": {"device": "cpu", "input": "pixels"},
+    "openvino": {"device": "openvino"},
+}
+"""The first manifests named only the format of a model file."""
+
+
 class BundleFile(_Record):
     """One file of the bundle, or one runtime that reads a file of the bundle.
 
     ``executed`` says whether the file was run when the bundle was written; the parity fields are None where it was
-    not, and ``note`` says why. ``measured_ms`` is the certified latency of exactly this file.
+    not, and ``note`` says why. ``measured_ms`` is the certified latency of exactly this file on ``device``.
     """
 
     path: str
@@ -80,6 +101,18 @@ class BundleFile(_Record):
     measured_ms: float | None = None
     executed: bool = False
     note: str = ""
+    device: str | None = None
+    """Name of the device that runs the file and checks its parity; None for files that are not models."""
+    input: InputKind = "tensors"
+    dynamic: bool = False
+    """Whether a model takes pictures of other heights and widths."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, values: object) -> object:
+        if not isinstance(values, dict):
+            return values
+        return {**_FORMATS_WITHOUT_DEVICE.get(str(values.get("format")), {}), **values}
 
     @field_validator("path")
     @classmethod
@@ -91,22 +124,39 @@ class BundleFile(_Record):
 
 
 class Manifest(_Record):
-    """Everything that there is to know about a bundle."""
+    """Everything that is known about a bundle."""
 
     schema_version: int = SCHEMA_VERSION
     architecture: dict[str, JsonValue]
     parameters: Annotated[int, Field(ge=0)]
-    input: InputLayout
-    classes: Annotated[tuple[str, ...], Field(min_length=2)]
-    """Names by class number; the first one is the background."""
+    input: InputLayout | None = None
+    """The picture that a segmentation network takes; None for another network, which has ``inputs``."""
+    inputs: tuple[TensorLayout, ...] = ()
+    classes: tuple[str, ...] = ()
+    """Names by class number of a segmentation network; the first one is the background."""
+    task: dict[str, JsonValue] = {}
+    """What else is known about the network (``export.source.Source.description``)."""
     quality: tuple[Quality, ...]
     certificates: tuple[Certificate, ...]
     refusals: tuple[str, ...] = ()
-    """Budgets that were asked for and not proven, one line each: the bundle does not hold while there is one."""
+    """Budgets that the measurements did not certify, one line each; ``verify`` fails while there is one."""
     files: Annotated[tuple[BundleFile, ...], Field(min_length=1)]
     reproduce: str
     """Commands that make this bundle again; RUN stands for the run that the search then prints."""
     versions: dict[str, str]
+
+    @model_validator(mode="after")
+    def _segments_or_not(self) -> Self:
+        if self.input is None and not self.inputs:
+            raise ValueError("there is no input")
+        if self.input is not None and len(self.classes) < 2:
+            raise ValueError("a segmentation network has at least two classes")
+        return self
+
+    @property
+    def models(self) -> tuple[BundleFile, ...]:
+        """The files that a device runs."""
+        return tuple(file for file in self.files if file.device is not None)
 
     def file(self, file_format: str) -> BundleFile:
         """The file of a format, e.g. ``onnx``.
@@ -128,7 +178,7 @@ class Manifest(_Record):
 def write_manifest(folder: Path, manifest: Manifest) -> Path:
     """Writes ``manifest.json`` into ``folder``."""
     path = folder / MANIFEST_NAME
-    path.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    path.write_text(manifest.model_dump_json(indent=2, by_alias=True) + "\n", encoding="utf-8")
     return path
 
 

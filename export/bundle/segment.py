@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from devices.device import Device
-from export.bundle.manifest import Manifest, ResizePolicy, read_manifest
+from devices.registry import get_device
+from export.bundle.manifest import InputLayout, Manifest, ResizePolicy, read_manifest
 from export.bundle.preprocess import (
     Floats,
     Picture,
@@ -25,6 +26,7 @@ from export.bundle.preprocess import (
     read_picture,
     spread,
 )
+from export.exporter import GetDevice
 from foundation.atomic_file import write_file
 from foundation.errors import DeviceUnavailableError, UserError
 
@@ -51,22 +53,41 @@ class Segmenter:
     Args:
         bundle: the folder.
         policy: ``letterbox`` or ``resize``; the bundle's own if None.
-        device: runs the network; ONNX Runtime on this machine's processor, all its threads, if None.
+        device: runs the network; if None, the device of the file: for ``onnx``, ONNX Runtime on this machine's
+            processor with all its threads.
+        file_format: which of the bundle's files to run.
+        get_device: returns the device of a name.
 
     Raises:
-        UserError: not a bundle, or its model cannot be loaded.
+        UserError: not a bundle of a segmentation network, no such file in it, or its model cannot be loaded.
     """
 
-    def __init__(self, bundle: Path, *, policy: ResizePolicy | None = None, device: Device | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Path,
+        *,
+        policy: ResizePolicy | None = None,
+        device: Device | None = None,
+        file_format: str = "onnx",
+        get_device: GetDevice = get_device,
+    ) -> None:
         self.manifest: Manifest = read_manifest(bundle)
-        self.policy: ResizePolicy = _checked(policy or self.manifest.input.resize_policy)
-        model = bundle / self.manifest.file("onnx").path
+        self.layout: InputLayout = _picture_layout(bundle, self.manifest)
+        self.policy: ResizePolicy = _checked(policy or self.layout.resize_policy)
+        file = self.manifest.file(file_format)
+        if file.device is None or file.input != "tensors":
+            raise UserError(
+                "format of the bundle", seen=file_format, expected="a model that returns logits", remedy="use onnx"
+            )
+        if device is None and file.device != "cpu":
+            device = get_device(file.device)
+        model = bundle / file.path
         self._run: Run = _on_device(device, model) if device else _on_runtime(model)
         self._written: set[Path] = set()
 
     def segment(self, picture: Picture) -> Segmentation:
         """Class numbers and foreground probability, each of the picture's own size."""
-        layout = self.manifest.input
+        layout = self.layout
         height, width, _ = picture.rgb.shape
         mean, std = layout.normalisation.mean, layout.normalisation.std
         placement = place(height, width, layout.height, layout.width, self.policy)
@@ -118,6 +139,18 @@ def segment_image(
         UserError: no bundle, no picture, or ``out_dir`` cannot be written.
     """
     return Segmenter(bundle, policy=policy, device=device).segment_file(image_path, out_dir)
+
+
+def _picture_layout(bundle: Path, manifest: Manifest) -> InputLayout:
+    if manifest.input is None:
+        names = ", ".join(layout.name for layout in manifest.inputs)
+        raise UserError(
+            f"bundle {bundle}",
+            seen=f"a network with the inputs {names}",
+            expected="a segmentation network",
+            remedy="run its model files with their runtime",
+        )
+    return manifest.input
 
 
 def _checked(policy: str) -> ResizePolicy:

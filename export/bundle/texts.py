@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 from export.bundle.manifest import BundleFile, Manifest
+from export.parity import Parity
 
 _MARKER = "{{preprocess}}"
 _HEAD_END = "from __future__ import annotations\n"
@@ -20,17 +21,7 @@ def segment_script() -> str:
 
 def readme(manifest: Manifest) -> str:
     """``README.md`` for the person who puts the network into a program."""
-    layout = manifest.input
-    return f"""# Segmentation network, {layout.height} x {layout.width}, {manifest.parameters:,} parameters
-
-Classes: {", ".join(f"{number} {name}" for number, name in enumerate(manifest.classes))}.
-
-## Try it
-
-    pip install numpy pillow onnxruntime
-    python segment.py ../photograph.jpg --out ../results
-
-writes `photograph_mask.png` and `photograph_cutout.png` beside this folder (what is added to it fails `latseg verify`).
+    return f"""{_head(manifest)}
 
 ## Latency
 
@@ -42,14 +33,7 @@ writes `photograph_mask.png` and `photograph_cutout.png` beside this folder (wha
 
 ## Input and output
 
-`model.onnx` takes `{layout.name}`, {layout.dtype} 1 x 3 x {layout.height} x {layout.width} ({layout.channels}), and
-gives `logits`, float32 1 x {len(manifest.classes)} x {layout.height} x {layout.width}; the class of a pixel is the
-arg-max. The input is `(x / 255 - mean) / std` with
-
-    mean = {_numbers(layout.normalisation.mean)}
-    std  = {_numbers(layout.normalisation.std)}
-
-Pictures of another size are brought to it by **{layout.resize_policy}** ({_policy(layout.resize_policy)}).
+{_input(manifest)}
 
 ## Files
 
@@ -66,6 +50,40 @@ Pictures of another size are brought to it by **{layout.resize_policy}** ({_poli
 """
 
 
+def _head(manifest: Manifest) -> str:
+    layout = manifest.input
+    if layout is None:
+        return f"# {str(manifest.task.get('task', 'network')).capitalize()}, {manifest.parameters:,} parameters"
+    return f"""# Segmentation network, {layout.height} x {layout.width}, {manifest.parameters:,} parameters
+
+Classes: {", ".join(f"{number} {name}" for number, name in enumerate(manifest.classes))}.
+
+## Try it
+
+    pip install numpy pillow onnxruntime
+    python segment.py ../photograph.jpg --out ../results
+
+writes `photograph_mask.png` and `photograph_cutout.png` beside this folder (`latseg verify` fails on files that are
+added to it)."""
+
+
+def _input(manifest: Manifest) -> str:
+    layout = manifest.input
+    if layout is None:
+        rows = [f"- `{one.name}`, {one.dtype} {' x '.join(map(str, one.shape))}" for one in manifest.inputs]
+        return "\n".join(["`model.onnx` takes", "", *rows])
+    return f"""`model.onnx` takes `{layout.name}`, {layout.dtype} 1 x 3 x {layout.height} x {layout.width} \
+({layout.channels}), and returns
+`logits`, float32 1 x {len(manifest.classes)} x {layout.height} x {layout.width}; the class of a pixel is the arg-max. \
+The input is
+`(x / 255 - mean) / std` with
+
+    mean = {_numbers(layout.normalisation.mean)}
+    std  = {_numbers(layout.normalisation.std)}
+
+Pictures of another size are brought to it by **{layout.resize_policy}** ({_policy(layout.resize_policy)})."""
+
+
 def _certificates(manifest: Manifest) -> str:
     if not manifest.certificates and not manifest.refusals:
         return "Not certified: no latency was measured for these files."
@@ -74,7 +92,7 @@ def _certificates(manifest: Manifest) -> str:
         refused
         + [
             f"- {certificate.statement} Measured {certificate.started_at or 'at an unknown time'}."
-            + (f" This is {certificate.appeal}." if certificate.appeal else "")
+            + (f" This is {certificate.retry}." if certificate.retry else "")
             for certificate in manifest.certificates
         ]
     )
@@ -98,10 +116,7 @@ def _policy(policy: str) -> str:
 
 
 def _row(file: BundleFile) -> str:
-    parity = "-"
-    if file.parity_mask_iou is not None:
-        difference = "" if file.parity_max_abs is None else f", largest difference {file.parity_max_abs:.1e}"
-        parity = f"mask IoU {file.parity_mask_iou:.4f}{difference}"
+    parity = str(Parity(file.parity_max_abs, file.parity_mask_iou)) or "-"
     return f"| `{file.path}` | {file.format} | {parity} | {file.note} |"
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from devices.device import Device
+from devices.model_file import sha256_of
 from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
 from export.bundle.budget_checks import Remeasuring, check_budgets, check_certificates
 from export.bundle.check import Check, VerifyResult
-from export.bundle.file_checks import check_files
-from export.bundle.manifest import BundleFile, Manifest, ManifestError, read_manifest
-from export.bundle.parity_checks import check_parities
-from export.device_lookup import GetDevice
+from export.bundle.examples import read_example
+from export.bundle.manifest import MANIFEST_NAME, Manifest, ManifestError, read_manifest
+from export.exporter import GetDevice
+from export.parity import check_parity
+from foundation.errors import UserError
+
+_logger = logging.getLogger(__name__)
 
 
 def verify_bundle(
@@ -26,20 +31,21 @@ def verify_bundle(
     get_device: GetDevice = get_device,
     on_check: Callable[[Check], None] | None = None,
 ) -> VerifyResult:
-    """Checks hashes, missing and extra files, parity with torch's stored answer, certificates, and the budgets.
+    """Checks hashes, missing and extra files, parity with torch's stored outputs, certificates, and the budgets.
 
     Needs no torch. A changed file is not run. A budget is kept when the newly measured ``latency_ms`` is within it: the
     margin of the certificate (interval and noise floor) is what a new measurement may use up. On the machine of the
-    certificate the new measurement is normalised with the certificate's ``nominal_reference_ms``, elsewhere afresh.
+    certificate the new measurement is normalised with the certificate's ``nominal_reference_ms``, elsewhere with a
+    newly measured one.
 
     Args:
         folder: the bundle.
-        device: where to run and to measure; each certificate's own device if None.
+        device: measures the budgets; each certificate's own device if None.
         measure: False leaves the budgets out.
         protocol: of the new measurement.
         seed: of the new measurement.
-        get_device: gives a device by name.
-        on_check: told of every check as it is done.
+        get_device: returns the device of a name.
+        on_check: called after every check.
 
     Raises:
         UserError: ``folder`` holds no manifest at all, or one of a newer schema.
@@ -54,6 +60,7 @@ def verify_bundle(
     remeasuring = Remeasuring(get_device, device, protocol or MeasurementProtocol(), seed)
     checks = []
     for check in _steps(folder, manifest, remeasuring, measure=measure):
+        _logger.info("%s: %s, %s", check.name, "ok" if check.ok else "FAILED", check.detail)
         checks.append(check)
         if on_check:
             on_check(check)
@@ -62,13 +69,78 @@ def verify_bundle(
 
 def _steps(folder: Path, manifest: Manifest, remeasuring: Remeasuring, *, measure: bool) -> Iterator[Check]:
     yield Check("manifest", True, f"schema version {manifest.schema_version}, {manifest.parameters:,} parameters")
-    files = check_files(folder, manifest)
-    yield from files.checks
-
-    def runner(file: BundleFile) -> Device:
-        return remeasuring.get_device("openvino" if file.format == "openvino" else "cpu")
-
-    yield from check_parities(folder, manifest, intact=files.intact, runner=runner)
+    expected = {file.path: file.sha256 for file in manifest.files}
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    yield _listing(set(expected), present - {MANIFEST_NAME})
+    intact = set()
+    for path, sha256 in expected.items():
+        if path in present:
+            check = _hash(folder, path, sha256)
+            intact |= {path} if check.ok else set()
+            yield check
+    yield from _parities(folder, manifest, intact, remeasuring.get_device)
     yield from check_certificates(manifest)
     if measure:
-        yield from check_budgets(folder, manifest, remeasuring, intact=files.intact)
+        yield from check_budgets(folder, manifest, remeasuring, intact=intact)
+
+
+def _listing(expected: set[str], present: set[str]) -> Check:
+    faults = [f"{path} is missing" for path in sorted(expected - present)]
+    faults += [f"{path} is not of the bundle" for path in sorted(present - expected)]
+    return Check("files", not faults, "; ".join(faults) or f"all {len(expected)} files, no other")
+
+
+def _hash(folder: Path, path: str, sha256: str) -> Check:
+    name = f"hash of {path}"
+    if (folder / path).is_symlink():
+        return Check(name, False, "is a link")
+    try:
+        found = sha256_of(folder / path)
+    except UserError as error:
+        return Check(name, False, str(error))
+    if found != sha256:
+        return Check(name, False, f"the file was changed: SHA-256 {found[:12]}…, not {sha256[:12]}…")
+    return Check(name, True, f"SHA-256 {found[:12]}…")
+
+
+def _parities(folder: Path, manifest: Manifest, intact: Collection[str], get_device: GetDevice) -> Iterator[Check]:
+    """Runs the stored example through every model file.
+
+    A file whose device is missing here fails, except where it was not run at export either, or where another device
+    that is here runs the same file.
+    """
+    try:
+        example = read_example(folder, manifest)
+    except UserError as error:
+        yield Check("parity", False, str(error))
+        return
+    devices = {file.device: _device(get_device, file.device) for file in manifest.models if file.device}
+    runnable = {file.path for file in manifest.models if isinstance(devices[file.device or ""], Device)}
+    if not runnable:
+        yield Check("parity", False, "no device that runs a model file of the bundle can be used here")
+    for file in manifest.models:
+        device = devices[file.device or ""]
+        name = f"parity of {file.path} ({file.format})"
+        if not isinstance(device, Device):
+            if file.executed and file.path not in runnable:
+                yield Check(name, False, f"not run: {device}")
+            continue
+        if file.path not in intact:
+            yield Check(name, False, "not run: the file is missing or was changed")
+            continue
+        try:
+            parity = check_parity(folder / file.path, [example], device.infer, file.input)
+        except UserError as error:
+            yield Check(name, False, str(error))
+        else:
+            yield Check(name, parity.ok, str(parity))
+
+
+def _device(get_device: GetDevice, name: str) -> Device | str:
+    """The device, or why it cannot be used here."""
+    try:
+        device = get_device(name)
+    except UserError as error:
+        return str(error)
+    availability = device.availability()
+    return device if availability.available else f"device {name}: {availability.reason}"

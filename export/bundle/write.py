@@ -2,109 +2,83 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from pydantic import JsonValue
-from torch import nn
 
 from devices.model_file import sha256_of
 from devices.registry import get_device
 from export.bundle.certificate import Certificate
-from export.bundle.formats import FORMATS, Source, check_formats, write_format
+from export.bundle.examples import make_examples, write_example
 from export.bundle.manifest import (
     MANIFEST_NAME,
     BundleFile,
     InputLayout,
     Manifest,
-    Normalisation,
     Quality,
-    ResizePolicy,
+    TensorLayout,
     write_manifest,
 )
-from export.bundle.parity_sample import ParitySample, smooth_picture, write_sample
-from export.bundle.preprocess import Pixels, fit, normalise, place
 from export.bundle.swapped_folder import swapped_folder
 from export.bundle.texts import readme, segment_script
-from export.device_lookup import GetDevice
-from export.parity import reference_logits
+from export.exporter import Exporter, GetDevice
+from export.parity import MASK_IOU_TOLERANCE, MAX_ABS_TOLERANCE, Example, check_parity
+from export.registry import get_exporters
+from export.source import Pictures, Source
 from foundation.errors import UserError
+
+_logger = logging.getLogger(__name__)
 
 _VERSIONS_OF = ("latseg", "torch", "onnx", "onnxruntime", "openvino", "numpy")
 
 
 def write_bundle(
     folder: Path,
-    module: nn.Module,
+    source: Source,
     *,
     architecture: Mapping[str, JsonValue],
     parameters: int,
-    height: int,
-    width: int,
-    classes: Sequence[str],
-    normalisation: Normalisation,
     quality: Sequence[Quality] = (),
     certificates: Sequence[Certificate] = (),
     refusals: Sequence[str] = (),
     formats: Sequence[str] = ("onnx",),
-    model_path: Path | None = None,
-    resize_policy: ResizePolicy = "letterbox",
-    photographs: Sequence[Pixels] = (),
     reproduce: str = "",
-    opset: int = 17,
-    seed: int = 0,
     get_device: GetDevice = get_device,
 ) -> Manifest:
     """Writes a bundle, whole or not at all; an existing bundle is replaced when the new one is complete.
 
-    Every model file is run beside torch on noise, on a smooth picture and on ``photographs`` before it is accepted.
+    Every model file is run by its device and compared with torch before it is accepted: a segmentation network on
+    noise, on a smooth picture and on the photographs of ``source``, another network on its example inputs.
 
     Args:
         folder: new, empty, or an earlier bundle.
-        module: the network; float32 1 x 3 x height x width to logits.
+        source: the network and what is known about it.
         architecture: the architecture as JSON.
         parameters: number of trainable parameters.
-        height: of the network's input.
-        width: of the network's input.
-        classes: names by class number, the background first.
-        normalisation: of the float input.
-        quality: scores and the data that they were reached on.
+        quality: scores and the data on which they were reached.
         certificates: each for one of the bundle's model files, found by SHA-256.
-        refusals: budgets that were asked for and not proven, one line each; the bundle says so and does not verify.
-        formats: any of ``export.bundle.formats.FORMATS``.
-        model_path: the already exported and measured ``model.onnx``, copied byte for byte; exported anew if None.
-        resize_policy: how pictures of another size are brought to height x width.
-        photographs: height x width x 3 of any size, for the parity check only; they do not enter the bundle.
+        refusals: budgets that the measurements did not certify, one line each; the bundle says so and does not verify.
+        formats: names in ``export.registry.EXPORTERS``, each with its options.
         reproduce: the command that makes this bundle.
-        opset: of the ONNX files that are exported anew.
-        seed: of the parity pictures.
-        get_device: gives the device by name that runs a format.
+        get_device: returns the device of a name.
 
     Raises:
-        UserError: unknown format, parity lost, a certificate for another file, or a folder that cannot be written.
+        UserError: unknown format, no parity, a certificate for another file, or a folder that cannot be written.
     """
-    source = Source(
-        module=module,
-        height=height,
-        width=width,
-        normalisation=normalisation,
-        photographs=tuple(_fitted(photo, height, width, resize_policy, normalisation) for photo in photographs),
-        seed=seed,
-        opset=opset,
-    )
-    write_model = partial(write_format, source=source, model_path=model_path, get_device=get_device)
-    names = check_formats(formats)
+    exporters = get_exporters(formats)
+    examples = make_examples(source, dynamic=any(exporter.dynamic for exporter in exporters))
     with _writing(Path(folder)) as fresh:
-        models = [write_model(name, fresh) for name in names]
+        models = [_write_model(exporter, source, fresh, examples, get_device) for exporter in exporters]
         manifest = Manifest(
             architecture=dict(architecture),
             parameters=parameters,
-            input=InputLayout(height=height, width=width, normalisation=normalisation, resize_policy=resize_policy),
-            classes=tuple(classes),
+            **_manifest_input(source),
             quality=tuple(quality),
             certificates=tuple(certificates),
             refusals=tuple(refusals),
@@ -112,7 +86,7 @@ def write_bundle(
             reproduce=reproduce,
             versions=_versions(),
         )
-        manifest = _with_companions(manifest, fresh, source)
+        manifest = _with_companions(manifest, fresh, examples[0])
         write_manifest(fresh, manifest)
     return manifest
 
@@ -131,10 +105,53 @@ def _writing(folder: Path) -> Iterator[Path]:
         ) from error
 
 
-def _fitted(photo: Pixels, height: int, width: int, policy: ResizePolicy, normalisation: Normalisation) -> Pixels:
-    photo_height, photo_width, _ = photo.shape
-    placement = place(photo_height, photo_width, height, width, policy)
-    return fit(photo, placement, height, width, normalisation.mean)
+def _write_model(
+    exporter: Exporter, source: Source, folder: Path, examples: Sequence[Example], get_device: GetDevice
+) -> BundleFile:
+    usable = exporter.availability()
+    if not usable.available:
+        raise UserError(
+            f"export format {exporter.format}",
+            seen=usable.reason,
+            expected="a format that can be written here",
+            remedy=usable.remedy or "export another format",
+        )
+    file = exporter.write(source, folder)
+    assert file.device is not None, "an exporter's entry says by which device the file is checked"
+    device = get_device(file.device)
+    runnable = device.availability()
+    if not runnable.available:
+        _logger.warning("%s (%s) is not checked: %s", file.path, file.format, runnable.reason)
+        return file.model_copy(update={"note": f"{file.note}; not executed: {runnable.reason}"})
+    if not file.dynamic and source.pictures is not None:
+        examples = [example for example in examples if example.outputs[0].shape[2:] == source.size]
+    parity = check_parity(folder / file.path, examples, device.infer, file.input)
+    _logger.info("%s (%s) on %s, %d examples: %s", file.path, file.format, file.device, len(examples), parity)
+    if not parity.ok:
+        raise UserError(
+            f"parity of {file.path} ({file.format})",
+            seen=parity,
+            expected=f"at most {MAX_ABS_TOLERANCE:g} and at least {MASK_IOU_TOLERANCE:g}",
+            remedy="the file is not of this network: export it again",
+        )
+    found = {"executed": True, "parity_max_abs": parity.max_abs, "parity_mask_iou": parity.mask_iou}
+    return file.model_copy(update=found)
+
+
+def _manifest_input(source: Source) -> dict[str, Any]:
+    pictures = source.pictures
+    if pictures is None:
+        layouts = [
+            TensorLayout(name=name, dtype=str(tensor.dtype).removeprefix("torch."), shape=tuple(tensor.shape))
+            for name, tensor in source.inputs.items()
+        ]
+        return {"inputs": tuple(layouts), "task": dict(source.description)}
+    height, width = source.size
+    layout = InputLayout(
+        height=height, width=width, normalisation=pictures.normalisation, resize_policy=pictures.resize_policy
+    )
+    more = {key: value for key, value in source.description.items() if key not in Pictures.model_fields}
+    return {"input": layout, "classes": pictures.classes, "task": more}
 
 
 def _with_latency(models: Sequence[BundleFile], certificates: Sequence[Certificate]) -> list[BundleFile]:
@@ -151,30 +168,39 @@ def _with_latency(models: Sequence[BundleFile], certificates: Sequence[Certifica
 
 
 def _latency(model: BundleFile, certificates: Sequence[Certificate]) -> float | None:
-    """Certified latency of the file on the runtime of its format; one ONNX file serves several runtimes."""
-    runtime = FORMATS[model.format].runtime
+    """Certified latency of the file on its device; one ONNX file serves several devices."""
     for certificate in certificates:
-        if certificate.model_sha256 == model.sha256 and certificate.device.name == runtime:
+        if certificate.model_sha256 == model.sha256 and certificate.device.name == model.device:
             return certificate.latency_ms
     return None
 
 
-def _with_companions(manifest: Manifest, folder: Path, source: Source) -> Manifest:
-    """Adds the parity sample, ``segment.py`` and ``README.md``; the last one tells of the others."""
-    picture = smooth_picture(source.height, source.width, source.seed)
-    image = normalise(picture, source.normalisation.mean, source.normalisation.std)
-    sample = write_sample(folder, ParitySample(picture[None], reference_logits(source.module, image)))
-    manifest = _with_file(manifest, sample, "safetensors", "a picture and torch's logits for it, for `latseg verify`")
-    script = folder / "segment.py"
-    script.write_text(segment_script(), encoding="utf-8")
-    manifest = _with_file(manifest, script, "python", "runs the network on pictures")
+def _with_companions(manifest: Manifest, folder: Path, example: Example) -> Manifest:
+    """Adds what exporters wrote beside their files, the parity example, ``segment.py``, and last ``README.md``."""
+    models = {file.path for file in manifest.files}
+    parts = sorted(path for path in folder.rglob("*") if path.is_file())
+    for part in parts:
+        if part.relative_to(folder).as_posix() not in models:
+            manifest = _with_file(manifest, folder, part, "data", "part of a model")
+    path = write_example(folder, example)
+    manifest = _with_file(manifest, folder, path, "safetensors", "inputs and torch's outputs, for `latseg verify`")
+    if manifest.input is not None:
+        script = folder / "segment.py"
+        script.write_text(segment_script(), encoding="utf-8")
+        manifest = _with_file(manifest, folder, script, "python", "runs the network on pictures")
     text = folder / "README.md"
     text.write_text(readme(manifest), encoding="utf-8")
-    return _with_file(manifest, text, "markdown", "")
+    return _with_file(manifest, folder, text, "markdown", "")
 
 
-def _with_file(manifest: Manifest, path: Path, file_format: str, note: str) -> Manifest:
-    entry = BundleFile(path=path.name, format=file_format, sha256=sha256_of(path), bytes=path.stat().st_size, note=note)
+def _with_file(manifest: Manifest, folder: Path, path: Path, file_format: str, note: str) -> Manifest:
+    entry = BundleFile(
+        path=path.relative_to(folder).as_posix(),
+        format=file_format,
+        sha256=sha256_of(path),
+        bytes=path.stat().st_size,
+        note=note,
+    )
     return manifest.model_copy(update={"files": (*manifest.files, entry)})
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from export.registry import EXPORTERS
 from latseg.commands.verify import VERIFICATION_FAILED
 from latseg.console import Console, plain, table
 from latseg.options import RunArgument, RunSeedOption, WinnerOption
@@ -21,7 +22,7 @@ def export(
     winner: WinnerOption,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", "-f", help="onnx, onnx-dynamic, onnx-uint8, openvino; may be repeated."),
+        typer.Option("--format", "-f", help=f"{', '.join(EXPORTERS.names)}; may be repeated."),
     ] = None,
     seed: RunSeedOption = 0,  # noqa: ARG001 - the run's own seed counts
 ) -> None:

@@ -13,9 +13,10 @@ from torch import nn
 
 from devices.device import Candidate
 from export.bundle.certificate import Certificate, Refusal
-from export.bundle.manifest import Manifest, Normalisation, Quality
+from export.bundle.manifest import Manifest, Quality
 from export.bundle.preprocess import Pixels
 from export.bundle.write import write_bundle
+from export.source import Source
 from export.to_onnx import export_onnx
 from foundation.errors import UserError
 from latency.measuring import Measured, measure_one
@@ -70,22 +71,26 @@ def export_winner(session: RunContext, trial: Trial, *, formats: Sequence[str], 
     bundle.parent.mkdir(parents=True, exist_ok=True)
     manifest = write_bundle(
         bundle,
-        network,
+        Source(
+            network,
+            {"image": torch.zeros(1, 3, height, width)},
+            description={
+                "task": "segmentation",
+                "classes": list(session.config.classes),
+                "normalisation": {"mean": list(MEAN), "std": list(STD)},
+                "resize_policy": "resize",
+            },
+            photographs=_pictures(session),
+            model_path=model,
+            seed=session.config.seed,
+        ),
         architecture=json.loads(trial.architecture.to_json()),
         parameters=trial.parameters,
-        height=height,
-        width=width,
-        classes=session.config.classes,
-        normalisation=Normalisation(mean=MEAN, std=STD),
         quality=[Quality(metric=name, value=value, data=data) for name, value in qualities.items()],
         certificates=[found for found in judged if isinstance(found, Certificate)],
         refusals=refusals,
         formats=formats,
-        model_path=model,
-        resize_policy="resize",
-        photographs=_pictures(session),
         reproduce=command,
-        seed=session.config.seed,
     )
     session.on_progress(Progress("done", steps, steps))
     return ExportedWinner(bundle, manifest, refusals)

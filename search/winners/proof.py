@@ -15,7 +15,7 @@ _APPEAL_MEASUREMENTS = 3
 def prove(measure: MeasureAgain, *, budget_ms: float) -> Certificate | Refusal:
     """The first measurement decides; a refusal is appealed once, to the middle one of three measurements.
 
-    A certificate won on appeal says so (``Certificate.appeal``), with the first refusal's reason.
+    A certificate won on appeal says so (``Certificate.retry``), with the first refusal's reason.
     """
     first = _judged([measure(0)], budget_ms)
     if isinstance(first, Certificate):
@@ -24,7 +24,7 @@ def prove(measure: MeasureAgain, *, budget_ms: float) -> Certificate | Refusal:
     if isinstance(second, Refusal):
         return second
     appeal = f"the middle one of {_APPEAL_MEASUREMENTS} measurements, taken after a first one was refused: "
-    return second.model_copy(update={"appeal": appeal + first.reason})
+    return second.model_copy(update={"retry": appeal + first.reason})
 
 
 def _judged(measured: Sequence[Measured], budget_ms: float) -> Certificate | Refusal:

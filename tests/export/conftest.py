@@ -2,20 +2,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from export.bundle.certificate import Certificate, certify
-from export.bundle.manifest import Manifest, Normalisation, Quality
+from export.bundle.manifest import Manifest, Quality
 from export.bundle.write import write_bundle
-from export.to_onnx import export_onnx
+from export.source import Source
 from tests.export.runtime_device import RuntimeDevice, measurement
-from tests.export.small_network import HEIGHT, MEAN, STD, WIDTH, small_network
-
-NORMALISATION = Normalisation(mean=MEAN, std=STD)
+from tests.export.small_network import HEIGHT, MEAN, STD, WIDTH, export_small, small_network
 
 
 def certificate_for(path: Path, budget_ms: float = 5.0) -> Certificate:
@@ -33,24 +33,32 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+def segmentation_source(network: nn.Module, classes: int = 2, **settings: object) -> Source:
+    description = {
+        "task": "segmentation",
+        "classes": ["background", "person", "hair", "face", "hat"][:classes],
+        "normalisation": {"mean": MEAN, "std": STD},
+        "resize_policy": settings.pop("resize_policy", "letterbox"),
+    }
+    return Source(network, {"image": torch.zeros(1, 3, HEIGHT, WIDTH)}, description, **settings)
+
+
 def write_small_bundle(tmp_path: Path, classes: int = 2, **settings: object) -> Manifest:
     """Writes a certified bundle of the small network to ``tmp_path / "bundle"``; settings override."""
     network = small_network(classes)
-    measured = export_onnx(network, tmp_path / "measured.onnx", height=HEIGHT, width=WIDTH)
+    measured = export_small(network, tmp_path / "measured.onnx")
+    own = {f.name for f in fields(Source)} | {"resize_policy"}
+    of_source = {name: settings.pop(name) for name in own & settings.keys()}
     defaults = {
         "architecture": {"space": "portrait", "stages": [1, 2]},
         "parameters": sum(p.numel() for p in network.parameters()),
-        "height": HEIGHT,
-        "width": WIDTH,
-        "classes": ["background", "person", "hair", "face", "hat"][:classes],
-        "normalisation": NORMALISATION,
         "quality": [Quality(metric="mean_iou", value=0.9, data="synthetic")],
         "certificates": [certificate_for(measured)],
-        "model_path": measured,
         "reproduce": "latseg export run-1 --winner 2",
         "get_device": runtime_device,
     }
-    return write_bundle(tmp_path / "bundle", network, **{**defaults, **settings})
+    source = segmentation_source(network, classes, **{"model_path": measured, **of_source})
+    return write_bundle(tmp_path / "bundle", source, **{**defaults, **settings})
 
 
 @pytest.fixture

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
+
+from export.to_onnx import export_module
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -43,3 +47,8 @@ def small_network(classes: int = 2, seed: int = 0) -> SmallNetwork:
             nn.init.uniform_(part.weight, 0.5, 2)
             nn.init.normal_(part.bias)
     return network
+
+
+def export_small(network: nn.Module, path: Path, **settings: object) -> Path:
+    """The ONNX file of a network that takes pictures of the small network's size."""
+    return export_module(network, path, {"image": torch.zeros(1, 3, HEIGHT, WIDTH)}, **settings)

@@ -15,8 +15,7 @@ from devices.registry import get_device
 from export.bundle.certificate import Certificate, Refusal, certify
 from export.bundle.manifest import Manifest
 from export.bundle.verify import verify_bundle
-from export.to_onnx import export_onnx
-from tests.export.small_network import HEIGHT, WIDTH, small_network
+from tests.export.small_network import export_small, small_network
 
 QUICK = MeasurementProtocol(block_ms=2, minimum_blocks=5, maximum_blocks=9, profile_runs=0)
 
@@ -34,7 +33,7 @@ def undisturbed(device: Device, candidate: Candidate, nominal_ms: float) -> Meas
 
 @pytest.mark.serial
 def test_certified_bundle_verifies(make_bundle: Callable[..., Manifest], tmp_path: Path) -> None:
-    path = export_onnx(small_network(), tmp_path / "measured.onnx", height=HEIGHT, width=WIDTH)
+    path = export_small(small_network(), tmp_path / "measured.onnx")
     device = get_device("cpu")
     nominal_ms = device.nominal_reference_ms()
     taken = undisturbed(device, Candidate("small", path), nominal_ms)
@@ -51,7 +50,7 @@ def test_certified_bundle_verifies(make_bundle: Callable[..., Manifest], tmp_pat
 
 
 def test_simulated_device_certifies_nothing(tmp_path: Path) -> None:
-    path = export_onnx(small_network(), tmp_path / "measured.onnx", height=HEIGHT, width=WIDTH)
+    path = export_small(small_network(), tmp_path / "measured.onnx")
     device = get_device("simulated")
     (taken,) = device.measure([Candidate("small", path)], nominal_reference_ms=1.0, protocol=QUICK)
     assert isinstance(taken, Measurement)

@@ -10,15 +10,26 @@ import torch
 from torch import nn
 
 from export.evaluation_mode import evaluation_mode
-from export.to_onnx import export_onnx
+from export.to_onnx import export_module
+from export.to_onnx_uint8 import Uint8Network
 from foundation.errors import UserError
 from tests.export.runtime_device import RuntimeDevice
 from tests.export.small_network import HEIGHT, MEAN, STD, WIDTH, small_network
 
+OPEN = {"image": {2: "height", 3: "width"}, "logits": {2: "height", 3: "width"}}
 
-def export(path: Path, module: nn.Module | None = None, **settings: object) -> Path:
-    settings = {"height": HEIGHT, "width": WIDTH, **settings}
-    return export_onnx(module or small_network(), path / "model.onnx", **settings)
+
+def export(
+    path: Path, module: nn.Module | None = None, *, height: int = HEIGHT, width: int = WIDTH, **settings: object
+) -> Path:
+    image = torch.zeros(1, 3, height, width)
+    return export_module(module or small_network(), path / "model.onnx", {"image": image}, **settings)
+
+
+def export_uint8(path: Path, network: nn.Module, **settings: object) -> Path:
+    pixels = torch.zeros(1, HEIGHT, WIDTH, 3, dtype=torch.uint8)
+    wrapped = Uint8Network(network, MEAN, STD)
+    return export_module(wrapped, path / "model.onnx", {"image": pixels}, outputs=["mask"], **settings)
 
 
 def answer(path: Path, image: np.ndarray) -> np.ndarray:
@@ -58,7 +69,7 @@ def test_names_and_shapes_of_inputs_and_outputs(tmp_path: Path) -> None:
 
 
 def test_resize_has_constant_scales(tmp_path: Path) -> None:
-    graph = onnx.load(export(tmp_path, dynamic=True)).graph
+    graph = onnx.load(export(tmp_path, dynamic_axes=OPEN)).graph
     (resize,) = [node for node in graph.node if node.op_type == "Resize"]
     (scales,) = [t for t in graph.initializer if t.name == resize.input[2]]
     np.testing.assert_array_equal(onnx.numpy_helper.to_array(scales), [1, 1, 2, 2])
@@ -66,7 +77,7 @@ def test_resize_has_constant_scales(tmp_path: Path) -> None:
 
 def test_dynamic_file_takes_other_sizes(tmp_path: Path) -> None:
     network = small_network()
-    path = export(tmp_path, network, dynamic=True)
+    path = export(tmp_path, network, dynamic_axes=OPEN)
     assert shape_of(onnx.load(path).graph.input[0]) == [1, 3, "height", "width"]
     for height, width in [(HEIGHT, WIDTH), (64, 32), (16, 160)]:
         image = noise(1, 3, height, width)
@@ -76,7 +87,8 @@ def test_dynamic_file_takes_other_sizes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_uint8_file_normalises_and_decides_inside(tmp_path: Path, dynamic: bool) -> None:
     network = small_network(classes=5)
-    path = export(tmp_path, network, uint8_input=True, mean=MEAN, std=STD, dynamic=dynamic)
+    axes = {1: "height", 2: "width"}
+    path = export_uint8(tmp_path, network, dynamic_axes={"image": axes, "mask": axes} if dynamic else None)
     pixels = np.random.default_rng(0).integers(0, 256, (1, HEIGHT, WIDTH, 3), dtype=np.uint8)
     normalised = ((pixels / 255 - MEAN) / STD).astype(np.float32).transpose(0, 3, 1, 2)
     mask = answer(path, pixels)
@@ -158,12 +170,10 @@ def test_batch_norm_behind_a_shared_convolution_is_refused(tmp_path: Path) -> No
     [
         ({"opset": 16}, "ONNX opset: got 16; expected 17 to 20"),
         ({"opset": 99}, "ONNX opset: got 99"),
-        ({"height": 0}, "export size: got 0 x 48"),
-        ({"uint8_input": True}, "normalisation of the uint8 input"),
-        ({"uint8_input": True, "mean": MEAN, "std": (1, 0, 1)}, "three positive standard deviations"),
+        ({"height": 0}, "input image of the export: got 1 x 3 x 0 x 48"),
     ],
 )
-def test_bad_settings_are_told(tmp_path: Path, settings: dict[str, object], message: str) -> None:
+def test_bad_settings_are_refused(tmp_path: Path, settings: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         export(tmp_path, **settings)
 
@@ -195,5 +205,5 @@ def test_weights_and_statistics_are_left_as_they_were(tmp_path: Path) -> None:
     network.train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     export(tmp_path, network)
-    export(tmp_path, network, uint8_input=True, mean=MEAN, std=STD)
+    export_uint8(tmp_path, network)
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())

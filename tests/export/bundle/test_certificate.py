@@ -71,7 +71,7 @@ def test_interval_that_did_not_converge_counts_as_it_is(taken: Measurement) -> N
     [
         ({"device": replace(INFO, simulated=True)}, "simulated"),
         ({"blocks": ()}, "no raw samples"),
-        ({"cpu_per_wall": 1.06}, "processor time was 1.06 times the wall time while 1 thread was promised"),
+        ({"cpu_per_wall": 1.06}, "processor time was 1.06 times the wall time while 1 thread was requested"),
         ({"cpu_per_wall": float("nan")}, "processor time"),
         ({"interval_ms": (1.0, float("nan"))}, "above the budget"),
         ({"latency_ms": 60.0}, "above the budget"),
@@ -83,7 +83,7 @@ def test_refusals(taken: Measurement, changes: dict[str, object], reason: str) -
     assert reason in refusal.reason
 
 
-def test_two_promised_threads_may_use_two(taken: Measurement) -> None:
+def test_two_requested_threads_may_use_two(taken: Measurement) -> None:
     two = replace(taken, device=replace(INFO, threads=2), cpu_per_wall=1.9)
     assert isinstance(certify(two, budget_ms=5.0, noise_floor_percent=0.0), Certificate)
     assert isinstance(certify(replace(two, cpu_per_wall=2.2), budget_ms=5.0, noise_floor_percent=0.0), Refusal)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from export.bundle.parity_sample import smooth_picture
+from export.bundle.examples import smooth_picture
 from export.bundle.preprocess import (
     Picture,
     PictureError,

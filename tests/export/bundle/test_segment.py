@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from export.bundle.examples import smooth_picture
 from export.bundle.manifest import Manifest
-from export.bundle.parity_sample import smooth_picture
 from export.bundle.segment import Segmenter, segment_image
 from foundation.errors import UserError
 from tests.export.runtime_device import RuntimeDevice

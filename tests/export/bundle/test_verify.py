@@ -12,8 +12,8 @@ import pytest
 from devices.device import Device
 from devices.registry import get_device
 from export.bundle.check import Check, VerifyResult
-from export.bundle.manifest import Manifest
-from export.bundle.parity_sample import read_sample
+from export.bundle.examples import read_example
+from export.bundle.manifest import Manifest, read_manifest
 from export.bundle.verify import verify_bundle
 from foundation.errors import DeviceUnavailableError, UserError
 from latseg.bundle import Bundle
@@ -43,10 +43,10 @@ def edit(folder: Path, change: Callable[[dict], None]) -> None:
 
 
 def test_good_bundle(bundle: Path) -> None:
-    told: list[Check] = []
-    result = verify(bundle, on_check=told.append)
+    seen: list[Check] = []
+    result = verify(bundle, on_check=seen.append)
     assert failures(result) == []
-    assert tuple(told) == result.checks
+    assert tuple(seen) == result.checks
     assert [check.name for check in result.checks] == [
         "manifest",
         "files",
@@ -96,8 +96,9 @@ def test_missing_sample(bundle: Path) -> None:
     (bundle / "parity.safetensors").unlink()
     assert "parity" in [check.name for check in failures(verify(bundle, measure=False))]
     (bundle / "parity.safetensors").write_bytes(b"no tensors")
+    manifest = read_manifest(bundle)
     with pytest.raises(UserError, match="parity sample"):
-        read_sample(bundle)
+        read_example(bundle, manifest)
 
 
 def test_link_in_place_of_a_file(bundle: Path, tmp_path: Path) -> None:
@@ -208,16 +209,16 @@ def test_device_without_a_budget(bundle: Path) -> None:
     assert "no certificate" in failed.detail
 
 
-def test_simulated_device_proves_nothing(bundle: Path) -> None:
+def test_simulated_device_certifies_nothing(bundle: Path) -> None:
     device = RuntimeDevice(device_info=replace(INFO, simulated=True))
     (failed,) = failures(verify(bundle, device))
-    assert "simulated proves nothing" in failed.detail
+    assert "a simulated device certifies nothing" in failed.detail
     assert device.asked == []
 
 
-def test_given_simulated_device_proves_nothing(bundle: Path) -> None:
+def test_given_simulated_device_certifies_nothing(bundle: Path) -> None:
     (failed,) = failures(verify(bundle, device=get_device("simulated")))
-    assert failed == Check("budget on simulated", False, "simulated proves nothing: no run is timed")
+    assert failed == Check("budget on simulated", False, "a simulated device certifies nothing: no run is timed")
 
 
 def test_further_runtime_that_is_missing_is_left_out(bundle: Path) -> None:

@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from export.bundle.examples import smooth_picture
 from export.bundle.manifest import Manifest
-from export.bundle.parity_sample import smooth_picture
-from export.to_onnx import export_onnx
 from foundation.errors import UserError
 from tests.export.conftest import certificate_for
 from tests.export.runtime_device import RuntimeDevice
-from tests.export.small_network import HEIGHT, WIDTH, small_network
+from tests.export.small_network import HEIGHT, WIDTH, export_small, small_network
 
 Make = Callable[..., Manifest]
 ALL_FORMATS = ("onnx", "onnx-dynamic", "onnx-uint8", "openvino")
@@ -74,20 +73,20 @@ def test_onnx_is_always_there(make_bundle: Make) -> None:
 
 @pytest.mark.parametrize("name", ["tensorrt", "ONNX", ""])
 def test_format_that_cannot_be_checked_here(make_bundle: Make, tmp_path: Path, name: str) -> None:
-    with pytest.raises(UserError, match="expected onnx or onnx-dynamic or onnx-uint8 or openvino"):
+    with pytest.raises(UserError, match="expected one of onnx, onnx-dynamic, onnx-uint8, openvino"):
         make_bundle(formats=["onnx", name])
     assert not (tmp_path / "bundle").exists()
 
 
 def test_certificate_of_another_file(make_bundle: Make, tmp_path: Path) -> None:
-    other = export_onnx(small_network(seed=1), tmp_path / "other.onnx", height=HEIGHT, width=WIDTH)
+    other = export_small(small_network(seed=1), tmp_path / "other.onnx")
     with pytest.raises(UserError, match="certificate: got one for a file with SHA-256"):
         make_bundle(certificates=[certificate_for(other)])
     assert not (tmp_path / "bundle").exists()
 
 
 def test_model_of_another_network(make_bundle: Make, tmp_path: Path) -> None:
-    other = export_onnx(small_network(seed=1), tmp_path / "other.onnx", height=HEIGHT, width=WIDTH)
+    other = export_small(small_network(seed=1), tmp_path / "other.onnx")
     with pytest.raises(UserError, match="the file is not of this network"):
         make_bundle(model_path=other, certificates=())
 

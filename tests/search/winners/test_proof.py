@@ -31,7 +31,7 @@ def test_a_first_proof_is_enough(path: Path) -> None:
     asked: list[int] = []
     proof = prove(measurer(path, [4.0], asked), budget_ms=5.0)
     assert isinstance(proof, Certificate)
-    assert (proof.appeal, asked) == ("", [0])
+    assert (proof.retry, asked) == ("", [0])
 
 
 def test_appeal_goes_to_the_middle_one_and_is_told(path: Path) -> None:
@@ -40,8 +40,8 @@ def test_appeal_goes_to_the_middle_one_and_is_told(path: Path) -> None:
     assert isinstance(proof, Certificate)
     assert proof.latency_ms == 4.1
     assert asked == [0, 1, 2, 3]
-    assert "5.200 ms measured" in proof.appeal
-    assert "middle one of 3" in proof.appeal
+    assert "5.200 ms measured" in proof.retry
+    assert "middle one of 3" in proof.retry
 
 
 def test_two_slow_ones_of_three_refuse(path: Path) -> None:

@@ -1,0 +1,106 @@
+"""Examples for parity checks, and the one that a bundle carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from export.bundle.manifest import Manifest, Normalisation
+from export.bundle.preprocess import Pixels, fit, normalise, place
+from export.parity import Array, Example, torch_outputs
+from export.source import INPUT_NAME, Source
+from foundation.errors import UserError
+
+EXAMPLE_NAME = "parity.safetensors"
+
+
+def make_examples(source: Source, *, dynamic: bool = False) -> list[Example]:
+    """Examples with torch's outputs; the bundle carries the first one.
+
+    For a segmentation network: a smooth picture, noise, and the photographs. ``dynamic`` adds a picture of twice the
+    height. For another network: its example inputs.
+    """
+    if source.pictures is None:
+        inputs = {name: tensor.detach().cpu().numpy() for name, tensor in source.inputs.items()}
+        return [Example(inputs, torch_outputs(source.module, inputs))]
+    height, width = source.size
+    pictures = [smooth_picture(height, width, source.seed), noise_picture(height, width, source.seed)]
+    pictures += [_fitted(source, photograph) for photograph in source.photographs]
+    if dynamic:
+        pictures.append(smooth_picture(2 * height, width, source.seed))
+    return [_pictured(source, picture) for picture in pictures]
+
+
+def noise_picture(height: int, width: int, seed: int) -> Pixels:
+    """Independent random pixels, height x width x 3."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def smooth_picture(height: int, width: int, seed: int) -> Pixels:
+    """Soft blobs of colour with a little noise, height x width x 3: spectrum and range of a photograph."""
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j][:, :, :, None]
+    values: NDArray[np.float64] = np.full((height, width, 3), 0.4)
+    for _ in range(12):
+        row, column, size = random.uniform(-0.1, 1.1), random.uniform(-0.1, 1.1), random.uniform(0.05, 0.4)
+        blob = np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (2 * size**2))
+        values += blob * random.uniform(-0.5, 0.5, 3)
+    values += random.normal(0, 0.01, values.shape)
+    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def write_example(folder: Path, example: Example) -> Path:
+    """Writes the example into a bundle: ``image`` and ``logits`` of a segmentation network, else ``input.NAME`` and
+    ``output.NUMBER``.
+    """
+    path = folder / EXAMPLE_NAME
+    if example.pixels is not None:
+        tensors = {"image": example.pixels, "logits": example.outputs[0]}
+    else:
+        tensors = {f"input.{name}": array for name, array in example.inputs.items()}
+        tensors |= {f"output.{number}": array for number, array in enumerate(example.outputs)}
+    path.write_bytes(save({name: np.ascontiguousarray(array) for name, array in tensors.items()}))
+    return path
+
+
+def read_example(folder: Path, manifest: Manifest) -> Example:
+    """The example of the bundle in ``folder``.
+
+    Raises:
+        UserError: missing or not such a file.
+    """
+    path = folder / EXAMPLE_NAME
+    try:
+        tensors = load(path.read_bytes())
+        if manifest.input is not None:
+            pixels = tensors["image"]
+            return Example(_inputs(pixels[0], manifest.input.normalisation), (tensors["logits"],), pixels)
+        inputs = {layout.name: tensors[f"input.{layout.name}"] for layout in manifest.inputs}
+        outputs = [name for name in tensors if name.startswith("output.")]
+        return Example(inputs, tuple(tensors[f"output.{number}"] for number in range(len(outputs))))
+    except (OSError, SafetensorError, KeyError) as error:
+        raise UserError(
+            "parity sample", seen=path, expected="the file that export wrote", remedy="export the bundle again"
+        ) from error
+
+
+def _pictured(source: Source, picture: Pixels) -> Example:
+    assert source.pictures is not None
+    inputs = _inputs(picture, source.pictures.normalisation)
+    return Example(inputs, torch_outputs(source.module, inputs), picture[None])
+
+
+def _inputs(picture: Pixels, normalisation: Normalisation) -> Mapping[str, Array]:
+    return {INPUT_NAME: normalise(picture, normalisation.mean, normalisation.std)}
+
+
+def _fitted(source: Source, photograph: Pixels) -> Pixels:
+    assert source.pictures is not None
+    height, width, _ = photograph.shape
+    placement = place(height, width, *source.size, source.pictures.resize_policy)
+    return fit(photograph, placement, *source.size, source.pictures.normalisation.mean)

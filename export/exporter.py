@@ -1,0 +1,70 @@
+"""The contract of an exporter: something that writes the network as a file of one format."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+from devices.device import Availability, Device
+from devices.model_file import sha256_of
+from export.bundle.manifest import BundleFile, InputKind
+from export.source import Source
+from foundation.plugin_options import PluginOptions
+
+GetDevice = Callable[..., Device]
+"""``devices.registry.get_device``, or what stands in for it."""
+
+
+class Exporter(ABC):
+    """Writes a network as a file of one format and says how that file is checked.
+
+    A subclass sets the class variables and implements ``write``. Its constructor takes the fields of ``Options`` as
+    keyword arguments, each with a default, and loads no converter. Every implementation passes
+    ``latseg.testing.exporter_contract``.
+    """
+
+    format: ClassVar[str]
+    """Name of the format, the same as in the registry."""
+    file_name: ClassVar[str]
+    """Name of the file in the bundle."""
+    device: ClassVar[str] = "cpu"
+    """Name of the device that runs the file."""
+    input: ClassVar[InputKind] = "tensors"
+    dynamic: ClassVar[bool] = False
+    """Whether the file takes pictures of other heights and widths."""
+    note: ClassVar[str] = ""
+    """What a user of the file should know, in a few words."""
+    Options: ClassVar[type[PluginOptions]] = PluginOptions
+    """Options that a user may write after the name, as in ``onnx:opset=18``."""
+
+    def availability(self) -> Availability:
+        """Whether the format can be written on this machine. Never raises; overridden where a converter is needed."""
+        return Availability(True)
+
+    @abstractmethod
+    def write(self, source: Source, folder: Path) -> BundleFile:
+        """Writes the file into ``folder`` and returns its entry of the manifest (see ``entry``).
+
+        ``folder / "model.onnx"`` is already there, for all formats but ``onnx``: a converter reads that file, which is
+        the one that was measured. Further files that are written into ``folder`` become part of the bundle. The entry
+        says by which device and with which input the file is checked; its parity fields are filled in later.
+
+        Raises:
+            UserError: the network cannot be written in this format.
+        """
+
+    def entry(self, folder: Path) -> BundleFile:
+        """The manifest's entry of the file that was written into ``folder``."""
+        path = folder / self.file_name
+        return BundleFile(
+            path=self.file_name,
+            format=self.format,
+            sha256=sha256_of(path),
+            bytes=path.stat().st_size,
+            device=self.device,
+            input=self.input,
+            dynamic=self.dynamic,
+            note=self.note,
+        )
