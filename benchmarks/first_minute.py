@@ -22,7 +22,7 @@ import numpy as np
 from predictor_device import profile
 
 from devices.registry import get_device
-from latency.campaign import campaign_items
+from latency.campaign_items import campaign_items
 from latency.scores import Scores
 from latseg.workspace_folder import WorkspaceFolder
 from provenance import RESULTS, provenance, write_result

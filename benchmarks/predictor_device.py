@@ -25,7 +25,8 @@ from devices.device import Candidate, Device
 from devices.device_info import DeviceInfo
 from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
-from latency.campaign import CampaignItem, campaign_items, operator_items, run_campaign
+from latency.campaign import run_campaign
+from latency.campaign_items import CampaignItem, campaign_items, operator_items
 from latency.fit import fit_device
 from latency.measuring import measure_together
 from latency.operators.from_onnx import from_onnx

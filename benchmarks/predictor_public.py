@@ -25,7 +25,7 @@ import numpy as np
 from nasbench201 import EDGES, PublicLatencies
 from numpy.typing import NDArray
 
-from latency.campaign_choice import POOL
+from latency.campaign_items import POOL
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
 from latency.predictors.additive.boosted_trees import BoostedTreesPredictor

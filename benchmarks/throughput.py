@@ -25,7 +25,7 @@ from predictor_device import profile, sampled
 
 from devices.registry import get_device
 from latency.bounded import BoundedPredictor
-from latency.campaign import campaign_items
+from latency.campaign_items import campaign_items
 from latency.fit import fit_device
 from latency.store import MeasurementStore
 from provenance import RESULTS, provenance, write_result

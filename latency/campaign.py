@@ -6,40 +6,38 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from devices.device import Device
+import onnx
+
+from devices.device import Candidate, Device
 from devices.device_info import DeviceInfo
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import MeasurementProtocol
 from foundation.errors import DeviceUnavailableError, UserError
-from latency.campaign_items import CampaignItem, campaign_items, operator_items
-from latency.measuring import noise_floor, reference_ms
-from latency.normalising import settle
-from latency.operators.synthesize import with_tensor_names
+from foundation.progress import Progress
+from latency.campaign_items import CampaignItem
+from latency.measuring import adapt_protocol, noise_floor, reference_ms
+from latency.operators.synthesize import to_model, with_tensor_names
 from latency.store import MeasurementStore
-from latency.temporary_models import written_models
 
-__all__ = ["CampaignItem", "CampaignProgress", "CampaignResult", "campaign_items", "operator_items", "run_campaign"]
-
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 OPERATOR_GROUP_SIZE = 24
 """Single-operator models are small: many share a worker."""
 
 
-@dataclass(frozen=True, slots=True)
-class CampaignProgress:
-    """Where a campaign stands, after each result; ``latency_ms`` is None where it failed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignProgress(Progress):
+    """A campaign after each result; ``done`` counts the results of this run, failures included."""
 
-    done: int
-    """Results of this run, failures included."""
-    left: int
     failed: int
     label: str
     latency_ms: float | None
+    """None where the measurement failed."""
     seconds_left: float
 
 
@@ -54,7 +52,7 @@ class CampaignResult:
     failed: int
     """Items that failed and were never measured."""
     left: int
-    """Items that the limit of minutes left undone."""
+    """Items that were not begun within the limit of minutes."""
     measured: int
     """Items measured in this run."""
     noise_floor: NoiseFloor | None
@@ -75,9 +73,9 @@ def run_campaign(
 ) -> CampaignResult:
     """Measures the items that the store does not hold for this device, in their order, each stored at once.
 
-    Items that failed before are left out unless ``retry_failed``. After ``minutes`` no further group is begun.
-    A group is timed interleaved, so its results come together: Ctrl-C or kill loses no more than the group in flight;
-    calling it again goes on.
+    Items that failed before are skipped unless ``retry_failed``. After ``minutes`` no further group is begun. The
+    models of a group are timed in turns, so their results arrive together: Ctrl-C or kill loses at most the running
+    group, and the next call continues after the last one stored.
 
     Raises:
         DeviceUnavailableError: the device cannot be used here.
@@ -87,11 +85,11 @@ def run_campaign(
     with tempfile.TemporaryDirectory(prefix="latseg-campaign-") as name:
         folder = Path(name)
         floor = _noise_floor(device, store, items, folder, protocol, seed)
-        campaign = _Campaign(device, store, settle(protocol, floor), on_progress, started, minutes)
+        campaign = _Campaign(device, store, adapt_protocol(protocol, floor), on_progress, started, minutes)
         pending = campaign.pending(items, retry_failed=retry_failed)
-        campaign.left = len(pending)
         for number, group in enumerate(_groups(pending, group_size)):
             if campaign.expired():
+                _logger.info("stopped after %g minutes", minutes)
                 break
             campaign.measure(group, folder, seed + number)
     return campaign.result(items, floor)
@@ -105,7 +103,7 @@ class _Campaign:
     on_progress: Callable[[CampaignProgress], None] | None
     started: float
     minutes: float | None
-    left: int = 0
+    total: int = 0
     measured: int = 0
     failed: int = 0
     info: DeviceInfo = field(init=False)
@@ -119,10 +117,18 @@ class _Campaign:
 
     def pending(self, items: Sequence[CampaignItem], *, retry_failed: bool) -> list[CampaignItem]:
         """Items to be measured, each label once."""
-        skipped = self.store.measured_labels(self.info.fingerprint)
-        if not retry_failed:
-            skipped |= {failure.label for failure in self.store.failures(self.info.fingerprint)}
-        return [item for item in {item.label: item for item in items}.values() if item.label not in skipped]
+        measured = self.store.measured_labels(self.info.fingerprint)
+        failed = {} if retry_failed else {one.label: one.reason for one in self.store.failures(self.info.fingerprint)}
+        pending = []
+        for item in {item.label: item for item in items}.values():
+            if item.label in measured:
+                _logger.info("%s: skipped, its measurement is stored", _name(item))
+            elif item.label in failed:
+                _logger.info("%s: skipped, it failed before: %s", _name(item), failed[item.label])
+            else:
+                pending.append(item)
+        self.total = len(pending)
+        return pending
 
     def expired(self) -> bool:
         return self.minutes is not None and time.monotonic() - self.started > 60 * self.minutes
@@ -132,9 +138,11 @@ class _Campaign:
         by_label = {item.label: item for item in group}
         self._first_group = self._first_group or time.monotonic()
         self._begun += len(group)
-        with written_models(group, folder, self._reject) as candidates:
+        with _written_models(group, folder, self._reject) as candidates:
             if not candidates:
                 return
+            for candidate in candidates:
+                _logger.info("%s: measuring on %s", _name(by_label[candidate.label]), self.device.name)
             results = self.device.measure(
                 candidates, nominal_reference_ms=self.nominal_ms, protocol=self.protocol, seed=seed
             )
@@ -165,9 +173,11 @@ class _Campaign:
         if isinstance(result, Measurement):
             self.store.add_measurement(result, with_tensor_names(item.graph), source=item.source)
             self.measured += 1
+            _logger.debug("%s: %.3f ms, interval %s", _name(item), result.latency_ms, result.interval_ms)
         else:
             self.store.add_failure(result, source=item.source)
             self.failed += 1
+            _logger.info("%s: failed: %s", _name(item), result.reason)
         self._report(item.label, result.latency_ms if isinstance(result, Measurement) else None)
 
     def _reject(self, item: CampaignItem, error: UserError) -> None:
@@ -176,12 +186,24 @@ class _Campaign:
         self._keep(item, FailedMeasurement(item.label, "", self.info, str(error), now))
 
     def _report(self, label: str, latency_ms: float | None) -> None:
-        self.left -= 1
-        if self.on_progress is not None:
-            # A group's results come together at its end: what was spent so far is shared by all items begun.
-            pace = (time.monotonic() - self._first_group) / max(1, self._begun)
-            done = self.measured + self.failed
-            self.on_progress(CampaignProgress(done, self.left, self.failed, label, latency_ms, pace * self.left))
+        if self.on_progress is None:
+            return
+        # A group's results arrive together at its end: the time so far is shared by all items begun.
+        pace = (time.monotonic() - self._first_group) / max(1, self._begun)
+        done = self.measured + self.failed
+        note = "latest failed" if latency_ms is None else f"{latency_ms:.2f} ms"
+        self.on_progress(
+            CampaignProgress(
+                "measuring",
+                done,
+                self.total,
+                f"{note}, {self.failed} failed" if self.failed else note,
+                failed=self.failed,
+                label=label,
+                latency_ms=latency_ms,
+                seconds_left=pace * (self.total - done),
+            )
+        )
 
 
 def _noise_floor(
@@ -199,13 +221,13 @@ def _noise_floor(
         return known
     middle = len(nets) // 2
     for item in (nets[middle], nets[middle // 2], nets[0]):
-        with written_models([item], folder, lambda *_: None) as candidates:
+        with _written_models([item], folder, lambda *_: None) as candidates:
             if not candidates:
                 continue
             try:
                 return noise_floor(device, store, candidates[0], protocol=protocol, seed=seed)
             except DeviceUnavailableError as error:
-                _log.warning("no A/A check on %s: %s", item.label, error)
+                _logger.warning("no A/A check on %s: %s", item.label, error)
     return None
 
 
@@ -215,3 +237,54 @@ def _groups(items: Sequence[CampaignItem], group_size: int) -> Iterator[Sequence
     operators = [item for item in items if item.source == "operator"]
     for kind, size in ((nets, group_size), (operators, max(group_size, OPERATOR_GROUP_SIZE))):
         yield from (kind[start : start + size] for start in range(0, len(kind), size))
+
+
+def _name(item: CampaignItem) -> str:
+    kinds = item.graph.operators[0].kind if item.source == "operator" and item.graph.operators else "net"
+    return f"{kinds} {item.label}"
+
+
+@contextmanager
+def _written_models(
+    items: Sequence[CampaignItem], folder: Path, reject: Callable[[CampaignItem, UserError], None]
+) -> Iterator[list[Candidate]]:
+    """The items' models as files; those that cannot be written are rejected."""
+    candidates: list[Candidate] = []
+    try:
+        for item in items:
+            try:
+                model = _model_of(item)
+            except UserError as error:
+                reject(item, error)
+                continue
+            candidates.append(Candidate(item.label, _save(model, folder / f"{item.label}.onnx")))
+        yield candidates
+    finally:
+        for candidate in candidates:
+            candidate.path.unlink(missing_ok=True)
+
+
+def _model_of(item: CampaignItem) -> onnx.ModelProto:
+    model = to_model(item.graph)
+    if not model.graph.input:
+        kinds = ", ".join(operator.kind for operator in item.graph.operators)
+        raise UserError(
+            f"operator {kinds}",
+            seen="no inputs",
+            expected="an operator that a model can be made of",
+            remedy="measure the whole model instead: `latseg measure`",
+        )
+    return model
+
+
+def _save(model: onnx.ModelProto, path: Path) -> Path:
+    try:
+        onnx.save(model, path)
+    except OSError as error:
+        raise UserError(
+            f"temporary model {path}",
+            seen=error.strerror or str(error),
+            expected="room in the temporary folder",
+            remedy="free some space, or point TMPDIR to another disk, and run the command again",
+        ) from error
+    return path

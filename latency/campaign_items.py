@@ -3,50 +3,100 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from latency.operators.operator import Operator, OperatorGraph
 from latency.operators.serialize import graph_digest
 from latency.operators.synthesize import single_operator
 from latency.store import Source
 
+if TYPE_CHECKING:
+    from latency.predictors.transfer.prior import Prior
+
+POOL = 400
+"""Random nets from which the most informative ones are chosen."""
+DEFAULT_OPERATORS = 100
+"""Single-operator models beside many nets; see ``default_operators``."""
 _FLOPS_PER_BYTE = 4
-"""About what a CPU core computes while it moves one byte; only ranks operators, so its order of magnitude will do."""
+"""About what a CPU core computes while it moves one byte; only ranks operators, so its order of magnitude suffices."""
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignItem:
-    """One model to be measured; ``label`` is the graph's digest, so that a campaign knows what it has."""
+    """One model to be measured; ``label`` is the graph's digest, by which a campaign finds what is stored."""
 
     label: str
     graph: OperatorGraph
     source: Source
 
 
+@dataclass(frozen=True)
+class CampaignChoice:
+    """Nets to be measured."""
+
+    graphs: list[OperatorGraph]
+    chosen: bool
+    """Whether they are the most informative ones of a larger random sample."""
+
+
+def choose_nets(
+    sample: Callable[[int], list[OperatorGraph]], count: int, prior_of_others: Callable[[], Prior | None]
+) -> CampaignChoice:
+    """``count`` nets; with a prior and at most ``FEW_NETS`` of them the most informative of ``POOL``.
+
+    Args:
+        sample: from a number to so many random nets; the same ones at each call.
+        count: nets wanted.
+        prior_of_others: returns the prior fitted on other devices, without the one that is to be measured; called only
+            where ``count`` is at most ``FEW_NETS``.
+    """
+    from latency.fit import FEW_NETS
+
+    prior = prior_of_others() if count <= FEW_NETS else None
+    if prior is None:
+        return CampaignChoice(sample(count), chosen=False)
+    from latency.predictors.transfer.informative_nets import informative_nets
+
+    pool = sample(POOL)
+    return CampaignChoice([pool[position] for position in informative_nets(prior, pool, count)], chosen=True)
+
+
+def default_operators(nets: int) -> int:
+    """How many single-operator models a campaign of so many nets measures by default.
+
+    None beside few nets, where they took most of the time and did not improve the predictions.
+    """
+    from latency.fit import FEW_NETS
+
+    return 0 if nets <= FEW_NETS else DEFAULT_OPERATORS
+
+
 def campaign_items(graphs: Sequence[OperatorGraph], operator_limit: int) -> list[CampaignItem]:
     """The distinct nets, then single-operator models for at most ``operator_limit`` operators that they contain.
 
     Half of the operators are the costliest of each family (kind, kernel, strides, activation) in turn, so that nothing
-    common goes unmeasured; the rest are those that make up the largest shares of their nets.
+    common is left out; the rest are those that make up the largest shares of their nets.
     """
     nets = {graph_digest(graph): graph for graph in graphs}
-    operators = [single_operator(operator) for operator in _choose(list(nets.values()), operator_limit)]
-    return [
-        *(CampaignItem(label, graph, "campaign") for label, graph in nets.items()),
-        *(CampaignItem(graph_digest(graph), graph, "operator") for graph in operators),
-    ]
+    operators = _choose_operators(list(nets.values()), operator_limit)
+    return [*(CampaignItem(label, graph, "campaign") for label, graph in nets.items()), *map(_operator_item, operators)]
 
 
 def operator_items(graphs: Sequence[OperatorGraph]) -> list[CampaignItem]:
     """Single-operator models of every distinct operator of the graphs, the costliest first."""
     distinct = {operator.signature: operator for graph in graphs for operator in graph.operators}
     ranked = sorted(distinct.values(), key=lambda operator: (-_rough_cost(operator), repr(operator.signature)))
-    alone = [single_operator(operator) for operator in ranked]
-    return [CampaignItem(graph_digest(graph), graph, "operator") for graph in alone]
+    return [_operator_item(operator) for operator in ranked]
 
 
-def _choose(graphs: Sequence[OperatorGraph], limit: int) -> list[Operator]:
+def _operator_item(operator: Operator) -> CampaignItem:
+    graph = single_operator(operator)
+    return CampaignItem(graph_digest(graph), graph, "operator")
+
+
+def _choose_operators(graphs: Sequence[OperatorGraph], limit: int) -> list[Operator]:
     shares: defaultdict[tuple[object, ...], float] = defaultdict(float)
     distinct: dict[tuple[object, ...], Operator] = {}
     for graph in graphs:

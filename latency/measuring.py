@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from devices.device import Candidate, Device
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import MeasurementProtocol
 from foundation.errors import UserError
-from latency.normalising import settle
 from latency.operators.from_onnx import from_onnx
 from latency.store import MeasurementStore
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
+
+_SIGNIFICANT_RATIO = 1.8
+"""Two spreads of ten measurements each differ by chance by less than this (F-test, 9 and 9 degrees, 5 %: 3.18^0.5)."""
 
 
 def reference_ms(device: Device, store: MeasurementStore) -> float:
@@ -46,6 +48,18 @@ def noise_floor(
         )
         store.remember_noise_floor(info, known)
     return known
+
+
+def adapt_protocol(protocol: MeasurementProtocol, noise_floor: NoiseFloor | None) -> MeasurementProtocol:
+    """The protocol, without normalisation where the A/A check showed that normalisation increases the spread.
+
+    On a quiet machine both spreads are small and either may be the smaller one by chance; normalisation is kept there,
+    since the machine need not stay quiet.
+    """
+    if noise_floor is None or noise_floor.normalised_percent <= _SIGNIFICANT_RATIO * noise_floor.raw_percent:
+        return protocol
+    _logger.info("normalisation is off: the A/A check found %s", noise_floor)
+    return replace(protocol, normalise=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +133,11 @@ def _measure(
     source: str,
 ) -> list[Measurement | FailedMeasurement]:
     """Results in the order of the candidates."""
-    settled = settle(protocol or MeasurementProtocol(), store.noise_floor(device.info()))
+    adapted = adapt_protocol(protocol or MeasurementProtocol(), store.noise_floor(device.info()))
     nominal_ms = reference_ms(device, store)
     by_label = {}
     paths = {candidate.label: candidate for candidate in candidates}
-    for result in device.measure(candidates, nominal_reference_ms=nominal_ms, protocol=settled, seed=seed):
+    for result in device.measure(candidates, nominal_reference_ms=nominal_ms, protocol=adapted, seed=seed):
         by_label[result.label] = result
         _keep(result, paths[result.label], store, source)
     return [by_label[candidate.label] for candidate in candidates]
@@ -148,6 +162,6 @@ def _keep(result: Measurement | FailedMeasurement, candidate: Candidate, store: 
         graph = from_onnx(candidate.path, dict(candidate.input_shapes))
     except UserError as error:
         # The runtime can run what our operator graph cannot describe (loops); nothing is learned from such a model.
-        _log.warning("not kept for fitting: %s", error)
+        _logger.warning("not kept for fitting: %s", error)
         return
     store.add_measurement(result, graph, source=source)

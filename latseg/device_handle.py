@@ -21,14 +21,11 @@ if TYPE_CHECKING:
     from devices.device import Device
     from devices.device_info import DeviceInfo
     from latency.bounded import BoundedPredictor
-    from latency.campaign import CampaignProgress
     from latency.campaign_items import CampaignItem
     from latency.operators.operator import OperatorGraph
     from latseg.api import Workspace
 
 _logger = logging.getLogger(__name__)
-OPERATORS = 100
-"""Single-operator models of a profile, unless told otherwise; beside few nets none: they take most of the time."""
 
 
 class DeviceHandle:
@@ -111,7 +108,7 @@ class DeviceHandle:
                 minutes=minutes,
                 seed=seed,
                 retry_failed=retry_failed,
-                on_progress=lambda p: report(_campaign_progress(p)),
+                on_progress=report,
             )
         return ProfileResult(self.info, chosen, result)
 
@@ -266,7 +263,7 @@ class DeviceHandle:
         return Comparison(a, b, predicted, self.info, Table(rows), missing)
 
     def _operator_items(self, models: Sequence[Path], shapes: Shapes) -> list[CampaignItem]:
-        from latency.campaign import operator_items
+        from latency.campaign_items import operator_items
         from latency.operators.from_onnx import from_onnx
 
         fixed = shapes_by_model(models, shapes)
@@ -283,9 +280,7 @@ class DeviceHandle:
         seed: int,
     ) -> tuple[list[CampaignItem], bool]:
         """The items of a campaign, and whether the nets were chosen and not sampled."""
-        from latency.campaign import campaign_items
-        from latency.campaign_choice import choose_nets
-        from latency.fit import FEW_NETS
+        from latency.campaign_items import campaign_items, choose_nets, default_operators
         from latency.predictors.transfer.prior_folder import prior_for
         from search.spaces.registry import open_space
 
@@ -296,7 +291,7 @@ class DeviceHandle:
 
         others = partial(prior_for, self.workspace.folder.prior_folder(), self.info) if choose else lambda: None
         nets = choose_nets(sample, models, others)
-        limit = (0 if models <= FEW_NETS else OPERATORS) if operators is None else operators
+        limit = default_operators(models) if operators is None else operators
         return campaign_items(nets.graphs, operator_limit=limit), nets.chosen
 
     def _measured(self, models: Sequence[Path], shapes: Sequence[Shapes], seed: int) -> list[ComparedModel]:
@@ -333,9 +328,3 @@ class DeviceHandle:
             rows = [*operator_rows(graph, one.operators_ms), overhead]
             compared.append(ComparedModel(model, one.latency_ms, Table(rows)))
         return compared
-
-
-def _campaign_progress(progress: CampaignProgress) -> Progress:
-    latest = "failed" if progress.latency_ms is None else f"{progress.latency_ms:.2f} ms"
-    note = f"{latest}, {progress.failed} failed" if progress.failed else latest
-    return Progress("", progress.done, progress.done + progress.left, note)

@@ -20,7 +20,8 @@ from random import Random
 from devices.device import Device
 from devices.protocol import MeasurementProtocol
 from latency.bounded import BoundedPredictor
-from latency.campaign import CampaignItem, CampaignProgress, run_campaign
+from latency.campaign import CampaignProgress, run_campaign
+from latency.campaign_items import CampaignItem
 from latency.store import MeasurementStore
 from search.constraints.budgets import Budgets, LatencyBudget
 from search.constraints.near_budget_record import NearBudget
@@ -122,7 +123,7 @@ class _Calibrator:
     def _measure(self, device: Device, budget: LatencyBudget, nets: list[NearNet]) -> None:
         def report(progress: CampaignProgress) -> None:
             latest = "failed" if progress.latency_ms is None else f"{progress.latency_ms:.2f} ms"
-            self._report(len(nets) - progress.left, len(nets), f"{latest} on {budget.device}")
+            self._report(len(nets) - progress.total + progress.done, len(nets), f"{latest} on {budget.device}")
 
         if nets:
             items = [CampaignItem(net.label, net.graph, "campaign") for net in nets]

@@ -18,7 +18,8 @@ from devices.device import Candidate
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import MeasurementProtocol
 from foundation.errors import DeviceUnavailableError
-from latency.campaign import CampaignItem, CampaignProgress, campaign_items, run_campaign
+from latency.campaign import CampaignProgress, run_campaign
+from latency.campaign_items import CampaignItem, campaign_items
 from latency.operators.operator import Operator, OperatorGraph
 from latency.operators.serialize import graph_digest
 from latency.operators.synthesize import single_operator
@@ -173,7 +174,9 @@ def test_progress_counts_down_to_nothing(store: MeasurementStore) -> None:
     seen: list[CampaignProgress] = []
     run_campaign(Watched(failing=[items[0].label]), store, items, protocol=QUICK, on_progress=seen.append)
     assert [progress.done for progress in seen] == list(range(1, 11))
-    assert [progress.left for progress in seen] == list(range(9, -1, -1))
+    assert {progress.total for progress in seen} == {10}
+    assert {progress.note for progress in seen if progress.latency_ms is None} == {"latest failed, 1 failed"}
+    assert all(f"{one.latency_ms:.2f} ms" in one.note for one in seen if one.latency_ms is not None)
     assert seen[-1].failed == 1
     assert seen[-1].seconds_left == 0
     assert [progress.latency_ms is None for progress in seen].count(True) == 1

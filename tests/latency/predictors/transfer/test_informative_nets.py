@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from latency.campaign_choice import POOL, choose_nets
+from latency.campaign_items import POOL, choose_nets
 from latency.fit import FEW_NETS
 from latency.operators.operator import OperatorGraph
 from latency.predictors.transfer.few_samples import FewSamplesPredictor
