@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONWARNINGS :=
 
-.PHONY: install demo test check docs clean
+.PHONY: install demo test check docs mutants clean
 
 install: $(STAMP)
 
@@ -30,6 +30,11 @@ check: docs
 	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# make mutants FILES=search/pareto.py scores one file.
+mutants: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[openvino,dev,mutants]'
+	$(BIN)/python benchmarks/mutants.py $(FILES)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
