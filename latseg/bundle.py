@@ -88,7 +88,7 @@ class Bundle:
         target = None if device is None else self._device(device, threads)
         return verify_bundle(self.path, device=target, measure=measure, seed=seed, on_check=on_check)
 
-    def segment(self, image: str | Path, *, policy: str | None = None) -> NDArray[np.uint8]:
+    def segment(self, image: str | Path, *, policy: str | None = None, file_format: str = "onnx") -> NDArray[np.uint8]:
         """The mask of an image file: height x width class numbers, of the image's own size.
 
         >>> mask = bundle.segment(photo)
@@ -98,6 +98,7 @@ class Bundle:
         Args:
             image: of any size and shape.
             policy: ``letterbox`` keeps the proportions, ``resize`` does not; by default the bundle's own.
+            file_format: which of the bundle's files to run, on its device.
 
         Raises:
             UserError: not a bundle, or not an image.
@@ -108,17 +109,22 @@ class Bundle:
             picture = read_picture(Path(image))
         except PictureError as error:
             raise UserError("image", seen=str(error), expected="an image file", remedy="check the file") from error
-        return self._segmenter(policy).segment(picture).labels
+        return self._segmenter(policy, file_format).segment(picture).labels
 
     def write_masks(
-        self, images: Iterable[str | Path], folder: str | Path, *, policy: str | None = None
+        self,
+        images: Iterable[str | Path],
+        folder: str | Path,
+        *,
+        policy: str | None = None,
+        file_format: str = "onnx",
     ) -> Iterator[SegmentOutput]:
         """Writes ``NAME_mask.png`` and ``NAME_cutout.png`` for each image, one after the other as they are asked for.
 
         Raises:
             UserError: not a bundle, not an image, or the folder cannot be written.
         """
-        segmenter = self._segmenter(policy)
+        segmenter = self._segmenter(policy, file_format)
         for image in images:
             yield segmenter.segment_file(Path(image), Path(folder))
 
@@ -137,7 +143,7 @@ class Bundle:
             return 1
         return next((one.device.threads for one in certificates if one.device.name == device), 1)
 
-    def _segmenter(self, policy: str | None) -> Segmenter:
+    def _segmenter(self, policy: str | None, file_format: str) -> Segmenter:
         from export.bundle.segment import Segmenter
 
         if policy not in (None, "letterbox", "resize"):
@@ -145,4 +151,4 @@ class Bundle:
                 "--policy", seen=repr(policy), expected="letterbox or resize",
                 remedy="write --policy letterbox or --policy resize",
             )  # fmt: skip
-        return Segmenter(self.path, policy=cast("ResizePolicy | None", policy))
+        return Segmenter(self.path, policy=cast("ResizePolicy | None", policy), file_format=file_format)

@@ -1,1 +1,1 @@
-"""bundle."""
+"""The folder that a user deploys: manifest, certificates, verification and use."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import asdict, dataclass
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
 from devices.device_info import DeviceInfo
-from devices.measurement import Measurement
+from devices.measurement import Block, Measurement
 from foundation.errors import UserError
 
 CPU_PER_WALL_LIMIT = 1.05
@@ -19,44 +20,12 @@ CPU_PER_WALL_LIMIT = 1.05
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class DeviceRecord(_Record):
-    """``DeviceInfo`` in a file."""
-
-    name: str
-    hardware: str
-    runtime: str
-    runtime_version: str
-    threads: int
-    precision: str
-    simulated: bool
-    protocol_version: int = 1
-    settings: tuple[tuple[str, str], ...] = ()
-    clock_mhz: float | None
-    load_average: float | None
-    fingerprint: str
-
-    def to_info(self) -> DeviceInfo:
-        """The device as it was when it was measured."""
-        return DeviceInfo(**self.model_dump(exclude={"fingerprint"}))
-
-
-class BlockRecord(_Record):
-    """``devices.measurement.Block`` in a file: one raw sample."""
-
-    runs: Annotated[int, Field(ge=1)]
-    candidate_ms: Positive
-    reference_ms: Positive
-    waited_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-
-
-class Certificate(_Record):
+class Certificate(BaseModel):
     """Measurement of the file with ``model_sha256``, which ran within ``budget_ms`` on ``device``; milliseconds."""
 
-    device: DeviceRecord
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    device: DeviceInfo
     model_sha256: str
     budget_ms: Positive
     latency_ms: Positive
@@ -72,13 +41,35 @@ class Certificate(_Record):
     nominal_reference_ms: Positive
     cpu_per_wall: float
     protocol: dict[str, float | int | str | bool]
-    blocks: Annotated[tuple[BlockRecord, ...], Field(min_length=1)]
+    blocks: Annotated[tuple[Block, ...], Field(min_length=1)]
+    """The raw samples."""
     input_shapes: tuple[tuple[int, ...], ...]
     started_at: str
     statement: str
     """The certificate in one sentence."""
     retry: str = Field(default="", alias="appeal")
     """Empty where the first measurement certified the budget; otherwise how this one was chosen."""
+
+    @field_validator("device", mode="wrap")
+    @classmethod
+    def _check_fingerprint(cls, value: Any, read: Callable[[Any], DeviceInfo]) -> DeviceInfo:
+        if not isinstance(value, dict):
+            return read(value)
+        device = read({key: one for key, one in value.items() if key != "fingerprint"})
+        if value.get("fingerprint") != device.fingerprint:
+            raise ValueError("the fingerprint does not belong to the device's description")
+        return device
+
+    @field_serializer("device")
+    def _with_fingerprint(self, device: DeviceInfo) -> dict[str, object]:
+        return device.to_json()
+
+    @field_validator("blocks")
+    @classmethod
+    def _check_samples(cls, blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+        if not all(block.runs >= 1 and 0 < block.candidate_ms < math.inf > block.reference_ms > 0 for block in blocks):
+            raise ValueError("raw samples are positive")
+        return blocks
 
     @property
     def normalised(self) -> bool:
@@ -148,7 +139,7 @@ def _certificate(
     measurement: Measurement, budget_ms: float, noise_floor_percent: float, upper_ms: float
 ) -> Certificate:
     return Certificate(
-        device=DeviceRecord.model_validate(measurement.device.to_json()),
+        device=measurement.device,
         model_sha256=measurement.model_sha256,
         budget_ms=budget_ms,
         latency_ms=measurement.latency_ms,
@@ -162,7 +153,7 @@ def _certificate(
         nominal_reference_ms=measurement.nominal_reference_ms,
         cpu_per_wall=measurement.cpu_per_wall,
         protocol=measurement.protocol,
-        blocks=tuple(BlockRecord.model_validate(asdict(block)) for block in measurement.blocks),
+        blocks=measurement.blocks,
         input_shapes=measurement.input_shapes,
         started_at=measurement.started_at,
         statement=_statement(measurement, budget_ms, noise_floor_percent, upper_ms),
@@ -198,6 +189,4 @@ def contradictions(certificate: Certificate) -> list[str]:
         found.append(f"{certificate.upper_ms:.4f} ms is above the budget of {certificate.budget_ms:g} ms")
     if certificate.device.simulated:
         found.append("a simulated device certifies nothing")
-    if certificate.device.to_info().fingerprint != certificate.device.fingerprint:
-        found.append("the device's fingerprint does not belong to its description")
     return found

@@ -72,11 +72,10 @@ def _input(manifest: Manifest) -> str:
     if layout is None:
         rows = [f"- `{one.name}`, {one.dtype} {' x '.join(map(str, one.shape))}" for one in manifest.inputs]
         return "\n".join(["`model.onnx` takes", "", *rows])
-    return f"""`model.onnx` takes `{layout.name}`, {layout.dtype} 1 x 3 x {layout.height} x {layout.width} \
-({layout.channels}), and returns
-`logits`, float32 1 x {len(manifest.classes)} x {layout.height} x {layout.width}; the class of a pixel is the arg-max. \
-The input is
-`(x / 255 - mean) / std` with
+    size = f"{layout.height} x {layout.width}"
+    return f"""`model.onnx` takes `{layout.name}`, {layout.dtype} 1 x 3 x {size} ({layout.channels}).
+It returns `logits`, float32 1 x {len(manifest.classes)} x {size}; the class of a pixel is the arg-max.
+The input is `(x / 255 - mean) / std` with
 
     mean = {_numbers(layout.normalisation.mean)}
     std  = {_numbers(layout.normalisation.std)}

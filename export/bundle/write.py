@@ -123,7 +123,7 @@ def _write_model(
     if not runnable.available:
         _logger.warning("%s (%s) is not checked: %s", file.path, file.format, runnable.reason)
         return file.model_copy(update={"note": f"{file.note}; not executed: {runnable.reason}"})
-    if not file.dynamic and source.pictures is not None:
+    if not file.dynamic and source.pictures is not None:  # the taller picture is for dynamic files
         examples = [example for example in examples if example.outputs[0].shape[2:] == source.size]
     parity = check_parity(folder / file.path, examples, device.infer, file.input)
     _logger.info("%s (%s) on %s, %d examples: %s", file.path, file.format, file.device, len(examples), parity)

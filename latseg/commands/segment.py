@@ -21,13 +21,17 @@ def segment(
     policy: Annotated[
         str | None, typer.Option(help="letterbox keeps the shape, resize squashes; default: the bundle's.")
     ] = None,
+    file_format: Annotated[
+        str, typer.Option("--format", "-f", help="File of the bundle to run, on its device.")
+    ] = "onnx",
     seed: IgnoredSeedOption = 0,  # noqa: ARG001 - every command takes --seed
 ) -> None:
     """Write a mask and a cut-out for each photograph."""
     console: Console = context.obj
     outputs = []
+    masks = Bundle(bundle).write_masks(images, output, policy=policy, file_format=file_format)
     with console.api.progress("segment") as report:
-        for number, written in enumerate(Bundle(bundle).write_masks(images, output, policy=policy), start=1):
+        for number, written in enumerate(masks, start=1):
             outputs.append(written)
             report(Progress("", number, len(images), written.image.name))
     rows = [

@@ -1,4 +1,4 @@
-"""A device that really runs models on ONNX Runtime and says whatever latency a test wants."""
+"""A device that really runs models on ONNX Runtime and returns the latency that a test sets."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ class RuntimeDevice(Device):
     latency_ms: float = 4.0
     crashes: bool = False
     usable: bool = True
-    asked: list[float] = field(default_factory=list)
-    """Nominal reference times that ``measure`` was called with."""
-    normalised: list[bool] = field(default_factory=list)
-    """Whether ``measure`` was asked to normalise."""
+    nominal_times: list[float] = field(default_factory=list)
+    """Nominal reference times, protocols and seeds that ``measure`` was called with."""
+    protocols: list[MeasurementProtocol] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
 
     def availability(self) -> Availability:
         return Availability(self.usable, "" if self.usable else "not installed")
@@ -76,8 +76,9 @@ class RuntimeDevice(Device):
         protocol: MeasurementProtocol,
         seed: int = 0,
     ) -> Iterator[Measurement | FailedMeasurement]:
-        self.asked.append(nominal_reference_ms)
-        self.normalised.append(protocol.normalise)
+        self.nominal_times.append(nominal_reference_ms)
+        self.protocols.append(protocol)
+        self.seeds.append(seed)
         for candidate in candidates:
             if self.crashes:
                 yield FailedMeasurement(candidate.label, sha256_of(candidate.path), self.device_info, "out of memory")

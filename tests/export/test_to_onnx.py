@@ -144,25 +144,45 @@ def test_no_trace_of_the_machine(tmp_path: Path) -> None:
     assert str(tmp_path).encode() not in content
 
 
-def test_batch_norm_without_convolution_is_refused(tmp_path: Path) -> None:
-    network = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 2, 1))
-    with pytest.raises(UserError, match="batch normalisation: got /0/BatchNormalization"):
-        export(tmp_path, network)
-    assert list(tmp_path.iterdir()) == []
+class SharedConvolution(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.norm = nn.ConvTranspose2d(3, 2, 2, 2), nn.BatchNorm2d(2)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        raw = self.convolution(image)
+        return raw + self.norm(raw)
 
 
-def test_batch_norm_behind_a_shared_convolution_is_refused(tmp_path: Path) -> None:
-    class Shared(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.convolution, self.norm = nn.ConvTranspose2d(3, 2, 2, 2), nn.BatchNorm2d(2)
+def with_statistics(network: nn.Module) -> nn.Module:
+    for part in network.modules():
+        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.normal_(part.running_mean)
+            nn.init.uniform_(part.running_var, 0.5, 2)
+    return network
 
-        def forward(self, image: torch.Tensor) -> torch.Tensor:
-            raw = self.convolution(image)
-            return raw + self.norm(raw)
 
-    with pytest.raises(UserError, match="batch normalisation"):
-        export(tmp_path, Shared())
+@pytest.mark.parametrize(
+    "network", [nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 2, 1)), SharedConvolution()], ids=["before", "shared"]
+)
+def test_batch_norm_that_cannot_be_folded_stays(
+    tmp_path: Path, network: nn.Module, caplog: pytest.LogCaptureFixture
+) -> None:
+    with_statistics(network)
+    path, image = export(tmp_path, network), noise(1, 3, HEIGHT, WIDTH)
+    np.testing.assert_allclose(answer(path, image), expected(network, image), atol=1e-5)
+    assert "batch normalisation costs time of its own: /" in caplog.text
+
+
+def test_batch_norm_behind_a_linear_layer_is_folded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    network = with_statistics(nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)))
+    values = noise(5, 4)
+    path = export_module(network, tmp_path / "model.onnx", {"values": torch.zeros(5, 4)}, outputs=["scores"])
+    graph = onnx.load(path).graph
+    assert [node.op_type for node in graph.node] == ["Gemm"]
+    assert [output.name for output in graph.output] == ["scores"]
+    np.testing.assert_allclose(RuntimeDevice().infer(path, {"values": values})[0], expected(network, values), atol=1e-5)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_certificate_holds_everything_that_was_measured(taken: Measurement) -> N
     assert isinstance(certificate, Certificate)
     assert certificate.model_sha256 == taken.model_sha256
     assert certificate.device.fingerprint == INFO.fingerprint
-    assert certificate.device.to_info() == INFO
+    assert certificate.device == INFO
     assert [(b.runs, b.candidate_ms, b.reference_ms) for b in certificate.blocks] == [
         (b.runs, b.candidate_ms, b.reference_ms) for b in taken.blocks
     ]
@@ -116,11 +116,22 @@ def test_certificate_that_contradicts_itself(taken: Measurement, changes: dict[s
     assert fault in " ".join(contradictions(certificate.model_copy(update=changes)))
 
 
-def test_device_that_was_renamed_contradicts_its_fingerprint(taken: Measurement) -> None:
+@pytest.mark.parametrize("change", [{"hardware": "a slower machine"}, {"fingerprint": "0" * 16}])
+def test_device_that_does_not_belong_to_its_fingerprint(taken: Measurement, change: dict[str, str]) -> None:
     certificate = certify(taken, budget_ms=5.0, noise_floor_percent=2.0)
     assert isinstance(certificate, Certificate)
-    other = certificate.device.model_copy(update={"hardware": "a slower machine"})
-    assert "fingerprint" in " ".join(contradictions(certificate.model_copy(update={"device": other})))
+    content = certificate.model_dump()
+    with pytest.raises(ValidationError, match="fingerprint"):
+        Certificate.model_validate({**content, "device": {**content["device"], **change}})
+
+
+@pytest.mark.parametrize("change", [{"reference_ms": 0.0}, {"candidate_ms": float("nan")}, {"runs": 0}])
+def test_samples_are_positive(taken: Measurement, change: dict[str, float]) -> None:
+    certificate = certify(taken, budget_ms=5.0, noise_floor_percent=2.0)
+    assert isinstance(certificate, Certificate)
+    content = certificate.model_dump()
+    with pytest.raises(ValidationError, match="raw samples are positive"):
+        Certificate.model_validate({**content, "blocks": [{**content["blocks"][0], **change}]})
 
 
 def test_certificate_without_samples_is_no_certificate(taken: Measurement) -> None:

@@ -3,12 +3,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 
 from export.bundle.manifest import BundleFile, Manifest, ManifestError, Normalisation, read_manifest
+from export.bundle.segment import Segmenter
+from export.bundle.verify import verify_bundle
 from foundation.errors import UserError
+from tests.export.conftest import runtime_device
 
 
 def changed(folder: Path, **changes: object) -> Path:
@@ -65,3 +70,42 @@ def test_format_that_is_not_there(make_bundle: Callable[..., Manifest]) -> None:
 def test_standard_deviation_is_positive() -> None:
     with pytest.raises(ValidationError):
         Normalisation(mean=(0, 0, 0), std=(1, 0, 1))
+
+
+@pytest.fixture
+def old_bundle(tmp_path: Path) -> Path:
+    """A bundle as the first manifests described it: of a file only its format."""
+    folder = tmp_path / "old"
+    with ZipFile(Path(__file__).with_name("bundle_115e2da.zip")) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def test_an_old_bundle_says_by_its_formats_how_files_are_checked(old_bundle: Path) -> None:
+    manifest = read_manifest(old_bundle)
+    assert [(file.format, file.device, file.input, file.dynamic) for file in manifest.models] == [
+        ("onnx", "cpu", "tensors", False),
+        ("onnx-dynamic", "cpu", "tensors", True),
+        ("onnx-uint8", "cpu", "pixels", False),
+        ("openvino", "openvino", "tensors", False),
+    ]
+    assert manifest.certificates[0].retry.startswith("the middle one of 3 measurements")
+
+
+def test_an_old_bundle_verifies_and_segments(old_bundle: Path, tmp_path: Path) -> None:
+    result = verify_bundle(old_bundle, get_device=runtime_device)
+    assert result.ok, result.checks
+    assert len([check for check in result.checks if check.name.startswith("parity of")]) == 4
+    Image.new("RGB", (30, 20), "red").save(tmp_path / "red.png")
+    output = Segmenter(old_bundle).segment_file(tmp_path / "red.png", tmp_path)
+    assert (output.height, output.width) == (20, 30)
+
+
+def test_keys_of_the_file_stay(old_bundle: Path, make_bundle: Callable[..., Manifest], tmp_path: Path) -> None:
+    make_bundle()
+    new, old = (json.loads((folder / "manifest.json").read_text()) for folder in (tmp_path / "bundle", old_bundle))
+    assert new["schema_version"] == old["schema_version"]
+    assert old.keys() <= new.keys()
+    for part in ("input", "files", "certificates", "quality"):
+        first, second = (document[part] if part == "input" else document[part][0] for document in (old, new))
+        assert first.keys() <= second.keys()

@@ -82,6 +82,32 @@ def test_device_gives_the_same_mask(bundle: Path, tmp_path: Path) -> None:
     assert own.mask.read_bytes() == given.mask.read_bytes()
 
 
+def test_file_that_is_run(bundle: Path, tmp_path: Path) -> None:
+    """The one of the format, on its device."""
+    used: list[tuple[str, str]] = []
+
+    class Recording(RuntimeDevice):
+        def infer(self, path: Path, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            used.append((self.name, path.name))
+            return super().infer(path, inputs)
+
+    path = picture(tmp_path / "in")
+    for name in ("openvino", "onnx-dynamic"):
+        segmenter = Segmenter(bundle, file_format=name, get_device=lambda device: Recording(name=device))
+        segmenter.segment_file(path, tmp_path / name)
+    assert used == [("openvino", "model.onnx")]  # files for the processor run in this process
+    Segmenter(bundle, file_format="onnx-dynamic", device=Recording()).segment_file(path, tmp_path / "given")
+    assert used[1:] == [("cpu", "model_dynamic.onnx")]
+    (bundle / "model.onnx").unlink()
+    Segmenter(bundle, file_format="onnx-dynamic").segment_file(path, tmp_path / "alone")
+
+
+@pytest.mark.parametrize("name", ["onnx-uint8", "python"])
+def test_file_without_logits(bundle: Path, name: str) -> None:
+    with pytest.raises(UserError, match=f"format of the bundle: got {name}; expected a model that returns logits"):
+        Segmenter(bundle, file_format=name)
+
+
 def test_pictures_of_one_name_do_not_overwrite_each_other(bundle: Path, tmp_path: Path) -> None:
     segmenter = Segmenter(bundle)
     paths = [picture(tmp_path / "in", name=name) for name in ("a.png", "a.jpg")]
@@ -90,7 +116,7 @@ def test_pictures_of_one_name_do_not_overwrite_each_other(bundle: Path, tmp_path
 
 
 @pytest.mark.parametrize("content", [None, b"not a picture"])
-def test_bad_picture_is_told_in_one_line(bundle: Path, tmp_path: Path, content: bytes | None) -> None:
+def test_bad_picture_is_refused_in_one_line(bundle: Path, tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "photo.jpg"
     if content:
         path.write_bytes(content)

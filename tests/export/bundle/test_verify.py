@@ -3,13 +3,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from devices.device import Device
+from devices.device import Candidate, Device
+from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
 from export.bundle.check import Check, VerifyResult
 from export.bundle.examples import read_example
@@ -17,6 +19,7 @@ from export.bundle.manifest import Manifest, read_manifest
 from export.bundle.verify import verify_bundle
 from foundation.errors import DeviceUnavailableError, UserError
 from latseg.bundle import Bundle
+from tests.export.conftest import certificate_for
 from tests.export.runtime_device import INFO, RuntimeDevice
 
 Make = Callable[..., Manifest]
@@ -81,7 +84,7 @@ def test_changed_model_is_not_run(bundle: Path) -> None:
     details = {check.name: check.detail for check in failures(verify(bundle, device))}
     assert "not run" in details["parity of model.onnx (onnx)"]
     assert "not measured" in details["budget on cpu"]
-    assert device.asked == []
+    assert device.nominal_times == []
 
 
 def test_missing_and_extra_files(bundle: Path) -> None:
@@ -155,13 +158,13 @@ def test_budget_decides(bundle: Path) -> None:
 def test_same_machine_is_normalised_as_certified(bundle: Path) -> None:
     device = RuntimeDevice()
     verify(bundle, device)
-    assert device.asked == [2.0]
+    assert device.nominal_times == [2.0]
 
 
 def test_another_machine_is_normalised_afresh_and_named(bundle: Path) -> None:
     device = RuntimeDevice(device_info=replace(INFO, hardware="another"))
     result = verify(bundle, device)
-    assert device.asked == [2.5]
+    assert device.nominal_times == [2.5]
     assert result.ok
     assert result.checks[-1].detail.startswith(
         "another machine or set-up (another, onnxruntime 1, threads: 1): 4.000 ms"
@@ -173,7 +176,68 @@ def test_the_budget_is_measured_as_it_was_certified(bundle: Path, normalise: boo
     edit(bundle, lambda content: content["certificates"][0]["protocol"].update(normalise=normalise))
     device = RuntimeDevice()
     verify(bundle, device)
-    assert device.normalised == [normalise]
+    assert [protocol.normalise for protocol in device.protocols] == [normalise]
+
+
+def test_protocol_and_seed_of_the_new_measurement(bundle: Path) -> None:
+    device = RuntimeDevice()
+    protocol = MeasurementProtocol(block_ms=3.0)
+    verify(bundle, device, protocol=protocol, seed=7)
+    verify(bundle, device)
+    assert device.protocols == [protocol, MeasurementProtocol()]
+    assert device.seeds == [7, 0]
+
+
+def test_a_dynamic_file_is_measured_at_the_certified_size(make_bundle: Make, tmp_path: Path) -> None:
+    measured: list[Candidate] = []
+
+    class Recording(RuntimeDevice):
+        def measure(self, candidates: Sequence[Candidate], **settings: object) -> Iterator[object]:
+            measured.extend(candidates)
+            return super().measure(candidates, **settings)
+
+    make_bundle(formats=["onnx-dynamic"], certificates=())
+    certificate = certificate_for(tmp_path / "bundle" / "model_dynamic.onnx")
+    make_bundle(formats=["onnx-dynamic"], certificates=[certificate])
+    assert verify(tmp_path / "bundle", Recording()).ok
+    assert measured[0].input_shapes == (("image", (1, 3, 32, 48)),)
+
+
+def test_certificate_for_a_file_that_is_not_in_the_bundle(bundle: Path) -> None:
+    edit(bundle, lambda content: content["certificates"][0].update(model_sha256="0" * 64))
+    failed = {check.name: check.detail for check in failures(verify(bundle))}
+    assert failed["certificate for cpu"] == "it is for a file that is not in the bundle"
+    assert failed["budget on cpu"].startswith("not measured")
+
+
+def test_another_file_than_the_certified_one_was_measured(bundle: Path) -> None:
+    class Careless(RuntimeDevice):
+        def measure(self, candidates: Sequence[Candidate], **settings: object) -> Iterator[object]:
+            return super().measure([replace(candidates[0], path=bundle / "README.md")], **settings)
+
+    (failed,) = failures(verify(bundle, Careless()))
+    assert failed.detail == "another file was measured"
+
+
+@pytest.mark.parametrize("name", ["onnx", "onnx-dynamic", "onnx-uint8", "openvino"])
+def test_parity_of_each_file_decides(bundle: Path, name: str) -> None:
+    """On its device and of its input: a device that answers a little wrong fails the file."""
+    path = read_manifest(bundle).file(name).path
+
+    class Wrong(RuntimeDevice):
+        def infer(self, file: Path, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            (answer,) = super().infer(file, inputs)
+            wrong = 1 - answer if answer.dtype == np.uint8 else answer + np.float32(0.01)
+            return [wrong if file.name == path and (name != "openvino" or self.name == "openvino") else answer]
+
+    result = verify_bundle(bundle, get_device=lambda device, threads=1: Wrong(name=device), measure=False)
+    assert f"parity of {path} ({name})" in [check.name for check in failures(result)]
+
+
+def test_no_device_for_any_file_is_a_failure(bundle: Path) -> None:
+    names = [check.name for check in failures(verify(bundle, RuntimeDevice(usable=False), measure=False))]
+    assert "parity" in names
+    assert "parity of model.onnx (onnx)" in names
 
 
 def test_a_given_device_that_is_not_here_ends_it(bundle: Path) -> None:
@@ -200,7 +264,7 @@ def test_given_device_is_used(bundle: Path) -> None:
     device = RuntimeDevice(latency_ms=9.0)
     (failed,) = failures(verify(bundle, device=device))
     assert failed.name == "budget on cpu"
-    assert device.asked == [2.0]
+    assert device.nominal_times == [2.0]
 
 
 def test_device_without_a_budget(bundle: Path) -> None:
@@ -213,7 +277,7 @@ def test_simulated_device_certifies_nothing(bundle: Path) -> None:
     device = RuntimeDevice(device_info=replace(INFO, simulated=True))
     (failed,) = failures(verify(bundle, device))
     assert "a simulated device certifies nothing" in failed.detail
-    assert device.asked == []
+    assert device.nominal_times == []
 
 
 def test_given_simulated_device_certifies_nothing(bundle: Path) -> None:
@@ -231,19 +295,19 @@ def test_further_runtime_that_is_missing_is_left_out(bundle: Path) -> None:
 
 
 def test_certificate_on_two_threads_is_measured_on_two(bundle: Path) -> None:
-    edit(bundle, lambda content: content["certificates"][0]["device"].update(threads=2))
-    asked: list[int] = []
+    edit(bundle, lambda content: content["certificates"][0].update(device=replace(INFO, threads=2).to_json()))
+    used: list[int] = []
 
     def get(name: str, /, *, threads: int = 1) -> Device:
-        asked.append(threads)
+        used.append(threads)
         return RuntimeDevice(name=name)
 
     verify_bundle(bundle, get_device=get)
-    assert asked[-1] == 2
+    assert used[-1] == 2
 
 
 def test_threads_of_a_given_device_are_the_certified_ones(bundle: Path, tmp_path: Path) -> None:
-    edit(bundle, lambda content: content["certificates"][0]["device"].update(threads=2))
+    edit(bundle, lambda content: content["certificates"][0].update(device=replace(INFO, threads=2).to_json()))
     assert Bundle(bundle).certified_threads("cpu") == 2
     assert Bundle(bundle).certified_threads("openvino") == 1
     (bundle / "manifest.json").write_text("{")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from export.bundle.examples import smooth_picture
-from export.bundle.manifest import Manifest
+from export.bundle.manifest import Manifest, Quality, read_manifest
 from foundation.errors import UserError
 from tests.export.conftest import certificate_for
 from tests.export.runtime_device import RuntimeDevice
@@ -149,7 +150,7 @@ def test_photographs_do_not_enter_the_bundle(make_bundle: Make, tmp_path: Path) 
     assert (tmp_path / "bundle" / "parity.safetensors").read_bytes() == plain["parity.safetensors"]
 
 
-def test_readme_tells_the_deployer(make_bundle: Make, tmp_path: Path) -> None:
+def test_readme_for_the_person_who_deploys(make_bundle: Make, tmp_path: Path) -> None:
     manifest = make_bundle(formats=ALL_FORMATS)
     text = (tmp_path / "bundle" / "README.md").read_text()
     for word in [
@@ -161,3 +162,76 @@ def test_readme_tells_the_deployer(make_bundle: Make, tmp_path: Path) -> None:
     text = (tmp_path / "bundle" / "README.md").read_text()
     assert "Not certified" in text
     assert "Not evaluated" in text
+
+
+@pytest.mark.parametrize("bright", [True, False])
+def test_a_difference_on_a_photograph_alone_is_noticed(make_bundle: Make, tmp_path: Path, bright: bool) -> None:
+    class WrongOnWhite(RuntimeDevice):
+        def infer(self, path: Path, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            (logits,) = super().infer(path, inputs)
+            return [logits + np.float32(inputs["image"].mean() > 2)]
+
+    photograph = np.full((50, 70, 3), 255 if bright else 0, np.uint8)
+    settings = {"photographs": [photograph], "get_device": lambda name, threads=1: WrongOnWhite(name=name)}
+    if not bright:
+        make_bundle(**settings)
+        return
+    with pytest.raises(UserError, match="the file is not of this network"):
+        make_bundle(**settings)
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_dynamic_file_is_checked_at_another_size(make_bundle: Make) -> None:
+    class OnlyOneSize(RuntimeDevice):
+        def infer(self, path: Path, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            assert "dynamic" in path.name or inputs["image"].shape[2] == HEIGHT
+            (logits,) = super().infer(path, inputs)
+            return [logits + np.float32(logits.shape[2] > HEIGHT)]
+
+    with pytest.raises(UserError, match=r"parity of model_dynamic\.onnx"):
+        make_bundle(formats=["onnx-dynamic"], get_device=lambda name, threads=1: OnlyOneSize(name=name))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("architecture", {"space": "other"}),
+        ("parameters", 7),
+        ("quality", [Quality(metric="mean_f1", value=0.5, data="other")]),
+        ("certificates", ()),
+        ("refusals", ["cpu: too slow"]),
+        ("formats", ["onnx-uint8"]),
+        ("reproduce", "other command"),
+        ("get_device", lambda name, threads=1: RuntimeDevice(name=name, usable=False)),
+        ("classes", 3),
+        ("resize_policy", "resize"),
+        ("seed", 1),
+    ],
+)
+def test_every_setting_changes_the_bundle(make_bundle: Make, tmp_path: Path, setting: str, value: object) -> None:
+    make_bundle()
+    before = {path.name: path.read_bytes() for path in (tmp_path / "bundle").iterdir()}
+    make_bundle(**({"model_path": None, "certificates": ()} if setting == "classes" else {}), **{setting: value})
+    after = {path.name: path.read_bytes() for path in (tmp_path / "bundle").iterdir()}
+    assert after["manifest.json"] != before["manifest.json"]
+    stored = {"architecture": "architecture", "parameters": "parameters", "reproduce": "reproduce"}.get(setting)
+    if stored:
+        assert json.loads(after["manifest.json"])[stored] == value
+    if setting == "seed":
+        assert after["parity.safetensors"] != before["parity.safetensors"]
+
+
+def test_a_certificate_after_a_retry_says_so(make_bundle: Make, tmp_path: Path) -> None:
+    make_bundle()
+    certificate = read_manifest(tmp_path / "bundle").certificates[0]
+    retried = certificate.model_copy(update={"retry": "the middle one of 3 measurements"})
+    make_bundle(certificates=[retried])
+    assert "This is the middle one of 3 measurements." in (tmp_path / "bundle" / "README.md").read_text()
+    content = json.loads((tmp_path / "bundle" / "manifest.json").read_text())
+    assert content["certificates"][0]["appeal"] == "the middle one of 3 measurements"
+    assert read_manifest(tmp_path / "bundle").certificates == (retried,)
+
+
+def test_what_else_is_known_is_kept(make_bundle: Make, tmp_path: Path) -> None:
+    make_bundle()
+    assert read_manifest(tmp_path / "bundle").task == {"task": "segmentation"}
