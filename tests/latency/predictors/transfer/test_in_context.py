@@ -21,7 +21,7 @@ SETTINGS = InContextSettings(width=16, layers=1, steps=150, nets=40, devices=4, 
 _READ_IN_ANOTHER_PROCESS = """
 import json, sys
 from pathlib import Path
-from tests.latency.predictors import test_in_context as tests
+from tests.latency.predictors.transfer import test_in_context as tests
 transformer = tests.read(Path(sys.argv[1]))
 context, _ = transformer.condition(*tests.new_device(10))
 print(json.dumps(transformer.predict(context, tests.random_graphs(8, 99)).tolist()))
@@ -91,7 +91,7 @@ def test_the_same_in_another_process(tmp_path: Path) -> None:
     document, arrays = transformer().document()
     write_folder(tmp_path, "transformer", document, arrays)
     arguments = [sys.executable, "-c", _READ_IN_ANOTHER_PROCESS, str(tmp_path)]
-    run = subprocess.run(arguments, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=True)
+    run = subprocess.run(arguments, cwd=Path(__file__).parents[4], capture_output=True, text=True, check=True)
     context, _ = transformer().condition(*new_device(10))
     assert json.loads(run.stdout) == pytest.approx(transformer().predict(context, random_graphs(8, 99)), rel=1e-6)
 
