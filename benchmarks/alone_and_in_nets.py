@@ -1,7 +1,7 @@
 """How far the time of an operator within a net lies from that of its kernels in a model of its own.
 
 Beside it the time of the whole model, with the reorders and all that a net pays once. Reads what ``latseg profile`` has
-measured; ``latency.calibration.ALONE_WIDENING`` rests on it.
+measured; ``latency.calibration.ISOLATED_WIDENING`` rests on it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from latency.calibration import ALONE_WIDENING
+from latency.calibration import ISOLATED_WIDENING
 from latency.operators.operator import Operator
 from latency.predictors.additive.kernel_groups import kernels_of
 from latency.sample import LatencySample
@@ -63,7 +63,7 @@ def describe(ratios: Sequence[float]) -> dict[str, float]:
 
 def goals(ratios: Sequence[float], together: float) -> list[dict[str, Any]]:
     """What the widening for operators measured alone stands for; of a net it is their sum that counts."""
-    limit = 1 + ALONE_WIDENING
+    limit = 1 + ISOLATED_WIDENING
     share = 100 * float(np.mean(np.array(ratios) <= limit))
     each = f"operators that take within nets at most {limit:g} times as long as alone, %"
     return [

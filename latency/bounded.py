@@ -31,7 +31,7 @@ class BoundedPrediction:
     upper_ms: float
     """One-sided bound at the calibration's confidence; the one that hard budgets are tested on."""
     operators_ms: tuple[float, ...]
-    constant_ms: float
+    overhead_ms: float
     unseen: tuple[int, ...]
     """Positions of the operators that were never measured: they have widened the bound."""
     alone: tuple[int, ...] = ()
@@ -73,18 +73,18 @@ class BoundedPredictor:
         """One bounded prediction per graph, in their order."""
         results = []
         for prediction in self.predictor.predict(graphs):
-            unseen_ms, alone_ms = (
+            unseen_ms, isolated_ms = (
                 sum(prediction.operators_ms[position] for position in positions)
-                for positions in (prediction.unseen, prediction.alone)
+                for positions in (prediction.unseen, prediction.isolated)
             )
             results.append(
                 BoundedPrediction(
                     latency_ms=prediction.latency_ms,
-                    upper_ms=self.calibration.upper_ms(prediction.latency_ms, unseen_ms, alone_ms),
+                    upper_ms=self.calibration.upper_ms(prediction.latency_ms, unseen_ms, isolated_ms),
                     operators_ms=prediction.operators_ms,
-                    constant_ms=prediction.constant_ms,
+                    overhead_ms=prediction.overhead_ms,
                     unseen=prediction.unseen,
-                    alone=prediction.alone,
+                    alone=prediction.isolated,
                 )
             )
         return results

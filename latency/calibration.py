@@ -2,48 +2,50 @@
 
 Source: Papadopoulos et al. 2002 and Lei et al. 2018 (split conformal), with the normalised score of the ratio: for n
 exchangeable nets the ceil((n + 1)(1 - alpha))-th smallest ratio bounds a new net's ratio with probability 1 - alpha,
-exactly, where the predictor has not seen the n. The nets of a campaign train as well, each judged by parts of the
-predictor that have not seen it (cross-conformal, Vovk 2015): the level is nominal there, and checked by experiment.
+exactly, where the predictor was trained without the n nets. The nets of a campaign are training nets as well; each one's
+ratio is that of parts of the predictor that were trained without it (cross-conformal, Vovk 2015). There the level is
+nominal, and checked by experiment (``benchmarks/coverage.py``).
 
-A search decides near its budget, where a predictor may err more than over the whole space. Random nets that are
-predicted there and measured (``Calibration.with_near_budget``) have trained nothing; they bound, exactly, the ratio of
-other random nets predicted there.
+A search decides near its budget, where the error of a predictor may be larger than over the whole space. Random nets
+that are predicted there and measured (``Calibration.with_near_budget``) were not trained on; they bound, exactly, the
+ratio of other random nets predicted there.
 
-Exchangeability ends where a search begins: it prefers nets whose latency is predicted too low. Measured winners are
-therefore fed back (``Calibration.recalibrated``), and every finalist is measured anyway.
+The nets that a search prefers are not exchangeable with these: a search prefers nets whose latency is predicted too
+low. Measured finalists are therefore fed back (``Calibration.recalibrated``), and every finalist is measured anyway.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from math import isfinite
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from foundation.errors import UserError
 from latency.conformal import ConformalQuantile
 
 UNSEEN_WIDENING = 2.0
-"""Time predicted for operators never measured may be this many times itself too small before the bound breaks."""
+"""Times the predicted time of operators that were never measured, which is added to the bound."""
 
-ALONE_WIDENING = 0.4
-"""The same of operators that were measured in models of their own but never within a net: those measured both ways take
-together about as long within nets as their kernels do alone, single ones several times as long, which in a net of many
-averages out (``benchmarks/alone_and_in_nets.py``)."""
+ISOLATED_WIDENING = 0.4
+"""The same for operators that were measured in single-operator models only. Operators measured both ways take together
+about as long within nets as in isolation; single ones take several times as long, which averages out over a net
+(``benchmarks/alone_and_in_nets.py``)."""
 
 
 @dataclass(frozen=True)  # without slots, which leave no room for what is cached
 class Calibration:
-    """A factor on predictions, and the ratios it was taken from."""
+    """A factor on predictions, and the ratios it was computed from."""
 
     alpha: float
     ratios: tuple[float, ...]
-    """Truth / prediction of nets that the predictor was not fitted on."""
+    """Measured / predicted of nets held out."""
     fed_back: tuple[float, ...] = ()
-    """The same of nets that a search preferred, measured later."""
+    """The same of nets that a search preferred and that were measured later."""
     near_budget: tuple[float, ...] = ()
     """The same of random nets predicted near a budget, drawn without regard to their quality."""
 
@@ -72,20 +74,20 @@ class Calibration:
 
     @property
     def exact(self) -> bool:
-        """Whether there were enough nets for the quantile; otherwise their largest ratio stands in for it."""
+        """Whether there were enough nets for the quantile; otherwise their largest ratio is used."""
         return self.held_out.exact
 
     @property
     def confidence(self) -> float:
-        """Probability with which the bound holds for a net like those calibrated on: less than asked with few nets.
+        """Probability that the bound holds for a net like the calibration nets; below the requested level with few nets.
 
-        For random nets near the budget, that of ``near`` holds.
+        For random nets near the budget, see ``near``.
         """
         return self.held_out.confidence
 
     @property
     def held_out(self) -> ConformalQuantile:
-        """The bound on the ratio of nets like those held out."""
+        """The bound on the ratio of nets like the calibration nets."""
         return ConformalQuantile(self.ratios, self.alpha)
 
     @property
@@ -97,29 +99,29 @@ class Calibration:
     def factor(self) -> float:
         """Upper bound / prediction for a net of seen operators; at least 1.
 
-        Each set of nets can only raise it: pooled, those near the budget and those fed back would dilute the others. Of
-        the latter, which no quantile speaks for, the largest ratio counts.
+        The largest of the sets' bounds: pooled, the few nets near the budget or fed back would be diluted. Of those fed
+        back, for which no quantile is valid, the largest ratio counts.
         """
         near = [self.near.value] if self.near else []
         return max(1.0, self.held_out.value, *near, *self.fed_back)
 
     @property
     def factor_without_near_budget(self) -> float:
-        """What ``factor`` would be without the nets measured near the budget."""
+        """``factor`` without the nets measured near the budget."""
         return replace(self, near_budget=()).factor
 
     @property
     def statement(self) -> str:
-        """What the bound rests on, in a sentence."""
+        """How the bound was calibrated, in a sentence."""
         near = self.near
         if near is None:
             return self._held_out_statement
         if near.exact:
-            near_statement = f"and on {near.count} random nets near the budget at {near.asked}, for nets like those"
+            near_statement = f"and on {near.count} random nets near the budget at {near.level}, for nets like those"
         else:
             near_statement = (
                 f"and no smaller than the largest ratio of {near.count} random nets near the budget: fewer than the "
-                f"{near.needed} that {near.asked} needs; it holds with probability {near.confidence:.2f} for nets "
+                f"{near.needed} that {near.level} needs; it holds with probability {near.confidence:.2f} for nets "
                 "like those"
             )
         return f"{self._held_out_statement}; {near_statement}"
@@ -128,18 +130,18 @@ class Calibration:
     def _held_out_statement(self) -> str:
         held_out = self.held_out
         if held_out.exact:
-            return f"bound calibrated on {held_out.count} held-out nets at {held_out.asked}, for nets like these"
+            return f"bound calibrated on {held_out.count} held-out nets at {held_out.level}, for nets like these"
         return (
             f"bound is the largest ratio of {held_out.count} held-out nets: fewer than the {held_out.needed} that "
-            f"{held_out.asked} needs; it holds with probability {held_out.confidence:.2f} for nets like these"
+            f"{held_out.level} needs; it holds with probability {held_out.confidence:.2f} for nets like these"
         )
 
-    def upper_ms(self, latency_ms: float, unseen_ms: float = 0.0, alone_ms: float = 0.0) -> float:
+    def upper_ms(self, latency_ms: float, unseen_ms: float = 0.0, isolated_ms: float = 0.0) -> float:
         """Upper bound of a net's latency.
 
-        ``unseen_ms`` of it is predicted for operators never measured, ``alone_ms`` for those never measured in nets.
+        ``unseen_ms`` of it is predicted for operators never measured, ``isolated_ms`` for those never measured in nets.
         """
-        return latency_ms * self.factor + unseen_ms * UNSEEN_WIDENING + alone_ms * ALONE_WIDENING
+        return latency_ms * self.factor + unseen_ms * UNSEEN_WIDENING + isolated_ms * ISOLATED_WIDENING
 
     def recalibrated(self, ratios: Sequence[float]) -> Calibration:
         """With the ratios of further measured nets, e.g. of a search's finalists near the budget."""
@@ -159,22 +161,19 @@ class Calibration:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON object."""
-        return {
-            "alpha": self.alpha,
-            "ratios": list(self.ratios),
-            "fed_back": list(self.fed_back),
-            "near_budget": list(self.near_budget),
-        }
+        return asdict(self)
 
     @staticmethod
-    def from_json(document: dict[str, Any]) -> Calibration:
-        """Reads what ``to_json`` wrote, now or before there were nets near a budget.
+    def from_json(document: Mapping[str, Any]) -> Calibration:
+        """Reads what ``to_json`` wrote, also before there were nets near a budget.
 
         Raises:
-            KeyError, TypeError, ValueError, UserError: not such a document.
+            ValueError, UserError: not such a document.
         """
-        calibration = Calibration.of([float(ratio) for ratio in document["ratios"]], alpha=float(document["alpha"]))
-        fed_back = [float(ratio) for ratio in document["fed_back"]]
-        near_budget = [float(ratio) for ratio in document.get("near_budget", ())]
-        calibration = calibration.recalibrated(fed_back) if fed_back else calibration
-        return calibration.with_near_budget(near_budget) if near_budget else calibration
+        calibration = _ADAPTER.validate_python(document)
+        for ratios in (calibration.ratios, calibration.fed_back or (1.0,), calibration.near_budget or (1.0,)):
+            Calibration.of(ratios, alpha=calibration.alpha)
+        return calibration
+
+
+_ADAPTER = TypeAdapter(Calibration)

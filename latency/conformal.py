@@ -1,4 +1,4 @@
-"""The one-sided conformal quantile, correct for the number of nets that there is.
+"""The one-sided conformal quantile, corrected for the number of nets.
 
 Source: Vovk et al. 2005; Lei et al. 2018, "Distribution-free predictive inference for regression": of n exchangeable
 scores the ceil((n + 1)(1 - alpha))-th smallest is exceeded by a further one with probability at most alpha. Where n is
@@ -29,7 +29,7 @@ class ConformalQuantile:
 
     @property
     def exact(self) -> bool:
-        """Whether there are enough nets for the level; otherwise their largest ratio stands in."""
+        """Whether there are enough nets for the level; otherwise the largest ratio is the bound."""
         return _rank(self.count, self.alpha) <= self.count
 
     @property
@@ -39,17 +39,17 @@ class ConformalQuantile:
 
     @property
     def confidence(self) -> float:
-        """Probability that a further exchangeable net lies within the bound: less than asked with few nets."""
+        """Probability that a further exchangeable net lies within the bound; below the requested level with few nets."""
         return 1 - self.alpha if self.exact else self.count / (self.count + 1)
 
     @property
     def needed(self) -> int:
-        """Least number of nets that reach the level."""
+        """Smallest number of nets that reach the level."""
         return next(n for n in range(1, 10**6) if _rank(n, self.alpha) <= n)
 
     @property
-    def asked(self) -> str:
-        """The level that is asked for, as text: ``90 %``."""
+    def level(self) -> str:
+        """The requested level as text, such as ``90 %``."""
         return f"{100 * (1 - self.alpha):g} %"
 
 

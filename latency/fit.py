@@ -15,7 +15,7 @@ from latency.bounded import BoundedPredictor
 from latency.calibration import Calibration
 from latency.operators.serialize import graph_digest
 from latency.predictor import LatencyPredictor, Prediction
-from latency.predictors.folds import enough_folds, stratified_folds
+from latency.predictors.cross_validation import enough_folds, stratified_folds
 from latency.predictors.sample_checks import whole_nets
 from latency.sample import LatencySample
 from latency.scores import Scores
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from latency.predictors.stored import StoredPredictor
     from latency.predictors.transfer.prior import Prior
 
-LEAST_NETS = 10
+MIN_NETS = 10
 """Fewer cannot be split into training and test nets."""
-_LEAST_TRAINING = 6
+_MIN_TRAINING_NETS = 6
 """What the arbitration needs."""
 FEW_NETS = 60
 """Up to here other devices are asked, too; what they help shrinks with the number of nets
@@ -111,7 +111,7 @@ def fit_device(
         on_progress: called after every step of training.
 
     Raises:
-        UserError: fewer than ``LEAST_NETS`` whole nets, or samples that no device can have yielded.
+        UserError: fewer than ``MIN_NETS`` whole nets, or samples that no device can have yielded.
     """
     started = time.monotonic()
     report = on_progress or (lambda *_: None)
@@ -205,9 +205,9 @@ def split(
     Raises:
         UserError: too few whole nets.
     """
-    whole = whole_nets(samples, least=LEAST_NETS)
+    whole = whole_nets(samples, minimum=MIN_NETS)
     folds = max(2, min(round(1 / max(test_fraction, 1e-6)), len(whole) // 4))
-    folds = enough_folds(len(whole), folds, least=_LEAST_TRAINING)
+    folds = enough_folds(len(whole), folds, minimum=_MIN_TRAINING_NETS)
     # Latencies that are all equal leave no strata: the draw then has nothing to do with them.
     fold = stratified_folds([sample.latency_ms if stratified else 0.0 for sample in whole], folds, seed=seed)
     test = [sample for sample, number in zip(whole, fold, strict=True) if number == 0]

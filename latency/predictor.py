@@ -13,29 +13,29 @@ from latency.sample import LatencySample
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a predictor thinks of one net. Milliseconds."""
+    """The predicted latency of one net. Milliseconds."""
 
     latency_ms: float
     operators_ms: tuple[float, ...]
-    """Positive contribution of each operator, in the graph's order; with ``constant_ms`` they add up to the latency."""
-    constant_ms: float
+    """Positive contribution of each operator, in the graph's order; with ``overhead_ms`` they add up to the latency."""
+    overhead_ms: float
+    """Time that belongs to no operator."""
     unseen: tuple[int, ...]
-    """Positions of the operators whose kind, or whose size range, the predictor has never seen measured."""
-    alone: tuple[int, ...] = ()
+    """Positions of the operators whose kind or size range was never measured."""
+    isolated: tuple[int, ...] = ()
     """Positions of further operators, whose kind or size range was measured in single-operator models only."""
 
     def scaled(self, factor: float) -> Prediction:
         """The same with every time multiplied."""
-        operators_ms, constant_ms = tuple(factor * ms for ms in self.operators_ms), factor * self.constant_ms
-        return Prediction(sum(operators_ms) + constant_ms, operators_ms, constant_ms, self.unseen, self.alone)
+        operators_ms, overhead_ms = tuple(factor * ms for ms in self.operators_ms), factor * self.overhead_ms
+        return Prediction(sum(operators_ms) + overhead_ms, operators_ms, overhead_ms, self.unseen, self.isolated)
 
 
 class LatencyPredictor(ABC):
     """From operator graphs to milliseconds.
 
-    Every implementation passes ``latseg/testing/predictor_contract.py``: positive and finite predictions,
-    contributions that add up, the same numbers after save and load in another process, no dependence on the order of a
-    batch.
+    Every implementation passes ``latseg.testing.predictor_contract``: positive and finite predictions, contributions
+    that add up, the same numbers after save and load in another process, no dependence on the order of a batch.
     """
 
     name: str
@@ -50,7 +50,7 @@ class LatencyPredictor(ABC):
 
     @abstractmethod
     def predict(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
-        """One prediction per graph; batched, the order of the result is that of ``graphs``."""
+        """One prediction per graph, in the order of ``graphs``."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:

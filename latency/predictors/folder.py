@@ -1,4 +1,4 @@
-"""How predictors lie on disk: ``<name>.json`` names a safetensors file and its SHA-256 and is written last.
+"""The files of a predictor: ``<name>.json`` names a safetensors file and its SHA-256 and is written last.
 
 A reader that finds the JSON file therefore finds the tensors that belong to it, whenever the writer was interrupted.
 """

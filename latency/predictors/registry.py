@@ -11,11 +11,11 @@ _CLASSES = {
     "attention": "attention.predictor:AttentionPredictor",
     "boosted_trees": "additive.boosted_trees:BoostedTreesPredictor",
     "few_samples": "transfer.few_samples:FewSamplesPredictor",
-    "graph_convolution": "baselines.graph_convolution:GraphConvolutionPredictor",
+    "graph_convolution": "baselines.net_correction:GraphConvolutionPredictor",
     "kernel_forest": "baselines.kernel_forest:KernelForestPredictor",
     "lookup_table": "additive.lookup_table:LookupTablePredictor",
     "operator_counts": "additive.operator_counts:OperatorCountsPredictor",
-    "recurrent": "baselines.recurrent:RecurrentPredictor",
+    "recurrent": "baselines.net_correction:RecurrentPredictor",
 }
 
 

@@ -1,4 +1,4 @@
-"""What must hold of the samples that a predictor is fitted on."""
+"""Checks of the samples that a predictor is fitted on."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from math import isfinite
 from foundation.errors import UserError
 from latency.sample import LatencySample
 
-LEAST_NETS = 5
-"""Fewer whole nets say nothing about a space."""
+MIN_NETS = 5
+"""Fewest whole nets that a predictor can be fitted on."""
 
 
-def whole_nets(samples: Sequence[LatencySample], *, least: int = LEAST_NETS) -> list[LatencySample]:
+def whole_nets(samples: Sequence[LatencySample], *, minimum: int = MIN_NETS) -> list[LatencySample]:
     """The samples that are whole nets.
 
     Raises:
-        UserError: fewer than ``least``, or a sample without operators or with an impossible latency.
+        UserError: fewer than ``minimum``, or a sample without operators or with an impossible latency.
     """
     for sample in samples:
         if not sample.graph.operators or not isfinite(sample.latency_ms) or sample.latency_ms <= 0:
@@ -27,11 +27,11 @@ def whole_nets(samples: Sequence[LatencySample], *, least: int = LEAST_NETS) -> 
                 remedy="measure it again",
             )
     whole = [sample for sample in samples if not sample.single_operator]
-    if len(whole) < least:
+    if len(whole) < minimum:
         raise UserError(
             "measured nets",
             seen=len(whole),
-            expected=f"at least {least}",
-            remedy=f"run `latseg profile --models {max(least, 60)}`",
+            expected=f"at least {minimum}",
+            remedy=f"run `latseg profile --models {max(minimum, 60)}`",
         )
     return whole

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from latency.predictor import LatencyPredictor
 from latency.predictors.folder import corrupt, read_folder, write_folder
@@ -32,14 +33,14 @@ class StoredPredictor(LatencyPredictor):
             DAMAGE: it is damaged.
         """
 
+    @override
     def save(self, folder: Path) -> None:
-        """See ``LatencyPredictor``."""
         document, arrays = self.document()
         write_folder(folder, self.name, document, arrays)
 
     @classmethod
+    @override
     def load(cls, folder: Path) -> Self:
-        """See ``LatencyPredictor``."""
         document, arrays = read_folder(folder, cls.name)
         predictor = cls()
         try:
@@ -55,5 +56,5 @@ def prefixed(arrays: Arrays, prefix: str) -> Arrays:
 
 
 def without_prefix(arrays: Arrays, prefix: str) -> Arrays:
-    """Those arrays that have the prefix, by the rest of their names."""
+    """Those arrays whose names have the prefix, by the rest of their names."""
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""Number of threads of torch and of the linear algebra under numpy, set for a while."""
+"""Context managers for the number of threads of torch and of numpy's linear algebra."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ def torch_threads(count: int) -> Iterator[None]:
 def one_blas_thread() -> Iterator[None]:
     """Runs the body with one thread of numpy's BLAS.
 
-    On small virtual machines its threads wait for each other longer than small products take: a factor of a thousand
-    was seen.
+    On small virtual machines the threads wait for each other longer than a small product takes, up to a thousand times.
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 

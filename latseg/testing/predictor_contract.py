@@ -70,8 +70,8 @@ class PredictorContract:
         for graph, prediction in zip(FRESH, fitted.predict(FRESH), strict=True):
             assert len(prediction.operators_ms) == len(graph.operators)
             assert min(prediction.operators_ms) > 0
-            assert prediction.constant_ms >= 0
-            total = sum(prediction.operators_ms) + prediction.constant_ms
+            assert prediction.overhead_ms >= 0
+            total = sum(prediction.operators_ms) + prediction.overhead_ms
             assert total == pytest.approx(prediction.latency_ms, rel=1e-9)
 
     def test_order_and_company_in_a_batch_change_nothing(self, fitted: LatencyPredictor) -> None:
@@ -87,7 +87,7 @@ class PredictorContract:
     def test_a_graph_without_operators_costs_the_constant(self, fitted: LatencyPredictor) -> None:
         (prediction,) = fitted.predict([OperatorGraph((), (), ((1, 3, 8, 8),))])
         assert prediction.operators_ms == ()
-        assert prediction.latency_ms == pytest.approx(prediction.constant_ms)
+        assert prediction.latency_ms == pytest.approx(prediction.overhead_ms)
 
     def test_measured_operators_are_seen(self, fitted: LatencyPredictor) -> None:
         known = [sample.graph for sample in training_samples()]
@@ -104,12 +104,12 @@ class PredictorContract:
         fitted.save(tmp_path)
         for predictor in (fitted, type(fitted).load(tmp_path)):
             first, *_, last = predictor.predict([graph, *FRESH])
-            assert (first.alone, first.unseen) == ((0,), (2,))
-            assert last.alone == last.unseen == ()
+            assert (first.isolated, first.unseen) == ((0,), (2,))
+            assert last.isolated == last.unseen == ()
 
     def test_operators_of_nets_are_not_alone(self, fitted: LatencyPredictor) -> None:
         whole = [sample.graph for sample in training_samples() if not sample.single_operator]
-        assert all(prediction.alone == () for prediction in fitted.predict(whole))
+        assert all(prediction.isolated == () for prediction in fitted.predict(whole))
 
     def test_the_same_after_save_and_load_in_another_process(self, fitted: LatencyPredictor, tmp_path: Path) -> None:
         fitted.save(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from devices.device_info import DeviceInfo
 from foundation.errors import UserError
 from latency.bounded import BoundedPredictor
-from latency.calibration import ALONE_WIDENING, Calibration
+from latency.calibration import ISOLATED_WIDENING, Calibration
 from latency.operators import builders
 from latency.operators.operator import OperatorGraph
 from latency.predictors.additive.lookup_table import LookupTablePredictor
@@ -30,7 +30,7 @@ def test_the_bound_lies_above_the_prediction(bounded: BoundedPredictor) -> None:
     for prediction in bounded.predict([sample.graph for sample in measured(random_graphs(20, 0))]):
         assert prediction.unseen == ()
         assert prediction.upper_ms == pytest.approx(1.1 * prediction.latency_ms)
-        assert sum(prediction.operators_ms) + prediction.constant_ms == pytest.approx(prediction.latency_ms)
+        assert sum(prediction.operators_ms) + prediction.overhead_ms == pytest.approx(prediction.latency_ms)
 
 
 def test_an_unseen_operator_widens_the_bound(bounded: BoundedPredictor) -> None:
@@ -55,10 +55,10 @@ def test_an_operator_measured_alone_widens_the_bound_less(tmp_path: Path) -> Non
 
     bounded([*nets, alone]).save(tmp_path)
     first = BoundedPredictor.load(tmp_path).predict([graph])[0]
-    assert (first.unseen, first.alone) == ((), (0,))
-    assert first.upper_ms == pytest.approx(first.latency_ms + ALONE_WIDENING * first.operators_ms[0])
+    assert (first.unseen, first.isolated) == ((), (0,))
+    assert first.upper_ms == pytest.approx(first.latency_ms + ISOLATED_WIDENING * first.operators_ms[0])
     within = bounded([*nets, replace(alone, single_operator=False)]).predict([graph])[0]
-    assert (within.unseen, within.alone) == ((), ())
+    assert (within.unseen, within.isolated) == ((), ())
     assert within.upper_ms == pytest.approx(within.latency_ms)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foundation.errors import UserError
-from latency.calibration import ALONE_WIDENING, UNSEEN_WIDENING, Calibration
+from latency.calibration import ISOLATED_WIDENING, UNSEEN_WIDENING, Calibration
 
 RATIOS = st.lists(st.floats(0.5, 2.0), min_size=1, max_size=200)
 
@@ -44,8 +44,8 @@ def test_unseen_operators_widen_the_bound() -> None:
     calibration = Calibration.of([1.0] * 30)
     assert calibration.upper_ms(4.0, 1.0) == pytest.approx(4.0 + UNSEEN_WIDENING)
     assert calibration.upper_ms(4.0) == pytest.approx(4.0)
-    assert calibration.upper_ms(4.0, 1.0, 2.0) == pytest.approx(4.0 + UNSEEN_WIDENING + 2 * ALONE_WIDENING)
-    assert 0 < ALONE_WIDENING < UNSEEN_WIDENING
+    assert calibration.upper_ms(4.0, 1.0, 2.0) == pytest.approx(4.0 + UNSEEN_WIDENING + 2 * ISOLATED_WIDENING)
+    assert 0 < ISOLATED_WIDENING < UNSEEN_WIDENING
 
 
 def test_fed_back_winners_raise_the_bound_and_never_lower_it() -> None:

@@ -1,10 +1,11 @@
-"""Boosted trees on what an additive base leaves unexplained of whole nets."""
+"""An additive base, corrected by boosted trees fitted to its residuals on whole nets."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+from typing_extensions import override
 
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
@@ -18,7 +19,7 @@ from latency.sample import LatencySample
 
 
 class BoostedTreesPredictor(AdditivePredictor):
-    """Regression on the sizes of operators, its sum corrected by trees that look at the net as a whole."""
+    """Regression on the sizes of operators, its sum corrected by trees on features of the whole net."""
 
     name = "boosted_trees"
 
@@ -36,8 +37,8 @@ class BoostedTreesPredictor(AdditivePredictor):
         target = np.array([np.log(sample.latency_ms / one.latency_ms) for sample, one in zip(whole, base, strict=True)])
         self._trees = Trees.boosted(self._nets(graphs, base), target, seed=seed)
 
+    @override
     def predict(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
-        """See ``LatencyPredictor``."""
         base = super().predict(graphs)
         corrected = [position for position, graph in enumerate(graphs) if graph.operators]
         if self._trees is None or not corrected:
@@ -54,7 +55,7 @@ class BoostedTreesPredictor(AdditivePredictor):
     def _net(self, graph: OperatorGraph, base: Prediction) -> Vector:
         """Logarithm of the base, number of operators, memory traffic, share of each family, sizes."""
         assert self._vocabulary is not None
-        self._raw(graph)  # whatever the table has forgotten meanwhile is in it again
+        self._raw(graph)  # fills the caches
         assert self._sizes is not None
         rows = self._table.rows(graph)
         weight = np.array(base.operators_ms) / base.latency_ms

@@ -1,4 +1,4 @@
-"""Measured kernel times as regression targets: which operators share which milliseconds."""
+"""Measured kernel times as regression targets, with the operators that each kernel covers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from latency.predictors.encoding.operator_table import OperatorTable
 from latency.sample import KernelTime, LatencySample
 
-_LEAST_MS = 1e-5
+_MIN_MS = 1e-5
 """Kernels under the profile's resolution are reported as zero; logarithms need more."""
 
 
@@ -28,8 +28,8 @@ class KernelGroups:
     isolated: NDArray[np.bool_]
     """kernels: whether it was measured in a single-operator model."""
 
-    def shared_out(self, predicted_ms: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Each kernel's time divided among its operators in the ratio of what is predicted for them; members."""
+    def divided(self, predicted_ms: NDArray[np.float64]) -> NDArray[np.float64]:
+        """members: each kernel's time, divided among its operators in the ratio of their predicted times."""
         total = np.bincount(self.group, weights=predicted_ms, minlength=len(self.ms))
         share: NDArray[np.float64] = self.ms[self.group] * predicted_ms / total[self.group]
         return share
@@ -52,6 +52,6 @@ def kernel_groups(samples: Sequence[LatencySample], table: OperatorTable) -> Ker
             if kernel.operators:
                 rows += [row_of[position] for position in kernel.operators]
                 group += [len(ms)] * len(kernel.operators)
-                ms.append(max(kernel.ms, _LEAST_MS))
+                ms.append(max(kernel.ms, _MIN_MS))
                 isolated.append(sample.single_operator)
     return KernelGroups(np.array(rows, np.int64), np.array(group, np.int64), np.array(ms), np.array(isolated, np.bool_))

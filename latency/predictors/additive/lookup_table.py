@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from latency.operators.operator import Operator
 from latency.predictors.additive.kernel_groups import KernelGroups
-from latency.predictors.additive.predictor import LEAST_MS, AdditivePredictor, MeasuredOperators, Vector
-from latency.predictors.encoding.encoded import EncodedOperators
+from latency.predictors.additive.predictor import MIN_MS, AdditivePredictor, MeasuredOperators, Vector
+from latency.predictors.encoding.vocabulary import EncodedOperators
 from latency.predictors.stored import Arrays, Document
 
 
 class LookupTablePredictor(AdditivePredictor):
-    """Mean measured time of every operator; regression answers for operators that were never measured.
+    """Mean measured time of every operator; regression for operators that were never measured.
 
     Fitting is deterministic, the seed changes nothing.
     """
@@ -55,11 +55,11 @@ def _digest(operator: Operator) -> str:
 
 
 def _means(groups: KernelGroups, member_ms: Vector, operators: int) -> Vector:
-    """Mean time by operator, NaN where none; measurements within nets come before those of single-operator models."""
-    alone = groups.isolated[groups.group]
+    """Mean time by operator, NaN where none; times within nets take precedence over those of single-operator models."""
+    single = groups.isolated[groups.group]
     result = np.full(operators, np.nan)
-    for chosen in (alone, ~alone):
+    for chosen in (single, ~single):
         count = np.bincount(groups.rows[chosen], minlength=operators)
         total = np.bincount(groups.rows[chosen], weights=member_ms[chosen], minlength=operators)
         result = np.where(count > 0, total / np.maximum(count, 1), result)
-    return np.asarray(np.maximum(result, LEAST_MS), dtype=np.float64)
+    return np.asarray(np.maximum(result, MIN_MS), dtype=np.float64)

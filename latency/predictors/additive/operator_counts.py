@@ -1,6 +1,6 @@
-"""Latency as a sum over counts of operators, by non-negative least squares: the base line that every table shows.
+"""Latency as a sum over counts of operators, by non-negative least squares: the baseline that every table shows.
 
-It knows no sizes: right where the nets differ only in which operators they have (NAS-Bench-201), poor elsewhere.
+It ignores sizes: good where nets differ only in which operators they have (NAS-Bench-201), poor elsewhere.
 """
 
 from __future__ import annotations
@@ -10,33 +10,34 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
 from latency.predictors.encoding.features import Features
 from latency.predictors.encoding.liveness import liveness
 from latency.predictors.encoding.operator_table import OperatorTable
-from latency.predictors.sample_checks import LEAST_NETS, whole_nets
+from latency.predictors.sample_checks import MIN_NETS, whole_nets
 from latency.predictors.stored import Arrays, Document, StoredPredictor
 from latency.predictors.weighing import mean_error
 from latency.sample import LatencySample
 
-_LEAST_MS = 1e-6
+_MIN_MS = 1e-6
 _RIDGE = 1e-3
-"""Of the relative error: keeps the costs of operators that always come together finite."""
+"""Penalty: keeps the costs of operators that always occur together finite."""
 _NAMED = ("kernel", "strides", "mode")
 """Properties that make operators of a family different ones."""
 _DEAD = ""
-"""Key of operators that are not charged for."""
+"""Key of operators that cost nothing."""
 _KEYS, _LIVE_KEYS = "keys", "live_keys"
-"""On disk: a reader that knows of no dead operators must not take one for the other."""
+"""In stored documents: an older reader, which does not know of dead operators, refuses the second one."""
 
 
 class OperatorCountsPredictor(StoredPredictor):
-    """One cost for each kind of operator, and a constant, fitted on whole nets alone.
+    """One cost for each kind of operator and an overhead, fitted on whole nets only.
 
     Args:
-        live_only: operators that no output hangs on cost nothing, as on runtimes that skip what nobody needs.
+        live_only: operators that no output depends on cost nothing, as on runtimes that skip them.
     """
 
     name = "operator_counts"
@@ -44,52 +45,55 @@ class OperatorCountsPredictor(StoredPredictor):
     def __init__(self, *, live_only: bool = False) -> None:
         self._live_only = live_only
         self._costs: dict[str, float] = {}
-        self._alone: frozenset[str] = frozenset()
-        self._constant = _LEAST_MS
+        self._isolated: frozenset[str] = frozenset()
+        self._overhead = _MIN_MS
         self._table = OperatorTable()
 
-    def fit(self, samples: Sequence[LatencySample], *, seed: int = 0, least: int = LEAST_NETS) -> None:  # noqa: ARG002 - of the contract
+    def fit(self, samples: Sequence[LatencySample], *, seed: int = 0, minimum: int = MIN_NETS) -> None:  # noqa: ARG002 - of the contract
         """Deterministic, ``seed`` changes nothing. Operators of single-operator models count as seen, at no cost."""
         from scipy.optimize import nnls
 
-        whole = whole_nets(samples, least=least)
+        whole = whole_nets(samples, minimum=minimum)
         counts = [Counter(self._keys(sample.graph)) for sample in whole]
         keys = sorted({key for sample in samples for key in self._keys(sample.graph)} - {_DEAD})
-        self._alone = frozenset(keys).difference(*counts)
+        self._isolated = frozenset(keys).difference(*counts)
         truth = np.array([sample.latency_ms for sample in whole])
         matrix = np.array([[1.0, *(float(count[key]) for key in keys)] for count in counts]) / truth[:, None]
-        scale = np.maximum(np.sqrt((matrix**2).sum(axis=0)), _LEAST_MS)
+        scale = np.maximum(np.sqrt((matrix**2).sum(axis=0)), _MIN_MS)
         rows = np.vstack([matrix / scale, _RIDGE * np.eye(len(scale))])
         solution, _ = nnls(rows, np.concatenate([np.ones(len(whole)), np.zeros(len(scale))]))
-        costs = np.maximum(solution / scale, _LEAST_MS)
-        self._constant = float(costs[0])
+        costs = np.maximum(solution / scale, _MIN_MS)
+        self._overhead = float(costs[0])
         self._costs = dict(zip(keys, costs[1:].tolist(), strict=True))
 
+    @override
     def predict(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
-        """See ``LatencyPredictor``; an operator that never occurred costs next to nothing and is named."""
+        # An operator that never occurred costs next to nothing and is reported as unseen.
         results = []
         for graph in graphs:
             keys = self._keys(graph)
-            operators_ms = tuple(self._costs.get(key, _LEAST_MS) for key in keys)
+            operators_ms = tuple(self._costs.get(key, _MIN_MS) for key in keys)
             unseen = tuple(position for position, key in enumerate(keys) if key not in self._costs and key != _DEAD)
-            alone = tuple(position for position, key in enumerate(keys) if key in self._alone)
-            results.append(Prediction(sum(operators_ms) + self._constant, operators_ms, self._constant, unseen, alone))
+            isolated = tuple(position for position, key in enumerate(keys) if key in self._isolated)
+            results.append(
+                Prediction(sum(operators_ms) + self._overhead, operators_ms, self._overhead, unseen, isolated)
+            )
         return results
 
+    @override
     def document(self) -> tuple[Document, Arrays]:
-        """See ``StoredPredictor``."""
         assert self._costs, "fit or load comes first"
         keys = _LIVE_KEYS if self._live_only else _KEYS
-        document = {keys: list(self._costs), "alone": sorted(self._alone), "constant": self._constant}
+        document = {keys: list(self._costs), "alone": sorted(self._isolated), "constant": self._overhead}
         return document, {"costs": np.array(list(self._costs.values()))}
 
+    @override
     def restore(self, document: Document, arrays: Arrays) -> None:
-        """See ``StoredPredictor``."""
         self._live_only = _LIVE_KEYS in document
         keys = document[_LIVE_KEYS if self._live_only else _KEYS]
         self._costs = dict(zip(map(str, keys), arrays["costs"].tolist(), strict=True))
-        self._alone = frozenset(map(str, document["alone"]))
-        self._constant = float(document["constant"])
+        self._isolated = frozenset(map(str, document["alone"]))
+        self._overhead = float(document["constant"])
 
     def _keys(self, graph: OperatorGraph) -> list[str]:
         if self._table.full:
@@ -101,7 +105,7 @@ class OperatorCountsPredictor(StoredPredictor):
 
 
 def fitted_counts(samples: Sequence[LatencySample]) -> tuple[OperatorCountsPredictor, NDArray[np.float64]]:
-    """Counts of all operators or, where that errs less on samples left out, of live ones; what they say of those."""
+    """Counts of all operators or of live ones, whichever has the smaller leave-one-out error; and its predictions."""
     latency_ms = np.array([sample.latency_ms for sample in samples])
     some_dead = not all(liveness(sample.graph)[:, 1].all() for sample in samples)
     choices = (False, True) if some_dead else (False,)
@@ -113,16 +117,16 @@ def fitted_counts(samples: Sequence[LatencySample]) -> tuple[OperatorCountsPredi
 
 
 def _left_out(samples: Sequence[LatencySample], *, live_only: bool) -> NDArray[np.float64]:
-    """What operator counts, fitted on the others, say of each sample."""
-    told = []
+    """Leave-one-out predictions of the samples, in milliseconds."""
+    predictions = []
     for position, sample in enumerate(samples):
         predictor = OperatorCountsPredictor(live_only=live_only)
-        predictor.fit([*samples[:position], *samples[position + 1 :]], least=1)
-        told += [one.latency_ms for one in predictor.predict([sample.graph])]
-    return np.array(told)
+        predictor.fit([*samples[:position], *samples[position + 1 :]], minimum=1)
+        predictions += [one.latency_ms for one in predictor.predict([sample.graph])]
+    return np.array(predictions)
 
 
 def operator_key(operator: Features) -> str:
-    """What operators of one cost have in common: family, kernel, strides, mode."""
+    """The properties that decide an operator's cost: family, kernel, strides, mode."""
     named = (category for category in operator.categories if category.partition("=")[0].rpartition(".")[2] in _NAMED)
     return " ".join((operator.family, *named))

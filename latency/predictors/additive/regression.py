@@ -1,7 +1,7 @@
 """Closed-form operator times: ridge regression of log time on log sizes, pooled over kinds and refined by family.
 
-The additive base of the attention predictor and the fall-back of the look-up table. Being linear in logarithms it
-extrapolates as a power law, and the pooled stage answers for kinds never measured.
+The additive base of the attention predictor and the fall-back of the look-up table. It is linear in logarithms and so
+extrapolates as a power law; the pooled stage predicts kinds that were never measured.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latency.predictors.additive.kernel_groups import KernelGroups
-from latency.predictors.encoding.encoded import EncodedOperators
 from latency.predictors.encoding.features import NUMERIC_NAMES
+from latency.predictors.encoding.vocabulary import EncodedOperators
 from latency.predictors.threads import one_blas_thread
 
 Matrix = NDArray[np.float64]
@@ -26,7 +26,7 @@ _POOLED_PENALTY = 1.0
 _FAMILY_PENALTY = 3.0
 _ROUNDS = 4
 _SHORT_MS = 0.003
-"""Kernels shorter than this are measured with an error of the order of their time and count accordingly less."""
+"""Kernels shorter than this have a measurement error of the order of their time and get less weight."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class OperatorRegression:
     family: Matrix
     """families x (1 + sizes + categories)"""
     isolated: Matrix
-    """families + 1: what being measured alone adds to log ms; the last entry is for unknown families."""
+    """families + 1: what measuring in isolation adds to log ms; the last entry is for unknown families."""
 
     @staticmethod
     def fit(groups: KernelGroups, operators: EncodedOperators, families: int) -> OperatorRegression:
-        """Alternates between sharing out fused kernels' times and least squares.
+        """Alternates between dividing the times of fused kernels and least squares.
 
         Args:
             groups: measured kernels; their rows index ``operators``.
@@ -53,7 +53,7 @@ class OperatorRegression:
         predicted = np.exp(design.pooled[:, 3])  # bytes written: a first guess that only has to be positive
         with one_blas_thread():
             for _ in range(_ROUNDS):
-                member_ms = groups.shared_out(predicted[groups.rows])
+                member_ms = groups.divided(predicted[groups.rows])
                 model = _fit_once(design, groups, member_ms, families)
                 predicted = np.exp(model._log_ms(design))
         return model
@@ -63,7 +63,7 @@ class OperatorRegression:
         return self._log_ms(_Design.of(operators))
 
     def isolated_of(self, operators: EncodedOperators) -> Matrix:
-        """What being measured alone adds to each operator's ``log_ms``."""
+        """What measuring in isolation adds to each operator's ``log_ms``."""
         result: Matrix = self.isolated[operators.family]
         return result
 
@@ -105,11 +105,11 @@ class _Design:
 
 def _fit_once(design: _Design, groups: KernelGroups, member_ms: Matrix, families: int) -> OperatorRegression:
     rows, family = groups.rows, design.family[groups.rows]
-    alone = groups.isolated[groups.group]
+    single = groups.isolated[groups.group]
     target = np.log(np.maximum(member_ms, 1e-6))
     weight = member_ms / (member_ms + _SHORT_MS)
-    weight[alone] *= 0.3
-    indicator = np.eye(families)[family] * alone[:, None]
+    weight[single] *= 0.3
+    indicator = np.eye(families)[family] * single[:, None]
     pooled = _ridge(np.hstack([design.pooled[rows], indicator]), target, weight, _POOLED_PENALTY)
     width = design.pooled.shape[1]
     residual = target - design.pooled[rows] @ pooled[:width]
@@ -118,14 +118,14 @@ def _fit_once(design: _Design, groups: KernelGroups, member_ms: Matrix, families
     for index in range(families):
         mine = family == index
         if mine.any():
-            matrix = np.hstack([design.detail[rows[mine]], alone[mine, None].astype(np.float64)])
+            matrix = np.hstack([design.detail[rows[mine]], single[mine, None].astype(np.float64)])
             solution = _ridge(matrix, residual[mine], weight[mine], _FAMILY_PENALTY)
             coefficients[index], isolated[index] = solution[:-1], solution[-1]
     return OperatorRegression(pooled[:width], coefficients, isolated)
 
 
 def _ridge(matrix: Matrix, target: Matrix, weight: Matrix, penalty: float) -> Matrix:
-    """Weighted ridge; the first column (the constant) is hardly penalised."""
+    """Weighted ridge regression; the first column (the constant) has a small penalty."""
     penalties = np.full(matrix.shape[1], penalty)
     penalties[0] = 1e-3
     weighted = (matrix * weight[:, None]).T

@@ -1,4 +1,4 @@
-"""Ensembles of regression trees, grown by scikit-learn, kept as plain arrays: scikit-learn writes pickles."""
+"""Ensembles of regression trees, grown by scikit-learn but stored as arrays, since scikit-learn stores pickles."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,13 @@ from latency.predictors.additive.kernel_groups import kernel_groups
 from latency.predictors.additive.regression import OperatorRegression
 from latency.predictors.attention.network import CorrectionNetwork
 from latency.predictors.attention.training import TrainingSettings, train_member
-from latency.predictors.encoding.encoded import EncodedOperators
-from latency.predictors.encoding.operator_table import OperatorTable
-from latency.predictors.encoding.row_cache import RowCache
+from latency.predictors.encoding.operator_table import OperatorTable, RowCache
 from latency.predictors.encoding.tokens import TokenBatch
+from latency.predictors.encoding.vocabulary import EncodedOperators
 from latency.sample import LatencySample
 
-_CONSTANT_SHARE = 0.003
-"""Of a net's latency: what the constant starts with."""
+_OVERHEAD_SHARE = 0.003
+"""Overhead before training, as a share of a net's latency."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class TrainingOperators:
 
 @dataclass
 class Member:
-    """Predicts log milliseconds of operators; caches what depends on the operator alone by row of the table."""
+    """Predicts log milliseconds of operators; caches by row of the table what depends on one operator only."""
 
     regression: OperatorRegression
     network: CorrectionNetwork
@@ -53,16 +52,16 @@ class Member:
         seed: int,
         on_step: Callable[[int], None] | None = None,
     ) -> Member:
-        """Fits the base in closed form, then trains the network on what it leaves."""
+        """Fits the base in closed form, then trains the network on its residuals."""
         encoded = operators.encoded
         regression = OperatorRegression.fit(kernel_groups(samples, operators.table), encoded, operators.families)
         network = _network(encoded.network_input.shape[1], settings, seed)
         categories = encoded.categories.shape[1]
         typical = float(np.median([sample.latency_ms for sample in samples if not sample.single_operator]))
         with torch.no_grad():
-            # A category that only other members' nets contain stays at zero: it adds nothing rather than noise.
+            # Categories that only other members' nets contain stay at zero and so add no noise.
             network.enter.weight[:, :categories] = 0.0
-            network.log_constant.fill_(np.log(_CONSTANT_SHARE * typical))
+            network.log_constant.fill_(np.log(_OVERHEAD_SHARE * typical))
         train_member(
             network,
             samples,
@@ -74,10 +73,10 @@ class Member:
             seed=seed,
             on_step=on_step,
         )
-        return Member(regression, network.eval())
+        return Member(regression, network)
 
     def fresh(self) -> Member:
-        """The same with an empty cache."""
+        """The same member with empty caches."""
         return Member(self.regression, self.network)
 
     @torch.no_grad()
@@ -88,7 +87,7 @@ class Member:
 
     @torch.no_grad()
     def log_ms(self, tokens: TokenBatch) -> tuple[Tensor, float]:
-        """Log milliseconds, batch x tokens (meaningless where padded), and the constant's milliseconds."""
+        """Log milliseconds, batch x tokens (meaningless where padded), and the overhead's milliseconds."""
         correction = self.network.corrections(
             torch.from_numpy(self._embedded[tokens.rows]),
             torch.from_numpy(tokens.places),
@@ -120,11 +119,6 @@ class Member:
         )
         base = {name.removeprefix("regression."): array for name, array in mine.items()}
         return Member(OperatorRegression.from_arrays(base), network.eval())
-
-
-def settings_json(settings: TrainingSettings) -> dict[str, Any]:
-    """Plain JSON object."""
-    return asdict(settings)
 
 
 def _network(features: int, settings: TrainingSettings, seed: int) -> CorrectionNetwork:

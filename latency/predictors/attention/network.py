@@ -1,8 +1,8 @@
-"""Self-attention over the operators of a net, biased by how they stand to each other.
+"""Self-attention over the operators of a net, biased by the relations between them.
 
 A transformer encoder (Vaswani et al. 2017, pre-norm) whose attention scores get a learned scalar for each head and
-relation, in the manner of Graphormer (Ying et al. 2021, section 3.1.2) but for six named relations. It yields a bounded
-correction for each operator's time; what it corrects stands in ``regression.py``.
+relation, as in Graphormer (Ying et al. 2021, section 3.1.2) but for six named relations. It predicts a bounded
+correction of each operator's time, which ``regression.py`` predicts first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from latency.predictors.encoding.relations import NONE, PADDING, PREDECESSOR, RE
 from latency.predictors.encoding.tokens import PLACES
 
 HEAD_RELATIONS = (PREDECESSOR, SUCCESSOR, SIBLING, NONE)
-"""What each head looks at before training."""
+"""Relation that each head prefers before training."""
 _START_BIAS = 3.0
 
 
@@ -46,7 +46,7 @@ class RelationAttention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and a two-layer perceptron, each normalised before and added to what came in."""
+    """Attention and a two-layer perceptron, each with a normalisation before it and a residual connection."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -74,12 +74,12 @@ class CorrectionNetwork(nn.Module):
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.read = nn.Linear(width, 1)
-        self.log_constant = nn.Parameter(torch.zeros(()))
+        self.log_constant = nn.Parameter(torch.zeros(()))  # the overhead; predictors are stored under this name
         nn.init.zeros_(self.read.weight)
         nn.init.zeros_(self.read.bias)
 
     def embeddings(self, features: Tensor) -> Tensor:
-        """operators x features to operators x width: what depends on the operator alone, to be cached."""
+        """operators x features to operators x width: the part that depends on one operator only and can be cached."""
         return self.embed(relu(self.enter(features)))  # type: ignore[no-any-return]
 
     def corrections(self, embedded: Tensor, places: Tensor, relations: Tensor) -> Tensor:

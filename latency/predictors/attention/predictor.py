@@ -1,27 +1,29 @@
-"""The self-attention predictor: positive operator times that add up, corrected by what stands around each operator.
+"""The self-attention predictor: positive operator times that add up, corrected by the context of each operator.
 
 Several members, averaged in log space. Each is trained without one fold of the nets, so that for every net there is a
-member that has never seen it: ``out_of_fold`` holds truth / prediction of that member, from which a bound can be
-calibrated without giving up training nets (jackknife+ after bootstrap, Kim, Xu & Barber 2020, with folds).
+member that was trained without it: ``out_of_fold`` holds measured / predicted latency of that member, from which a
+bound can be calibrated without keeping nets from training (jackknife+ after bootstrap, Kim, Xu & Barber 2020, with
+folds).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
-from latency.predictors.attention.member import Member, TrainingOperators, settings_json
+from latency.predictors.attention.member import Member, TrainingOperators
 from latency.predictors.attention.training import TrainingSettings
-from latency.predictors.encoding.operator_table import OperatorTable
-from latency.predictors.encoding.row_cache import RowCache
+from latency.predictors.cross_validation import stratified_folds
+from latency.predictors.encoding.operator_table import OperatorTable, RowCache
 from latency.predictors.encoding.tokens import TokenBatch, chunks_by_length, token_batch
 from latency.predictors.encoding.vocabulary import Vocabulary
-from latency.predictors.folds import stratified_folds
 from latency.predictors.sample_checks import whole_nets
 from latency.predictors.stored import Arrays, Document, StoredPredictor
 from latency.predictors.threads import torch_threads
@@ -49,9 +51,9 @@ class AttentionPredictor(StoredPredictor):
         self._count = members
         self._members: list[Member] = []
         self._vocabulary: Vocabulary | None = None
-        self._forget_rows()
+        self._clear_caches()
         self.out_of_fold: dict[str, float] = {}
-        """Truth / prediction by label, for every whole net of the training samples."""
+        """Measured / predicted by label, for every whole training net, by the member that was trained without it."""
 
     def fit(self, samples: Sequence[LatencySample], *, seed: int = 0, on_step: OnStep | None = None) -> None:
         """Trains the members; the same samples and seed give the same numbers on the same machine."""
@@ -60,7 +62,7 @@ class AttentionPredictor(StoredPredictor):
         fold = stratified_folds([sample.latency_ms for sample in whole], self._count, seed=seed)
         operators, settings = self._learn_vocabulary(samples), self.settings.for_nets(len(whole))
         self._members, self.out_of_fold = [], {}
-        self._forget_rows()
+        self._clear_caches()
         for index in range(self._count):
             inside = [sample for sample, number in zip(whole, fold, strict=True) if number != index]
             outside = [sample for sample, number in zip(whole, fold, strict=True) if number == index]
@@ -69,7 +71,7 @@ class AttentionPredictor(StoredPredictor):
                 self._predict_outside(index, outside)
 
     def _learn_vocabulary(self, samples: Sequence[LatencySample]) -> TrainingOperators:
-        """Of all samples together: an operator that any member has met counts as seen. Uses no latency."""
+        """From all samples: an operator that any member was trained on counts as seen. Uses no latency."""
         table = OperatorTable()
         self._vocabulary = Vocabulary.of(samples, table)
         return TrainingOperators(table, self._vocabulary.encode(table.features), len(self._vocabulary.families))
@@ -90,71 +92,71 @@ class AttentionPredictor(StoredPredictor):
         return Member.fit(samples, operators, settings, seed=1000 * seed + index, on_step=report)
 
     def _predict_outside(self, index: int, outside: Sequence[LatencySample]) -> None:
-        """Fills ``out_of_fold`` with what the member says of nets that it has not seen."""
-        alone = AttentionPredictor(self.settings, members=1)
-        alone._members, alone._vocabulary = [self._members[index].fresh()], self._vocabulary
-        for sample, prediction in zip(outside, alone.predict([sample.graph for sample in outside]), strict=True):
+        """Adds to ``out_of_fold`` the nets that this member was trained without."""
+        single = AttentionPredictor(self.settings, members=1)
+        single._members, single._vocabulary = [self._members[index].fresh()], self._vocabulary
+        for sample, prediction in zip(outside, single.predict([sample.graph for sample in outside]), strict=True):
             self.out_of_fold[sample.label] = sample.latency_ms / prediction.latency_ms
 
     def predict(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
         """Batches graphs of similar length."""
         assert self._members, "fit or load comes first"
         if self._table.full:
-            self._forget_rows()
+            self._clear_caches()
         rows = [self._table.rows(graph) for graph in graphs]
         self._extend()
         results: list[Prediction | None] = [None] * len(graphs)
         for positions in chunks_by_length(graphs, _CHUNK):
             chunk = [graphs[position] for position in positions]
-            told = self._predict_chunk(chunk, token_batch(chunk, [rows[position] for position in positions]))
-            for position, prediction in zip(positions, told, strict=True):
+            predictions = self._predict_chunk(chunk, token_batch(chunk, [rows[position] for position in positions]))
+            for position, prediction in zip(positions, predictions, strict=True):
                 results[position] = prediction
         return [self._empty() if result is None else result for result in results]
 
     def _predict_chunk(self, graphs: Sequence[OperatorGraph], tokens: TokenBatch) -> list[Prediction]:
-        ms, constant = self._mean(tokens)
-        unseen, alone = (cache[tokens.rows] & tokens.present for cache in (self._unseen, self._alone))
-        constants = constant.tolist()
+        ms, overhead = self._mean(tokens)
+        masks = [cache[tokens.rows] & tokens.present for cache in (self._unseen, self._isolated)]
+        overheads = overhead.tolist()
         predictions = []
         for index, graph in enumerate(graphs):
             operators_ms = tuple(ms[index, : len(graph.operators)].tolist())
-            names, halves = (
-                tuple(np.flatnonzero(one[index]).tolist()) if one[index].any() else () for one in (unseen, alone)
+            unseen, isolated = (
+                tuple(np.flatnonzero(mask[index]).tolist()) if mask[index].any() else () for mask in masks
             )
-            total = sum(operators_ms) + constants[index]
-            predictions.append(Prediction(total, operators_ms, constants[index], names, halves))
+            total = sum(operators_ms) + overheads[index]
+            predictions.append(Prediction(total, operators_ms, overheads[index], unseen, isolated))
         return predictions
 
     def _mean(self, tokens: TokenBatch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Milliseconds of operators (batch x tokens) and of the constant (batch).
+        """Milliseconds of operators (batch x tokens) and of the overhead (batch).
 
         The members' totals are averaged in log space; the parts, likewise averaged, are scaled to that total.
         """
         present = torch.from_numpy(tokens.present)
         log_parts = torch.zeros(tokens.rows.shape, dtype=torch.float64)
         log_total = torch.zeros(len(tokens.rows), dtype=torch.float64)
-        log_constant = 0.0
+        log_overhead = 0.0
         for member in self._members:
-            log_ms, constant = member.log_ms(tokens)
+            log_ms, overhead = member.log_ms(tokens)
             wide = log_ms.double()
             log_parts += wide
-            log_total += (torch.where(present, wide.exp(), 0.0).sum(dim=1) + constant).log()
-            log_constant += np.log(constant)
+            log_total += (torch.where(present, wide.exp(), 0.0).sum(dim=1) + overhead).log()
+            log_overhead += np.log(overhead)
         count = len(self._members)
         parts = torch.where(present, (log_parts / count).exp(), 0.0)
-        constant = float(np.exp(log_constant / count))
-        scale = (log_total / count).exp() / (parts.sum(dim=1) + constant)
-        return (parts * scale[:, None]).numpy(), (constant * scale).numpy()
+        overhead = float(np.exp(log_overhead / count))
+        scale = (log_total / count).exp() / (parts.sum(dim=1) + overhead)
+        return (parts * scale[:, None]).numpy(), (overhead * scale).numpy()
 
     def _empty(self) -> Prediction:
-        constant = float(np.exp(np.mean([member.network.log_constant.item() for member in self._members])))
-        return Prediction(constant, (), constant, ())
+        overhead = float(np.exp(np.mean([member.network.log_constant.item() for member in self._members])))
+        return Prediction(overhead, (), overhead, ())
 
+    @override
     def document(self) -> tuple[Document, Arrays]:
-        """See ``StoredPredictor``."""
         assert self._vocabulary is not None, "fit or load comes first"
         document = {
-            "settings": settings_json(self.settings),
+            "settings": asdict(self.settings),
             "vocabulary": self._vocabulary.to_json(),
             "members": len(self._members),
             "out_of_fold": self.out_of_fold,
@@ -164,8 +166,8 @@ class AttentionPredictor(StoredPredictor):
             arrays.update(member.arrays(f"{index}."))
         return document, arrays
 
+    @override
     def restore(self, document: Document, arrays: Arrays) -> None:
-        """See ``StoredPredictor``."""
         self.settings = TrainingSettings(**document["settings"])
         self._count = int(document["members"])
         self._vocabulary = Vocabulary.from_json(document["vocabulary"])
@@ -175,18 +177,18 @@ class AttentionPredictor(StoredPredictor):
         ]
         self.out_of_fold = {str(label): float(ratio) for label, ratio in document["out_of_fold"].items()}
 
-    def _forget_rows(self) -> None:
+    def _clear_caches(self) -> None:
         self._table = OperatorTable()
-        self._unseen, self._alone = RowCache(), RowCache()
+        self._unseen, self._isolated = RowCache(), RowCache()
         self._members = [member.fresh() for member in self._members]
 
     def _extend(self) -> None:
-        """Makes the caches as long as the table."""
+        """Adds the new rows of the table to the caches."""
         assert self._vocabulary is not None
         fresh = self._table.features[len(self._unseen) :]
         if fresh:
             encoded = self._vocabulary.encode(fresh)
             self._unseen.append(encoded.unseen)
-            self._alone.append(encoded.alone)
+            self._isolated.append(encoded.isolated)
             for member in self._members:
                 member.extend(encoded)

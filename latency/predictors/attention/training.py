@@ -13,31 +13,31 @@ from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
 from latency.predictors.additive.kernel_groups import kernels_of
-from latency.predictors.attention.minimising import minimise
 from latency.predictors.attention.network import CorrectionNetwork
 from latency.predictors.encoding.operator_table import OperatorTable
 from latency.predictors.encoding.tokens import chunks_by_length, token_batch
+from latency.predictors.optimisation import minimise
 from latency.sample import LatencySample
 
-_LEAST_MS = 1e-4
+_MIN_MS = 1e-4
 _ROUNDS_WITH_SAME_CHUNKS = 10
 _STEPS_PER_NET = 30
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """How a member is trained; the values are those that won on held-out nets of the portrait space."""
+    """How a member is built and trained; defaults had the smallest error on held-out nets of the portrait space."""
 
     width: int = 32
     layers: int = 1
-    """A second layer was no better and costs twice the time: what a kernel costs hangs on its direct neighbours."""
+    """A second layer was no better and took twice the time: the time of a kernel depends on its direct neighbours."""
     heads: int = 2
     """Width 64 and four heads were no better on draws of this space, and slower."""
     limit: float = 3.0
-    """Largest correction of log time: a factor of 20 in either direction. Operators whose result nobody needs cost next
-    to nothing on some devices; 1.5 was no better elsewhere."""
+    """Largest correction of log time: a factor of 20 in either direction. Some devices skip operators that no output
+    depends on; 1.5 was no better elsewhere."""
     steps: int = 1500
-    """Of the optimiser, at most: fewer nets are seen more often, up to ``_STEPS_PER_NET``."""
+    """Of the optimiser; at most ``_STEPS_PER_NET`` for each net."""
     batch: int = 4
     rate: float = 3e-3
     weight_decay: float = 0.05
@@ -48,10 +48,10 @@ class TrainingSettings:
     isolated_weight: float = 0.2
     """Of kernels measured in single-operator models, beside that of kernels within nets."""
     beta: float = 0.05
-    """Where smooth L1 turns from square to straight, in log ratio."""
+    """Where smooth L1 turns from quadratic to linear, in log ratio."""
 
     def for_nets(self, count: int) -> TrainingSettings:
-        """The same with fewer steps where nets are few: more teach nothing there and take the time."""
+        """The same with fewer steps where nets are few, where more steps do not lower the error."""
         return replace(self, steps=min(self.steps, _STEPS_PER_NET * count))
 
 
@@ -91,7 +91,7 @@ def train_member(
         network: freshly made.
         samples: what to learn from; graphs are not empty.
         table: holds the samples' operators; ``features`` (operators x width), ``log_base`` and ``isolated`` (operators)
-            go by its rows; ``isolated`` is what being measured alone adds to ``log_base``.
+            are indexed by its rows; ``isolated`` is what measuring in isolation adds to ``log_base``.
         settings: hyper-parameters.
         seed: of the order of the samples.
         on_step: called after each step with its number.
@@ -111,7 +111,7 @@ def train_member(
 def _endless(
     samples: Sequence[LatencySample], table: OperatorTable, settings: TrainingSettings, generator: np.random.Generator
 ) -> Iterator[_Chunk]:
-    """Chunks in random order, for ever; who shares a chunk with whom changes every few rounds."""
+    """Endless chunks in random order; the samples are divided into new chunks every few rounds."""
     while True:
         shuffled = [samples[position] for position in generator.permutation(len(samples))]
         chunks = _chunks(shuffled, table, settings.batch)
@@ -121,7 +121,7 @@ def _endless(
 
 
 def _groups(network: CorrectionNetwork, settings: TrainingSettings) -> list[dict[str, Any]]:
-    """Weight matrices decay; biases, norms, relation biases and the constant do not."""
+    """Weight decay applies to matrices; not to biases, norms, relation biases and the overhead."""
     matrices = [p for name, p in network.named_parameters() if p.ndim == 2 and not name.endswith("attention.bias")]
     others = [p for name, p in network.named_parameters() if p.ndim != 2 or name.endswith("attention.bias")]
     return [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
@@ -137,11 +137,11 @@ def _loss(
 ) -> Tensor:
     embedded = network.embeddings(features[chunk.rows])
     correction = network.corrections(embedded, chunk.places, chunk.relations)
-    alone = (1 - chunk.whole)[:, None]
-    log_ms = log_base[chunk.rows] + alone * isolated[chunk.rows] + correction
+    single = (1 - chunk.whole)[:, None]
+    log_ms = log_base[chunk.rows] + single * isolated[chunk.rows] + correction
     ms = log_ms.exp() * chunk.present
     kernels = torch.zeros(len(ms), chunk.kernel_log_ms.shape[1] + 1).scatter_add(1, chunk.kernel_of, ms)[:, :-1]
-    error = (kernels.clamp_min(_LEAST_MS).log() - chunk.kernel_log_ms).abs()
+    error = (kernels.clamp_min(_MIN_MS).log() - chunk.kernel_log_ms).abs()
     kernel_loss = smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=2 * settings.beta)
     weights = chunk.kernel_share * (chunk.whole + (1 - chunk.whole) * settings.isolated_weight)[:, None]
     total = (ms.sum(dim=1) + network.log_constant.exp()).log()
@@ -161,18 +161,18 @@ def _chunks(samples: Sequence[LatencySample], table: OperatorTable, size: int) -
 
 
 def _chunk(samples: Sequence[LatencySample], table: OperatorTable) -> _Chunk:
-    alone = [sample.single_operator for sample in samples]
+    single = [sample.single_operator for sample in samples]
     graphs = [sample.graph for sample in samples]
-    tokens = token_batch(graphs, [table.rows(graph) for graph in graphs], alone=alone)
+    tokens = token_batch(graphs, [table.rows(graph) for graph in graphs], isolated=single)
     kernels = max(len(kernels_of(sample)) for sample in samples)
     kernel_of = np.full(tokens.rows.shape, kernels, np.int64)
     log_ms = np.zeros((len(samples), kernels), np.float32)
     share = np.zeros((len(samples), kernels), np.float32)
     for index, sample in enumerate(samples):
-        total_ms = max(sum(kernel.ms for kernel in kernels_of(sample)), _LEAST_MS)
+        total_ms = max(sum(kernel.ms for kernel in kernels_of(sample)), _MIN_MS)
         for position, kernel in enumerate(kernels_of(sample)):
             kernel_of[index, list(kernel.operators)] = position
-            log_ms[index, position] = math.log(max(kernel.ms, _LEAST_MS))
+            log_ms[index, position] = math.log(max(kernel.ms, _MIN_MS))
             share[index, position] = kernel.ms / total_ms
     return _Chunk(
         torch.from_numpy(tokens.rows),
@@ -183,5 +183,5 @@ def _chunk(samples: Sequence[LatencySample], table: OperatorTable) -> _Chunk:
         torch.from_numpy(log_ms),
         torch.from_numpy(share),
         torch.tensor([math.log(sample.latency_ms) for sample in samples]),
-        1 - torch.tensor(alone, dtype=torch.float32),
+        1 - torch.tensor(single, dtype=torch.float32),
     )

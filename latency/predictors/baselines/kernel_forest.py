@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from latency.operators.operator import Operator
-from latency.predictors.additive.predictor import LEAST_MS, AdditivePredictor, MeasuredOperators, Vector
+from latency.predictors.additive.predictor import MIN_MS, AdditivePredictor, MeasuredOperators, Vector
 from latency.predictors.additive.trees import Trees
-from latency.predictors.encoding.encoded import EncodedOperators
+from latency.predictors.encoding.vocabulary import EncodedOperators
 from latency.predictors.stored import Arrays, Document, prefixed, without_prefix
 
-_LEAST_KERNELS = 10
-"""Families with fewer measured kernels are left to regression."""
-_ALONE_WEIGHT = 0.3
-"""Of a kernel that was measured in a single-operator model beside one within a net."""
+_MIN_KERNELS = 10
+"""Families with fewer measured kernels are predicted by regression."""
+_ISOLATED_WEIGHT = 0.3
+"""Weight of a kernel of a single-operator model; kernels within nets have weight 1."""
 
 
 class KernelForestPredictor(AdditivePredictor):
@@ -28,15 +28,15 @@ class KernelForestPredictor(AdditivePredictor):
         self._forests: dict[int, Trees] = {}
 
     def _learn(self, measured: MeasuredOperators, seed: int) -> None:
-        rows, alone = measured.groups.rows, measured.groups.isolated[measured.groups.group]
-        target = np.log(np.maximum(measured.member_ms, LEAST_MS))
+        rows, single = measured.groups.rows, measured.groups.isolated[measured.groups.group]
+        target = np.log(np.maximum(measured.member_ms, MIN_MS))
         family = measured.encoded.family[rows]
         inputs = _inputs(measured.encoded)[rows]
-        weight = np.where(alone, _ALONE_WEIGHT, 1.0)
+        weight = np.where(single, _ISOLATED_WEIGHT, 1.0)
         self._forests = {
             int(index): Trees.forest(inputs[mine], target[mine], weight[mine], seed=seed)
             for index in np.unique(family)
-            if (mine := family == index).sum() >= _LEAST_KERNELS
+            if (mine := family == index).sum() >= _MIN_KERNELS
         }
 
     def _operator_ms(self, operators: Sequence[Operator], encoded: EncodedOperators, fallback: Vector) -> Vector:  # noqa: ARG002 - of the contract

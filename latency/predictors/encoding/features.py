@@ -1,4 +1,4 @@
-"""What a predictor sees of one operator: its family, its categories and its sizes on a logarithmic scale."""
+"""The features of one operator: its family, its categories and its sizes on a logarithmic scale."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ NUMERIC_NAMES: tuple[str, ...] = (
     "log_output_positions",
     "width_out_beyond_8",
 )
-"""``waste`` is what rounding channels up to the vector width adds: blocked layouts compute the padding, too. Where
-channels are not ``aligned``, runtimes fall back to another layout."""
+"""``waste``: channels added by rounding up to the vector width, which blocked layouts compute as well. Runtimes use
+another layout where channels are not ``aligned``."""
 
 SIZED: tuple[int, ...] = tuple(
     NUMERIC_NAMES.index(name)
@@ -55,7 +55,7 @@ SIZED: tuple[int, ...] = tuple(
         "log_width_out",
     )
 )
-"""The sizes whose range decides whether an operator counts as seen."""
+"""The sizes whose measured range decides whether an operator counts as seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ class Features:
     """One operator as predictors read it."""
 
     family: str
-    """Kind, and for convolutions the way in which they use channels: their costs obey different laws."""
+    """Kind, and for convolutions how they use channels (dense, depthwise, ...), since their costs differ."""
     categories: tuple[str, ...]
-    """Properties that are alike or not: kind, family, kernel, stride, activation, mode..."""
+    """Properties without an order: kind, family, kernel, stride, activation, mode..."""
     numeric: tuple[float, ...]
     """In the order of ``NUMERIC_NAMES``."""
 

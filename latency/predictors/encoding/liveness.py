@@ -1,4 +1,4 @@
-"""Which operators matter to the answer: some runtimes skip those that do not, and constants are folded."""
+"""Which operators the result depends on: some runtimes skip the others, and fold constants."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ LIVENESS = 2
 
 
 def liveness(graph: OperatorGraph) -> NDArray[np.float32]:
-    """For each operator (operators x ``LIVENESS``) whether it hangs on an input, and whether an output hangs on it.
+    """For each operator: whether it depends on a graph input, and whether a graph output depends on it.
 
-    The result is cached and must not be written to.
+    The result is operators x ``LIVENESS``; it is cached and must not be written to.
     """
     if not graph.outputs and all(graph.inputs):
-        # Everything reads something, in the end an input, and leads to a sink, which is an output.
+        # Every operator reads something, in the end a graph input, and leads to a sink, which is an output.
         return np.ones((len(graph.inputs), LIVENESS), np.float32)
     return _liveness(graph.inputs, graph.outputs or graph.sinks)
 

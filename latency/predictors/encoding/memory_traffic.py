@@ -1,4 +1,4 @@
-"""What of a net's memory traffic lies between an operator and the caches: its time hangs on where its inputs are."""
+"""The memory traffic of a net around each operator, whose time depends on which cache its inputs are still in."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from latency.predictors.encoding.edges import Edges
 TRAFFIC = 4
 """Columns of ``memory_traffic``."""
 _MIDDLE, _SPREAD = 14.0, 2.0
-"""Of the logarithms of bytes in small nets: 2^20 is 13.9; brings the columns to the scale of the other inputs."""
+"""Brings the logarithms of bytes (2^20: 13.9) to the scale of the other inputs of the network."""
 
 
 def memory_traffic(graphs: Sequence[OperatorGraph], edges: Edges, size: int) -> NDArray[np.float32]:
     """graphs x size x ``TRAFFIC``: logarithms of bytes, scaled; meaningless beyond a graph's operators.
 
-    The first column is the reuse distance of an operator's inputs (Mattson et al. 1970: what was touched since they
-    were written, they included; the farthest input counts). The others are the same for all operators of a net: the
-    largest tensor written, the most that one operator touches, and all traffic of one run, which decides whether
-    weights and buffers are still in the caches when the next run begins.
+    The first column is the reuse distance of an operator's inputs (Mattson et al. 1970): the bytes touched since they
+    were written, themselves included; the farthest input counts. The others are the same for all operators of a net:
+    the largest output, the largest traffic of one operator, and all traffic of one run, which decides whether weights
+    and buffers are still cached when the next run begins.
     """
     read, written = _of_operators(graphs, "bytes_read", size), _of_operators(graphs, "bytes_written", size)
     touched = read + written

@@ -1,4 +1,4 @@
-"""How two operators of a graph stand to each other: what self-attention is biased by."""
+"""Relations between two operators of a graph, by which self-attention is biased."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from latency.predictors.encoding.edges import Edges, Positions
 NONE, SAME, PREDECESSOR, SUCCESSOR, SIBLING, CO_SIBLING = range(6)
 RELATIONS = 6
 PADDING = RELATIONS
-"""Code where the second operator is not there."""
+"""Code where the second operator is padding."""
 
 
 def relations(counts: Sequence[int], edges: Edges, size: int) -> NDArray[np.int32]:
-    """graphs x size x size; entry (i, j) says what j is to i.
+    """graphs x size x size; entry (i, j) is the relation of operator j to operator i.
 
     Siblings read a tensor of the same producer, co-siblings feed the same consumer. Where several hold, the first of
     same, predecessor, successor, sibling, co-sibling counts.

@@ -16,8 +16,8 @@ from latency.predictors.encoding.memory_traffic import TRAFFIC, memory_traffic
 from latency.predictors.encoding.relations import relations
 
 PLACES = 3 + TRAFFIC + LIVENESS
-"""What a token knows of its place: share of the net before it, log of its index, whether it was measured alone, the
-memory traffic around it, and its liveness."""
+"""Inputs of a token that depend on its place: share of the net before it, logarithm of its index, whether it was
+measured in isolation, the memory traffic around it, and its liveness."""
 _VECTOR = 16
 """Batches are padded to a multiple of this: attention is faster over whole vectors of a processor."""
 
@@ -37,14 +37,14 @@ class TokenBatch:
 
 
 def token_batch(
-    graphs: Sequence[OperatorGraph], rows: Sequence[Sequence[int]], *, alone: Sequence[bool] | None = None
+    graphs: Sequence[OperatorGraph], rows: Sequence[Sequence[int]], *, isolated: Sequence[bool] | None = None
 ) -> TokenBatch:
-    """One padded batch of all graphs, each of which has an operator.
+    """One padded batch of all graphs, each of which has at least one operator.
 
     Args:
-        graphs: to be put together.
+        graphs: of the batch.
         rows: of each graph's operators in an ``OperatorTable``.
-        alone: whether each graph is one operator, measured alone.
+        isolated: whether each graph is a single-operator model.
     """
     counts = [len(each) for each in rows]
     edges = Edges.of([graph.inputs for graph in graphs])
@@ -58,7 +58,7 @@ def token_batch(
     index = np.arange(shape[1], dtype=np.float32)
     places[:, :, 0] = index / np.array(counts, np.float32)[:, None]
     places[:, :, 1] = np.log1p(index) / 4
-    places[:, :, 2] = 0.0 if alone is None else np.asarray(alone, np.float32)[:, None]
+    places[:, :, 2] = 0.0 if isolated is None else np.asarray(isolated, np.float32)[:, None]
     places[:, :, 3 : 3 + TRAFFIC] = memory_traffic(graphs, edges, shape[1])
     places[present, 3 + TRAFFIC :] = np.concatenate([liveness(graph) for graph in graphs])
     places[~present] = 0.0

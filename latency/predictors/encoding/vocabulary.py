@@ -1,7 +1,7 @@
-"""What a predictor has seen measured: categories, scales and size ranges, learned from its training samples.
+"""Operators as numbers: categories, scales and size ranges, learned from the operators that were measured.
 
-And what of it was only ever measured alone, in single-operator models: how an operator does within a net, with the
-caches and the layout that its neighbours leave, these do not tell.
+The vocabulary also keeps which categories and sizes were measured within whole nets. The others were only measured in
+isolation, in single-operator models, which cannot show the effect of caches and layouts that neighbours leave behind.
 """
 
 from __future__ import annotations
@@ -15,16 +15,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latency.predictors.encoding.encoded import EncodedOperators
 from latency.predictors.encoding.features import NUMERIC_NAMES, SIZED, Features
 from latency.predictors.encoding.operator_table import OperatorTable
 from latency.sample import LatencySample
 
-_SLACK = log(1.5)
+_CLIP = 3.0
+"""Standardised sizes are cut here before they enter a network, which must not extrapolate; its base does that."""
+_MARGIN = log(1.5)
 """An operator up to this factor beyond the measured sizes of its family still counts as seen."""
 _NEVER = 1e6
 """Beyond the logarithm of any size: the smallest size of a family that never occurred; with a minus, the largest."""
 _ARRAYS = ("mean", "scale", "low", "high", "net_low", "net_high")
+
+
+@dataclass(frozen=True)
+class EncodedOperators:
+    """Many operators, encoded by one ``Vocabulary``."""
+
+    categories: NDArray[np.float32]
+    """operators x categories: 1 where the operator has it; unknown ones are left out."""
+    sizes: NDArray[np.float64]
+    """operators x sizes: standardised."""
+    family: NDArray[np.int64]
+    """operators: index of the family, -1 where none was measured."""
+    unseen: NDArray[np.bool_]
+    """operators: kind, a property or a size lies outside what was measured."""
+    isolated: NDArray[np.bool_]
+    """operators: not unseen, but kind, a property or a size lies outside what was measured within whole nets."""
+
+    @property
+    def network_input(self) -> NDArray[np.float32]:
+        """operators x (categories + sizes)"""
+        return np.hstack([self.categories, np.clip(self.sizes, -_CLIP, _CLIP).astype(np.float32)])
 
 
 @dataclass(frozen=True)
@@ -93,7 +115,7 @@ class Vocabulary:
         categories = np.zeros((len(operators), len(self.categories)), np.float32)
         family = np.array([self._family.get(operator.family, -1) for operator in operators], np.int64)
         unseen = family < 0
-        alone = np.zeros(len(operators), np.bool_)
+        isolated = np.zeros(len(operators), np.bool_)
         for row, operator in enumerate(operators):
             for category in operator.categories:
                 place = self._place.get(category)
@@ -101,12 +123,12 @@ class Vocabulary:
                     unseen[row] = True
                 else:
                     categories[row, place] = 1.0
-                alone[row] |= category not in self.net_categories
+                isolated[row] |= category not in self.net_categories
         numeric = np.array([operator.numeric for operator in operators])
         sized = numeric[:, SIZED]
         unseen |= _beyond(sized, self.low[family], self.high[family])
-        alone |= _beyond(sized, self.net_low[family], self.net_high[family])
-        return EncodedOperators(categories, (numeric - self.mean) / self.scale, family, unseen, alone & ~unseen)
+        isolated |= _beyond(sized, self.net_low[family], self.net_high[family])
+        return EncodedOperators(categories, (numeric - self.mean) / self.scale, family, unseen, isolated & ~unseen)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON object."""
@@ -141,4 +163,4 @@ def _ranges(
 
 def _beyond(sized: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether a size lies beyond those measured of the family; meaningless where the family is unknown."""
-    return np.asarray(((sized < low - _SLACK) | (sized > high + _SLACK)).any(axis=1), dtype=np.bool_)
+    return np.asarray(((sized < low - _MARGIN) | (sized > high + _MARGIN)).any(axis=1), dtype=np.bool_)

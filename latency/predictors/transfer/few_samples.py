@@ -1,12 +1,14 @@
-"""A new device from ten to twenty measured nets, with what other devices taught (``Prior``)."""
+"""A new device from ten to twenty measured nets and a prior of other devices."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
@@ -22,13 +24,14 @@ from latency.predictors.transfer.views import VIEWS, View, view_group
 from latency.predictors.weighing import error_weights
 from latency.sample import LatencySample
 
+_logger = logging.getLogger(__name__)
 Matrix = NDArray[np.float64]
 _IN_CONTEXT = "in_context"
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """One view after it has seen the samples."""
+class _FittedView:
+    """One view, conditioned on the samples."""
 
     view: View
     processes: Conditioned
@@ -36,86 +39,89 @@ class _Seen:
 
 
 class FewSamplesPredictor(StoredPredictor):
-    """Gaussian processes in two views of the device, the in-context transformer and operator counts, weighed.
+    """Geometric mean of Gaussian processes in two views, the in-context transformer and operator counts.
 
-    The weights come from their leave-one-out errors.
-
-    Operator counts, of all operators or only of those that an output hangs on, know nothing of other devices; on those
-    whose latency is a plain sum they need no more. Fitting is quick; operator times of the samples are not used.
+    They are weighted by their leave-one-out errors. Operator counts use no other device, which is enough where latency
+    is a plain sum. Fitting is quick; operator times of the samples are not used.
 
     Args:
-        prior: what was learned on other devices; only a predictor that is restored may do without.
+        prior: of other devices; only a predictor that is restored may do without.
     """
 
     name = "few_samples"
 
     def __init__(self, prior: Prior | None = None) -> None:
         self._prior = prior
-        self._seen: dict[str, _Seen] = {}
+        self._views: dict[str, _FittedView] = {}
         self._context: Context | None = None
         self._context_weight = 0.0
         self._counts, self._counts_weight = OperatorCountsPredictor(), 0.0
         self._vocabulary: Vocabulary | None = None
         self.out_of_fold: dict[str, float] = {}
-        """Truth / leave-one-out prediction by label."""
+        """Measured / leave-one-out prediction by label."""
 
-    def fit(self, samples: Sequence[LatencySample], *, seed: int = 0) -> None:  # noqa: ARG002 - of the contract
-        """Closed form; ``seed`` changes nothing."""
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of its parts; they add up to one."""
+        views = {name: fitted.weight for name, fitted in self._views.items()}
+        return {**views, self._counts.name: self._counts_weight, _IN_CONTEXT: self._context_weight}
+
+    @override
+    def fit(self, samples: Sequence[LatencySample], *, seed: int = 0) -> None:
         whole = whole_nets(samples)
         self._vocabulary = Vocabulary.of(samples, OperatorTable())
         graphs, latency_ms = [sample.graph for sample in whole], np.array([sample.latency_ms for sample in whole])
-        left_out = self._look(graphs, latency_ms)
+        left_out = self._fit_views(graphs, latency_ms)
         self._counts, left_out[self._counts.name] = fitted_counts(whole)
         self._context, prior = None, self._known_prior()
         if prior.transformer is not None:
             self._context, left_out[_IN_CONTEXT] = prior.transformer.condition(graphs, latency_ms)
         weights = error_weights({name: latency_ms / found for name, found in left_out.items()})
-        self._seen = {name: replace(seen, weight=weights[name]) for name, seen in self._seen.items()}
+        self._views = {name: replace(fitted, weight=weights[name]) for name, fitted in self._views.items()}
         self._counts_weight, self._context_weight = weights[self._counts.name], weights.get(_IN_CONTEXT, 0.0)
+        _logger.info("%s: weights of the parts: %s", self.name, ", ".join(f"{n} {w:.3f}" for n, w in weights.items()))
         logs = sum(weight * np.log(left_out[name]) for name, weight in weights.items())
         ratios = latency_ms / np.exp(logs)
         self.out_of_fold = dict(zip([sample.label for sample in whole], ratios.tolist(), strict=True))
 
-    def _look(self, graphs: Sequence[OperatorGraph], latency_ms: Matrix) -> dict[str, Matrix]:
-        """Conditions the views, not yet weighed; what each says of each sample without it."""
+    def _fit_views(self, graphs: Sequence[OperatorGraph], latency_ms: Matrix) -> dict[str, Matrix]:
+        """Conditions the views, still without weights; returns their leave-one-out predictions."""
         prior = self._known_prior()
         net, source_ms = prior.groups.encode(graphs), _latencies(prior.source_predictions(graphs))
         group = view_group(prior.groups.group, source_ms.shape[1])
         left_out = {}
-        self._seen = {}
+        self._views = {}
         for name, kind in VIEWS.items():
             view = kind.of(source_ms, latency_ms)
             columns, target = view.columns(net, source_ms), view.target(latency_ms, source_ms)
-            told = prior.mixtures[name].condition(columns, target, group)
-            self._seen[name] = _Seen(view, told, 0.0)
-            left_out[name] = view.latency_ms(told.left_out, source_ms)
+            processes = prior.mixtures[name].condition(columns, target, group)
+            self._views[name] = _FittedView(view, processes, 0.0)
+            left_out[name] = view.latency_ms(processes.left_out, source_ms)
         return left_out
 
+    @override
     def predict(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
-        """See ``LatencyPredictor``; the parts of a net are those of the sources' mean, scaled to the total."""
-        assert self._seen, "fit or load comes first"
+        assert self._views, "fit or load comes first"
         if not graphs:
             return []
         prior = self._known_prior()
-        told = prior.source_predictions(graphs)
-        source_ms = _latencies(told)
+        sources = prior.source_predictions(graphs)
+        source_ms = _latencies(sources)
         net = prior.groups.encode(graphs)
         logs = self._counts_weight * np.log([one.latency_ms for one in self._counts.predict(graphs)])
-        for seen in self._seen.values():
-            target = seen.processes.predict(seen.view.columns(net, source_ms))
-            logs += seen.weight * np.log(seen.view.latency_ms(target, source_ms))
+        for fitted in self._views.values():
+            target = fitted.processes.predict(fitted.view.columns(net, source_ms))
+            logs += fitted.weight * np.log(fitted.view.latency_ms(target, source_ms))
         if self._context is not None and prior.transformer is not None:
             logs += self._context_weight * np.log(prior.transformer.predict(self._context, graphs))
-        results = []
-        unseen = self._unseen(graphs)
-        for seldom, parts, total in zip(unseen, zip(*told, strict=True), np.exp(logs).tolist(), strict=True):
-            mean = _mean(parts, *seldom)
-            results.append(mean.scaled(total / mean.latency_ms))
-        return results
+        means = [
+            _mean(parts, *known) for parts, known in zip(zip(*sources, strict=True), self._known(graphs), strict=True)
+        ]
+        return [mean.scaled(ms / mean.latency_ms) for mean, ms in zip(means, np.exp(logs).tolist(), strict=True)]
 
+    @override
     def document(self) -> tuple[Document, Arrays]:
-        """See ``StoredPredictor``."""
-        assert self._seen, "fit or load comes first"
+        assert self._views, "fit or load comes first"
         prior, arrays = self._known_prior().document()
         assert self._vocabulary is not None
         document: Document = {
@@ -125,22 +131,23 @@ class FewSamplesPredictor(StoredPredictor):
             "views": {},
         }
         arrays = prefixed(arrays, "prior/")
-        counts, mine = self._counts.document()
+        counts, its_arrays = self._counts.document()
         document["counts"] = {"weight": self._counts_weight, "document": counts}
-        arrays.update(prefixed(mine, "counts/"))
+        arrays.update(prefixed(its_arrays, "counts/"))
         document["context"] = None
         if self._context is not None:
-            context, mine = context_document(self._context)
+            context, its_arrays = context_document(self._context)
             document["context"] = {"weight": self._context_weight, "document": context}
-            arrays.update(prefixed(mine, "context/"))
-        for name, seen in self._seen.items():
-            document["views"][name] = {"weight": seen.weight, "level": seen.view.level}
-            mine = {"sources": seen.view.sources, "weights": seen.processes.weights, "share": seen.processes.share}
-            arrays.update(prefixed(mine, f"seen.{name}."))
+            arrays.update(prefixed(its_arrays, "context/"))
+        for name, fitted in self._views.items():
+            document["views"][name] = {"weight": fitted.weight, "level": fitted.view.level}
+            processes = fitted.processes
+            its_arrays = {"sources": fitted.view.sources, "weights": processes.weights, "share": processes.share}
+            arrays.update(prefixed(its_arrays, f"seen.{name}."))
         return document, arrays
 
+    @override
     def restore(self, document: Document, arrays: Arrays) -> None:
-        """See ``StoredPredictor``."""
         self._prior = Prior.restored(document["prior"], without_prefix(arrays, "prior/"))
         self._vocabulary = Vocabulary.from_json(document["vocabulary"])
         self.out_of_fold = {str(label): float(ratio) for label, ratio in document["out_of_fold"].items()}
@@ -151,36 +158,36 @@ class FewSamplesPredictor(StoredPredictor):
             self._context_weight = float(document["context"]["weight"])
             self._context = restored_context(document["context"]["document"], without_prefix(arrays, "context/"))
         for name, entry in document["views"].items():
-            mine = without_prefix(arrays, f"seen.{name}.")
-            view = VIEWS[name](mine["sources"], float(entry["level"]))
-            processes = Conditioned(mine["weights"], mine["share"], np.zeros(0))
-            self._seen[str(name)] = _Seen(view, processes, float(entry["weight"]))
+            its_arrays = without_prefix(arrays, f"seen.{name}.")
+            view = VIEWS[name](its_arrays["sources"], float(entry["level"]))
+            processes = Conditioned(its_arrays["weights"], its_arrays["share"], np.zeros(0))
+            self._views[str(name)] = _FittedView(view, processes, float(entry["weight"]))
 
     def _known_prior(self) -> Prior:
         assert self._prior is not None, "a prior comes first: Prior.learn, or load"
         return self._prior
 
-    def _unseen(self, graphs: Sequence[OperatorGraph]) -> list[tuple[set[int], set[int]]]:
-        """For each net positions of the operators that no sample of the device had, and that no whole net had."""
+    def _known(self, graphs: Sequence[OperatorGraph]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+        """For each net: positions of unseen operators, and of those that were measured in isolation only."""
         assert self._vocabulary is not None
         table = OperatorTable()
         rows = [table.rows(graph) for graph in graphs]
         if not table.features:
-            return [(set(), set()) for _ in graphs]
+            return [((), ()) for _ in graphs]
         encoded = self._vocabulary.encode(table.features)
-        marked = encoded.unseen, encoded.unseen | encoded.alone
-        unseen, in_no_net = ([set(np.flatnonzero(found[net]).tolist()) for net in rows] for found in marked)
-        return list(zip(unseen, in_no_net, strict=True))
+        unseen, isolated = (
+            [tuple(np.flatnonzero(mask[net]).tolist()) for net in rows] for mask in (encoded.unseen, encoded.isolated)
+        )
+        return list(zip(unseen, isolated, strict=True))
 
 
-def _latencies(told: Sequence[Sequence[Prediction]]) -> Matrix:
+def _latencies(predictions: Sequence[Sequence[Prediction]]) -> Matrix:
     """sources x nets to nets x sources"""
-    return np.array([[one.latency_ms for one in source] for source in told]).T
+    return np.array([[one.latency_ms for one in source] for source in predictions]).T
 
 
-def _mean(parts: Sequence[Prediction], unseen: set[int], in_no_net: set[int]) -> Prediction:
-    """Mean of the sources' predictions, with what the device's own samples never had, and had in no net."""
+def _mean(parts: Sequence[Prediction], unseen: tuple[int, ...], isolated: tuple[int, ...]) -> Prediction:
+    """Mean of the sources' predictions; which operators count as known depends on the new device's own samples."""
     operators_ms = tuple(np.mean([one.operators_ms for one in parts], axis=0).tolist())
-    constant_ms = float(np.mean([one.constant_ms for one in parts]))
-    total = sum(operators_ms) + constant_ms
-    return Prediction(total, operators_ms, constant_ms, tuple(sorted(unseen)), tuple(sorted(in_no_net - unseen)))
+    overhead_ms = float(np.mean([one.overhead_ms for one in parts]))
+    return Prediction(sum(operators_ms) + overhead_ms, operators_ms, overhead_ms, unseen, isolated)

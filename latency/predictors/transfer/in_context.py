@@ -1,4 +1,4 @@
-"""The in-context transformer as a predictor of new devices: pre-trained once, then adapted by one forward pass."""
+"""The in-context transformer: pre-trained once, then adapted to a new device by one forward pass."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ Matrix = NDArray[np.float64]
 Indices = NDArray[np.int64]
 _CHUNK = 256
 """Nets that are predicted at once."""
-_LEAST = 0.02
-"""Of the samples' mean: a prediction is not below."""
+_STORED_NAMES = {"latency_features": "told", "decoder_blocks": "ask_blocks", "decoder_norm": "ask_norm"}
+"""Names of layers in stored priors, where they differ from the names in Python."""
+_MIN = 0.02
+"""Smallest prediction, as a share of the samples' mean."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the transformer keeps of one device."""
+    """The samples of one device, encoded."""
 
     hardware: NDArray[np.float32]
     """HARDWARE x width"""
@@ -61,7 +63,7 @@ class InContextTransformer:
             graphs: nets, at least three.
             measured: devices x nets, milliseconds.
             settings: hyper-parameters.
-            seed: of the weights and of the devices that are drawn.
+            seed: of the weights and of the synthetic devices.
         """
         table = OperatorTable()
         nets = [merged(graph, table) for graph in graphs]
@@ -69,33 +71,33 @@ class InContextTransformer:
         network = _network(vocabulary, settings, seed)
         with torch_threads(1):
             pretrain(network, vocabulary.encode(nets), DeviceSource.of(nets, measured), settings, seed=seed)
-        return InContextTransformer(vocabulary, settings, network.eval())
+        return InContextTransformer(vocabulary, settings, network)
 
     def condition(self, graphs: Sequence[OperatorGraph], latency_ms: Matrix) -> tuple[Context, Matrix]:
-        """What remains of a device's samples, and what each sample would have been predicted without it (ms)."""
+        """The encoded samples of a device, and their leave-one-out predictions in milliseconds."""
         batch = self.vocabulary.encode(self._merged(graphs))
         count = len(graphs)
         every = np.arange(count)
         rest = np.array([np.delete(every, left) for left in every])
         with torch.no_grad(), torch_threads(1):
             whole = self._contexts(batch, every[None], latency_ms)
-            told = self._told(self._contexts(batch, rest, latency_ms), batch, every[:, None])
-        return whole.one(0), told[:, 0]
+            left_out = self._decoded(self._contexts(batch, rest, latency_ms), batch, every[:, None])
+        return whole.one(0), left_out[:, 0]
 
     def predict(self, context: Context, graphs: Sequence[OperatorGraph]) -> Matrix:
-        """nets: milliseconds on the device of the context; an empty net has no prediction of its own: its level."""
+        """nets: milliseconds on the device of the context; for an empty net the samples' mean."""
         result = np.full(len(graphs), context.level_ms)
         places = [place for place, graph in enumerate(graphs) if graph.operators]
         with torch.no_grad(), torch_threads(1):
             for start in range(0, len(places), _CHUNK):
                 chosen = places[start : start + _CHUNK]
                 batch = self.vocabulary.encode(self._merged([graphs[place] for place in chosen]))
-                result[chosen] = self._told(_Contexts.of(context), batch, np.arange(len(batch))[None])[0]
+                result[chosen] = self._decoded(_Contexts.of(context), batch, np.arange(len(batch))[None])[0]
         return result
 
     def document(self) -> tuple[Document, Arrays]:
         """Its numbers, as JSON and as arrays."""
-        weights = {name: tensor.numpy() for name, tensor in self.network.state_dict().items()}
+        weights = {_stored_name(name): tensor.numpy() for name, tensor in self.network.state_dict().items()}
         return {"vocabulary": self.vocabulary.to_json(), "settings": asdict(self.settings)}, weights
 
     @staticmethod
@@ -104,7 +106,7 @@ class InContextTransformer:
         vocabulary = MergedVocabulary.from_json(document["vocabulary"])
         settings = InContextSettings(**document["settings"])
         network = _network(vocabulary, settings, 0)
-        network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+        network.load_state_dict({name: torch.from_numpy(arrays[_stored_name(name)]) for name in network.state_dict()})
         return InContextTransformer(vocabulary, settings, network.eval())
 
     def _merged(self, graphs: Sequence[OperatorGraph]) -> list[MergedNet]:
@@ -113,7 +115,7 @@ class InContextTransformer:
         return [merged(graph, self._table) for graph in graphs]
 
     def _contexts(self, batch: MergedBatch, known: Indices, latency_ms: Matrix) -> _Contexts:
-        """One for each row of ``known`` (devices x samples), all in one pass."""
+        """One context for each row of ``known`` (devices x samples), all in one pass."""
         level = latency_ms[known].mean(axis=1)
         y = torch.from_numpy((latency_ms[known] / level[:, None]).astype(np.float32))
         nets, _, present = self._nets(batch)
@@ -121,15 +123,15 @@ class InContextTransformer:
         left_out, _ = self.network.bases(totals, y, totals[:, :1])
         return _Contexts(self.network.devices(nets[known], present[known], y, left_out), totals, y, level)
 
-    def _told(self, contexts: _Contexts, batch: MergedBatch, asked: Indices) -> Matrix:
-        """``asked`` is contexts x nets of the batch; so is the result (ms)."""
+    def _decoded(self, contexts: _Contexts, batch: MergedBatch, queries: Indices) -> Matrix:
+        """``queries`` is contexts x nets of the batch; so is the result (ms)."""
         nets, relations, present = self._nets(batch)
-        _, base = self.network.bases(contexts.totals, contexts.y, torch.from_numpy(batch.totals)[asked])
-        hardware = contexts.hardware.repeat_interleave(asked.shape[1], dim=0)
-        flat = asked.reshape(-1)
-        told = self.network.ask(hardware, nets[flat], relations[flat], present[flat], base.flatten(0, 1))
-        y: Matrix = told.double().numpy().reshape(asked.shape)
-        return np.maximum(y, _LEAST) * contexts.level_ms[:, None]
+        _, base = self.network.bases(contexts.totals, contexts.y, torch.from_numpy(batch.totals)[queries])
+        hardware = contexts.hardware.repeat_interleave(queries.shape[1], dim=0)
+        flat = queries.reshape(-1)
+        predicted = self.network.decode(hardware, nets[flat], relations[flat], present[flat], base.flatten(0, 1))
+        y: Matrix = predicted.double().numpy().reshape(queries.shape)
+        return np.maximum(y, _MIN) * contexts.level_ms[:, None]
 
     def _nets(self, batch: MergedBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Encoded, their relations and presence."""
@@ -139,7 +141,7 @@ class InContextTransformer:
 
 @dataclass(frozen=True)
 class _Contexts:
-    """Those of several devices, of as many samples each."""
+    """Contexts of several devices, with the same number of samples each."""
 
     hardware: Tensor
     totals: Tensor
@@ -164,6 +166,11 @@ def context_document(context: Context) -> tuple[Document, Arrays]:
 def restored_context(document: Document, arrays: Arrays) -> Context:
     """Reads ``context_document``; raises what ``StoredPredictor.restore`` may."""
     return Context(arrays["hardware"], arrays["totals"], arrays["y"], float(document["level_ms"]))
+
+
+def _stored_name(name: str) -> str:
+    layer, dot, rest = name.partition(".")
+    return f"{_STORED_NAMES.get(layer, layer)}{dot}{rest}"
 
 
 def _network(vocabulary: MergedVocabulary, settings: InContextSettings, seed: int) -> InContextNetwork:

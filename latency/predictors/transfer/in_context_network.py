@@ -1,11 +1,11 @@
-"""A transformer that reads a device from a few measured nets and predicts others in the same pass.
+"""A transformer that reads a few measured nets of a device and predicts others in the same pass.
 
-Set encoder and decoder in the manner of neural processes (Garnelo et al. 2018; Nguyen & Grover 2022): the measured nets
+Set encoder and decoder as in neural processes (Garnelo et al. 2018; Nguyen & Grover 2022): the measured nets
 and their latencies become a few hardware tokens; each net to be predicted attends over the hardware tokens and its own
 operators. Attention between operators is biased by their relations (Ying et al. 2021, section 3.1.2).
 
-Linear Gaussian processes stand beside it as a layer (``linear_bases.py``): attention alone is poor at least squares,
-which plain sums of operator costs ask for. A gate shares each answer between them.
+One of its layers is a set of linear Gaussian processes (``linear_bases.py``), since attention is poor at the least
+squares that plain sums of operator costs need. A gate divides each prediction between them.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _START_BIAS = 2.0
 _START_COST = -2.5
 _ABSENT = -1e4
 _POOLED = 12**-0.5
-"""Of the sum over a net's classes, which are about a dozen."""
-_LEAST = 1e-3
+"""Scale of the sum over a net's classes, which are about a dozen."""
+_MIN = 1e-3
 
 
 class BiasedBlock(nn.Module):
@@ -60,7 +60,7 @@ class BiasedBlock(nn.Module):
 
 
 class InContextNetwork(nn.Module):
-    """Latencies of nets over the mean of a device's samples; ``features`` is the width of a class of operators."""
+    """Predicts latencies over the mean of a device's samples; ``features`` is the width of a class of operators."""
 
     def __init__(self, features: int, totals: int, *, width: int, heads: int, layers: int) -> None:
         super().__init__()
@@ -68,13 +68,13 @@ class InContextNetwork(nn.Module):
         self.net_blocks = _blocks(layers, width, heads, related=True)
         self.net_norm = nn.LayerNorm(width)
         self.bases = LinearBases(TOTALS, totals)
-        self.told = nn.Linear(3 + self.bases.count, 2 * width)
+        self.latency_features = nn.Linear(3 + self.bases.count, 2 * width)
         self.sample = nn.Linear(3 * width, width)
         self.hardware = nn.Parameter(0.5 * torch.randn(HARDWARE, width))
         self.set_blocks = _blocks(layers, width, heads, related=False)
         self.set_norm = nn.LayerNorm(width)
-        self.ask_blocks = _blocks(layers, width, heads, related=True)
-        self.ask_norm = nn.LayerNorm(width)
+        self.decoder_blocks = _blocks(layers, width, heads, related=True)
+        self.decoder_norm = nn.LayerNorm(width)
         self.base = nn.Linear(self.bases.count, width)
         self.gate = nn.Linear(width, self.bases.count + 1)
         self.read = nn.Linear(width, 1)
@@ -84,7 +84,7 @@ class InContextNetwork(nn.Module):
             nn.init.constant_(layer.bias, _START_COST)
 
     def nets(self, features: Tensor, relations: Tensor, present: Tensor) -> Tensor:
-        """nets x classes x features and so on (``MergedBatch``) to nets x classes x width: no device enters."""
+        """nets x classes x features and so on (``MergedBatch``) to nets x classes x width, for any device."""
         tokens = self.enter(features)
         mask = _mask(present)
         for block in self.net_blocks:
@@ -92,7 +92,7 @@ class InContextNetwork(nn.Module):
         return self.net_norm(tokens)  # type: ignore[no-any-return]
 
     def devices(self, nets: Tensor, present: Tensor, y: Tensor, left_out: Tensor) -> Tensor:
-        """devices x HARDWARE x width: what is kept of each device's samples, whatever their order.
+        """devices x HARDWARE x width: the encoded samples of each device; their order has no effect.
 
         Args:
             nets: devices x samples x classes x width, from ``nets``, with their presence.
@@ -100,33 +100,33 @@ class InContextNetwork(nn.Module):
             left_out: devices x samples x bases, from ``bases``.
         """
         pooled = _POOLED * (nets * present[..., None]).sum(dim=2)
-        told = torch.stack([y, y.clamp_min(_LEAST).log(), y**2], dim=-1)
-        told = relu(self.told(torch.cat([told, y[..., None] - left_out], dim=-1)))
-        samples = self.sample(torch.cat([pooled, told], dim=-1))
+        latency = torch.stack([y, y.clamp_min(_MIN).log(), y**2], dim=-1)
+        latency = relu(self.latency_features(torch.cat([latency, y[..., None] - left_out], dim=-1)))
+        samples = self.sample(torch.cat([pooled, latency], dim=-1))
         tokens = torch.cat([self.hardware.expand(len(y), -1, -1), samples], dim=1)
         for block in self.set_blocks:
             tokens = block(tokens)
         return self.set_norm(tokens[:, :HARDWARE])  # type: ignore[no-any-return]
 
-    def ask(self, hardware: Tensor, nets: Tensor, relations: Tensor, present: Tensor, base: Tensor) -> Tensor:
-        """questions: latency over the mean of the samples.
+    def decode(self, hardware: Tensor, nets: Tensor, relations: Tensor, present: Tensor, base: Tensor) -> Tensor:
+        """queries: latency over the mean of the samples.
 
         Args:
-            hardware: questions x HARDWARE x width, from ``devices``.
-            nets: questions x classes x width, from ``nets``, with their ``relations`` and presence.
-            base: questions x bases, from ``bases``.
+            hardware: queries x HARDWARE x width, from ``devices``.
+            nets: queries x classes x width, from ``nets``, with their ``relations`` and presence.
+            base: queries x bases, from ``bases``.
         """
         tokens = torch.cat([hardware + self.base(base - 1)[:, None], nets], dim=1)
         mask = torch.cat([torch.zeros(len(tokens), HARDWARE), _mask(present)], dim=1)
         around = torch.nn.functional.pad(relations, (0, 0, HARDWARE, 0, HARDWARE, 0))
-        for block in self.ask_blocks:
+        for block in self.decoder_blocks:
             tokens = block(tokens, mask, around)
-        tokens = self.ask_norm(tokens)
+        tokens = self.decoder_norm(tokens)
         operators = softplus(self.read(tokens[:, HARDWARE:])).squeeze(-1) * present
         constant = softplus(self.read_constant(tokens[:, :HARDWARE].mean(dim=1))).squeeze(-1)
         own = operators.sum(dim=1) + constant
         share = torch.softmax(self.gate(tokens[:, :HARDWARE].mean(dim=1)), dim=1)
-        return (share * torch.cat([base.clamp_min(_LEAST), own[:, None]], dim=1)).sum(dim=1)
+        return (share * torch.cat([base.clamp_min(_MIN), own[:, None]], dim=1)).sum(dim=1)
 
 
 def _blocks(layers: int, width: int, heads: int, *, related: bool) -> nn.ModuleList:
@@ -134,7 +134,7 @@ def _blocks(layers: int, width: int, heads: int, *, related: bool) -> nn.ModuleL
 
 
 def _start(heads: int) -> Tensor:
-    """RELATIONS x heads: each head begins with one relation."""
+    """RELATIONS x heads: each head prefers one relation before training."""
     start = torch.zeros(RELATIONS, heads)
     for head in range(heads):
         start[HEAD_RELATIONS[head % len(HEAD_RELATIONS)], head] = _START_BIAS

@@ -1,4 +1,4 @@
-"""Pre-trains the in-context transformer on measured, mixed and random devices."""
+"""Pre-trains the in-context transformer on measured, mixed and synthetic devices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
-from latency.predictors.attention.minimising import minimise
+from latency.predictors.optimisation import minimise
 from latency.predictors.transfer.in_context_network import InContextNetwork
 from latency.predictors.transfer.merged_batch import MergedBatch
 from latency.predictors.transfer.synthetic_devices import DeviceSource
@@ -19,7 +19,7 @@ from latency.predictors.transfer.synthetic_devices import DeviceSource
 Indices = NDArray[np.int64]
 _SAMPLES = (6, 10, 20)
 _NOISE = (0.0, 0.05, 0.1, 0.2)
-"""Of the samples' latencies."""
+"""Relative noise of the samples' latencies."""
 _TRIMMED_SHARE = 0.7
 
 
@@ -33,17 +33,17 @@ class InContextSettings:
     steps: int = 2000
     """Of the optimiser; two to three minutes on one thread for a thousand nets."""
     nets: int = 96
-    """That are encoded in a step, for all of its devices."""
+    """Nets that are encoded in a step, for all of its devices."""
     devices: int = 8
-    """Of a step."""
+    """Devices in a step."""
     queries: int = 24
-    """Of a device in a step."""
+    """Nets of each device to be predicted in a step."""
     rate: float = 2e-3
     weight_decay: float = 0.05
     average: float = 0.99
     """Decay of the exponential moving average of the weights, for each step."""
     beta: float = 0.1
-    """Where smooth L1 turns from square to straight."""
+    """Where smooth L1 turns from quadratic to linear."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class _Task:
     """Positions among the step's nets, and latencies over the mean of the samples."""
 
     known: Indices
-    asked: Indices
+    queries: Indices
     y: NDArray[np.float64]
     truth: NDArray[np.float64]
 
@@ -82,34 +82,35 @@ def _loss(
     count = min(int(random.choice(_SAMPLES)), len(chosen) // 3)
     queries = min(settings.queries, len(chosen) // 3)
     tasks = [_task(devices.draw(chosen, random), count, queries, random) for _ in range(settings.devices)]
-    told = _told(network, nets[chosen], tasks)
+    predicted = _predicted(network, nets[chosen], tasks)
     truth = torch.from_numpy(np.stack([task.truth for task in tasks])).float()
-    error = (told - truth) / (0.2 + 0.8 * truth)
+    error = (predicted - truth) / (0.2 + 0.8 * truth)
     return smooth_l1_loss(error, torch.zeros_like(error), beta=settings.beta)
 
 
-def _told(network: InContextNetwork, batch: MergedBatch, tasks: Sequence[_Task]) -> Tensor:
-    """tasks x questions: what the network says; the batch's nets are encoded once for all tasks."""
+def _predicted(network: InContextNetwork, batch: MergedBatch, tasks: Sequence[_Task]) -> Tensor:
+    """tasks x queries; the batch's nets are encoded once for all tasks."""
     present, relations = torch.from_numpy(batch.present).float(), torch.from_numpy(batch.relations)
     nets, totals = network.nets(torch.from_numpy(batch.features), relations, present), torch.from_numpy(batch.totals)
-    known, asked = (torch.from_numpy(np.stack(each)) for each in zip(*((t.known, t.asked) for t in tasks), strict=True))
+    known, queries = (
+        torch.from_numpy(np.stack(each)) for each in zip(*((t.known, t.queries) for t in tasks), strict=True)
+    )
     y = torch.from_numpy(np.stack([task.y for task in tasks])).float()
-    left_out, base = network.bases(totals[known], y, totals[asked])
-    hardware = network.devices(nets[known], present[known], y, left_out).repeat_interleave(asked.shape[1], dim=0)
-    flat = asked.flatten()
-    told = network.ask(hardware, nets[flat], relations[flat], present[flat], base.flatten(0, 1))
-    return told.view(asked.shape)
+    left_out, base = network.bases(totals[known], y, totals[queries])
+    hardware = network.devices(nets[known], present[known], y, left_out).repeat_interleave(queries.shape[1], dim=0)
+    flat = queries.flatten()
+    predicted = network.decode(hardware, nets[flat], relations[flat], present[flat], base.flatten(0, 1))
+    return predicted.view(queries.shape)
 
 
 def _task(latency: NDArray[np.float64], count: int, queries: int, random: np.random.Generator) -> _Task:
-    """A few nets drawn to be known, others to be predicted."""
+    """A few random nets as samples, others as queries."""
     order = random.permutation(len(latency))
     if random.random() < _TRIMMED_SHARE:
         low, high = np.quantile(latency, [0.1, 0.9])
         order = order[(latency[order] >= low) & (latency[order] <= high)]
-    known, asked = order[:count], order[count : count + queries]
-    if len(asked) < queries:
-        asked = np.resize(order[count:], queries)
-    seen = latency[known] * np.exp(random.choice(_NOISE) * random.standard_normal(count))
-    mean = seen.mean()
-    return _Task(known, asked, seen / mean, latency[asked] / mean)
+    known, rest = order[:count], order[count:]
+    chosen = rest[:queries] if len(rest) >= queries else np.resize(rest, queries)
+    noisy = latency[known] * np.exp(random.choice(_NOISE) * random.standard_normal(count))
+    mean = noisy.mean()
+    return _Task(known, chosen, noisy / mean, latency[chosen] / mean)

@@ -1,7 +1,7 @@
-"""Gaussian processes that are linear in what a net is made of, as a layer of a network.
+"""Gaussian processes that are linear in the features of a net, as a layer of a network.
 
 Each base has its own scales for the groups of features, and its own noise, learned with the network around it
-(Rasmussen & Williams 2006, chapter 2). Latencies are over the mean of the samples, the prior mean is 1.
+(Rasmussen & Williams 2006, chapter 2). Latencies are divided by the mean of the samples; the prior mean is 1.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from torch import Tensor, nn
 _NOISES = (0.03, 0.15)
 """Standard deviations of the noise before training, relative to the latency."""
 _START_SCALE = 0.9
-"""Of the group that a base mainly rests on."""
+"""Initial scale of the main group of a base."""
 _OTHER_SCALE = 0.1
 _LEVEL_VARIANCE = 0.1
 _DIRECTIONS = 3
-_LEAST_NOISE = 0.01
+_MIN_NOISE = 0.01
 
 
 class LinearBases(nn.Module):
-    """One base for each group of features that it mainly rests on, and each noise."""
+    """One base for each main group of features and each noise."""
 
     def __init__(self, groups: int, features: int) -> None:
         super().__init__()
@@ -31,30 +31,30 @@ class LinearBases(nn.Module):
         self.mean = nn.Parameter(torch.zeros(self.count, groups * features))
         self.directions = nn.Parameter(0.1 * torch.randn(self.count, _DIRECTIONS, groups * features))
 
-    def forward(self, samples: Tensor, y: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
-        """Leave-one-out predictions of the samples, and predictions of the nets that are asked for.
+    def forward(self, samples: Tensor, y: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Leave-one-out predictions of the samples, and predictions of the queries.
 
         Args:
             samples: devices x samples x groups x features
             y: devices x samples
-            asked: devices x nets x groups x features
+            queries: devices x nets x groups x features
 
         Returns:
             devices x samples x bases and devices x nets x bases.
         """
-        samples, asked, y = samples.double(), asked.double(), y.double()
+        samples, queries, y = samples.double(), queries.double(), y.double()
         middle = samples.mean(dim=1, keepdim=True)
         inner, expected = self._kernel(samples, samples), self._expected(samples, middle)
-        noise = self.log_noise.double().exp()[:, None] + _LEAST_NOISE
+        noise = self.log_noise.double().exp()[:, None] + _MIN_NOISE
         variance = noise**2 * (0.25 + 0.75 * y[:, None, :] ** 2)
         precision = torch.linalg.inv(inner + torch.diag_embed(variance))
         solved = (precision @ (y[:, None] - expected)[..., None]).squeeze(-1)
         left_out = y[:, None, :] - solved / precision.diagonal(dim1=-2, dim2=-1)
-        told = self._expected(asked, middle) + (self._kernel(asked, samples) @ solved[..., None]).squeeze(-1)
-        return left_out.transpose(1, 2).float(), told.transpose(1, 2).float()
+        predicted = self._expected(queries, middle) + (self._kernel(queries, samples) @ solved[..., None]).squeeze(-1)
+        return left_out.transpose(1, 2).float(), predicted.transpose(1, 2).float()
 
     def _expected(self, nets: Tensor, middle: Tensor) -> Tensor:
-        """devices x bases x nets: what a typical device takes."""
+        """devices x bases x nets: prior mean."""
         result: Tensor = 1 + ((nets - middle).flatten(2) @ self.mean.double().T).transpose(1, 2)
         return result
 

@@ -19,7 +19,7 @@ TOTALS = 2
 """Groups of ``MergedBatch.totals``."""
 _ARRAYS = ("mean", "scale", "totals_mean", "totals_scale")
 _CONSTANT = 1e30
-"""Scale of features that never vary: they vanish."""
+"""Scale of features that never vary, which makes them zero."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class MergedBatch:
     """nets x classes"""
     totals: Array
     """nets x ``TOTALS`` x (keys x ``SIZES``): standardised, over the root of their number; all operators, and those
-    that an output hangs on."""
+    that an output depends on."""
 
     def __len__(self) -> int:
         return len(self.present)
@@ -92,7 +92,7 @@ class MergedVocabulary:
         return {key: place for place, key in enumerate(self.keys)}
 
     def encode(self, nets: Sequence[MergedNet]) -> MergedBatch:
-        """At least one net; unknown keys leave no trace."""
+        """At least one net; unknown keys are left out."""
         size = max(len(net.keys) for net in nets)
         features = np.zeros((len(nets), size, self.width), np.float32)
         relations = np.zeros((len(nets), size, size, RELATIONS), np.float32)
@@ -134,7 +134,7 @@ class MergedVocabulary:
 
 
 def _totals(net: MergedNet, place: Mapping[str, int]) -> NDArray[np.float64]:
-    """Sums of sizes by key; those of unknown keys leave no trace."""
+    """Sums of sizes by key; unknown keys are left out."""
     result = np.zeros((TOTALS, len(place), SIZES))
     for key, sizes, (_, for_output) in zip(net.keys, net.sizes, net.liveness.tolist(), strict=True):
         if key in place:

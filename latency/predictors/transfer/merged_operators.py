@@ -1,8 +1,8 @@
 """Operators of a net merged into a few classes: large nets repeat the same operator in the same surroundings.
 
-Two operators are of one class where their Weisfeiler-Lehman colours agree: kind and liveness of the operator, refined
-by the colours of what it reads and of what reads it (Shervashidze et al. 2011). Where that leaves too many classes, a
-coarser colour is taken.
+Two operators are of one class if their Weisfeiler-Lehman colours agree: kind and liveness of the operator, refined by
+the colours of its producers and consumers (Shervashidze et al. 2011). If there are too many classes, a coarser colour
+is used.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SIZES = 3
 """Columns of ``MergedNet.sizes``."""
 _ROUNDS = 2
 _EXCEPTION = 0.3
-"""Of the operators of the most frequent class: fewer are no class of their own."""
+"""Classes with fewer operators than this share of the most frequent class are merged into it."""
 _Around = tuple[list[set[int]], list[set[int]]]
 _Finer = tuple[int, frozenset[int], frozenset[int]]
 
@@ -104,7 +104,7 @@ def _refined(around: _Around, colour: Sequence[int]) -> list[int]:
 
 
 def _without_exceptions(finer: Sequence[_Finer]) -> list[_Finer]:
-    """The first and the last of a row of repeated cells are no class of their own: few beside many join these."""
+    """Merges rare classes into frequent ones, such as the first and the last of a row of repeated cells."""
     count = Counter(finer)
     largest: dict[int, _Finer] = {}
     for each in finer:
@@ -133,7 +133,7 @@ def _surroundings(around: _Around, keys: Sequence[str], place: int) -> str:
 
 
 def _common(keys: Sequence[str]) -> str:
-    """What a class is called: all that its operators share."""
+    """Key of a class: what its operators have in common."""
     if len(set(keys)) == 1:
         return keys[0]
     families = {key.partition(" ")[0] for key in keys}

@@ -1,4 +1,4 @@
-"""Groups of features of whole nets: what a device may charge for, from a constant to which operators follow which."""
+"""Groups of features of whole nets that latency may depend on, from a constant to pairs of adjacent operators."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from latency.predictors.encoding.operator_table import OperatorTable
 Matrix = NDArray[np.float64]
 
 GROUPS = ("constant", "counts", "live_counts", "depth", "live_pairs")
-"""``live_counts`` are of operators that an output hangs on, on an input or not: runtimes skip what nobody needs, but
-compute with zeros. Depth and pairs are of operators that hang on both."""
+"""``live_counts`` are of operators that an output depends on, also where they depend on no input: runtimes skip what no
+output needs but compute with zeros. Depth and pairs are of operators of which both are true."""
 _JOINTS = ("Add", "Concat", "Mul")
 """Kinds that only join branches: operators on both sides of them count as neighbours."""
 
@@ -49,7 +49,7 @@ class NetGroups:
         return np.repeat(np.arange(len(GROUPS)), widths)
 
     def encode(self, graphs: Sequence[OperatorGraph]) -> Matrix:
-        """nets x features: standardised, each group over the root of its width; unknown operators leave no trace."""
+        """nets x features: standardised, each group over the root of its width; unknown operators are left out."""
         raw = (_raw(_described(graphs), self.keys, self.pairs) - self.mean) / self.scale
         raw[:, 0] = 1.0
         widths = np.bincount(self.group, minlength=len(GROUPS))
@@ -111,8 +111,8 @@ def _describe(graph: OperatorGraph, table: OperatorTable) -> _Net:
         if alive[position] and not joint:
             pairs.update((keys[each], keys[position]) for each in neighbours)
         before.append(neighbours if joint else {position})
-    live = Counter(key for key, its in zip(keys, charged, strict=True) if its)
-    return _Net(Counter(keys), live, max((d for d, its in zip(depth, alive, strict=True) if its), default=0), pairs)
+    live = Counter(key for key, live in zip(keys, charged, strict=True) if live)
+    return _Net(Counter(keys), live, max((d for d, live in zip(depth, alive, strict=True) if live), default=0), pairs)
 
 
 def _raw(nets: Sequence[_Net], keys: Sequence[str], pairs: Sequence[tuple[str, str]]) -> Matrix:

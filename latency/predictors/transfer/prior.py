@@ -1,7 +1,8 @@
-"""What other devices teach of a new one: their predictors, and how devices differ from each other."""
+"""The prior that is learned on other devices: their predictors, and how devices differ from each other."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,30 +21,30 @@ from latency.predictors.transfer.in_context import InContextTransformer
 from latency.predictors.transfer.in_context_training import InContextSettings
 from latency.predictors.transfer.net_groups import NetGroups
 from latency.predictors.transfer.process_mixture import ProcessMixture, Task
-from latency.predictors.transfer.source import SourcePredictor
-from latency.predictors.transfer.source_nets import AskedSources, latency_matrix, nets_by_digest
+from latency.predictors.transfer.source import CachedSources, SourcePredictor, latency_matrix
 from latency.predictors.transfer.views import VIEW_GROUPS, VIEWS, view_group
 from latency.sample import LatencySample
 
+_logger = logging.getLogger(__name__)
 Matrix = NDArray[np.float64]
 
 _SAMPLES = (6, 10, 20)
-"""Sizes of the tasks that are learned from."""
+"""Numbers of samples in the tasks."""
 _QUERIES = 64
 _TASKS = 2000
 _STEPS = 1000
 _TRIMMED_SHARE = 0.7
-"""Of the tasks, that keep to the middle 80 % of a device's latencies."""
-LEAST_NETS = 40
-"""Whole nets of a source device."""
+"""Share of the tasks that use only the middle 80 % of a device's latencies."""
+MIN_NETS = 40
+"""Fewest whole nets of a source device."""
 
 
 @dataclass(frozen=True)
 class SourceDevice:
-    """A device that was measured well; devices of one ``family`` do not teach of each other."""
+    """A device with many measured nets; when tasks are made of it, devices of its ``family`` are no sources."""
 
     name: str
-    """Its fingerprint, so that a predictor of the same device can leave it out."""
+    """Its fingerprint, so that it can be left out where the new device is the same."""
     family: str
     samples: Sequence[LatencySample]
 
@@ -67,9 +68,9 @@ class Prior:
         steps: int = _STEPS,
         in_context: InContextSettings = InContextSettings(),  # noqa: B008 - frozen
     ) -> Prior:
-        """Fits a predictor to each device, then learns how far each could have been told from the others.
+        """Fits a predictor to each device, then learns to predict each one from the others.
 
-        ``steps`` are those of ``ProcessMixture.learn``; ``in_context`` says how the transformer is pre-trained.
+        ``steps`` are those of ``ProcessMixture.learn``; ``in_context`` are the settings of the transformer.
 
         Raises:
             UserError: devices of fewer than two families, or one with too few nets.
@@ -82,26 +83,27 @@ class Prior:
                 expected="devices of at least two families",
                 remedy="profile another device, or this machine with another runtime",
             )
-        sources = {device.name: SourcePredictor.fit(device.samples, least=LEAST_NETS, seed=seed) for device in devices}
-        measured = {device.name: whole_nets(device.samples, least=LEAST_NETS) for device in devices}
+        sources = {device.name: SourcePredictor.fit(device.samples, minimum=MIN_NETS, seed=seed) for device in devices}
+        measured = {device.name: whole_nets(device.samples, minimum=MIN_NETS) for device in devices}
         groups = NetGroups.learn([sample.graph for samples in measured.values() for sample in samples])
-        asked = AskedSources(sources)
-        tables = [_Table.of(groups, asked, measured[device.name], _others(device, devices)) for device in devices]
+        cached = CachedSources(sources)
+        tables = [_Table.of(groups, cached, measured[device.name], _others(device, devices)) for device in devices]
         with torch_threads(1):
             mixtures = {name: _learned(name, tables, groups, seed, steps) for name in VIEWS}
-        nets = nets_by_digest(measured)
-        matrix = latency_matrix(nets, measured, asked)
+        nets = {graph_digest(sample.graph): sample.graph for samples in measured.values() for sample in samples}
+        matrix = latency_matrix(nets, measured, cached)
         transformer = InContextTransformer.learn(list(nets.values()), matrix, in_context, seed=seed)
         return Prior(groups, sources, mixtures, transformer)
 
     def without(self, name: str) -> Prior | None:
         """Without one source; None where no other is left.
 
-        A device's own nets must not come back to it as what others say: its test and calibration nets are among them.
-        The transformer has seen them, so it goes as well.
+        A device's own measurements must not come back to it through a source: its test and calibration nets are among
+        them. The transformer was trained on them, so it is left out as well.
         """
         if name not in self.sources:
             return self
+        _logger.info("the prior was learned on this device as well: it is left out, and with it the transformer")
         sources = {other: source for other, source in self.sources.items() if other != name}
         return Prior(self.groups, sources, self.mixtures, None) if sources else None
 
@@ -120,62 +122,64 @@ class Prior:
         }
         arrays: Arrays = {}
         for name, source in self.sources.items():
-            documents["sources"][name], mine = source.trees.document()
-            arrays.update(prefixed(mine, f"{name}/"))
+            documents["sources"][name], its_arrays = source.trees.document()
+            arrays.update(prefixed(its_arrays, f"{name}/"))
         for view, mixture in self.mixtures.items():
             arrays.update(prefixed(mixture.arrays(), f"view.{view}."))
         documents["transformer"] = None
         if self.transformer is not None:
-            documents["transformer"], mine = self.transformer.document()
-            arrays.update(prefixed(mine, "transformer."))
+            documents["transformer"], its_arrays = self.transformer.document()
+            arrays.update(prefixed(its_arrays, "transformer."))
         return documents, arrays
 
     @staticmethod
     def restored(document: Document, arrays: Arrays) -> Prior:
         """Reads ``document``; raises what ``StoredPredictor.restore`` may."""
         sources = {}
-        known = document.get("left_out_ms", {})  # priors that were written before name none
-        for name, mine in document["sources"].items():
+        known = document.get("left_out_ms", {})  # absent in priors of older versions
+        for name, its_document in document["sources"].items():
             trees = BoostedTreesPredictor()
-            trees.restore(mine, without_prefix(arrays, f"{name}/"))
+            trees.restore(its_document, without_prefix(arrays, f"{name}/"))
             left_out = {str(digest): float(ms) for digest, ms in known.get(name, {}).items()}
             sources[str(name)] = SourcePredictor(trees, left_out)
         mixtures = {str(view): ProcessMixture(**without_prefix(arrays, f"view.{view}.")) for view in document["views"]}
         transformer = None
         if document["transformer"] is not None:
-            mine = without_prefix(arrays, "transformer.")
-            transformer = InContextTransformer.restored(document["transformer"], mine)
+            its_arrays = without_prefix(arrays, "transformer.")
+            transformer = InContextTransformer.restored(document["transformer"], its_arrays)
         return Prior(NetGroups.from_json(document["groups"]), sources, mixtures, transformer)
 
 
 @dataclass(frozen=True)
 class _Table:
-    """One device's nets: what they are made of, what the other families' sources predict, what was measured."""
+    """One device's nets: their features, the predictions of sources of other families, and the measured latencies."""
 
     net: Matrix
     source_ms: Matrix
     latency_ms: Matrix
 
     @staticmethod
-    def of(groups: NetGroups, asked: AskedSources, samples: Sequence[LatencySample], others: Sequence[str]) -> _Table:
+    def of(groups: NetGroups, cached: CachedSources, samples: Sequence[LatencySample], others: Sequence[str]) -> _Table:
         graphs = [sample.graph for sample in samples]
         latency_ms = np.array([sample.latency_ms for sample in samples])
-        return _Table(groups.encode(graphs), np.array([asked.of(name, graphs) for name in others]).T, latency_ms)
+        return _Table(
+            groups.encode(graphs), np.array([cached.latencies(name, graphs) for name in others]).T, latency_ms
+        )
 
     def task(self, view: str, group: NDArray[np.int64], random: np.random.Generator) -> Task:
-        """A few nets drawn to be known, others to be predicted."""
+        """A few random nets as samples, others as queries."""
         order = random.permutation(len(self.latency_ms))
         if random.random() < _TRIMMED_SHARE:
             low, high = np.quantile(self.latency_ms, [0.1, 0.9])
             order = order[(self.latency_ms[order] >= low) & (self.latency_ms[order] <= high)]
         count = min(int(random.choice(_SAMPLES)), len(order) // 2)
-        known, asked = order[:count], order[count : count + _QUERIES]
-        seen = VIEWS[view].of(self.source_ms[known], self.latency_ms[known])
+        known, queries = order[:count], order[count : count + _QUERIES]
+        fitted = VIEWS[view].of(self.source_ms[known], self.latency_ms[known])
         return Task(
-            features=seen.columns(self.net[known], self.source_ms[known]),
-            target=seen.target(self.latency_ms[known], self.source_ms[known]),
-            queries=seen.columns(self.net[asked], self.source_ms[asked]),
-            query_target=seen.target(self.latency_ms[asked], self.source_ms[asked]),
+            features=fitted.columns(self.net[known], self.source_ms[known]),
+            target=fitted.target(self.latency_ms[known], self.source_ms[known]),
+            queries=fitted.columns(self.net[queries], self.source_ms[queries]),
+            query_target=fitted.target(self.latency_ms[queries], self.source_ms[queries]),
             group=view_group(group, self.source_ms.shape[1]),
         )
 

@@ -1,7 +1,8 @@
-"""A prior on disk."""
+"""A prior on disk, of a workspace or of the package."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from devices.device_info import DeviceInfo
@@ -10,10 +11,11 @@ from latency.predictors.folder import read_folder, write_folder
 from latency.predictors.stored import DAMAGE
 from latency.predictors.transfer.prior import Prior
 
+_logger = logging.getLogger(__name__)
 NAME = "prior"
 _REMEDY = "learn it anew (`latseg pretrain`) or delete it"
 SHIPPED = Path(__file__).parents[2] / "shipped_prior"
-"""The prior that comes with the package, learned from what the project itself measured."""
+"""The prior that comes with the package, learned from the project's own measurements."""
 
 
 def save_prior(folder: Path, prior: Prior) -> None:
@@ -40,17 +42,20 @@ def load_prior(folder: Path) -> Prior:
 
 
 def known_prior(folder: Path) -> Prior | None:
-    """That of the folder, or else the one that came with the package; None where there is neither.
+    """The prior of the folder, or else that of the package; None where there is neither.
 
     Raises:
         UserError: it is there and damaged.
     """
     found = next((each for each in (folder, SHIPPED) if (each / f"{NAME}.json").is_file()), None)
-    return load_prior(found) if found else None
+    if found is None:
+        return None
+    _logger.info("%s prior: %s", "shipped" if found == SHIPPED else "own", found)
+    return load_prior(found)
 
 
 def prior_for(folder: Path, device: DeviceInfo) -> Prior | None:
-    """``known_prior`` without what it learned on the device itself.
+    """``known_prior`` without the device itself.
 
     Raises:
         UserError: it is there and damaged.

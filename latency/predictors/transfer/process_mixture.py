@@ -30,7 +30,7 @@ _JITTER = 1e-6
 
 @dataclass(frozen=True)
 class Task:
-    """A few nets of one device and others to be predicted; ``features`` are nets x columns, ``group`` is by column."""
+    """Samples of one device and queries; ``features`` are nets x columns, ``group`` is by column."""
 
     features: Matrix
     target: Matrix
@@ -41,7 +41,7 @@ class Task:
 
 @dataclass(frozen=True)
 class ProcessMixture:
-    """What was learned over the source devices."""
+    """Scales and noises that were learned on the source devices."""
 
     log_scale: Matrix
     """components x groups"""
@@ -67,7 +67,7 @@ class ProcessMixture:
         return ProcessMixture(scale.detach().numpy(), noise.detach().numpy())
 
     def condition(self, features: Matrix, target: Matrix, group: NDArray[np.int64]) -> Conditioned:
-        """The processes after they have seen a device's samples."""
+        """Conditions the processes on a device's samples."""
         with torch.no_grad():
             parts = [
                 _Process.of(features, target, group, *each)
@@ -85,14 +85,14 @@ class ProcessMixture:
 
 @dataclass(frozen=True)
 class Conditioned:
-    """Linear in the features, once the samples are known."""
+    """The processes, conditioned on samples: linear in the features."""
 
     weights: Matrix
     """components x columns"""
     share: Matrix
     """components"""
     left_out: Matrix
-    """samples: what each would have been predicted without it."""
+    """samples: leave-one-out predictions."""
 
     def predict(self, features: Matrix) -> Matrix:
         """nets x columns to targets."""

@@ -1,4 +1,4 @@
-"""Devices that were never built, to learn from: mixtures of measured ones, and random laws of latency."""
+"""Synthetic devices for pre-training: mixtures of measured devices, and random laws of latency."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from latency.predictors.transfer.merged_operators import SIZES, MergedNet
 Matrix = NDArray[np.float64]
 
 _PARTS = (1, 1, 2, 3)
-"""Of which a device is the convex mixture."""
+"""Number of parts of which a device is the convex mixture."""
 _MEASURED = 0.4
 """Share of the parts that are measured devices; the others follow random laws."""
 _COST_SIGMA = 1.2
-"""Of the logarithm of what operators of one key cost."""
+"""Standard deviation of the logarithm of the cost of a key."""
 _SURROUNDINGS_SIGMA = (0.0, 0.0, 0.1)
 _CHARGED = ("all", "all", "for_output", "for_output", "both")
-"""Which operators cost time: some runtimes skip those whose result nobody needs."""
-_CONSTANT = 0.3
-"""Mean of the constant, over the nets' mean."""
+"""Which operators cost time: some runtimes skip those that no output depends on."""
+_OVERHEAD = 0.3
+"""Mean of the overhead, over the nets' mean."""
 
 
 @dataclass(frozen=True)
 class DeviceSource:
-    """Draws devices; all arrays go by the same nets."""
+    """Draws devices; all arrays have the same nets in the same order."""
 
     measured: Matrix
     """devices x nets, milliseconds"""
@@ -41,7 +41,7 @@ class DeviceSource:
 
     @staticmethod
     def of(nets: Sequence[MergedNet], measured: Matrix) -> DeviceSource:
-        """From the nets and what the source devices took for them."""
+        """From the nets and their latencies on the source devices."""
         shape = (len(nets), max(len(net.keys) for net in nets))
         key, surroundings = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         sizes, live = np.zeros((*shape, SIZES)), np.zeros((*shape, 2))
@@ -55,7 +55,7 @@ class DeviceSource:
         return DeviceSource(measured, key, surroundings, sizes / np.maximum(sizes.mean(axis=(0, 1)), 1e-9), live)
 
     def draw(self, nets: NDArray[np.int64], random: np.random.Generator) -> Matrix:
-        """nets: what a new device takes, in a unit of its own."""
+        """nets: latencies of a new device, in an arbitrary unit."""
         parts = [self._part(nets, random) for _ in range(random.choice(_PARTS))]
         shares = random.dirichlet(np.ones(len(parts)))
         result: Matrix = shares @ np.stack([part / part.mean() for part in parts])
@@ -76,5 +76,5 @@ class DeviceSource:
         if charged != "all":
             cost *= self.live[nets, :, 1] if charged == "for_output" else self.live[nets].prod(axis=2)
         total: Matrix = cost.sum(axis=1)
-        total += random.exponential(_CONSTANT) * total.mean()
+        total += random.exponential(_OVERHEAD) * total.mean()
         return total

@@ -1,6 +1,6 @@
-"""Two ways to look at a device's latencies from what other devices take for the same nets.
+"""Two ways to relate a device's latencies to those of other devices for the same nets.
 
-``absolute``: latency over the mean of the samples, as a sum of what the net is made of and of what the sources take.
+``absolute``: latency over the mean of the samples, as a sum of features of the net and latencies of the sources.
 ``relative``: logarithm of latency over the sources' mean; for spaces whose nets differ by orders of magnitude.
 """
 
@@ -11,19 +11,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from latency.predictors.transfer.net_groups import GROUPS
 
 Matrix = NDArray[np.float64]
 VIEW_GROUPS = len(GROUPS) + 2
 """The groups of the net itself, each source, and their mean."""
-_LEAST = 0.02
-"""Of the samples' mean: an absolute prediction is not below."""
+_MIN = 0.02
+"""Smallest absolute prediction, as a share of the samples' mean."""
 
 
 @dataclass(frozen=True)
 class View(ABC):
-    """Knows the samples; made by ``of``."""
+    """Made from the samples by ``of``."""
 
     sources: Matrix
     """sources: each one's mean over the samples, in the view's scale."""
@@ -33,7 +34,7 @@ class View(ABC):
     @classmethod
     @abstractmethod
     def of(cls, source_ms: Matrix, latency_ms: Matrix) -> View:
-        """From what the sources predict of the samples (samples x sources) and what the device took."""
+        """From the sources' predictions of the samples (samples x sources) and the measured latencies."""
 
     @abstractmethod
     def columns(self, net: Matrix, source_ms: Matrix) -> Matrix:
@@ -52,22 +53,22 @@ class AbsoluteView(View):
     """See the module."""
 
     @classmethod
+    @override
     def of(cls, source_ms: Matrix, latency_ms: Matrix) -> AbsoluteView:
-        """See ``View``."""
         return cls(source_ms.mean(axis=0), float(latency_ms.mean()))
 
+    @override
     def columns(self, net: Matrix, source_ms: Matrix) -> Matrix:
-        """See ``View``."""
         relative = source_ms / self.sources - 1
         return _joined(net, relative, relative.mean(axis=1))
 
-    def target(self, latency_ms: Matrix, source_ms: Matrix) -> Matrix:  # noqa: ARG002 - of the contract
-        """See ``View``."""
+    @override
+    def target(self, latency_ms: Matrix, source_ms: Matrix) -> Matrix:
         return latency_ms / self.level
 
-    def latency_ms(self, target: Matrix, source_ms: Matrix) -> Matrix:  # noqa: ARG002 - of the contract
-        """See ``View``."""
-        result: Matrix = np.maximum(target, _LEAST) * self.level
+    @override
+    def latency_ms(self, target: Matrix, source_ms: Matrix) -> Matrix:
+        result: Matrix = np.maximum(target, _MIN) * self.level
         return result
 
 
@@ -75,24 +76,24 @@ class RelativeView(View):
     """See the module."""
 
     @classmethod
+    @override
     def of(cls, source_ms: Matrix, latency_ms: Matrix) -> RelativeView:
-        """See ``View``."""
         logs = np.log(source_ms)
         mean = (logs - logs.mean(axis=0)).mean(axis=1)
         return cls(logs.mean(axis=0), float((np.log(latency_ms) - mean).mean()))
 
+    @override
     def columns(self, net: Matrix, source_ms: Matrix) -> Matrix:
-        """See ``View``."""
         logs = np.log(source_ms) - self.sources
         mean = logs.mean(axis=1)
         return _joined(net, logs - mean[:, None], mean)
 
+    @override
     def target(self, latency_ms: Matrix, source_ms: Matrix) -> Matrix:
-        """See ``View``."""
         return 1 + np.log(latency_ms) - self._mean(source_ms) - self.level
 
+    @override
     def latency_ms(self, target: Matrix, source_ms: Matrix) -> Matrix:
-        """See ``View``."""
         result: Matrix = np.exp(target - 1 + self.level + self._mean(source_ms))
         return result
 

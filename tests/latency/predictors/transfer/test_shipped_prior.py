@@ -14,7 +14,7 @@ from latency.predictors.transfer.prior_folder import SHIPPED, load_prior
 from latency.sample import LatencySample
 from search.spaces.portrait.space import PortraitSpace
 
-MOST_BYTES = 4_000_000
+MAX_BYTES = 4_000_000
 
 
 def nets(count: int, seed: int) -> list[OperatorGraph]:
@@ -38,7 +38,7 @@ def test_it_is_small_and_complete() -> None:
     prior = load_prior(SHIPPED)
     assert len(prior.sources) >= 3
     assert prior.transformer is not None
-    assert sum(path.stat().st_size for path in SHIPPED.iterdir() if path.is_file()) < MOST_BYTES
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir() if path.is_file()) < MAX_BYTES
 
 
 def test_it_makes_ten_nets_go_further() -> None:

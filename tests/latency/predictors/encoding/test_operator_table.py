@@ -1,6 +1,6 @@
 import numpy as np
 
-from latency.predictors.encoding.row_cache import RowCache
+from latency.predictors.encoding.operator_table import RowCache
 
 
 def test_rows_stay_where_they_are_while_others_come() -> None:

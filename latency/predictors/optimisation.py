@@ -1,12 +1,17 @@
-"""How networks of predictors are trained: AdamW, a one-cycle rate, clipped gradients, averaged weights."""
+"""How the networks of predictors are trained: AdamW, a one-cycle rate, clipped gradients, averaged weights."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+_logger = logging.getLogger(__name__)
+_LOG_EVERY = 100
+"""Steps between two log records of the loss."""
 
 
 def minimise(
@@ -16,20 +21,21 @@ def minimise(
     *,
     steps: int,
     rate: float,
-    decay: Callable[[int], float],
+    decay: Callable[[int], float] = lambda _: 0.0,
     on_step: Callable[[int], None] | None = None,
 ) -> None:
-    """Trains in place; afterwards the network holds the exponential moving average of its weights.
+    """Trains in place; afterwards the network is in evaluation mode and holds the moving average of its weights.
 
     Args:
         network: to be trained.
         loss: of the next batch.
         groups: of parameters, each with its ``weight_decay`` (Loshchilov & Hutter 2019).
         steps: of the optimiser.
-        rate: greatest learning rate of the cycle (Smith & Topin 2018).
-        decay: of the average, by step; steps count from one.
+        rate: largest learning rate of the cycle (Smith & Topin 2018).
+        decay: of the exponential moving average, by step; steps count from one. 0 keeps the last weights.
         on_step: called after each step with its number.
     """
+    network.train()
     optimiser = torch.optim.AdamW(list(groups), lr=rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps + 1, pct_start=0.1)
     parameters = list(network.parameters())
@@ -43,7 +49,10 @@ def minimise(
         optimiser.step()
         schedule.step()
         torch._foreach_lerp_(averaged, weights, 1 - decay(step))
+        if step % _LOG_EVERY == 0 and _logger.isEnabledFor(logging.DEBUG):
+            _logger.debug("%s: step %d of %d, loss %.5f", type(network).__name__, step, steps, float(value))
         if on_step:
             on_step(step)
     for mean, weight in zip(averaged, weights, strict=True):
         weight.copy_(mean)
+    network.eval()
