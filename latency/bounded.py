@@ -1,7 +1,8 @@
-"""A predictor with its calibrated bound and the device that both belong to: what a search asks."""
+"""A predictor with its calibrated bound and the device that both belong to."""
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,21 +22,22 @@ from latency.predictors.registry import predictor_class
 _NAME = "bounded"
 _VERSION = "runtime_version"
 _DEVICE = TypeAdapter(DeviceInfo)
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class BoundedPrediction:
-    """What is expected of one net, and what it will not exceed. Milliseconds."""
+    """The predicted latency of one net and its upper bound. Milliseconds."""
 
     latency_ms: float
     upper_ms: float
-    """One-sided bound at the calibration's confidence; the one that hard budgets are tested on."""
+    """One-sided bound at the calibration's confidence; budgets are checked against it."""
     operators_ms: tuple[float, ...]
     overhead_ms: float
     unseen: tuple[int, ...]
-    """Positions of the operators that were never measured: they have widened the bound."""
-    alone: tuple[int, ...] = ()
-    """Positions of those that were measured in models of their own only: they have widened it less."""
+    """Positions of the operators that were never measured: they widen the bound."""
+    isolated: tuple[int, ...] = ()
+    """Positions of those that were measured in single-operator models only: they widen it less."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class BoundedPredictor:
     device_info_json: Mapping[str, Any]
     """``DeviceInfo.to_json()``: hardware, runtime, version, fingerprint."""
     learned: frozenset[str] = frozenset()
-    """Digests of the whole nets that it was fitted on: they tell nothing of how it does on others."""
+    """Digests of the whole nets that it was fitted on, which must not calibrate it."""
 
     @property
     def fingerprint(self) -> str:
@@ -60,7 +62,7 @@ class BoundedPredictor:
         return _DEVICE.validate_python(self.device_info_json)
 
     def version_warning(self, device: DeviceInfo) -> str | None:
-        """A sentence for the user where ``device`` has another version of the runtime than was measured."""
+        """A warning where the runtime of ``device`` has another version than the one that was measured."""
         measured = self.device_info
         if _VERSION not in measured.differences(device):
             return None
@@ -84,13 +86,13 @@ class BoundedPredictor:
                     operators_ms=prediction.operators_ms,
                     overhead_ms=prediction.overhead_ms,
                     unseen=prediction.unseen,
-                    alone=prediction.isolated,
+                    isolated=prediction.isolated,
                 )
             )
         return results
 
     def recalibrated(self, ratios: Sequence[float]) -> BoundedPredictor:
-        """With measured / predicted of further nets, such as a search's finalists near the budget: a cheap refit.
+        """With measured / predicted of further nets, such as a search's finalists near the budget.
 
         The bound can only become wider by this (``Calibration.factor``).
         """
@@ -99,7 +101,7 @@ class BoundedPredictor:
     def with_near_budget(self, ratios: Sequence[float]) -> BoundedPredictor:
         """With measured / predicted of random nets near a budget that the predictor was not fitted on.
 
-        They take the place of earlier ones; the bound is never narrower than without any (``Calibration.factor``).
+        They replace earlier ones; the bound is never narrower than without any (``Calibration.factor``).
         """
         return replace(self, calibration=self.calibration.with_near_budget(ratios))
 
@@ -128,9 +130,9 @@ class BoundedPredictor:
 
     @staticmethod
     def load(folder: Path, *, device: DeviceInfo | None = None) -> BoundedPredictor:
-        """Reads what ``save`` wrote; with ``device``, only if it was fitted on that one.
+        """Reads what ``save`` wrote; with ``device``, only if it was fitted on that device.
 
-        Another version of the same runtime is let through: ``version_warning`` says so.
+        Another version of the same runtime is accepted; see ``version_warning``.
 
         Raises:
             UserError: missing, corrupt, of another schema, or of another device (hardware, runtime, threads, precision,
@@ -140,13 +142,14 @@ class BoundedPredictor:
         try:
             subfolder = folder / Path(str(document["folder"])).name
             predictor = predictor_class(str(document["kind"])).load(subfolder)
-            # Folders that were written before nets were measured near budgets name none, and have learned none.
+            # Absent in folders of older versions.
             learned = frozenset(map(str, document.get("learned", ())))
             calibration = Calibration.from_json(document["calibration"])
             found = _DEVICE.validate_python(document["device"])
             bounded = BoundedPredictor(predictor, calibration, found.to_json(), learned)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise corrupt(folder, f"{type(error).__name__}: {error}") from error
+        _logger.debug("predictor in %s: %s, %s", folder, predictor.name, calibration.statement)
         others = [] if device is None else [name for name in found.differences(device) if name != _VERSION]
         if device is not None and others:
             raise UserError(

@@ -2,8 +2,8 @@
 
 Source: Papadopoulos et al. 2002 and Lei et al. 2018 (split conformal), with the normalised score of the ratio: for n
 exchangeable nets the ceil((n + 1)(1 - alpha))-th smallest ratio bounds a new net's ratio with probability 1 - alpha,
-exactly, where the predictor was trained without the n nets. The nets of a campaign are training nets as well; each one's
-ratio is that of parts of the predictor that were trained without it (cross-conformal, Vovk 2015). There the level is
+exactly, where the predictor was trained without the n nets. The nets of a campaign are training nets as well; the ratio
+of each is that of parts of the predictor that were trained without it (cross-conformal, Vovk 2015). There the level is
 nominal, and checked by experiment (``benchmarks/coverage.py``).
 
 A search decides near its budget, where the error of a predictor may be larger than over the whole space. Random nets
@@ -79,7 +79,7 @@ class Calibration:
 
     @property
     def confidence(self) -> float:
-        """Probability that the bound holds for a net like the calibration nets; below the requested level with few nets.
+        """Probability that the bound holds for a net like the calibration nets; with few nets, below the level.
 
         For random nets near the budget, see ``near``.
         """

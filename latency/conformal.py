@@ -39,7 +39,7 @@ class ConformalQuantile:
 
     @property
     def confidence(self) -> float:
-        """Probability that a further exchangeable net lies within the bound; below the requested level with few nets."""
+        """Probability that a further exchangeable net lies within the bound; with few nets, below the level."""
         return 1 - self.alpha if self.exact else self.count / (self.count + 1)
 
     @property

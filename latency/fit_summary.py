@@ -1,36 +1,22 @@
-"""What ``fit`` found out, kept beside the predictor: ``fit.json``."""
+"""The quality of a fitted predictor, kept beside it in ``fit.json``."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from foundation.errors import UserError
 from latency.predictors.folder import write_json
-
-if TYPE_CHECKING:
-    from latency.fit import FitResult
+from latency.scores import Scores
 
 FILE_NAME = "fit.json"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ScoresRecord(_Record):
-    """``latency.scores.Scores`` in a file."""
-
-    mape_percent: float
-    within_5_percent: float
-    within_10_percent: float
-    spearman: float
-
-
-class TestNet(_Record):
+@dataclass(frozen=True, slots=True)
+class TestRow:
     """One net held out. Milliseconds."""
 
     __test__ = False  # not a test class, whatever its name suggests to pytest
@@ -41,46 +27,40 @@ class TestNet(_Record):
     upper_ms: float
 
 
-class FitSummary(_Record):
+class FitSummary(BaseModel):
     """Scores of the predictors on the nets held out, and these nets one by one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     fingerprint: str
-    predictors: dict[str, ScoresRecord]
+    handed_over: str = "arbitrated"
+    """Name of the predictor in use; older files have none and mean this one."""
+    predictors: dict[str, Scores]
+    """By name, all fitted on the same training nets and scored on the same test nets."""
     coverage: float
-    slack: float
+    """Share of the test nets whose measurement lies within the bound."""
+    bound_ratio: float = Field(validation_alias=AliasChoices("bound_ratio", "slack"), serialization_alias="slack")
     """Bound / measurement, mean over the test nets."""
     bound: str
-    """What the bound rests on, in a sentence."""
+    """How the bound was calibrated, in a sentence."""
     training_models: int
     test_models: int
     seconds: float
-    test_table: tuple[TestNet, ...]
+    test_table: tuple[TestRow, ...]
+    """The test nets in order of their measured latency."""
     split_conformal: bool = False
-    """Whether the test nets calibrated the bound; the table's bounds are then each by all others."""
+    """Whether the test nets calibrated the bound; the bound of each in the table is then that of the others."""
 
     @property
     def in_use(self) -> str:
-        """What became of the predictor that was tested, and what the bound rests on, in a sentence."""
+        """Which nets the predictor in use was trained and calibrated on, in a sentence."""
         if self.split_conformal:
-            return f"It is the predictor in use, and these nets calibrate it, each judged by the others: {self.bound}."
+            return (
+                "This predictor is the one in use. These nets calibrate its bound; the bound of each one in the table "
+                f"is that of the others: {self.bound}."
+            )
         return f"The predictor in use was then trained on all nets: {self.bound}."
-
-
-def summary_of(result: FitResult) -> FitSummary:
-    """The summary of a fit."""
-    return FitSummary(
-        fingerprint=result.predictor.fingerprint,
-        predictors={name: ScoresRecord(**asdict(scores)) for name, scores in result.scores.items()},
-        coverage=result.coverage,
-        slack=result.slack,
-        bound=result.predictor.calibration.statement,
-        training_models=result.training_models,
-        test_models=result.test_models,
-        seconds=result.seconds,
-        test_table=tuple(TestNet(**asdict(row)) for row in result.test_table),
-        split_conformal=result.split_conformal,
-    )
 
 
 def write_summary(folder: Path, summary: FitSummary) -> None:
@@ -89,7 +69,7 @@ def write_summary(folder: Path, summary: FitSummary) -> None:
     Raises:
         UserError: the folder cannot be written.
     """
-    write_json(folder / FILE_NAME, summary.model_dump(mode="json"))
+    write_json(folder / FILE_NAME, summary.model_dump(mode="json", by_alias=True))
 
 
 def read_summary(folder: Path) -> FitSummary:

@@ -9,7 +9,6 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from foundation.progress import Progress
 from latseg.model_files import Shapes, model_file, shapes_by_model
 from latseg.results import ComparedModel, Comparison, FitReport, MeasuredModel, PredictedModel, ProfileResult
 from latseg.table import Table
@@ -112,8 +111,16 @@ class DeviceHandle:
             )
         return ProfileResult(self.info, chosen, result)
 
-    def fit(self, *, test_fraction: float = 0.2, alpha: float = 0.1, split: bool = False, seed: int = 0) -> FitReport:
-        """Trains the latency predictors on what was measured, tests them on held-out nets, calibrates the bound.
+    def fit(
+        self,
+        *,
+        test_fraction: float = 0.2,
+        alpha: float = 0.1,
+        split: bool = False,
+        compare: bool = False,
+        seed: int = 0,
+    ) -> FitReport:
+        """Trains the latency predictor on what was measured, tests them on held-out nets, calibrates the bound.
 
         >>> report = device.fit()
         >>> report.scores["few_samples"].mape_percent < 50
@@ -123,13 +130,14 @@ class DeviceHandle:
             test_fraction: share of the nets that is held out.
             alpha: share of nets that may exceed the predicted bound.
             split: calibrate the bound on the held-out nets only and never train on them (split conformal).
+            compare: score other kinds of predictors as well.
             seed: of splits and training.
 
         Raises:
             UserError: too few nets were measured.
         """
         from latency.fit import few_nets, fit_device
-        from latency.fit_summary import summary_of, write_summary
+        from latency.fit_summary import write_summary
         from latency.predictors.transfer.prior_folder import known_prior
 
         info, folder = self.info, self.workspace.folder
@@ -143,16 +151,14 @@ class DeviceHandle:
                 test_fraction=test_fraction,
                 alpha=alpha,
                 split_conformal=split,
+                compare=compare,
                 prior=known_prior(folder.prior_folder()) if few_nets(samples) else None,
-                on_progress=lambda stage, done, total, error: report(
-                    Progress(stage, done, total, "" if error is None else f"mean error {error:.1f} % so far")
-                ),
+                on_progress=report,
             )
         path = folder.predictor_folder(self.device)
         result.predictor.save(path)
-        summary = summary_of(result)
-        write_summary(path, summary)
-        return FitReport(info, result, alpha, summary.in_use, path)
+        write_summary(path, result.summary)
+        return FitReport(info, result, alpha, result.summary.in_use, path)
 
     @property
     def predictor(self) -> BoundedPredictor:
@@ -191,7 +197,7 @@ class DeviceHandle:
         prediction = predictor.predict([graph])[0]
         stored = self.workspace.folder.measured(self.device, graph)
         rows = operator_rows(graph, prediction.operators_ms)
-        add_knowledge(rows, prediction.unseen, prediction.alone)
+        add_knowledge(rows, prediction.unseen, prediction.isolated)
         add_measured(rows, stored)
         return PredictedModel(predictor, prediction, graph, Table(rows), stored.measurement if stored else None)
 
@@ -324,7 +330,7 @@ class DeviceHandle:
         graphs = [from_onnx(model, fixed) for model, fixed in zip(models, shapes, strict=True)]
         compared = []
         for model, graph, one in zip(models, graphs, self.predictor.predict(graphs), strict=True):
-            overhead = {"kind": "constant", "attributes": "", "output": "", "ms": one.constant_ms}
+            overhead = {"kind": "constant", "attributes": "", "output": "", "ms": one.overhead_ms}
             rows = [*operator_rows(graph, one.operators_ms), overhead]
             compared.append(ComparedModel(model, one.latency_ms, Table(rows)))
         return compared

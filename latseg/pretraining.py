@@ -40,14 +40,14 @@ def pretrain(own: WorkspaceFolder, others: Sequence[WorkspaceFolder], output: Pa
     Raises:
         UserError: fewer than two families of devices with enough measured nets.
     """
-    from latency.predictors.transfer.prior import LEAST_NETS, Prior
+    from latency.predictors.transfer.prior import MIN_NETS, Prior
     from latency.predictors.transfer.prior_folder import save_prior
 
-    found = source_devices([*([own] if own.has_store else []), *others], LEAST_NETS)
+    found = source_devices([*([own] if own.has_store else []), *others], MIN_NETS)
     if not found:
         raise UserError(
             "source devices",
-            seen=f"none with {LEAST_NETS} measured nets",
+            seen=f"none with {MIN_NETS} measured nets",
             expected="at least two profiled devices",
             remedy="run `latseg profile` for each of them",
         )

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from latency.operators.operator import OperatorGraph
     from latency.scores import Scores
 
+_IN_USE = "arbitrated"
+"""Key of the predictor in use under ``predictors`` of ``fit --json``, whatever its kind; ``handed_over`` names it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProfileResult:
@@ -87,27 +90,29 @@ class FitReport:
     @property
     def scores(self) -> Mapping[str, Scores]:
         """Errors on the nets held out, by predictor."""
-        return self.result.scores
+        return self.result.summary.predictors
 
     @property
     def coverage(self) -> float:
         """Share of the nets held out whose latency is within the bound."""
-        return self.result.coverage
+        return self.result.summary.coverage
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``latseg fit --json``."""
-        result = self.result
+        calibration, summary = self.result.predictor.calibration, self.result.summary
+        scores = {**summary.predictors, _IN_USE: summary.predictors[summary.handed_over]}
         return {
             "device": self.device.name,
             "fingerprint": self.device.fingerprint,
-            "predictors": {name: asdict(scores) for name, scores in result.scores.items()},
-            "coverage": result.coverage,
+            "handed_over": summary.handed_over,
+            "predictors": {name: asdict(each) for name, each in scores.items()},
+            "coverage": summary.coverage,
             "alpha": self.alpha,
-            "slack": result.slack,
-            "bound": result.predictor.calibration.statement,
-            "calibration_nets": result.predictor.calibration.count,
-            "test_models": result.test_models,
-            "seconds": result.seconds,
+            "slack": summary.bound_ratio,
+            "bound": calibration.statement,
+            "calibration_nets": calibration.count,
+            "test_models": summary.test_models,
+            "seconds": summary.seconds,
             "path": str(self.path),
         }
 
@@ -153,7 +158,7 @@ class PredictedModel:
     @property
     def measured_alone(self) -> Table:
         """Rows of the operators that were measured in models of their own, but never within a net."""
-        return self._rows(self.prediction.alone)
+        return self._rows(self.prediction.isolated)
 
     @property
     def seen_percent(self) -> float:
@@ -166,7 +171,7 @@ class PredictedModel:
         return {
             "latency_ms": self.latency_ms,
             "upper_ms": self.upper_ms,
-            "constant_ms": self.prediction.constant_ms,
+            "constant_ms": self.prediction.overhead_ms,
             "seen_percent": self.seen_percent,
             "confidence": self.confidence,
             "calibration_nets": self.predictor.calibration.count,

@@ -20,24 +20,27 @@ def fit(
     split_conformal: Annotated[
         bool, typer.Option("--split", help="Calibrate the bound on the held-out nets only and never train on them.")
     ] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Score other kinds of predictors on the same held-out nets as well.")
+    ] = False,
     seed: SeedOption = 0,
 ) -> None:
-    """Train the predictors, test them on held-out nets, weight them, and calibrate the bound."""
+    """Train the latency predictor, test it on held-out nets, and calibrate its bound."""
     console: Console = context.obj
     report = console.api.device(target.device, threads=target.threads).fit(
-        test_fraction=test_fraction, alpha=alpha, split=split_conformal, seed=seed
+        test_fraction=test_fraction, alpha=alpha, split=split_conformal, compare=compare, seed=seed
     )
-    result = report.result
+    summary = report.result.summary
     columns = ("mape_percent", "within_5_percent", "within_10_percent", "spearman")
     console.emit(
         report.to_json(),
         lambda: [
             table(
-                f"Predictors of {report.device.name} on {result.test_models} nets held out",
+                f"Predictors of {report.device.name} on {summary.test_models} nets held out",
                 ("predictor", *columns),
                 [(name, *(getattr(scores, column) for column in columns)) for name, scores in report.scores.items()],
             ),
-            f"The bound held for {100 * report.coverage:.0f} % of them, and is {result.slack:.3f} times the measured "
-            f"latency on average. {report.in_use}",
+            f"The bound held for {100 * report.coverage:.0f} % of them, and is {summary.bound_ratio:.3f} times the "
+            f"measured latency on average. {report.in_use}",
         ],
     )

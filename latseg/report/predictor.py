@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from devices.measurement import NoiseFloor
 from latency.bounded import BoundedPredictor
@@ -44,7 +45,7 @@ def predictor_sections(
 
 
 def _accuracy_section(summary: FitSummary, target: TargetDevice, remarks: str) -> Section:
-    rows = [PredictedMeasured(**row.model_dump()) for row in summary.test_table]
+    rows = [PredictedMeasured(**asdict(row)) for row in summary.test_table]
     scores = [
         (
             name,
@@ -58,8 +59,8 @@ def _accuracy_section(summary: FitSummary, target: TargetDevice, remarks: str) -
     columns = ("predictor", "mean error, %", "within 5 %, %", "within 10 %, %", "Spearman")
     lead = (
         f"{summary.test_models} nets measured on {target.device}, held out from a predictor trained on the others; its "
-        f"bound held for {100 * summary.coverage:.0f} % of them and is {summary.slack:.3f} times the measured latency "
-        f"on average. {summary.in_use}{remarks}"
+        f"bound held for {100 * summary.coverage:.0f} % of them and is {summary.bound_ratio:.3f} times the measured "
+        f"latency on average. {summary.in_use}{remarks}"
     )
     return Section(
         f"How well latency is predicted on {target.device}",

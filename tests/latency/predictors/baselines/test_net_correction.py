@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from latency.predictors.additive.lookup_table import LookupTablePredictor
-from latency.predictors.baselines.net_correction import GraphConvolutionPredictor
-from latency.predictors.baselines.net_correction import NetCorrectionPredictor
-from latency.predictors.baselines.net_correction import RecurrentPredictor
+from latency.predictors.baselines.net_correction import (
+    GraphConvolutionPredictor,
+    NetCorrectionPredictor,
+    RecurrentPredictor,
+)
 from latency.sample import LatencySample
 from latseg.testing.predictor_contract import PredictorContract
 from latseg.testing.synthetic import log_errors, measured, random_graphs

@@ -119,22 +119,23 @@ def test_a_device_is_never_its_own_source() -> None:
     mine = device(INFO.fingerprint, graphs)[:40]
     settings = TrainingSettings(width=16, steps=20)
     scores = [
-        fit_device(mine, INFO, settings=settings, members=2, prior=known).scores["few_samples"]
+        fit_device(mine, INFO, settings=settings, members=2, prior=known).summary.predictors["few_samples"]
         for known in (taught, taught.without(INFO.fingerprint))
     ]
     assert scores[0] == scores[1]
 
 
-def test_others_are_asked_of_few_nets_only_and_then_throughout() -> None:
-    """A device with a few more nets than that has few enough in its training part: scored is what is handed over."""
+def test_the_prior_is_used_with_few_nets_only() -> None:
+    """A device with a few more nets than that has few enough in its training part; that does not count."""
     settings = TrainingSettings(width=16, steps=20)
     samples = device("yellow", random_graphs(FEW_NETS + 4, 3))
-    for count, asked in ((FEW_NETS, True), (FEW_NETS + 4, False)):
+    for count, few in ((FEW_NETS, True), (FEW_NETS + 4, False)):
         result = fit_device(samples[:count], replace(INFO, name="yellow"), settings=settings, members=2, prior=prior())
-        handed_over = result.predictor.predictor
-        assert isinstance(handed_over, ArbitratedPredictor)
-        assert ("few_samples" in result.scores) == asked
-        assert {member.name for member in handed_over.members} == set(result.scores) - {"arbitrated", "operator_counts"}
+        handed_over, scores = result.predictor.predictor, set(result.summary.predictors)
+        assert isinstance(handed_over, ArbitratedPredictor) == few
+        assert ("few_samples" in scores) == few
+        members = getattr(handed_over, "members", (handed_over,))
+        assert {member.name for member in members} == scores - {"arbitrated", "operator_counts"}
 
 
 def test_one_family_teaches_nothing_of_others() -> None:
