@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from latency.calibration import Calibration
-from latency.predictors.arbitration import ArbitratedPredictor
+from latency.fit import few_nets, fit_predictor
 from latency.sample import LatencySample
 from latency.store import MeasurementStore
 from provenance import RESULTS, provenance, write_result
@@ -31,10 +31,10 @@ def draw(whole: list[LatencySample], single: list[LatencySample], known: int, se
     """Coverage and slack by alpha, of one draw."""
     order = np.random.default_rng(seed).permutation(len(whole)).tolist()
     fresh = [whole[place] for place in order[known:]]
-    predictor = ArbitratedPredictor()
-    predictor.fit([*(whole[place] for place in order[:known]), *single], seed=seed)
-    told = predictor.predict([sample.graph for sample in fresh])
-    ratios = [sample.latency_ms / one.latency_ms for sample, one in zip(fresh, told, strict=True)]
+    training = [*(whole[place] for place in order[:known]), *single]
+    predictor = fit_predictor(training, few=few_nets(training), seed=seed)
+    predictions = predictor.predict([sample.graph for sample in fresh])
+    ratios = [sample.latency_ms / one.latency_ms for sample, one in zip(fresh, predictions, strict=True)]
     found = {}
     for alpha in ALPHAS:
         calibration = Calibration.of(list(predictor.out_of_fold.values()), alpha=alpha)

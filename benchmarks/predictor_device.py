@@ -33,7 +33,6 @@ from latency.operators.from_onnx import from_onnx
 from latency.operators.operator import OperatorGraph
 from latency.operators.serialize import graph_digest
 from latency.predictor import LatencyPredictor
-from latency.predictors.arbitration import ArbitratedPredictor
 from latency.predictors.registry import predictor_class, predictor_names
 from latency.sample import LatencySample
 from latency.scores import Scores
@@ -46,8 +45,8 @@ GROUP = 5
 """Nets from outside the space that share a worker."""
 COLUMNS = {"mape_percent": -1, "within_5_percent": 1, "within_10_percent": 1, "spearman": 1}
 """What predictors are compared by, and whether less or more is better."""
-INFORMED = "arbitrated, their operators profiled"
-OWN = ("attention", "arbitrated", INFORMED)
+INFORMED = "attention, their operators profiled"
+OWN = ("attention", INFORMED)
 """Not among the methods that attention is compared with."""
 
 
@@ -88,7 +87,7 @@ def fitted(known: Sequence[LatencySample], seed: int) -> tuple[dict[str, Latency
     predictors: dict[str, LatencyPredictor] = {}
     seconds = {}
     for name in predictor_names():
-        if name == "few_samples":  # needs other devices
+        if name in ("few_samples", "arbitrated"):  # for devices with few nets
             continue
         started = time.monotonic()
         predictors[name] = predictor_class(name)()
@@ -102,7 +101,7 @@ def goals(
     scores: dict[str, dict[str, float]], outside_scores: dict[str, dict[str, float]], nets: int
 ) -> list[dict[str, Any]]:
     """Those of the predictor that ``fit`` hands over, then whether attention is first in every column."""
-    best = scores["arbitrated"]
+    best = scores["attention"]
     outside_error = outside_scores[INFORMED]["mape_percent"]
     rows = [
         (f"within 10 %, {nets} nets", ">= 99", best["within_10_percent"], best["within_10_percent"] >= 99),
@@ -182,8 +181,6 @@ def evaluate(data: Measured, info: DeviceInfo, seed: int) -> dict[str, Any]:
     informed = fit_device(data.informed, info, seed=seed).predictor.predict(foreign)
     outside_scores[INFORMED] = asdict(Scores.of([one.latency_ms for one in informed], foreign_truth))
     rows = list(zip(data.fresh, bounded.predict(graphs), strict=True))
-    arbitrated = predictors["arbitrated"]
-    assert isinstance(arbitrated, ArbitratedPredictor)
     return {
         "fit_seconds": fit_seconds,
         "fresh_nets": len(data.fresh),
@@ -191,7 +188,6 @@ def evaluate(data: Measured, info: DeviceInfo, seed: int) -> dict[str, Any]:
         "figures": scores,
         "outside_the_space": outside_scores,
         "note": "every predictor was fitted on all profiled nets and on none of the fresh ones",
-        "weights": arbitrated.weights,
         "coverage_of_bound": float(np.mean([sample.latency_ms <= one.upper_ms for sample, one in rows])),
         "slack_of_bound": float(np.mean([one.upper_ms / sample.latency_ms for sample, one in rows])),
         "bound": bounded.calibration.statement,

@@ -7,6 +7,9 @@ Two protocols:
 - A new device from 10 or 20 nets (HELP, Lee et al. 2021): what nine source devices measured of the nets 0 to 899 is
   known; the nets are drawn from 0 to 899, the queries are 900 to 1899, both without the fastest and slowest tenth.
 
+With ``--ablation`` two ideas are switched off in turn, on the same draws: the in-context transformer, and the choice of
+the nets to measure (a random draw from the same pool instead).
+
 ``--targets`` runs the six target devices, which nothing was chosen on; without it the four validation devices. Nothing
 of the published table enters the repository. Writes ``benchmarks/results/predictor_public.json``.
 """
@@ -17,7 +20,7 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +95,7 @@ class Nets:
 
 @dataclass(frozen=True)
 class RememberingPrior(Prior):
-    """Asked about the same nets again, it knows the answer; for a benchmark that draws many times."""
+    """Caches the predictions of nets; for a benchmark that draws many times."""
 
     known: dict[int, list[Prediction]] = field(default_factory=dict)
     """By identity of the graph: ``Nets`` keeps them all."""
@@ -100,8 +103,8 @@ class RememberingPrior(Prior):
     def source_predictions(self, graphs: Sequence[OperatorGraph]) -> list[list[Prediction]]:
         """See ``Prior``."""
         new = [graph for graph in graphs if id(graph) not in self.known]
-        told = zip(*super().source_predictions(new), strict=True)
-        self.known.update((id(graph), list(each)) for graph, each in zip(new, told, strict=True))
+        predictions = zip(*super().source_predictions(new), strict=True)
+        self.known.update((id(graph), list(each)) for graph, each in zip(new, predictions, strict=True))
         return [list(each) for each in zip(*(self.known[id(graph)] for graph in graphs), strict=True)]
 
 
@@ -150,31 +153,43 @@ def learned_prior(nets: Nets, folder: Path | None, sources: Mapping[str, str] = 
     return RememberingPrior(prior.groups, prior.sources, prior.mixtures, prior.transformer), seconds
 
 
-def chosen(nets: Nets, prior: Prior, device: str, count: int, random: np.random.Generator) -> NDArray[np.int64]:
+def chosen(nets: Nets, prior: Prior, pool: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """Nets as ``latseg profile`` chooses them; unlike the drawn ones they are trimmed by the sources, not the truth."""
-    pool = random.permutation(TRAINING[nets.table.of(device)[TRAINING] > 0])[:POOL]
     return pool[informative_nets(prior, [nets.graphs[int(cell)] for cell in pool], count)]
 
 
-def few_samples(nets: Nets, devices: Sequence[str], repeats: int, prior: Prior) -> dict[str, Any]:
+def few_samples(
+    nets: Nets, devices: Sequence[str], repeats: int, prior: Prior, *, ablation: bool = False
+) -> dict[str, Any]:
     """Rank correlation by number of samples, device and predictor."""
     found: dict[str, Any] = {}
+    without = replace(prior, transformer=None)  # shares the cache of predictions
     for count in GOALS:
         found[str(count)] = {}
         for device in devices:
             latency_ms = nets.table.of(device)
-            known, asked = trimmed(latency_ms, TRAINING), trimmed(latency_ms, QUERIES)
-            queries = nets.samples(device, asked)
+            known, queries = trimmed(latency_ms, TRAINING), nets.samples(device, trimmed(latency_ms, QUERIES))
             rows: dict[str, list[float]] = {}
             for repeat in range(repeats):
                 random = np.random.default_rng([repeat, count])
                 drawn = nets.samples(device, random.permutation(known)[:count])
-                best = nets.samples(device, chosen(nets, prior, device, count, random))
-                tried: tuple[tuple[str, StoredPredictor, list[LatencySample]], ...] = (
+                pool = random.permutation(TRAINING[latency_ms[TRAINING] > 0])[:POOL]
+                best = nets.samples(device, chosen(nets, prior, pool, count))
+                tried: list[tuple[str, StoredPredictor, list[LatencySample]]] = [
                     ("few_samples", FewSamplesPredictor(prior), drawn),
                     ("few_samples, nets chosen", FewSamplesPredictor(prior), best),
                     ("operator_counts", OperatorCountsPredictor(), drawn),
-                )
+                ]
+                if ablation:
+                    tried += [
+                        ("few_samples, no transformer", FewSamplesPredictor(without), drawn),
+                        ("few_samples, nets chosen, no transformer", FewSamplesPredictor(without), best),
+                        (
+                            "few_samples, nets from the pool",
+                            FewSamplesPredictor(prior),
+                            nets.samples(device, pool[:count]),
+                        ),
+                    ]
                 for name, predictor, samples in tried:
                     rows.setdefault(name, []).append(scored(predictor, samples, queries)["spearman"])
             found[str(count)][device] = {name: float(np.mean(values)) for name, values in rows.items()}
@@ -206,13 +221,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4000, help="of attention on 900 nets of a target; 0: leave out")
     parser.add_argument("--prior", type=Path, help="folder of the prior: made, or read where it exists")
     parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--ablation", action="store_true", help="also without the transformer and the choice of nets")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args()
     nets = Nets(PublicLatencies.read(options.table))
     devices = TARGETS if options.targets else VALIDATION
     prior, seconds = learned_prior(nets, options.prior)
-    few = few_samples(nets, devices, options.repeats, prior)
+    few = few_samples(nets, devices, options.repeats, prior, ablation=options.ablation)
     measured = well_measured(nets, options.steps, options.threads) if options.targets and options.steps else {}
     document = {
         "benchmark": "predictor_public",

@@ -1,9 +1,8 @@
-"""How many architectures can be checked in a second on one core, and how long a device takes to become known.
+"""How many architectures are checked in a second on one core, and how long the fit of a device takes.
 
-A full check is what a search does with a candidate: plan, parameters, operator graph, batched prediction, bound
-(``Budgets.check_many``). The pre-filter sees the slots only. Both are timed in rounds that take turns, on
-architectures that were not seen before; the median round counts. The share that the pre-filter rules out is counted
-against full checks. Writes ``benchmarks/results/throughput.json``.
+A check is what a search does with a candidate: plan, parameters, operator graph, batched prediction, bound
+(``Budgets.check_many``). Rounds of checks and of their parts take turns, on architectures that were not seen before;
+the median round counts. Writes ``benchmarks/results/throughput.json``.
 
 With ``--store`` of ``predictor_device.py`` the campaign is taken from there, and its time from that result.
 """
@@ -29,29 +28,20 @@ from latency.campaign_items import campaign_items
 from latency.fit import fit_device
 from latency.store import MeasurementStore
 from provenance import RESULTS, provenance, write_result
-from search.architecture import Architecture
 from search.constraints.budgets import Budgets, LatencyBudget
-from search.constraints.check import ConstraintCheck
-from search.constraints.feasibility import feasibility
-from search.constraints.feasible_sampler import feasible_sampler
-from search.constraints.prefilter import AdditivePrefilter
 from search.spaces.portrait.space import PortraitSpace
 
 RESULT = RESULTS / "throughput.json"
 SPACE = PortraitSpace()
 ROUND = 1000
 """Architectures in a round."""
-BUDGET_QUANTILES = (0.02, 0.1, 0.25, 0.5)
-"""Of the nets' bounds: what is left of the space by the budgets that the pre-filter is tried with."""
-FREE = 1e9
-"""A budget that everything keeps."""
 
 
 def budgets_of(predictor: BoundedPredictor, maximum_ms: float) -> Budgets:
     return Budgets(None, (LatencyBudget("cpu", maximum_ms, predictor),))
 
 
-def rates(predictor: BoundedPredictor, prefilter: AdditivePrefilter, rounds: int) -> dict[str, float]:
+def rates(predictor: BoundedPredictor, rounds: int) -> dict[str, float]:
     """Architectures in a second on one core, in the median round."""
     budgets = budgets_of(predictor, 1.0)
     seconds: dict[str, list[float]] = {}
@@ -71,54 +61,13 @@ def rates(predictor: BoundedPredictor, prefilter: AdditivePrefilter, rounds: int
         started = time.perf_counter()
         predictor.predict(graphs)
         timed("predict_and_bound", started)
-        started = time.perf_counter()
-        prefilter.ruled_out(fresh, budgets)
-        timed("prefilter", started)
-    sizes = {"prefilter": 2 * ROUND}
     # The first round fills caches that a search fills with its sample.
-    return {what: sizes.get(what, ROUND) / float(np.median(each[1:])) for what, each in seconds.items()}
-
-
-def ruled_out(predictor: BoundedPredictor, prefilter: AdditivePrefilter, count: int) -> list[dict[str, float]]:
-    """What the pre-filter does at several budgets, by full checks."""
-    verdicts = budgets_of(predictor, FREE).check_many(SPACE, SPACE.sample(count, Random("ruled out")))
-    return [_at(predictor, prefilter, verdicts, quantile) for quantile in BUDGET_QUANTILES]
-
-
-def _at(
-    predictor: BoundedPredictor, prefilter: AdditivePrefilter, verdicts: list[ConstraintCheck], quantile: float
-) -> dict[str, float]:
-    upper = np.array([verdict.upper_ms["cpu"] for verdict in verdicts])
-    limit = float(np.quantile(upper, quantile))
-    told = prefilter.ruled_out([verdict.architecture for verdict in verdicts], budgets_of(predictor, limit))
-    out = np.array([bool(names) for names in told])
-    return {
-        "budget_ms": limit,
-        "feasible_percent": 100 * float(np.mean(upper <= limit)),
-        "infeasible_ruled_out_percent": 100 * float(np.mean(out[upper > limit])),
-        "feasible_ruled_out_by_mistake": int(np.sum(out & (upper <= limit))),
-        "nets": len(verdicts),
-    }
-
-
-def sampling(predictor: BoundedPredictor, prefilter: AdditivePrefilter, limit: float) -> dict[str, float]:
-    """Seconds until 48 feasible architectures are found, with the pre-filter and without, in turns."""
-    seconds: dict[str, list[float]] = {"with": [], "without": []}
-    for number in range(3):
-        for name, used in (("with", prefilter), ("without", None)):
-            started = time.perf_counter()
-            found: list[Architecture] = feasible_sampler(SPACE, budgets_of(predictor, limit), prefilter=used)(
-                48, Random(number)
-            )
-            seconds[name].append(time.perf_counter() - started)
-            assert len(found) == 48
-    return {name: float(np.median(each)) for name, each in seconds.items()}
+    return {what: ROUND / float(np.median(each[1:])) for what, each in seconds.items()}
 
 
 def goals(found: dict[str, float], fit_seconds: float, campaign_seconds: float) -> list[dict[str, Any]]:
     rows = [
         ("full checks in a second, one core", ">= 2000", found["full_check"], found["full_check"] >= 2000),
-        ("checks by the pre-filter in a second, one core", ">= 50000", found["prefilter"], found["prefilter"] >= 50000),
         ("fit, s", "<= 90", fit_seconds, fit_seconds <= 90),
         ("campaign, s", "<= 600", campaign_seconds, campaign_seconds <= 600),
     ]
@@ -154,22 +103,15 @@ def main() -> None:
     print(f"{len(samples)} samples; fitting", file=sys.stderr)
     fitted = fit_device(samples, info, seed=options.seed)
     predictor = fitted.predictor
-    found = feasibility(SPACE, budgets_of(predictor, FREE), seed=options.seed)
-    assert found.prefilter is not None
-    speed = rates(predictor, found.prefilter, options.rounds)
-    tried = ruled_out(predictor, found.prefilter, 3000)
+    speed = rates(predictor, options.rounds)
     document = {
         "benchmark": "throughput",
         "architectures_per_second": {what: round(value) for what, value in speed.items()},
         "operators_of_a_net": float(np.mean([len(SPACE.lower(a).operators) for a in SPACE.sample(300, Random(1))])),
-        "prefilter": tried,
-        "sampling_48_feasible_seconds": {
-            f"{row['budget_ms']:.3g} ms": sampling(predictor, found.prefilter, row["budget_ms"]) for row in tried[:2]
-        },
-        "fit_seconds": fitted.seconds,
+        "fit_seconds": fitted.summary.seconds,
         "campaign_seconds": seconds,
         "campaign_models": options.models,
-        "goals": goals(speed, fitted.seconds, seconds),
+        "goals": goals(speed, fitted.summary.seconds, seconds),
     }
     write_result(options.output, document | provenance())
 

@@ -36,11 +36,11 @@ POOL = builders.operator("MaxPool", (("kernel_shape", (2, 2)), ("strides", (2, 2
 
 
 def training_samples(count: int = 24) -> list[LatencySample]:
-    """Nets, some of their operators alone, and a pooling that no net has."""
+    """Nets, some of their operators in isolation, and a pooling that no net has."""
     graphs = random_graphs(count, 1)
     pooling = OperatorGraph((POOL,), ((-1,),), (POOLED,))
-    alone = LatencySample("pooling", pooling, 0.02, (KernelTime((0,), 0.02),), single_operator=True)
-    return [*measured(graphs), *single_operators(graphs, 10, 2), alone]
+    isolated = LatencySample("pooling", pooling, 0.02, (KernelTime((0,), 0.02),), single_operator=True)
+    return [*measured(graphs), *single_operators(graphs, 10, 2), isolated]
 
 
 def latencies(predictions: list[Prediction]) -> list[float]:
@@ -77,14 +77,14 @@ class PredictorContract:
     def test_order_and_company_in_a_batch_change_nothing(self, fitted: LatencyPredictor) -> None:
         together = latencies(fitted.predict(FRESH))
         backwards = latencies(fitted.predict(FRESH[::-1]))[::-1]
-        alone = [fitted.predict([graph])[0].latency_ms for graph in FRESH]
+        single = [fitted.predict([graph])[0].latency_ms for graph in FRESH]
         assert backwards == pytest.approx(together, rel=1e-5)
-        assert alone == pytest.approx(together, rel=1e-5)
+        assert single == pytest.approx(together, rel=1e-5)
 
     def test_no_graphs_no_predictions(self, fitted: LatencyPredictor) -> None:
         assert fitted.predict([]) == []
 
-    def test_a_graph_without_operators_costs_the_constant(self, fitted: LatencyPredictor) -> None:
+    def test_a_graph_without_operators_costs_the_overhead(self, fitted: LatencyPredictor) -> None:
         (prediction,) = fitted.predict([OperatorGraph((), (), ((1, 3, 8, 8),))])
         assert prediction.operators_ms == ()
         assert prediction.latency_ms == pytest.approx(prediction.overhead_ms)
@@ -93,10 +93,10 @@ class PredictorContract:
         known = [sample.graph for sample in training_samples()]
         assert all(prediction.unseen == () for prediction in fitted.predict(known))
 
-    def test_operators_measured_alone_are_told_from_those_within_nets(
+    def test_operators_measured_in_isolation_are_distinguished_from_those_within_nets(
         self, fitted: LatencyPredictor, tmp_path: Path
     ) -> None:
-        """A pooling that was only measured alone, a convolution of the nets, and a kind that was never measured."""
+        """A pooling that was measured in isolation only, a convolution of the nets, and a kind never measured."""
         convolution = next(o for o in FRESH[0].operators if o.kind == "Conv")
         strange = builders.operator("Einsum", (("equation", "ij"),), (POOLED,), (POOLED,))
         inputs = (POOLED, convolution.input_shapes[0], POOLED)
@@ -107,7 +107,7 @@ class PredictorContract:
             assert (first.isolated, first.unseen) == ((0,), (2,))
             assert last.isolated == last.unseen == ()
 
-    def test_operators_of_nets_are_not_alone(self, fitted: LatencyPredictor) -> None:
+    def test_operators_of_nets_are_not_isolated(self, fitted: LatencyPredictor) -> None:
         whole = [sample.graph for sample in training_samples() if not sample.single_operator]
         assert all(prediction.isolated == () for prediction in fitted.predict(whole))
 

@@ -66,8 +66,8 @@ def test_nets_that_train_and_calibrate_cover_fresh_ones() -> None:
         predictor = ArbitratedPredictor(AttentionPredictor(TrainingSettings(steps=10), members=2))
         predictor.fit(known, seed=draw)
         calibration = Calibration.of(list(predictor.out_of_fold.values()))
-        told = predictor.predict([sample.graph for sample in fresh])
+        predictions = predictor.predict([sample.graph for sample in fresh])
         coverages.append(
-            calibration.coverage([s.latency_ms / one.latency_ms for s, one in zip(fresh, told, strict=True)])
+            calibration.coverage([s.latency_ms / one.latency_ms for s, one in zip(fresh, predictions, strict=True)])
         )
     assert np.mean(coverages) == pytest.approx(0.9, abs=0.05)

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from latency.operators import builders
 from latency.operators.operator import OperatorGraph
 from latency.predictors.attention.predictor import AttentionPredictor
 from latency.predictors.attention.training import TrainingSettings
+from latency.predictors.encoding.liveness import liveness
+from latency.predictors.encoding.tokens import PLACES, token_batch
+from latency.sample import LatencySample
 from latency.scores import Scores
 from latseg.testing.predictor_contract import PredictorContract
 from latseg.testing.synthetic import log_errors, measured, operator_ms, random_graphs
@@ -41,9 +47,9 @@ def test_contributions_explain_where_the_time_goes(learned: AttentionPredictor) 
     graphs = random_graphs(20, 8)
     predicted = [ms for prediction in learned.predict(graphs) for ms in prediction.operators_ms]
     truth = [ms for graph in graphs for ms in operator_ms(graph)]
-    alone = [operator.kind != "Add" for graph in graphs for operator in graph.operators]
-    errors = np.array(log_errors(predicted, truth))[alone]
-    assert np.average(errors, weights=np.array(truth)[alone]) < 0.1
+    unfused = [operator.kind != "Add" for graph in graphs for operator in graph.operators]
+    errors = np.array(log_errors(predicted, truth))[unfused]
+    assert np.average(errors, weights=np.array(truth)[unfused]) < 0.1
 
 
 def test_attention_learns_what_the_neighbours_cost(learned: AttentionPredictor) -> None:
@@ -57,7 +63,40 @@ def test_attention_learns_what_the_neighbours_cost(learned: AttentionPredictor) 
     assert first.operators_ms[2] > 1.2 * second.operators_ms[1]
 
 
-def test_every_net_is_predicted_by_a_member_that_has_not_seen_it(learned: AttentionPredictor) -> None:
+def test_every_input_of_a_token_reaches_the_prediction(learned: AttentionPredictor) -> None:
+    (graph,) = random_graphs(1, 3)
+    learned.predict([graph])
+    (member, *_), tokens = learned._members, token_batch([graph], [learned._table.rows(graph)])
+    expected, _ = member.log_ms(tokens)
+    for column in range(PLACES):
+        places = tokens.places.copy()
+        places[:, :, column] += 1
+        changed, _ = member.log_ms(replace(tokens, places=places))
+        assert not torch.equal(changed, expected), f"column {column}"
+
+
+def test_operators_that_a_device_skips_are_learned() -> None:
+    """Each net has an expensive branch, which costs nothing where it is no output."""
+
+    def branch(graph: OperatorGraph, *, live: bool) -> OperatorGraph:
+        shape, end = graph.operators[0].output_shapes[0], len(graph.operators)
+        expensive = builders.convolution(shape, 64, kernel=(5, 5), activation="relu")
+        outputs = (end - 1, end) if live else (end - 1,)
+        return replace(graph, operators=(*graph.operators, expensive), inputs=(*graph.inputs, (0,)), outputs=outputs)
+
+    graphs = [branch(graph, live=index % 2 == 0) for index, graph in enumerate(random_graphs(40, 0))]
+    samples = [
+        LatencySample(str(number), graph, float(np.dot(operator_ms(graph), liveness(graph)[:, 1])))
+        for number, graph in enumerate(graphs)
+    ]
+    predictor = AttentionPredictor(TrainingSettings(width=16, steps=300), members=2)
+    predictor.fit(samples)
+    (fresh,) = random_graphs(1, 9)
+    live, dead = predictor.predict([branch(fresh, live=True), branch(fresh, live=False)])
+    assert dead.operators_ms[-1] < 0.5 * live.operators_ms[-1]
+
+
+def test_every_net_is_predicted_by_a_member_that_was_trained_without_it(learned: AttentionPredictor) -> None:
     assert set(learned.out_of_fold) == {f"net{index}" for index in range(60)}
     assert 0.9 < np.median(list(learned.out_of_fold.values())) < 1.1
 
@@ -86,17 +125,15 @@ def test_latency_grows_with_depth_beyond_what_was_measured(learned: AttentionPre
     assert 3 < long.latency_ms / short.latency_ms < 5
 
 
-def test_progress_is_told_and_threads_are_restored() -> None:
-    import torch
-
-    before, told = torch.get_num_threads(), []
+def test_progress_is_reported_and_threads_are_restored() -> None:
+    before, steps = torch.get_num_threads(), []
     predictor = AttentionPredictor(TrainingSettings(width=16, steps=2), members=2, threads=1)
-    predictor.fit(measured(random_graphs(10, 0)), on_step=lambda done, total: told.append((done, total)))
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    predictor.fit(measured(random_graphs(10, 0)), on_step=lambda done, total: steps.append((done, total)))
+    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert torch.get_num_threads() == before
 
 
-def test_nothing_to_run_costs_the_constant(learned: AttentionPredictor) -> None:
+def test_nothing_to_run_costs_the_overhead(learned: AttentionPredictor) -> None:
     prediction = learned.predict([OperatorGraph((), (), ())])[0]
     assert prediction.operators_ms == ()
     assert prediction.latency_ms == prediction.overhead_ms > 0
@@ -105,7 +142,7 @@ def test_nothing_to_run_costs_the_constant(learned: AttentionPredictor) -> None:
 def test_few_nets_are_trained_on_for_fewer_steps() -> None:
     assert TrainingSettings(steps=1500).for_nets(20).steps == 600
     assert TrainingSettings(steps=1500).for_nets(300).steps == 1500
-    told = []
+    steps = []
     predictor = AttentionPredictor(TrainingSettings(steps=1500), members=2)
-    predictor.fit(measured(random_graphs(6, 0)), on_step=lambda done, total: told.append((done, total)))
-    assert told[-1] == (360, 360)
+    predictor.fit(measured(random_graphs(6, 0)), on_step=lambda done, total: steps.append((done, total)))
+    assert steps[-1] == (360, 360)

@@ -13,7 +13,7 @@ def graph(inputs: tuple[tuple[int, ...], ...], outputs: tuple[int, ...] = ()) ->
     return OperatorGraph(operators, inputs, (SHAPE,), outputs)
 
 
-def test_every_sink_is_an_output_unless_told() -> None:
+def test_every_sink_is_an_output_unless_given() -> None:
     found = liveness(graph(INPUTS))
     assert found[:, 0].tolist() == [1, 0, 1, 0, 1, 1]
     assert found[:, 1].tolist() == [1, 1, 1, 1, 1, 1]

@@ -32,7 +32,7 @@ def test_reuse_distance_counts_what_was_touched_since() -> None:
     assert found[:, 0] == pytest.approx([0, 1000, 1000 + 2200], abs=1)
 
 
-def test_the_net_as_a_whole_is_told_to_every_operator() -> None:
+def test_columns_of_the_whole_net_are_the_same_for_every_operator() -> None:
     chain = graph(((-1,), (0,), (1,)), read=(100, 4000, 500), written=(1000, 2000, 3000))
     found = in_bytes(traffic_of(chain))
     for row in found:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -12,14 +13,19 @@ from devices.device_info import DeviceInfo
 from foundation.errors import UserError
 from latency.fit import FEW_NETS, fit_device
 from latency.operators.operator import OperatorGraph
+from latency.operators.serialize import graph_digest
 from latency.predictors.additive.lookup_table import LookupTablePredictor
+from latency.predictors.additive.operator_counts import operator_key
 from latency.predictors.arbitration import ArbitratedPredictor
 from latency.predictors.attention.training import TrainingSettings
+from latency.predictors.encoding.operator_table import OperatorTable
 from latency.predictors.transfer import prior_folder
 from latency.predictors.transfer.few_samples import FewSamplesPredictor
+from latency.predictors.transfer.in_context import Context
 from latency.predictors.transfer.in_context_training import InContextSettings
 from latency.predictors.transfer.prior import Prior, SourceDevice
 from latency.predictors.transfer.prior_folder import known_prior, load_prior, prior_for, save_prior
+from latency.predictors.transfer.views import VIEWS
 from latency.sample import LatencySample
 from latseg.testing.predictor_contract import PredictorContract
 from latseg.testing.synthetic import log_errors, measured, random_graphs
@@ -62,7 +68,7 @@ class TestFewSamplesContract(PredictorContract):
 
 
 @pytest.mark.parametrize("count", [10, 20])
-def test_a_new_device_is_known_better_than_without_the_others(count: int) -> None:
+def test_a_new_device_is_predicted_better_with_the_prior(count: int) -> None:
     fresh = device("yellow", random_graphs(40, 7))
     truth = [sample.latency_ms for sample in fresh]
     errors = []
@@ -75,7 +81,7 @@ def test_a_new_device_is_known_better_than_without_the_others(count: int) -> Non
 
 
 def test_what_only_other_devices_measured_is_unseen() -> None:
-    """The bound is that of this device: what its sources know of an operator does not make it measured here."""
+    """The bound belongs to this device: an operator that only its sources measured is unseen here."""
     graphs = random_graphs(60, 5)
     without, with_gates = (
         [g for g in graphs if any(o.kind == "Mul" for o in g.operators) == has] for has in (False, True)
@@ -89,7 +95,7 @@ def test_what_only_other_devices_measured_is_unseen() -> None:
     assert not gates & set(known.unseen), "or the test shows nothing"
 
 
-def test_leave_one_out_is_what_fitting_without_it_says() -> None:
+def test_leave_one_out_is_what_fitting_without_it_predicts() -> None:
     samples = device("yellow", random_graphs(12, 5))
     predictor = FewSamplesPredictor(prior())
     predictor.fit(samples)
@@ -100,27 +106,90 @@ def test_leave_one_out_is_what_fitting_without_it_says() -> None:
     assert predictor.out_of_fold[samples[3].label] == pytest.approx(ratio, rel=0.1)
 
 
+class Oracle:
+    """Takes the place of the in-context transformer: its predictions are exact."""
+
+    def __init__(self, samples: list[LatencySample]) -> None:
+        self.known = {graph_digest(sample.graph): sample.latency_ms for sample in samples}
+
+    def condition(self, graphs: list[OperatorGraph], latency_ms: np.ndarray) -> tuple[Context, np.ndarray]:
+        nothing = np.zeros((1, 1), np.float32)
+        return Context(nothing, nothing, nothing, float(latency_ms.mean())), latency_ms
+
+    def predict(self, context: Context, graphs: list[OperatorGraph]) -> np.ndarray:
+        return np.array([self.known[graph_digest(graph)] for graph in graphs])
+
+
+def test_the_predictions_of_the_transformer_count() -> None:
+    """Latencies at random, of which nobody else knows anything."""
+    random = Random(3)
+    samples = [LatencySample(str(n), graph, random.uniform(1, 9)) for n, graph in enumerate(random_graphs(40, 7))]
+    predictor = FewSamplesPredictor(replace(prior(), transformer=Oracle(samples)))
+    predictor.fit(samples[:20])
+    assert predictor.weights["in_context"] > 0.99
+    predictions = [one.latency_ms for one in predictor.predict([sample.graph for sample in samples[20:]])]
+    assert predictions == pytest.approx([sample.latency_ms for sample in samples[20:]], rel=0.02)
+    assert list(predictor.out_of_fold.values()) == pytest.approx([1.0] * 20, rel=0.02)
+
+
+def test_operator_counts_predict_a_device_whose_latency_is_their_sum() -> None:
+    """A cost for each kind of operator that no source has."""
+    table, random, costs = OperatorTable(), np.random.default_rng(2), {}
+
+    def sample(number: int, graph: OperatorGraph) -> LatencySample:
+        keys = [operator_key(table.features[row]) for row in table.rows(graph)]
+        cost = sum(costs.setdefault(key, float(np.exp(2 * random.standard_normal()))) for key in keys)
+        return LatencySample(str(number), graph, cost)
+
+    samples = [sample(number, graph) for number, graph in enumerate(random_graphs(60, 7))]
+    predictor = FewSamplesPredictor(prior())
+    predictor.fit(samples[:40])
+    assert predictor.weights["operator_counts"] > 0.9
+    predictions = [one.latency_ms for one in predictor.predict([one.graph for one in samples[40:]])]
+    assert np.mean(log_errors(predictions, [one.latency_ms for one in samples[40:]])) < 0.05
+
+
+def test_devices_of_one_family_are_no_sources_of_each_other() -> None:
+    graphs = random_graphs(NETS, 0)
+    tiny = InContextSettings(width=8, heads=2, layers=1, steps=1, nets=12, devices=1, queries=2)
+
+    def learned(family_of_twin: str) -> Prior:
+        families = {"red": "red", "twin": family_of_twin, "green": "green"}
+        devices = [
+            SourceDevice(name, family, device("red" if name == "twin" else name, graphs))
+            for name, family in families.items()
+        ]
+        return Prior.learn(devices, steps=3, in_context=tiny)
+
+    same, other = learned("red"), learned("twin")
+    assert set(same.sources) == set(other.sources)
+    for view in VIEWS:
+        assert not np.allclose(same.mixtures[view].log_scale, other.mixtures[view].log_scale, atol=1e-6)
+
+
 def test_a_source_can_be_left_out() -> None:
     left = prior().without("red")
     assert left is not None
     assert set(left.sources) == {"green", "blue"}
     assert left.transformer is None, "it has learned from that source's nets"
     assert prior().without("yellow") is prior()
-    alone = left.without("green")
-    assert alone is not None
-    assert alone.without("blue") is None
+    single = left.without("green")
+    assert single is not None
+    assert single.without("blue") is None
 
 
 def test_a_device_is_never_its_own_source() -> None:
-    """Its test nets would come back to it: a source that knows them by heart must not make the scores better."""
+    """Its test nets would come back to it: a source that was trained on them must not improve the scores."""
     names = (INFO.fingerprint, "green", "blue")
     graphs = random_graphs(NETS, 0)
-    taught = Prior.learn([SourceDevice(name, name, device(name, graphs)) for name in names], steps=20, in_context=SHORT)
+    learned = Prior.learn(
+        [SourceDevice(name, name, device(name, graphs)) for name in names], steps=20, in_context=SHORT
+    )
     mine = device(INFO.fingerprint, graphs)[:40]
     settings = TrainingSettings(width=16, steps=20)
     scores = [
         fit_device(mine, INFO, settings=settings, members=2, prior=known).summary.predictors["few_samples"]
-        for known in (taught, taught.without(INFO.fingerprint))
+        for known in (learned, learned.without(INFO.fingerprint))
     ]
     assert scores[0] == scores[1]
 
@@ -138,7 +207,7 @@ def test_the_prior_is_used_with_few_nets_only() -> None:
         assert {member.name for member in members} == scores - {"arbitrated", "operator_counts"}
 
 
-def test_one_family_teaches_nothing_of_others() -> None:
+def test_one_family_is_not_enough() -> None:
     graphs = random_graphs(NETS, 0)
     with pytest.raises(UserError, match="two families"):
         Prior.learn([SourceDevice(name, "same", device(name, graphs)) for name in ("red", "green")])
@@ -149,21 +218,24 @@ def test_a_prior_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert known_prior(tmp_path) is None
     assert prior_for(tmp_path, INFO) is None
     save_prior(tmp_path, prior())
-    graphs = [*random_graphs(5, 9), *random_graphs(NETS, 0)[:2]]  # the sources know the last two
+    graphs = [*random_graphs(5, 9), *random_graphs(NETS, 0)[:2]]  # the sources were trained on the last two
     samples = device("yellow", random_graphs(12, 5))
-    told = []
+    predictions = []
     for one in (prior(), load_prior(tmp_path), known_prior(tmp_path)):
         predictor = FewSamplesPredictor(one)
         predictor.fit(samples)
-        told.append([prediction.latency_ms for prediction in predictor.predict(graphs)])
-    assert told[1] == pytest.approx(told[0], rel=1e-6)
-    assert told[2] == told[1]
+        predictions.append([prediction.latency_ms for prediction in predictor.predict(graphs)])
+    assert predictions[1] == pytest.approx(predictions[0], rel=1e-6)
+    assert predictions[2] == predictions[1]
     (tmp_path / "prior.json").write_text("{")
     with pytest.raises(UserError, match="latseg pretrain"):
         known_prior(tmp_path)
 
 
-def test_a_prior_of_the_workspace_comes_before_the_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prior_of_the_workspace_comes_before_the_shipped_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="latency")
     shipped, own = tmp_path / "shipped", tmp_path / "own"
     monkeypatch.setattr(prior_folder, "SHIPPED", shipped)
     save_prior(shipped, prior())
@@ -172,7 +244,9 @@ def test_a_prior_of_the_workspace_comes_before_the_shipped_one(tmp_path: Path, m
     assert set(found.sources) == {"red", "green", "blue"}
     left = prior().without("red")
     assert left is not None
+    assert "shipped prior" in caplog.text
     save_prior(own, left)
     found = prior_for(own, INFO)
+    assert "own prior" in caplog.text
     assert found is not None
     assert set(found.sources) == {"green", "blue"}

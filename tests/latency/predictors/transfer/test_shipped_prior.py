@@ -47,7 +47,7 @@ def test_it_makes_ten_nets_go_further() -> None:
     errors = []
     for predictor in (FewSamplesPredictor(prior), OperatorCountsPredictor()):
         predictor.fit(invented(chosen))
-        told = predictor.predict([sample.graph for sample in fresh])
-        ratios = [one.latency_ms / sample.latency_ms for one, sample in zip(told, fresh, strict=True)]
+        predictions = predictor.predict([sample.graph for sample in fresh])
+        ratios = [one.latency_ms / sample.latency_ms for one, sample in zip(predictions, fresh, strict=True)]
         errors.append(float(np.mean(np.abs(np.array(ratios) - 1))))
     assert errors[0] < 0.5 * errors[1]
