@@ -1,0 +1,202 @@
+"""Every option of ``profile``, ``fit`` and ``search`` changes what the library is asked to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+import typer.main
+
+from foundation.errors import UserError
+from latseg import cli
+from latseg.run_handle import RunHandle
+from latseg.workspace_folder import WorkspaceFolder
+from tests.latseg.conftest import DEVICE
+
+SEARCH = ("search", "-d", DEVICE, "--max-latency", "2ms", "--data", "synthetic:12", "--data-size", "64x64")
+SEARCH_OPTIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
+    "--device": (("--device", "simulated:noise=0.5", "--max-latency", "3ms"), {"targets"}),
+    "--max-latency": (("--device", "cpu", "--max-latency", "3ms"), {"targets"}),
+    "--max-params": (("0.2M",), {"max_parameters"}),
+    "--threads": (("2",), {"targets"}),
+    "--data": (("synthetic:16",), {"data"}),
+    "--data-size": (("32x64",), {"data_size"}),
+    "--data-count": (("8",), {"data_count"}),
+    "--resize-masks": ((), {"resize_masks"}),
+    "--calibration-nets": (("3",), {"near_budget"}),
+    "--near-budget": (("3",), {"near_budget"}),
+    "--strategy": (("random",), {"strategy"}),
+    "--trials": (("7",), {"trials"}),
+    "--winners": (("2",), {"winners"}),
+    "--size": (("128x128",), {"sizes"}),
+    "--teacher-epochs": (("1",), {"effort.teacher_epochs"}),
+    "--supernet-steps": (("3",), {"effort.supernet_steps"}),
+    "--winner-epochs": (("4",), {"effort.winner_epochs"}),
+    "--training-size": (("32x32",), {"effort.training_size"}),
+    "--batch-size": (("4",), {"effort.batch_size"}),
+    "--evaluation-images": (("5",), {"effort.evaluation_images"}),
+    "--training-threads": (("1",), {"effort.threads"}),
+    "--seed": (("5",), {"seed"}),
+}
+ONE_VALUE_ONLY = {"search": {"--space", "--resume", "--help"}, "profile": {"--space", "--help"}, "fit": {"--help"}}
+
+
+class Stop(UserError):
+    """Ends a command where the work would begin."""
+
+    def __init__(self) -> None:
+        super().__init__("work", seen="some", expected="none", remedy="stop")
+
+
+def options_of(command: str) -> set[str]:
+    """Long names of its options; of a flag with a negation only the first."""
+    found = typer.main.get_command(cli.app).commands[command]  # type: ignore[attr-defined]
+    names = {name for parameter in found.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    return {name for name in names if name.startswith("--")}
+
+
+@pytest.fixture
+def without_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise Stop
+
+    monkeypatch.setattr(RunHandle, "search", stop)
+    monkeypatch.setattr(WorkspaceFolder, "predictor", lambda *_: None)
+
+
+def flat(document: dict[str, Any]) -> dict[str, Any]:
+    document = {key: value for key, value in document.items() if key not in ("run", "created", "command", "versions")}
+    effort = document.pop("effort")
+    return document | {f"effort.{key}": value for key, value in effort.items()}
+
+
+def run_file(folder: Path, *words: str) -> dict[str, Any]:
+    assert cli.run(["--workspace", str(folder), "--quiet", *SEARCH, *words]) == Stop.exit_code
+    (path,) = folder.glob("runs/*/run.json")
+    return flat(json.loads(path.read_text()))
+
+
+@pytest.fixture(scope="module")
+def plain_run() -> dict[str, Any]:
+    return {}
+
+
+@pytest.mark.usefixtures("without_work")
+@pytest.mark.parametrize("option", list(SEARCH_OPTIONS))
+def test_search_options(option: str, plain_run: dict[str, Any], tmp_path: Path) -> None:
+    if not plain_run:
+        plain_run.update(run_file(tmp_path / "plain"))
+    values, expected = SEARCH_OPTIONS[option]
+    words = values if values[:1] == ("--device",) else (option, *values)
+    changed = run_file(tmp_path / "changed", *words)
+    assert {key for key in plain_run.keys() | changed.keys() if plain_run.get(key) != changed.get(key)} == expected
+
+
+def test_every_search_option_is_tested() -> None:
+    assert options_of("search") == set(SEARCH_OPTIONS) | ONE_VALUE_ONLY["search"]
+
+
+@pytest.mark.usefixtures("without_work")
+def test_the_command_of_a_run_starts_the_same_search(tmp_path: Path) -> None:
+    first = run_file(tmp_path / "first", "--seed", "3", "--size", "128x128", "--training-size", "64x64")
+    (path,) = (tmp_path / "first").glob("runs/*/run.json")
+    command = json.loads(path.read_text())["command"].split()
+    assert command[:3] == ["latseg", "--workspace", str(tmp_path / "first")]
+    assert cli.run(["--workspace", str(tmp_path / "second"), "--quiet", *command[3:]]) == Stop.exit_code
+    (again,) = (tmp_path / "second").glob("runs/*/run.json")
+    assert flat(json.loads(again.read_text())) == first
+
+
+FIT_OPTIONS = {
+    "--device": (("cpu",), {"device"}),
+    "--threads": (("2",), {"device"}),
+    "--test-fraction": (("0.3",), {"test_fraction"}),
+    "--alpha": (("0.2",), {"alpha"}),
+    "--split": ((), {"split_conformal"}),
+    "--seed": (("5",), {"seed"}),
+}
+
+
+def fit_arguments(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+
+    def fit_device(samples: object, info: Any, **settings: Any) -> None:
+        given.update(settings, device=(info.name, info.threads))
+        raise Stop
+
+    monkeypatch.setattr("latency.fit.fit_device", fit_device)
+    monkeypatch.setattr("latency.predictors.transfer.prior_folder.known_prior", lambda _: None)
+    device = () if "--device" in words or "--threads" in words else ("-d", DEVICE)
+    assert cli.run(["--workspace", str(folder), "--quiet", "fit", *device, *words]) == Stop.exit_code
+    given.pop("on_progress")
+    return given
+
+
+@pytest.mark.parametrize("option", list(FIT_OPTIONS))
+def test_fit_options(option: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    values, expected = FIT_OPTIONS[option]
+    plain, changed = (fit_arguments(monkeypatch, tmp_path, *words) for words in ((), (option, *values)))
+    assert {key for key in plain if plain[key] != changed[key]} == expected
+
+
+def test_every_fit_option_is_tested() -> None:
+    assert options_of("fit") == set(FIT_OPTIONS) | ONE_VALUE_ONLY["fit"]
+
+
+PROFILE_OPTIONS = {
+    "--device": (("simulated:noise=0.5",), {"device"}),
+    "--threads": (("2", "--device", "cpu"), {"device"}),
+    "--size": (("160x160",), {"items"}),
+    "--models": (("4",), {"items"}),
+    "--operators": (("2",), {"items"}),
+    "--minutes": (("5",), {"minutes"}),
+    "--draw": ((), {"items", "prior_was_read"}),
+    "--choose": ((), set()),
+    "--retry-failed": ((), {"retry_failed"}),
+    "--seed": (("5",), {"items", "seed"}),
+    "--for": (("MODEL", "--shape", "x=1x3x16x16"), {"items", "prior_was_read"}),
+    "--shape": (("x=1x3x32x32", "--for", "MODEL"), {"items", "prior_was_read"}),
+}
+
+
+def profile_arguments(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+
+    def run_campaign(device: Any, store: object, items: Any, **settings: Any) -> None:
+        info = device.info()
+        given.update(settings, device=(info.name, info.threads), items=[item.label for item in items])
+        raise Stop
+
+    def prior_for(*_: object) -> None:
+        given["prior_was_read"] = True
+
+    monkeypatch.setattr("latency.campaign.run_campaign", run_campaign)
+    monkeypatch.setattr("latency.predictors.transfer.prior_folder.prior_for", prior_for)
+    shared = ("--workspace", str(folder), "--quiet", "profile")
+    device = () if "--device" in words else ("-d", DEVICE)
+    given_models = () if "--models" in words else ("--models", "3")
+    assert cli.run([*shared, *device, *given_models, *words]) == Stop.exit_code
+    given.pop("on_progress")
+    return given
+
+
+@pytest.mark.parametrize("option", list(PROFILE_OPTIONS))
+def test_profile_options(option: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = '<ir_version: 8, opset_import: ["" : 17]> g (float[1, 3, h, w] x) => (float[1, 3, h, w] y) {y = Softplus(x)}'
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "model.onnx")
+    values, expected = PROFILE_OPTIONS[option]
+    words = [str(tmp_path / "model.onnx") if value == "MODEL" else value for value in (option, *values)]
+    plain, changed = (profile_arguments(monkeypatch, tmp_path, *each) for each in ((), words))
+    assert {key for key in plain if plain.get(key) != changed.get(key)} - {"items"} == expected - {"items"}
+    if option != "--draw":
+        assert (plain["items"] != changed["items"]) == ("items" in expected)
+    if option == "--shape":
+        other = profile_arguments(monkeypatch, tmp_path, "--shape", "x=1x3x16x16", *words[2:])
+        assert other["items"] != changed["items"]
+
+
+def test_every_profile_option_is_tested() -> None:
+    assert options_of("profile") == set(PROFILE_OPTIONS) | ONE_VALUE_ONLY["profile"]
