@@ -250,4 +250,4 @@ class Workspace:
 def _get_device(text: str, threads: int | None) -> Device:
     from devices.registry import get_device
 
-    return get_device(text, threads=threads or 1)
+    return get_device(text, threads=threads)

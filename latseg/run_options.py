@@ -50,7 +50,7 @@ def new_config(
     from segmentation.data.sources import open_source
 
     opened = open_space(space, sizes)
-    devices = {name: get_device(name, threads=threads or 1) for name in budgets}
+    devices = {name: get_device(name, threads=threads) for name in budgets}
     for device in devices.values():
         workspace.folder.predictor(device, workspace.warn)
     size = as_size(data.size, option="--data-size")

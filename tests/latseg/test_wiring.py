@@ -44,7 +44,7 @@ SEARCH_OPTIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
 ONE_VALUE_ONLY = {"search": {"--space", "--resume", "--help"}, "profile": {"--space", "--help"}, "fit": {"--help"}}
 
 
-class Stop(UserError):
+class StopError(UserError):
     """Ends a command where the work would begin."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ def options_of(command: str) -> set[str]:
 @pytest.fixture
 def without_work(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object, **__: object) -> None:
-        raise Stop
+        raise StopError
 
     monkeypatch.setattr(RunHandle, "search", stop)
     monkeypatch.setattr(WorkspaceFolder, "predictor", lambda *_: None)
@@ -74,7 +74,7 @@ def flat(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_file(folder: Path, *words: str) -> dict[str, Any]:
-    assert cli.run(["--workspace", str(folder), "--quiet", *SEARCH, *words]) == Stop.exit_code
+    assert cli.run(["--workspace", str(folder), "--quiet", *SEARCH, *words]) == StopError.exit_code
     (path,) = folder.glob("runs/*/run.json")
     return flat(json.loads(path.read_text()))
 
@@ -105,7 +105,7 @@ def test_the_command_of_a_run_starts_the_same_search(tmp_path: Path) -> None:
     (path,) = (tmp_path / "first").glob("runs/*/run.json")
     command = json.loads(path.read_text())["command"].split()
     assert command[:3] == ["latseg", "--workspace", str(tmp_path / "first")]
-    assert cli.run(["--workspace", str(tmp_path / "second"), "--quiet", *command[3:]]) == Stop.exit_code
+    assert cli.run(["--workspace", str(tmp_path / "second"), "--quiet", *command[3:]]) == StopError.exit_code
     (again,) = (tmp_path / "second").glob("runs/*/run.json")
     assert flat(json.loads(again.read_text())) == first
 
@@ -125,12 +125,12 @@ def fit_arguments(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) ->
 
     def fit_device(samples: object, info: Any, **settings: Any) -> None:
         given.update(settings, device=(info.name, info.threads))
-        raise Stop
+        raise StopError
 
     monkeypatch.setattr("latency.fit.fit_device", fit_device)
     monkeypatch.setattr("latency.predictors.transfer.prior_folder.known_prior", lambda _: None)
     device = () if "--device" in words or "--threads" in words else ("-d", DEVICE)
-    assert cli.run(["--workspace", str(folder), "--quiet", "fit", *device, *words]) == Stop.exit_code
+    assert cli.run(["--workspace", str(folder), "--quiet", "fit", *device, *words]) == StopError.exit_code
     given.pop("on_progress")
     return given
 
@@ -168,7 +168,7 @@ def profile_arguments(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str
     def run_campaign(device: Any, store: object, items: Any, **settings: Any) -> None:
         info = device.info()
         given.update(settings, device=(info.name, info.threads), items=[item.label for item in items])
-        raise Stop
+        raise StopError
 
     def prior_for(*_: object) -> None:
         given["prior_was_read"] = True
@@ -178,7 +178,7 @@ def profile_arguments(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str
     shared = ("--workspace", str(folder), "--quiet", "profile")
     device = () if "--device" in words else ("-d", DEVICE)
     given_models = () if "--models" in words else ("--models", "3")
-    assert cli.run([*shared, *device, *given_models, *words]) == Stop.exit_code
+    assert cli.run([*shared, *device, *given_models, *words]) == StopError.exit_code
     given.pop("on_progress")
     return given
 
