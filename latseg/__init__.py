@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from latseg.api import Bundle, DataOptions, DeviceHandle, RunHandle, TrainedWinner, Workspace
+    from latseg.api import Bundle, DataOptions, DeviceHandle, RunHandle, TrainedWinner, TrainingOptions, Workspace
 
-__all__ = ["Bundle", "DataOptions", "DeviceHandle", "RunHandle", "TrainedWinner", "Workspace"]
+__all__ = ["Bundle", "DataOptions", "DeviceHandle", "RunHandle", "TrainedWinner", "TrainingOptions", "Workspace"]
 
 
 def __getattr__(name: str) -> Any:

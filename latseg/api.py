@@ -27,15 +27,15 @@ from latseg.run_handle import RunHandle, TrainedWinner
 from latseg.run_options import DataOptions, new_config
 from latseg.units import Size, as_latency_ms, as_parameters, as_sizes
 from latseg.workspace_folder import WorkspaceFolder
+from search.run_config import TrainingOptions
 
 if TYPE_CHECKING:
     from devices.device import Device
     from latseg.pretraining import PretrainedPrior
     from search.constraints.budgets import Budgets
     from search.constraints.feasibility import Feasibility
-    from search.run_config import TrainingOptions
 
-__all__ = ["Bundle", "DataOptions", "DeviceHandle", "RunHandle", "TrainedWinner", "Workspace"]
+__all__ = ["Bundle", "DataOptions", "DeviceHandle", "RunHandle", "TrainedWinner", "TrainingOptions", "Workspace"]
 
 BudgetsByDevice = Mapping[str, str | float]
 """``{"cpu": "8ms"}``: a latency limit with its unit, or in milliseconds, for each device."""
