@@ -10,6 +10,7 @@ import pytest
 
 import latseg
 from latency.operators.synthesize import to_model
+from latseg.run_handle import RunHandle
 from search.spaces.portrait.space import PortraitSpace
 
 DEVICE = "simulated:noise=0.02"
@@ -32,3 +33,17 @@ def model(tmp_path: Path) -> Path:
     path = tmp_path / "net.onnx"
     onnx.save(to_model(space.lower(space.sample(5, Random(1))[1])), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def run(workspace: Path) -> RunHandle:
+    """A finished search on the simulated device with the smallest settings."""
+    return latseg.Workspace(workspace).search(
+        budgets={DEVICE: "2ms"},
+        sizes=["128x128"],
+        data=latseg.DataOptions(source="synthetic:12", size=(64, 64)),
+        trials=6,
+        training=latseg.TrainingOptions(
+            teacher_epochs=0, supernet_steps=2, winner_epochs=1, batch_size=2, evaluation_images=2
+        ),
+    )

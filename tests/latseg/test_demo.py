@@ -1,0 +1,74 @@
+"""All steps of the demo on the real device ``cpu`` with the smallest amounts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from latseg import cli
+from latseg.commands import demo
+
+STEPS = ("profile", "fit", "feasibility", "search", "train", "export", "verify", "report", "segment")
+
+
+@pytest.mark.slow
+@pytest.mark.serial
+def test_every_step_runs_on_the_cpu(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    budgets: list[float] = []
+    chosen = demo._budget_ms
+
+    def roomy(*arguments: object) -> float:
+        budgets.append(chosen(*arguments))  # type: ignore[arg-type]
+        return 4 * budgets[-1]  # a busy machine must not decide whether the net is certified
+
+    small = {"trials": 4, "calibration-nets": 2, "teacher-epochs": 1, "supernet-steps": 2, "winner-epochs": 1}
+    small |= {"data": "synthetic:16", "data-size": "64x64", "batch-size": 2, "evaluation-images": 2}
+    monkeypatch.setattr(demo, "PROFILE", {"models": 12})
+    monkeypatch.setattr(demo, "SEARCH", small)
+    monkeypatch.setattr(demo, "_budget_ms", roomy)
+    code = cli.run(["--json", "demo", "--output", str(tmp_path), "--seed", "1"])
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert code == 0, captured.err
+    assert tuple(document["step_seconds"]) == STEPS
+    for step in STEPS:
+        assert f"latseg --workspace {tmp_path / 'workspace'} {step} " in captured.err
+    assert captured.err.count("--seed 1") == len(STEPS)
+    assert (document["certified"], document["ok"], document["simulated"]) == (True, True, False)
+    assert 0 < document["feasible_fraction"] <= 1
+    assert document["trials"] == 4
+    assert Path(document["bundle"], "manifest.json").is_file()
+    assert Path(document["path"]).read_text().count("cpu")
+    assert len(document["outputs"]) == demo.PORTRAITS
+    assert all(Path(row["cutout"]).is_file() for row in document["outputs"])
+
+
+def test_the_table_of_the_demo(capsys: pytest.CaptureFixture[str]) -> None:
+    from latseg.console import Console
+
+    document = {
+        "predictors": {"used": {"mape_percent": 3.21}, "base": {"mape_percent": 99.0}},
+        "files": [{"measured_ms": 1.234}], "feasible_fraction": 0.25, "certified": True, "refusals": [],
+        "hardware": "A processor", "noise_floor_percent": 0.5, "models": 70, "operators": 40, "test_models": 14,
+        "budget_ms": 2.0, "trials": 64, "ok": True, "quality": {"mean_iou": 0.87}, "total_seconds": 300.0,
+        "near_budget": [{"nets": 9, "factor_before": 1.1, "factor_after": 1.2}], "path": "report.html",
+        "outputs": [{"cutout": "folder/cut.png"}], "bundle": "bundles/x",
+    }  # fmt: skip
+    Console().emit(document, lambda: demo._render(Path("w"), document, {"id": "abc", "parameters": 123456}))
+    out = capsys.readouterr().out
+    for part in (
+        "3.2 %",
+        "1.234 ms",
+        "75 %",
+        "87.0 %",
+        "5.0 minutes",
+        "1.100 -> 1.200",
+        "0.123 M",
+        "--max-latency 1ms",
+    ):
+        assert part in out
+    assert "99.0" not in out
