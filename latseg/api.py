@@ -221,7 +221,7 @@ class Workspace:
         return self.folder.run_ids()
 
     def progress(self, description: str) -> AbstractContextManager[OnProgress]:
-        """The callback for one piece of long work, shown as the workspace was told to."""
+        """The callback for one piece of long work, shown as the workspace's ``progress`` says."""
         return shown_progress(description, self._progress)
 
     def warn(self, text: str) -> None:

@@ -34,7 +34,7 @@ class Bundle:
 
     @cached_property
     def manifest(self) -> Manifest:
-        """What the bundle says of itself.
+        """The content of ``manifest.json``.
 
         Raises:
             UserError: not a bundle.
@@ -119,7 +119,7 @@ class Bundle:
         policy: str | None = None,
         file_format: str = "onnx",
     ) -> Iterator[SegmentOutput]:
-        """Writes ``NAME_mask.png`` and ``NAME_cutout.png`` for each image, one after the other as they are asked for.
+        """Writes ``NAME_mask.png`` and ``NAME_cutout.png`` for each image, when the iterator reaches it.
 
         Raises:
             UserError: not a bundle, not an image, or the folder cannot be written.

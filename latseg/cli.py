@@ -77,7 +77,7 @@ def main() -> None:
 class _DebouncedInterrupt:
     """A handler of Ctrl-C that raises ``KeyboardInterrupt``, but not again within ``QUIET_S``.
 
-    A key that is pressed twice would otherwise interrupt what the first press began: saving, and saying how to go on.
+    Otherwise a key that is pressed twice interrupts the saving that the first press started.
     """
 
     QUIET_S = 1.0
@@ -133,7 +133,7 @@ def _hoisted(arguments: list[str]) -> list[str]:
 
 def _interrupted(arguments: list[str], console: Console) -> int:
     hint = console.resume_hint or shlex.join(["latseg", *arguments])
-    _say_error(f"interrupted: what was done is saved; go on with: {hint}", INTERRUPTED, console)
+    _print_error(f"interrupted: what was done is saved; continue with: {hint}", INTERRUPTED, console)
     return INTERRUPTED
 
 
@@ -152,7 +152,7 @@ def _failed(error: Exception, console: Console) -> int:
         line = str(error)
     else:
         line = f"internal error: {type(error).__name__}: {' '.join(str(error).split())}; run again with --debug"
-    _say_error(for_workspace(line, console.workspace), code, console)
+    _print_error(for_workspace(line, console.workspace), code, console)
     return code
 
 
@@ -162,7 +162,7 @@ def _command(error: object) -> str:
     return path.removeprefix("latseg").strip() + " " if path != "latseg" else ""
 
 
-def _say_error(line: str, code: int, console: Console) -> None:
+def _print_error(line: str, code: int, console: Console) -> None:
     if console.as_json:
         sys.stdout.write(json.dumps({"error": line, "exit_code": code}) + "\n")
     sys.stderr.write(f"latseg: {line}\n")

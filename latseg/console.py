@@ -1,4 +1,4 @@
-"""What a command says: data to stdout, progress and remarks to stderr."""
+"""Output of a command: data to stdout, progress and remarks to stderr."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ INTERRUPTED = 130
 
 @dataclass(slots=True)
 class Console:
-    """The options that every command shares, and its voice."""
+    """The global options, and how a command prints its result, remarks and warnings."""
 
     workspace: Path = DEFAULT_WORKSPACE
     as_json: bool = False
     quiet: bool = False
     debug: bool = False
     resume_hint: str = ""
-    """Said after Ctrl-C: the command that goes on where this one stopped; empty where that is the same one again."""
+    """Printed after Ctrl-C: the command that continues; empty where that is the same command."""
     muted: bool = False
     """While one command runs others (``demo``), these print no document of their own."""
     last: Any = None
     """The document of the last command."""
     warnings: list[str] = field(default_factory=list)
-    """What ``warn`` has said; commands put it into their documents."""
+    """What ``warn`` has printed; commands put it into their documents."""
 
     def emit(self, document: object, render: Callable[[], RenderableType | Sequence[RenderableType]]) -> None:
-        """Prints the result: one JSON document with ``--json``, else what ``render`` draws.
+        """Prints the result: one JSON document with ``--json``, else what ``render`` returns.
 
         Strings may hold rich's markup (put ``plain`` around what comes from outside) and are not wrapped, so that the
         command lines in them can be pasted.
@@ -51,9 +51,9 @@ class Console:
             return
         from rich.console import Console as RichConsole
 
-        drawn = render()
+        rendered = render()
         rich = RichConsole(width=None if sys.stdout.isatty() else 120, highlight=False)
-        for part in drawn if isinstance(drawn, list | tuple) else [drawn]:
+        for part in rendered if isinstance(rendered, list | tuple) else [rendered]:
             rich.print(part, soft_wrap=isinstance(part, str))
 
     def line(self, *words: str) -> str:
@@ -66,7 +66,7 @@ class Console:
             sys.stderr.write(text.rstrip() + "\n")
 
     def warn(self, text: str) -> None:
-        """One line on stderr, with ``--quiet`` too, about what makes the result less sure; said once."""
+        """One line on stderr, with ``--quiet`` too, about what makes the result less certain; printed once."""
         line = for_workspace(text, self.workspace)
         if line not in self.warnings:
             self.warnings.append(line)
@@ -102,13 +102,13 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     """A table of text; columns whose name ends in a unit or a count are right-aligned by their values."""
     from rich.table import Table
 
-    drawn = Table(title=plain(title) or None, title_justify="left", title_style="bold")
+    rich_table = Table(title=plain(title) or None, title_justify="left", title_style="bold")
     for position, column in enumerate(columns):
         numeric = rows and all(_is_number(row[position]) for row in rows)
-        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        rich_table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*(plain(_cell(value)) for value in row))
-    return drawn
+        rich_table.add_row(*(plain(_cell(value)) for value in row))
+    return rich_table
 
 
 def _is_number(value: object) -> bool:

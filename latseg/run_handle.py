@@ -49,7 +49,7 @@ class RunHandle:
 
     @cached_property
     def config(self) -> RunConfig:
-        """What the run was asked to do."""
+        """The run's options, as they were checked when it began."""
         from search.run_config import read_config
 
         return read_config(self.path)

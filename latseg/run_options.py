@@ -1,4 +1,4 @@
-"""A new run: what it is asked to do, checked, and written to its folder."""
+"""A new run: its options are checked and written to its folder."""
 
 from __future__ import annotations
 

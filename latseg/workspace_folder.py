@@ -70,7 +70,7 @@ class WorkspaceFolder:
         return self.root / "predictors" / (re.sub(r"[^A-Za-z0-9.-]+", "_", device.name) + suffix)
 
     def predictor(self, device: Device, warn: Callable[[str], None]) -> BoundedPredictor:
-        """The device's fitted predictor; ``warn`` is told where the runtime has another version than was measured.
+        """The device's fitted predictor; ``warn`` is called where the runtime has another version now.
 
         Raises:
             UserError: there is none, or it was fitted on another device.
@@ -93,7 +93,7 @@ class WorkspaceFolder:
         return predictor
 
     def prior_folder(self) -> Path:
-        """Where ``pretrain`` puts what the devices teach."""
+        """Where ``pretrain`` puts the prior."""
         return self.root / "prior"
 
     def runs(self) -> Path:

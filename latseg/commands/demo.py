@@ -51,7 +51,7 @@ def demo(
     """Profile this CPU, fit, search under a budget, train, export, verify, report, segment: some minutes."""
     console: Console = context.obj
     console.workspace = output / "workspace"
-    inner = Console(workspace=console.workspace, quiet=console.quiet, debug=console.debug, muted=True)
+    inner = Console(workspace=console.workspace, muted=True)
     steps = _Steps(inner, console, seed, time.monotonic(), {})
     profiled = steps.run("profile", size=SIZE, **PROFILE)
     fitted = steps.run("fit")
@@ -98,7 +98,7 @@ class _Steps:
         self.inner.resume_hint = line
         began = self.elapsed()
         try:
-            code = invoke(words, self.inner)
+            code = invoke([*self._global_flags(), *words], self.inner)
         finally:
             self.outer.resume_hint = f"{self.inner.resume_hint}  # and then the demo's later steps, or the demo anew"
             self.seconds[command] = self.elapsed() - began
@@ -107,6 +107,10 @@ class _Steps:
         if code:
             self.outer.remark(f"{command} ended with exit code {code}")
         return cast("dict[str, Any]", self.inner.last)
+
+    def _global_flags(self) -> list[str]:
+        flags = {"--quiet": self.outer.quiet, "--debug": self.outer.debug}
+        return [flag for flag, given in flags.items() if given]
 
     def elapsed(self) -> float:
         return time.monotonic() - self.started
@@ -129,7 +133,7 @@ def _budget_ms(console: Console, seed: int) -> float:
 
 
 def _portraits(folder: Path, seed: int) -> list[Path]:
-    """A few drawn portraits as files: stand-ins for a user's photographs."""
+    """A few synthetic portraits as files, in place of a user's photographs."""
     import numpy as np
     from PIL import Image
 
@@ -156,7 +160,7 @@ def _render(workspace: Path, document: Mapping[str, Any], winner: Mapping[str, A
             "device",
             f"{document['hardware']}, ONNX Runtime, one thread; noise floor {document['noise_floor_percent']:.1f} %",
         ),
-        ("measured to learn from", f"{document['models']} nets and {document['operators']} single operators"),
+        ("profiled", f"{document['models']} nets and {document['operators']} single operators"),
         ("latency prediction", f"off by {scores['mape_percent']:.1f} % on {document['test_models']} nets held out"),
         (
             "budget",
@@ -167,16 +171,19 @@ def _render(workspace: Path, document: Mapping[str, Any], winner: Mapping[str, A
         ("winner", f"{winner['id']}: {format_count(winner['parameters'])} parameters"),
         (
             "measured latency",
-            "not certified" if measured is None else f"{measured:.3f} ms for the file that is delivered",
+            "not certified" if measured is None else f"{measured:.3f} ms for the exported file",
         ),
         ("certified", certified),
         ("verified again", "yes" if document["ok"] else "NO"),
-        ("quality", f"mean IoU {100 * document['quality']['mean_iou']:.1f} % on drawn portraits that it never saw"),
+        (
+            "quality",
+            f"mean IoU {100 * document['quality']['mean_iou']:.1f} % on synthetic portraits not used in training",
+        ),
         ("time", f"{document['total_seconds'] / 60:.1f} minutes: {_slowest(document['step_seconds'])}"),
     ]
     half = document["budget_ms"] / 2
     activate = Path(sys.executable).with_name("activate")
-    go_on = [
+    next_steps = [
         *(
             [f"once in this shell       source {activate}"]
             if shutil.which("latseg") is None and activate.exists()
@@ -191,8 +198,8 @@ def _render(workspace: Path, document: Mapping[str, Any], winner: Mapping[str, A
     ]
     return [
         table("From nothing to a certified net", ("what", "result"), rows),
-        "Go on:",
-        *(f"  {plain(line)}" for line in go_on),
+        "What to do next:",
+        *(f"  {plain(line)}" for line in next_steps),
     ]
 
 

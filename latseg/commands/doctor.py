@@ -11,7 +11,7 @@ from latseg.options import IgnoredSeedOption
 
 
 def doctor(context: typer.Context, seed: IgnoredSeedOption = 0) -> None:  # noqa: ARG001 - every command takes --seed
-    """Tell what can be measured on this machine, and what would disturb it."""
+    """Show what can be measured on this machine, and what would disturb a measurement."""
     from devices.doctor import diagnose
 
     console: Console = context.obj
@@ -28,7 +28,7 @@ def doctor(context: typer.Context, seed: IgnoredSeedOption = 0) -> None:  # noqa
                 ("device", "available", "runtime", "version", "reason"),
                 [(d.name, d.available, d.runtime, d.version, d.reason) for d in found.devices],
             ),
-            table("Warnings", ("what", "how to mend it"), [(w.what, w.fix) for w in found.warnings])
+            table("Warnings", ("what", "how to fix it"), [(w.what, w.fix) for w in found.warnings])
             if found.warnings
             else "No warnings.",
         ],

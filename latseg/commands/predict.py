@@ -37,7 +37,7 @@ def predict(
         lambda: [
             f"{plain(model)}: {_headline(predicted, device.name)}",
             _table(predicted.operators),
-            *_doubts(predicted, remedy),
+            *_remarks(predicted, remedy),
         ],
     )
 
@@ -76,10 +76,10 @@ def _remedy(console: Console, model: Path, device: DeviceHandle, shapes: list[st
     return f"{profile} && {console.line('fit', *chosen)}"
 
 
-def _doubts(predicted: PredictedModel, remedy: str) -> list[str]:
+def _remarks(predicted: PredictedModel, remedy: str) -> list[str]:
     """What the bound was widened for, and how to narrow it."""
-    unseen, alone = predicted.unseen, predicted.measured_alone
-    if not unseen and not alone:
+    unseen, isolated = predicted.unseen, predicted.measured_alone
+    if not unseen and not isolated:
         return ["Every operator is of a kind and size that was measured in nets."]
     lines = []
     if unseen:
@@ -87,10 +87,10 @@ def _doubts(predicted: PredictedModel, remedy: str) -> list[str]:
             f"{predicted.seen_percent:.0f} % of the time rests on operators that were measured. Never measured, so "
             f"the bound is wider: {_names(unseen)}. Measure them: {plain(remedy)}"
         )
-    if alone:
+    if isolated:
         lines.append(
             "Measured only in models of their own, never within a net, so the bound is somewhat wider: "
-            f"{_names(alone)}. Measure a net that has them (`latseg measure`), and fit again."
+            f"{_names(isolated)}. Measure a net that has them (`latseg measure`), and fit again."
         )
     return lines
 

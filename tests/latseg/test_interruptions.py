@@ -40,9 +40,9 @@ def interrupted(*words: str, at: str) -> str:
         seen += process.stderr.readlines()
         code = process.wait(timeout=60)
     assert code == 130, "".join(seen)
-    assert "interrupted: what was done is saved; go on with: " in seen[-1], "".join(seen)
+    assert "interrupted: what was done is saved; continue with: " in seen[-1], "".join(seen)
     assert not any("Traceback" in line for line in seen), "".join(seen)
-    return seen[-1].split("go on with: ")[1].strip()
+    return seen[-1].split("continue with: ")[1].strip()
 
 
 def finished(line: str) -> tuple[Any, str]:
