@@ -177,7 +177,7 @@ def _render(workspace: Path, document: Mapping[str, Any], winner: Mapping[str, A
         ("verified again", "yes" if document["ok"] else "NO"),
         (
             "quality",
-            f"mean IoU {100 * document['quality']['mean_iou']:.1f} % on synthetic portraits not used in training",
+            f"mean IoU {100 * document['quality']['mean_iou']:.1f} % on held-out synthetic portraits",
         ),
         ("time", f"{document['total_seconds'] / 60:.1f} minutes: {_slowest(document['step_seconds'])}"),
     ]
