@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -46,14 +47,21 @@ class Database:
     loses only the transaction that is running. Usable as a context manager. One instance belongs to one thread;
     processes open their own.
 
+    Args:
+        path: the file.
+        read_only: the file exists, and nothing is written; also works in a folder that cannot be written.
+
     Raises:
         UserError: damaged file, another program's file, newer schema, folder that cannot be written.
     """
 
     schema: ClassVar[Schema]
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        if read_only:
+            self._open_read_only()
+            return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -106,6 +114,19 @@ class Database:
             except (KeyError, TypeError, ValueError, UserError) as error:
                 raise self._damaged(f"{type(error).__name__}: {error}") from error
             yield value
+
+    def _open_read_only(self) -> None:
+        # SQLite writes a file beside the database even to read it, unless it is told that nobody else changes it.
+        immutable = "" if os.access(self.path.parent, os.W_OK) else "&immutable=1"
+        with self._user_errors():
+            address = f"{self.path.absolute().as_uri()}?mode=ro{immutable}"
+            self._connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            try:
+                self._check_owner()
+            except BaseException:
+                self._connection.close()
+                raise
+        _logger.debug("opened %s %s for reading", self.schema.kind, self.path)
 
     def _open(self) -> None:
         self._check_owner()

@@ -60,14 +60,17 @@ class WorkspaceFolder:
         """The latest measurement of this very net on the device as it is now, if the workspace has one."""
         if not self.has_store:
             return None
-        with self.store() as store:
+        from latency.store import MeasurementStore
+
+        with MeasurementStore(self.root / _STORE, read_only=True) as store:
             return store.latest_of(device.info().fingerprint, graph)
 
     def predictor_folder(self, device: Device) -> Path:
         """Where ``fit`` puts the device's predictor."""
-        threads = device.info().threads
-        suffix = "" if threads == 1 else f"-{threads}-threads"
-        return self.root / "predictors" / (re.sub(r"[^A-Za-z0-9.-]+", "_", device.name) + suffix)
+        info = device.info()
+        name = device.name if info.threads == 1 else f"{device.name}-{info.threads}-threads"
+        name += "".join(f"-{key}-{value}" for key, value in info.settings)
+        return self.root / "predictors" / re.sub(r"[^A-Za-z0-9.-]+", "_", name)
 
     def predictor(self, device: Device, warn: Callable[[str], None]) -> BoundedPredictor:
         """The device's fitted predictor; ``warn`` is called where the runtime has another version now.
