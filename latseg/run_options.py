@@ -88,16 +88,26 @@ def search_command(config: RunConfig, workspace: Workspace) -> str:
     values += [
         ("max-params", config.max_parameters),
         ("data", config.data),
-        ("data-size", "x".join(map(str, config.data_size))),
+        ("data-size", config.data_size),
+        ("data-count", config.data_count),
         ("space", config.space),
-        *(("size", "x".join(map(str, size))) for size in config.sizes or ()),
+        *(("size", size) for size in config.sizes or ()),
         ("threads", config.targets[0].threads),
         ("strategy", config.strategy),
         ("trials", config.trials),
         ("winners", config.winners),
         ("calibration-nets", config.near_budget),
-        *((name.replace("_", "-"), value) for name, value in config.effort.model_dump().items() if value is not None),
+        *((_option(name), value) for name, value in config.effort.model_dump().items()),
         ("seed", config.seed),
     ]
-    words = [word for name, value in values for word in (f"--{name}", str(value))]
+    words = [word for name, value in values if value is not None for word in (f"--{name}", _text(value))]
+    words += ["--resize-masks"] if config.resize_masks else []
     return command_line(workspace.path, "search", *words)
+
+
+def _option(field: str) -> str:
+    return "training-threads" if field == "threads" else field.replace("_", "-")
+
+
+def _text(value: object) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
