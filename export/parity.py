@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundle.manifest import InputKind
-from export.bundle.preprocess import Pixels
-from export.evaluation_mode import evaluation_mode
+from foundation.picture import Pixels
+from foundation.evaluation_mode import evaluation_mode
 from export.source import INPUT_NAME
 
 if TYPE_CHECKING:

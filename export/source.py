@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from export.bundle.manifest import Normalisation, ResizePolicy
-from export.bundle.preprocess import Pixels
+from foundation.picture import Pixels
 from foundation.errors import UserError
 
 if TYPE_CHECKING:

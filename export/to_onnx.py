@@ -27,7 +27,7 @@ from torch.jit._trace import TracerWarning
 from typing_extensions import override
 
 from export.bundle.manifest import BundleFile
-from export.evaluation_mode import evaluation_mode
+from foundation.evaluation_mode import evaluation_mode
 from export.exporter import Exporter
 from export.source import INPUT_NAME, Source
 from foundation.atomic_file import write_file

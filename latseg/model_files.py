@@ -44,7 +44,7 @@ def _exported(module: nn.Module, example_inputs: Any, path: Path) -> Path:
 
     import torch
 
-    from export.evaluation_mode import evaluation_mode
+    from foundation.evaluation_mode import evaluation_mode
 
     inputs = tuple(example_inputs) if isinstance(example_inputs, tuple | list) else (example_inputs,)
     with torch.no_grad(), warnings.catch_warnings(), evaluation_mode(module):

@@ -55,6 +55,7 @@ def resolve(
             "data_size": data_size,
             "data_count": data_count,
             "resize_masks": resize_masks,
+            "data_test": True,
             "classes": classes,
             "targets": tuple(_target(name, maximum_ms, devices[name]) for name, maximum_ms in limits.items()),
             "max_parameters": max_parameters,

@@ -63,6 +63,8 @@ class RunConfig(_Record):
     data_size: Size
     data_count: Count | None
     resize_masks: bool
+    data_test: bool = False
+    """Whether the source may hold pairs out for a test part; runs from before there was one hold none out."""
     classes: Annotated[tuple[str, ...], Field(min_length=2)]
     targets: Annotated[tuple[TargetDevice, ...], Field(min_length=1)]
     max_parameters: Count

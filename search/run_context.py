@@ -14,8 +14,8 @@ from search.progress import OnProgress, Progress
 from search.run_config import RunConfig
 from search.run_folder import RunFolder
 from search.spaces.space import SearchSpace
+from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource
-from segmentation.data.sources import open_source
 from segmentation.training.settings import TrainSettings
 from segmentation.training.teacher import teacher_size, trained_teacher
 from segmentation.training.train import Progress as TrainingProgress
@@ -47,6 +47,7 @@ class RunContext:
             count=config.data_count,
             size=config.data_size,
             resize_masks=config.resize_masks,
+            hold_out_test=config.data_test,
         )
 
     @property

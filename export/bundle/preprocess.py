@@ -1,39 +1,20 @@
-"""From a picture file to a network's input and from its logits back to a mask and a cut-out of the picture's size.
+"""From a picture to a network's input and from its logits back to a mask and a cut-out of the picture's size.
 
-Needs numpy and Pillow only: the text of this file, from its imports on, is also part of a bundle's ``segment.py``.
+Needs numpy and Pillow only: the text of this file, behind that of ``foundation/picture.py``, is also part of a bundle's
+``segment.py``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-Pixels = NDArray[np.uint8]
+from foundation.picture import Picture, Pixels
+
 Floats = NDArray[np.float32]
-
-# Whatever a decoder may say about a broken file; Pillow's own errors derive from these.
-BROKEN_PICTURE = (OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError, KeyError, ArithmeticError)
-
-
-class PictureError(ValueError):
-    """A file that cannot be read as a picture; ``reason`` says why."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path = path
-        self.reason = reason
-        super().__init__(f"{path}: {reason}")
-
-
-@dataclass(frozen=True)
-class Picture:
-    """Pixels, height x width x 3 (red, green, blue), the right way up, and its opacity (height x width) or None."""
-
-    rgb: Pixels
-    opacity: Pixels | None = None
 
 
 @dataclass(frozen=True)
@@ -52,47 +33,6 @@ class Segmentation:
 
     labels: Pixels
     foreground: Floats
-
-
-def read_picture(path: Path) -> Picture:
-    """Reads any file that Pillow can, first frame, turned as its EXIF orientation says; transparent parts become white.
-
-    Raises:
-        PictureError: missing, not a picture, truncated, or too large.
-    """
-    if not path.is_file():
-        raise PictureError(path, "is not a file" if path.exists() else "no such file")
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return _picture(ImageOps.exif_transpose(image))
-    except Image.DecompressionBombError as error:
-        raise PictureError(path, "has too many pixels") from error
-    except UnidentifiedImageError as error:
-        raise PictureError(path, "not a picture that can be read") from error
-    except BROKEN_PICTURE as error:
-        raise PictureError(path, f"broken or truncated picture ({error})") from error
-
-
-def _picture(image: Image.Image) -> Picture:
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        image = _eight_bit(image)
-    if not image.has_transparency_data:
-        return Picture(np.asarray(image.convert("RGB")))
-    rgba = image.convert("RGBA")
-    white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-    rgb = np.asarray(Image.alpha_composite(white, rgba).convert("RGB"))
-    return Picture(rgb, np.asarray(rgba.getchannel("A")))
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit and floating-point grey; Pillow's own conversion would clip at 255."""
-    values = np.nan_to_num(np.asarray(image, np.float64))
-    if image.mode == "F":
-        scale = 255.0 if values.size and values.max() <= 1 else 1.0
-    else:
-        scale = 255 / 65535 if image.mode != "I" or values.max() > 255 else 1.0
-    return Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
 
 
 def place(height: int, width: int, net_height: int, net_width: int, policy: str) -> Placement:

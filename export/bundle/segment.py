@@ -15,20 +15,18 @@ from devices.registry import get_device
 from export.bundle.manifest import InputLayout, Manifest, ResizePolicy, read_manifest
 from export.bundle.preprocess import (
     Floats,
-    Picture,
-    PictureError,
     Segmentation,
     cut_out,
     fit,
     mask_image,
     normalise,
     place,
-    read_picture,
     spread,
 )
 from export.exporter import GetDevice
 from foundation.atomic_file import write_file
 from foundation.errors import DeviceUnavailableError, UserError
+from foundation.picture import Picture, PictureError, read_picture
 
 
 @dataclass(frozen=True, slots=True)

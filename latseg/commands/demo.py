@@ -137,7 +137,7 @@ def _portraits(folder: Path, seed: int) -> list[Path]:
     import numpy as np
     from PIL import Image
 
-    from segmentation.data.sources import open_source
+    from segmentation.data.registry import open_source
 
     folder.mkdir(parents=True, exist_ok=True)
     source = open_source(f"synthetic:{10 * PORTRAITS}", seed=seed + 1000, size=(320, 256))

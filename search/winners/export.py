@@ -14,7 +14,7 @@ from torch import nn
 from devices.device import Candidate
 from export.bundle.certificate import Certificate, Refusal
 from export.bundle.manifest import Manifest, Quality
-from export.bundle.preprocess import Pixels
+from foundation.picture import Pixels
 from export.bundle.write import write_bundle
 from export.source import Source
 from export.to_onnx import export_onnx

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from foundation.errors import UserError
-from segmentation.data.image_file import eight_bits, opened
+from foundation.picture import eight_bits, open_picture
 from segmentation.losses import IGNORE
 
 Mask = npt.NDArray[np.uint8]
@@ -25,9 +25,10 @@ def read_mask(path: Path, classes: int) -> Mask:
     """The mask of a file as class numbers below ``classes``.
 
     Raises:
-        UserError: missing, no picture, in colour, or with values that fit neither convention.
+        PictureError: missing or no picture.
+        UserError: in colour, or with values that fit neither convention.
     """
-    with opened(path) as image:
+    with open_picture(path) as image:
         values = _single_channel(image, path)
     return _binary(values, path) if classes == 2 else _class_numbers(values, classes, path)
 
@@ -51,7 +52,9 @@ def _single_channel(image: Image.Image, path: Path) -> Mask:
         image = image.convert("P")
     values = np.asarray(image)
     if values.ndim == 2:
-        return eight_bits(values.astype(np.int64))
+        # Class numbers may be saved as floats; fractions are those of a smoothed mask.
+        whole = np.issubdtype(values.dtype, np.floating) and np.array_equal(values, np.rint(values))
+        return eight_bits(values.astype(np.int64) if whole else values)
     colours = values[..., :1] if image.mode == "LA" else values[..., :3]
     if (colours != colours[..., :1]).any():
         raise UserError(

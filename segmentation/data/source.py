@@ -1,10 +1,13 @@
-"""What a source of training data is: named classes and two splits of image and mask pairs."""
+"""The contract of a data source: named classes, and image and mask pairs for training, validation and test."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
+import hashlib
+import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +22,10 @@ PERSON_CLASSES = ("background", "person")
 
 
 class PairDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Map-style data set of pairs, all of one size, made or decoded on first use and then kept in memory as uint8.
+    """Map-style data set of pairs of one size, decoded or rendered on first use and then kept in memory as uint8.
 
-    ``dataset[i]`` is (image float32 ``3 x height x width`` in 0..1, mask int64 ``height x width``). A subclass says how
-    many pairs there are and makes one; making must not depend on the order in which pairs are asked for.
+    ``dataset[i]`` is (image float32 ``3 x height x width`` in 0..1, mask int64 ``height x width``). Pairs must not
+    depend on the order in which they are read.
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
@@ -37,12 +40,16 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
     def make(self, index: int) -> Pair:
         """Pair number ``index``, at ``self.size``."""
 
+    @abstractmethod
+    def identity(self, index: int) -> str:
+        """Text that changes whenever pair ``index`` does, such as names and sizes of its files; reads no pixels."""
+
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         image, mask = self.stored(index)
         return image.float() / 255, mask.long()
 
     def stored(self, index: int) -> tuple[Tensor, Tensor]:
-        """Pair number ``index`` as kept: image uint8 ``3 x height x width``, mask uint8 ``height x width``."""
+        """Pair number ``index`` from memory: image uint8 ``3 x height x width``, mask uint8 ``height x width``."""
         if not 0 <= index < len(self):
             raise IndexError(index)
         if index not in self._kept:
@@ -53,17 +60,56 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
 
 
 @dataclass(frozen=True, slots=True)
-class DataSource:
-    """Pairs to train on and pairs to judge by; the two splits share no image."""
+class DataOptions:
+    """How a source is opened, whatever its kind."""
+
+    seed: int = 0
+    """Random split; sources with a fixed split ignore it."""
+    count: int | None = None
+    """Largest number of pairs in training and validation together, where the source's own text sets none."""
+    size: tuple[int, int] = (256, 256)
+    """Height and width of every pair."""
+    resize_masks: bool = False
+    """Whether a mask may have another size than its image; otherwise it is refused."""
+    hold_out_test: bool = True
+    """Whether pairs may be taken from training for a test part. Runs from before there was one open without."""
+
+
+@dataclass(frozen=True)
+class DataSource(ABC):
+    """Named classes and three parts of image and mask pairs that share no pair.
+
+    Models are trained on ``train``, chosen by ``validation``, and the chosen ones are scored on ``test``. A subclass
+    opens itself; plug-ins enter their class in the group ``latseg.data`` and run ``latseg.testing.data_contract``.
+    """
 
     name: str
-    """Text that ``open_source`` opens again."""
+    """Text that ``open_source`` opens again, ``KIND:TEXT``."""
     classes: tuple[str, ...]
     """Names of the mask's values 0, 1, ...; the first is the background."""
     train: PairDataset
     validation: PairDataset
+    test: PairDataset
+    """Empty where there are too few pairs."""
     flip_swaps: tuple[tuple[int, int], ...] = ()
     """Classes that change places when an image is mirrored, such as left eye and right eye."""
+
+    @classmethod
+    @abstractmethod
+    def open(cls, text: str, options: DataOptions) -> DataSource:
+        """The source that ``KIND:text`` names; ``text`` is empty where only the kind was written.
+
+        Raises:
+            UserError: the text is not of the source's form, or the data cannot be read.
+        """
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over classes, size and every pair of every part: equal exactly where the data and its split are."""
+        digest = hashlib.sha256(json.dumps([self.classes, self.train.size]).encode())
+        for part in (self.train, self.validation, self.test):
+            digest.update(json.dumps([part.identity(index) for index in range(len(part))]).encode())
+        return digest.hexdigest()
 
 
 def batch_of(dataset: Dataset[tuple[Tensor, Tensor]], indices: Sequence[int]) -> tuple[Tensor, Tensor]:

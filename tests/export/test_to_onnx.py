@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from export.evaluation_mode import evaluation_mode
+from foundation.evaluation_mode import evaluation_mode
 from export.to_onnx import export_module
 from export.to_onnx_uint8 import Uint8Network
 from foundation.errors import UserError

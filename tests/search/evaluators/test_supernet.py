@@ -15,8 +15,8 @@ from search.constraints.feasible_sampler import FeasibleSampler, feasible_sample
 from search.evaluators.supernet import SupernetEvaluation, SupernetEvaluator, sandwich
 from search.progress import Progress
 from search.spaces.portrait.space import PortraitSpace
+from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource
-from segmentation.data.sources import open_source
 from segmentation.evaluation import evaluate
 from segmentation.networks.plan import Plan
 from segmentation.supernet.training import SupernetSettings

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,10 +9,10 @@ import torch
 from PIL import Image
 
 from foundation.errors import UserError
-from segmentation.data.folder import left_and_right
-from segmentation.data.image_file import read_image
+from segmentation.data.folder import FolderPairs, left_and_right
 from segmentation.data.mask_file import read_mask, resized_mask
-from segmentation.data.sources import open_source
+from segmentation.data.registry import open_source
+from segmentation.data.source import PairDataset
 
 Array = npt.NDArray[np.uint8]
 
@@ -110,6 +111,50 @@ def test_class_names_and_ignored_pixels(folder: Path) -> None:
     assert source.train[0][1][:4, 0].tolist() == [1, 2, 255, 0]
 
 
+# Test part
+
+
+def _image_names(part: PairDataset) -> set[str]:
+    assert isinstance(part, FolderPairs)
+    return {image.name for image, _ in part.files}
+
+
+def _copies(folder: Path, numbers: range) -> None:
+    for number in numbers:
+        for part in ("images", "masks"):
+            shutil.copy(folder / part / "0.png", folder / part / f"{number}.png")
+
+
+def test_the_test_part_depends_on_file_names_alone(folder: Path) -> None:
+    assert len(open_source(f"folder:{folder}").test) == 0
+    _copies(folder, range(10, 120))
+    test = _image_names(open_source(f"folder:{folder}").test)
+    assert 5 <= len(test) <= 20
+    assert _image_names(open_source(f"folder:{folder}", seed=1).test) == test
+    assert len(open_source(f"folder:{folder}", count=4).test) == 4
+    _copies(folder, range(120, 140))
+    assert _image_names(open_source(f"folder:{folder}").test) & {f"{number}.png" for number in range(120)} == test
+
+
+def test_runs_without_a_test_part_keep_their_split(folder: Path) -> None:
+    """The split is the one that was made before there was a test part."""
+    _copies(folder, range(10, 60))
+    source = open_source(f"folder:{folder}", seed=3, hold_out_test=False)
+    names = sorted(f"{number}.png" for number in range(60))
+    order = [names[place] for place in np.random.default_rng(3).permutation(60)]
+    assert [image.name for image, _ in source.validation.files] == order[:12]  # type: ignore[attr-defined]
+    assert [image.name for image, _ in source.train.files] == order[12:]  # type: ignore[attr-defined]
+    assert len(source.test) == 0
+
+
+def test_the_fingerprint_sees_exchanged_files(folder: Path, tmp_path: Path) -> None:
+    before = open_source(f"folder:{folder}").fingerprint
+    moved = shutil.copytree(folder, tmp_path / "elsewhere")
+    assert open_source(f"folder:{moved}").fingerprint == before
+    Image.fromarray(_pair(seed=99)[0][:, ::-1] // 2).save(moved / "images" / "4.png")
+    assert open_source(f"folder:{moved}").fingerprint != before
+
+
 # Errors
 
 
@@ -171,7 +216,10 @@ def _same_names(folder: Path) -> None:
         (_empty, "no pairs in"),
         (_one_pair, "number of pairs: got 1 "),
         (lambda folder: (folder / "masks" / "4.png").unlink(), "images/4.png without a mask"),
-        (lambda folder: (folder / "images" / "5.png").write_text("no picture"), "unreadable"),
+        (
+            lambda folder: (folder / "images" / "5.png").write_text("no picture"),
+            "5.png: not a picture",
+        ),
         (_truncated, "images/5.png"),
         (_two_masks, "two masks 2.bmp and 2.png"),
         (_colour, "masks/2.png in colour"),
@@ -188,13 +236,12 @@ def test_spoilt_folders(folder: Path, spoil: Callable[[Path], object], expected:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("folder:", "expected synthetic, synthetic:COUNT, folder:PATH"),
-        ("pictures", "got 'pictures'"),
+        ("folder:", "got no path; expected folder:PATH"),
+        ("pictures", "got 'pictures'; expected one of synthetic, folder, celebamask"),
         ("", "got ''"),
         ("folder:/nowhere/at/all", "no folder /nowhere/at/all"),
         ("folder:/nowhere?resize", "option of folder:PATH: got resize; expected resize-masks"),
-        ("eg1800:/nowhere", "eg1800 has no reader yet"),
-        ("helen:/nowhere", "helen has no reader yet"),
+        ("eg1800:/nowhere", "got 'eg1800:/nowhere'"),
         ("synthetic:many", "got 'many'; expected a whole number"),
         ("synthetic:0", "got 0; expected at least 2"),
         ("synthetic:-3", "got '-3'; expected a whole number"),
@@ -212,43 +259,6 @@ def test_synthetic_text() -> None:
 # Files
 
 
-def test_exif_orientation_is_honoured(tmp_path: Path) -> None:
-    image, _ = _pair(8, 12)
-    upright, exif = Image.fromarray(image), Image.Exif()
-    exif[0x0112] = 6  # the camera was held sideways: turn by 90 degrees clockwise to see it upright
-    upright.rotate(90, expand=True).save(tmp_path / "a.png", exif=exif)
-    np.testing.assert_array_equal(np.asarray(read_image(tmp_path / "a.png")), image)
-
-
-@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "CMYK", "P", "1", "I;16", "I"])
-def test_every_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
-    grey = np.repeat(np.arange(0, 250, 10, dtype=np.uint8)[None], 9, 0)
-    if mode in ("I;16", "I"):
-        values = grey.astype(np.uint16 if mode == "I;16" else np.int32) * 257
-        Image.fromarray(values).save(tmp_path / "a.tif")
-    else:
-        Image.fromarray(grey).convert(mode).save(tmp_path / "a.tif")
-    image = read_image(tmp_path / "a.tif")
-    assert image.mode == "RGB"
-    assert image.size == (25, 9)
-    if mode != "1":
-        assert np.abs(np.asarray(image).astype(int) - grey[..., None]).max() <= 3
-
-
-def test_large_jpegs_are_decoded_small(tmp_path: Path) -> None:
-    y, x = np.mgrid[:480, :960]
-    Image.fromarray(np.stack([x / 4, y / 2, 0 * x + 90], 2).astype(np.uint8)).save(tmp_path / "a.jpg", quality=95)
-    whole, small = read_image(tmp_path / "a.jpg"), read_image(tmp_path / "a.jpg", at_least=(60, 60))
-    assert (whole.size, small.size) == ((960, 480), (240, 120))
-    difference = np.asarray(whole.resize((60, 60))).astype(int) - np.asarray(small.resize((60, 60)))
-    assert np.abs(difference).max() <= 4
-
-
-def test_transparent_parts_are_white(tmp_path: Path) -> None:
-    Image.new("RGBA", (4, 4), (10, 20, 30, 0)).save(tmp_path / "a.png")
-    assert (np.asarray(read_image(tmp_path / "a.png")) == 255).all()
-
-
 @pytest.mark.parametrize("mode", ["L", "1", "P", "LA", "RGB", "I;16"])
 def test_binary_masks_of_every_mode(tmp_path: Path, mode: str) -> None:
     mask = _pair()[1]
@@ -260,6 +270,14 @@ def test_binary_masks_of_every_mode(tmp_path: Path, mode: str) -> None:
         image = image if mode == "I;16" else image.convert(mode)
     image.save(tmp_path / "m.png")
     np.testing.assert_array_equal(read_mask(tmp_path / "m.png", 2), mask // 255)
+
+
+def test_masks_of_floats(tmp_path: Path) -> None:
+    values = np.array([[0, 0.4, 0.6, 1]], np.float32)
+    Image.fromarray(values).save(tmp_path / "smooth.tif")
+    assert read_mask(tmp_path / "smooth.tif", 2).tolist() == [[0, 0, 1, 1]]
+    Image.fromarray(np.rint(values)).save(tmp_path / "whole.tif")
+    assert read_mask(tmp_path / "whole.tif", 3).tolist() == [[0, 0, 1, 1]]
 
 
 def test_smoothed_masks_are_cut_at_the_middle(tmp_path: Path) -> None:
@@ -294,11 +312,12 @@ def faces(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_celebamask_leaves_its_test_part_alone(faces: Path) -> None:
+def test_celebamask_splits_by_file_name(faces: Path) -> None:
     source = open_source(f"celebamask:{faces}", size=(20, 30))
-    used = [image.stem for part in (source.train, source.validation) for image, _ in part.files]  # type: ignore[attr-defined]
-    assert used == [f"{number:03}" for number in range(16)]
-    assert (len(source.train), len(source.classes)) == (14, 19)
+    parts = (source.train, source.validation, source.test)
+    assert [image.stem for part in parts for image, _ in part.files] == [f"{number:03}" for number in range(20)]  # type: ignore[attr-defined]
+    assert [len(part) for part in parts] == [14, 2, 4]
+    assert len(source.classes) == 19
     assert source.flip_swaps == ((4, 5), (6, 7), (8, 9))
     assert source.train[0][1].unique().tolist() == list(range(19))
 

@@ -4,9 +4,10 @@ import torch
 from scipy.ndimage import label
 
 from foundation.errors import UserError
+from segmentation.data.registry import open_source
 from segmentation.data.synthetic import scene as portrait_scene
 from segmentation.data.synthetic.scene import render_portrait
-from segmentation.data.synthetic.source import SyntheticPortraits, synthetic_source
+from segmentation.data.synthetic.source import SyntheticPortraits
 
 _MANY = [render_portrait(5, index, 96, 96) for index in range(60)]
 
@@ -69,7 +70,7 @@ def test_person_and_background_cannot_be_told_by_brightness() -> None:
 
 
 def test_source_has_disjoint_splits_of_the_wanted_number() -> None:
-    source = synthetic_source(10, seed=1, size=(64, 48))
+    source = open_source("synthetic:10", seed=1, size=(64, 48))
     assert (len(source.train), len(source.validation)) == (8, 2)
     assert source.classes == ("background", "person")
     image, mask = source.train[0]
@@ -90,13 +91,13 @@ def test_pairs_are_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_more_portraits_keep_the_earlier_ones() -> None:
-    few, many = synthetic_source(5, size=(48, 48)), synthetic_source(20, size=(48, 48))
+    few, many = open_source("synthetic:5", size=(48, 48)), open_source("synthetic:20", size=(48, 48))
     torch.testing.assert_close(few.train[1][0], many.train[1][0])
     torch.testing.assert_close(few.validation[0][0], many.validation[0][0])
 
 
 def test_too_few_or_too_small() -> None:
     with pytest.raises(UserError, match="number of synthetic portraits: got 1; expected at least 2"):
-        synthetic_source(1)
+        open_source("synthetic:1")
     with pytest.raises(UserError, match="at least 32 pixels"):
-        synthetic_source(4, size=(16, 64))
+        open_source("synthetic:4", size=(16, 64))

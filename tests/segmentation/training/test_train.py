@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from foundation.errors import UserError
+from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource
-from segmentation.data.synthetic.source import synthetic_source
 from segmentation.evaluation import evaluate
 from segmentation.normalisation import normalise
 from segmentation.training.checkpoint import load_checkpoint, load_weights
@@ -41,7 +41,7 @@ def _block(inputs: int, outputs: int) -> list[nn.Module]:
 
 @pytest.fixture(scope="module")
 def source() -> DataSource:
-    return synthetic_source(50, size=(48, 48))
+    return open_source("synthetic:50", size=(48, 48))
 
 
 _SHORT = TrainSettings(input_size=(48, 48), epochs=3, batch_size=16, threads=1)
@@ -149,7 +149,7 @@ def test_steps_take_the_place_of_epochs(source: DataSource) -> None:
 
 
 def test_batches_larger_than_the_data(source: DataSource) -> None:
-    few = synthetic_source(5, size=(48, 48))
+    few = open_source("synthetic:5", size=(48, 48))
     result = train(TinyNet(), few, TrainSettings(input_size=(48, 48), steps=2, batch_size=10, threads=1))
     assert result.steps == 2
 
@@ -211,7 +211,7 @@ def test_resume_with_other_settings_or_data(source: DataSource, tmp_path: Path) 
     with pytest.raises(UserError, match=r"learning_rate 0\.007 \(now 0\.001\)"):
         train(TinyNet(), source, other, checkpoint=path, resume=True)
     with pytest.raises(UserError, match="40 images of synthetic:50"):
-        train(TinyNet(), synthetic_source(60, size=(48, 48)), _SHORT, checkpoint=path, resume=True)
+        train(TinyNet(), open_source("synthetic:60", size=(48, 48)), _SHORT, checkpoint=path, resume=True)
     with pytest.raises(UserError, match="weights of another net"):
         train(TinyNet(classes=3), source, _SHORT, checkpoint=path, resume=True)
     path.write_bytes(path.read_bytes()[:1000])

@@ -1,0 +1,55 @@
+"""Data sources by kind: ``synthetic:300``, ``folder:PATH``, ``celebamask:PATH``, and those of plug-ins."""
+
+from __future__ import annotations
+
+import logging
+
+from foundation.errors import UserError
+from foundation.registry import Registry
+from segmentation.data.source import DataOptions, DataSource
+
+_logger = logging.getLogger(__name__)
+
+SOURCES: Registry[DataSource] = Registry(
+    "data source",
+    "latseg.data",
+    "segmentation.data.source:DataSource",
+    {
+        "synthetic": "segmentation.data.synthetic.source:SyntheticSource",
+        "folder": "segmentation.data.folder:FolderSource",
+        "celebamask": "segmentation.data.celebamask:CelebAMaskSource",
+    },
+)
+
+
+def open_source(
+    text: str,
+    *,
+    seed: int = 0,
+    count: int | None = None,
+    size: tuple[int, int] = (256, 256),
+    resize_masks: bool = False,
+    hold_out_test: bool = True,
+) -> DataSource:
+    """The source that ``text`` (``KIND`` or ``KIND:TEXT``) names; the options are those of ``DataOptions``.
+
+    Options of a kind follow a question mark, joined by ``&``: ``folder:PATH?resize-masks``, ``celebamask:PATH?person``.
+
+    Raises:
+        UserError: no such kind, or the source cannot be opened.
+    """
+    kind, _, rest = text.partition(":")
+    if kind not in SOURCES.names:
+        raise UserError(
+            "data source",
+            seen=repr(text),
+            expected=f"one of {', '.join(SOURCES.names)}",
+            remedy="other data sets: lay them out as images/ and masks/ and read them with folder:PATH",
+        )
+    options = DataOptions(seed, count, size, resize_masks, hold_out_test)
+    source = SOURCES.get(kind).open(rest, options)
+    _logger.info(
+        "data %s: %d training, %d validation, %d test pairs at %d x %d; classes %s",
+        source.name, len(source.train), len(source.validation), len(source.test), *size, ", ".join(source.classes),
+    )  # fmt: skip
+    return source

@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typing_extensions import override
+
+from latseg.testing.data_contract import DataContract
+
+
+def _write_pairs(folder: Path, count: int) -> Path:
+    rng = np.random.default_rng(0)
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    for number in range(count):
+        name = f"{number:02}.png"
+        Image.fromarray(rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(folder / "images" / name)
+        Image.fromarray(rng.integers(0, 2, (20, 30), dtype=np.uint8)).save(folder / "masks" / name)
+    return folder
+
+
+class TestSynthetic(DataContract):
+    @override
+    def text(self) -> str:
+        return "synthetic:6"
+
+
+class _OnFiles(DataContract):
+    kind: str
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.folder = _write_pairs(tmp_path / "pairs", 60)
+
+    @override
+    def text(self) -> str:
+        return f"{self.kind}:{self.folder}"
+
+
+class TestFolder(_OnFiles):
+    kind = "folder"
+
+
+class TestCelebAMask(_OnFiles):
+    kind = "celebamask"
+
+
+class TestCelebAMaskPerson(_OnFiles):
+    kind = "celebamask"
+
+    @override
+    def text(self) -> str:
+        return super().text() + "?person"
