@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,9 +16,10 @@ from search.run_folder import RunFolder
 from search.spaces.space import SearchSpace
 from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource
+from segmentation.networks.teacher import teacher_size
+from segmentation.training.loop import OnTrainingProgress, TrainingProgress
 from segmentation.training.settings import TrainSettings
-from segmentation.training.teacher import teacher_size, trained_teacher
-from segmentation.training.train import Progress as TrainingProgress
+from segmentation.training.train import trained_teacher
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,11 @@ class RunContext:
         )
         return result.network
 
-    def training_progress(self, stage: str) -> Callable[[TrainingProgress], None]:
+    def training_progress(self, stage: str) -> OnTrainingProgress:
         """Passes the progress of a training on."""
 
         def report(progress: TrainingProgress) -> None:
             best = progress.best_mean_iou
-            self.on_progress(Progress(stage, progress.step, progress.steps, best_quality=best))
+            self.on_progress(Progress(stage, progress.done, progress.total, best_quality=best))
 
         return report

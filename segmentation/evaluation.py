@@ -1,9 +1,8 @@
-"""Judges a net on a data set."""
+"""Scores a network on a data set."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sized
-from contextlib import contextmanager
+from collections.abc import Sized
 from typing import cast
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
+from foundation.evaluation_mode import evaluation_mode
 from segmentation.data.source import batch_of
 from segmentation.losses import match_size
 from segmentation.metrics import ConfusionMatrix, Quality
@@ -28,14 +28,14 @@ def evaluate(
     """Scores of ``network`` on ``dataset``, or on its first ``limit`` pairs.
 
     Images are resized to ``input_size`` (height, width) and normalised; logits are resized to the masks' own size
-    before the largest is taken, so that nets of different input sizes are judged on the same pixels. The net is in
-    evaluation mode meanwhile and back in its own mode afterwards.
+    before the arg-max, so that networks of different input sizes are scored on the same pixels. The network runs in
+    evaluation mode; every part of it is in its own mode afterwards.
     """
     count = len(cast("Sized", dataset))
     if limit is not None:
         count = min(count, limit)
     matrix: ConfusionMatrix | None = None
-    with evaluating(network), torch.inference_mode():
+    with evaluation_mode(network), torch.inference_mode():
         for start in range(0, count, batch_size):
             images, masks = batch_of(dataset, range(start, min(start + batch_size, count)))
             logits = match_size(network(normalise(resized(images, input_size))), masks.shape[-2:])
@@ -44,19 +44,16 @@ def evaluate(
     return (matrix or ConfusionMatrix(2)).quality(count)
 
 
-def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Images (``batch x 3 x h x w``) at ``size``; averaged where they shrink, as Pillow does it."""
+def resized(images: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Images (``batch x 3 x h x w``) at ``size`` (height, width); averaged where they shrink, as Pillow does it."""
     if tuple(images.shape[-2:]) == tuple(size):
         return images
-    return functional.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=True)
+    return functional.interpolate(images, size=list(size), mode="bilinear", align_corners=False, antialias=True)
 
 
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Puts the net into evaluation mode and back into the mode that it was in."""
-    training = network.training
-    network.eval()
-    try:
-        yield
-    finally:
-        network.train(training)
+def resized_masks(masks: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Masks (``batch x h x w``, int64) at ``size`` (height, width), by the nearest pixel."""
+    if tuple(masks.shape[-2:]) == tuple(size):
+        return masks
+    # Class numbers, 255 at most, are exact in float32.
+    return functional.interpolate(masks.unsqueeze(1).float(), size=list(size), mode="nearest-exact").squeeze(1).long()

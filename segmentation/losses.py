@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 IGNORE = 255
-"""Label of pixels that count neither in a loss nor in a metric."""
+"""Label of pixels that no loss and no metric counts."""
 
 
 def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
@@ -24,7 +24,8 @@ def dice(logits: Tensor, target: Tensor, *, smooth: float = 1.0) -> Tensor:
     """One minus the soft Dice coefficient, averaged over the classes that occur in ``target``.
 
     Sums run over the whole batch (Milletari et al., V-Net, 2016, equation 3, with the plain rather than the squared
-    denominator). A class without a labelled pixel is left out: its coefficient says nothing but how unsure the net is.
+    denominator). A class without a labelled pixel is left out: its coefficient would only measure the
+    network's uncertainty.
     """
     labelled = (target != IGNORE).unsqueeze(1)
     truth = _one_hot(target, logits.shape[1]) * labelled
@@ -45,8 +46,7 @@ def segmentation_loss(logits: Tensor, target: Tensor, *, dice_weight: float = 1.
 def distillation(student: Tensor, teacher: Tensor, *, temperature: float = 2.0) -> Tensor:
     """Mean over pixels of ``T^2 KL(teacher || student)`` at temperature T (Hinton et al., 2015).
 
-    The teacher's logits are brought to the student's size first, so the two may differ in resolution; no gradient
-    flows into the teacher.
+    The teacher's logits are first resized to the student's size; no gradient flows into the teacher.
     """
     teacher = match_size(teacher.detach(), student.shape[-2:])
     log_student = (student / temperature).log_softmax(1)
@@ -56,7 +56,7 @@ def distillation(student: Tensor, teacher: Tensor, *, temperature: float = 2.0) 
 
 
 def match_size(logits: Tensor, size: tuple[int, ...] | torch.Size) -> Tensor:
-    """Logits (``batch x classes x h x w``) resized bilinearly to ``size`` (height, width); unchanged if they fit."""
+    """Logits (``batch x classes x h x w``) resized bilinearly to ``size`` (height, width)."""
     if tuple(logits.shape[-2:]) == tuple(size):
         return logits
     return functional.interpolate(logits, size=list(size), mode="bilinear", align_corners=False)

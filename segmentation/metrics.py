@@ -34,7 +34,7 @@ class Quality:
         return _mean(self.iou_per_class[1:])
 
     def to_json(self) -> dict[str, Any]:
-        """A document of plain numbers and lists, with ``foreground_iou`` spelt out."""
+        """Plain numbers and lists, ``foreground_iou`` included."""
         return asdict(self) | {"foreground_iou": self.foreground_iou}
 
     @staticmethod

@@ -1,6 +1,6 @@
-"""How images enter a net: ``(x - MEAN) / STD`` with x in 0..1, channels red, green, blue.
+"""Normalisation of a network's input: ``(x - MEAN) / STD`` with x in 0..1, channels red, green, blue.
 
-The constants are ImageNet's, so that encoders trained elsewhere fit; every net, bundle and device uses them.
+The constants are ImageNet's, so that encoders trained elsewhere can be used; all networks and bundles use them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ STD: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
 
 def normalise(images: Tensor) -> Tensor:
-    """Images in 0..1 (``... x 3 x height x width``) as a net wants them; same shape."""
+    """Images in 0..1 (``... x 3 x height x width``) normalised; same shape."""
     return (images - _channels(MEAN, images)) / _channels(STD, images)
 
 

@@ -26,7 +26,8 @@ from segmentation.evaluation import evaluate, resized
 from segmentation.networks.network import Network
 from segmentation.normalisation import normalise
 from segmentation.supernet.supernet import Supernet, recalibrate
-from segmentation.supernet.training import Draw, SupernetProgress, SupernetSettings, train_supernet
+from segmentation.supernet.training import Draw, SupernetSettings, train_supernet
+from segmentation.training.loop import TrainingProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +96,13 @@ class SupernetEvaluator(Evaluator):
         torch.manual_seed(training.seed)
         supernet = Supernet(self.classes)
 
-        def told(progress: SupernetProgress) -> None:
-            note = f"loss {progress.loss:.3f} over {len(pool)} nets"
-            on_progress(Progress("supernet", progress.step, progress.steps, note=note))
+        def told(progress: TrainingProgress) -> None:
+            note = f"{progress.note} over {len(pool)} nets"
+            on_progress(Progress("supernet", progress.done, progress.total, note=note))
 
         train_supernet(
             supernet,
-            self.source.train,
+            self.source,
             lambda rng: sandwich(pool, self.settings.random_nets, rng),
             training,
             teacher=None if self.teacher is None else self.teacher(),

@@ -17,6 +17,7 @@ from foundation.picture import PictureError, read_picture, upright_size
 from segmentation.data.mask_file import read_mask, resized_mask
 from segmentation.data.pair_files import PairFiles, find_pairs
 from segmentation.data.source import PERSON_CLASSES, DataOptions, DataSource, Pair, PairDataset
+from segmentation.losses import IGNORE
 
 _CLASS_NAMES = "classes.txt"
 _TRAIN_SHARE = 0.8
@@ -81,6 +82,8 @@ class FolderSource(DataSource):
         chosen = [rest[place] for place in order]
         check_sizes(sorted(chosen + test), resize_masks=resize_masks)
         classes = _class_names(folder)
+        meaning = "0 background, 1 or 128 to 255 person" if len(classes) == 2 else f"class numbers, {IGNORE} unlabelled"
+        _logger.info("masks of %s are read as %s", folder, meaning)
         held_out = max(1, round(len(chosen) * (1 - _TRAIN_SHARE)))
         return cls(
             name=f"folder:{folder}" + ("?resize-masks" if resize_masks else ""),

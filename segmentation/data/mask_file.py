@@ -1,12 +1,13 @@
-"""Masks from files: class numbers, whatever way they were saved.
+"""Reads masks as class numbers.
 
-Two conventions are read. With two classes (background, person) a mask holds 0 and 1, or 0 and 255, or, where a program
-has smoothed it, grey values between 0 and 255, of which those from 128 on are the person. With more classes a mask
-holds class numbers, and 255 where there is no label. Palette files count by index; their colours do not matter.
+Two conventions are supported. With two classes (background, person) a mask holds 0 and 1, or 0 and 255, or, where a
+program has smoothed it, grey values between 0 and 255, of which those from 128 on are the person. With more classes a
+mask holds class numbers, and 255 where there is no label. Of palette files the indices count, not the colours.
 """
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,14 @@ from foundation.errors import UserError
 from foundation.picture import eight_bits, open_picture
 from segmentation.losses import IGNORE
 
+_logger = logging.getLogger(__name__)
+
 Mask = npt.NDArray[np.uint8]
 """``height x width`` of class numbers, ``IGNORE`` where there is no label."""
 
 
 def read_mask(path: Path, classes: int) -> Mask:
-    """The mask of a file as class numbers below ``classes``.
+    """Reads a mask as class numbers below ``classes``.
 
     Raises:
         PictureError: missing or no picture.
@@ -36,7 +39,7 @@ def read_mask(path: Path, classes: int) -> Mask:
 def resized_mask(mask: Mask, size: tuple[int, int]) -> Mask:
     """The mask at another (height, width).
 
-    Masks of background and person are averaged and cut at one half; others take the nearest pixel.
+    Masks of background and person are averaged, then thresholded at one half; others take the nearest pixel.
     """
     if mask.shape == size:
         return mask
@@ -66,6 +69,7 @@ def _single_channel(image: Image.Image, path: Path) -> Mask:
 
 def _binary(values: Mask, path: Path) -> Mask:
     highest = int(values.max(initial=0))
+    _logger.debug("mask %s: values up to %d, person from %d", path, highest, 1 if highest <= 1 else 128)
     if highest <= 1:
         return values
     if highest < 128:
@@ -78,6 +82,8 @@ def _binary(values: Mask, path: Path) -> Mask:
 
 def _class_numbers(values: Mask, classes: int, path: Path) -> Mask:
     known = values[values != IGNORE]
+    unlabelled = values.size - known.size
+    _logger.debug("mask %s: class numbers up to %d, %d pixels unlabelled", path, known.max(initial=0), unlabelled)
     if known.size and known.max() >= classes:
         raise UserError(
             "mask", seen=f"{path} with value {known.max()}", expected=f"class numbers below {classes}, or {IGNORE}",

@@ -22,8 +22,8 @@ def find_pairs(folder: Path) -> list[PairFiles]:
     """Pairs of ``folder``, sorted by the image's name.
 
     Two layouts are read: a folder of images and a folder of masks (``images`` and ``masks`` or other customary names,
-    upper or lower case), or both side by side in one folder. A mask bears its image's name, with ``_mask`` or the like
-    behind it where it pleases.
+    upper or lower case), or both side by side in one folder. A mask has its image's name, optionally followed by
+    ``_mask`` or a similar ending.
 
     Raises:
         UserError: no such folder, nothing in it, an image without a mask, two masks for an image.
@@ -39,7 +39,7 @@ def find_pairs(folder: Path) -> list[PairFiles]:
     else:
         pairs = _side_by_side(folder)
     if not pairs:
-        raise UserError("data folder", seen=f"no pairs in {folder}", expected=_LAYOUT, remedy="lay the files out so")
+        raise UserError("data folder", seen=f"no pairs in {folder}", expected=_LAYOUT, remedy="arrange them like this")
     return pairs
 
 
@@ -84,6 +84,6 @@ def _by_stem(paths: Iterable[Path]) -> dict[str, Path]:
         if other is not path:
             raise UserError(
                 "data folder", seen=f"two masks {other.name} and {path.name} in {path.parent}",
-                expected="one mask an image", remedy="take one of them out of the folder",
+                expected="one mask for each image", remedy="take one of them out of the folder",
             )  # fmt: skip
     return by_stem

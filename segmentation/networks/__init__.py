@@ -1,1 +1,1 @@
-"""networks."""
+"""Networks as plans, and their modules."""

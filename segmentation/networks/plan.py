@@ -1,7 +1,7 @@
-"""A network as a list of layers, from which modules, the weight-sharing supernet and the operator graph are made.
+"""A network as a list of layers, from which its module, its slice of a supernet and its operator graph are made.
 
-One description and three readers (``network.py``, ``segmentation/supernet/supernet.py``, ``search/spaces/lowering.py``)
-keep what is trained, what is searched and what is predicted the same net.
+One description with three readers (``network.py``, ``segmentation/supernet/supernet.py``,
+``search/spaces/lowering.py``): the net that is trained, searched and predicted is the same.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Layer:
     factor: int = 1
     mode: ResizeMode = "bilinear"
     _hash: int = field(init=False, repr=False, compare=False)
-    """Computed once: plans and graphs of a whole space are looked up by their layers."""
+    """Computed once, because plans and graphs are looked up by their layers very often."""
 
     def __post_init__(self) -> None:
         sizes = (self.out_channels, self.kernel, self.stride, self.dilation, self.depthwise, self.factor)
@@ -54,7 +54,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Layers in the order in which they run; the last one yields the logits (batch x classes x height x width)."""
+    """Layers in order of execution; the last one yields the logits (batch x classes x height x width)."""
 
     layers: tuple[Layer, ...]
     input_channels: int = 3
@@ -93,7 +93,7 @@ class Plan:
 
 
 def _out_channels(layer: Layer, inputs: list[int]) -> int:
-    """Of a layer that is no convolution."""
+    """Output channels of a layer that is not a convolution."""
     match layer.kind:
         case "concat":
             return sum(inputs)

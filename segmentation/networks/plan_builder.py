@@ -1,4 +1,4 @@
-"""Building blocks from which plans are put together."""
+"""Building blocks of plans."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _layer = lru_cache(maxsize=50_000)(Layer)
 
 
 class PlanBuilder:
-    """A growing list of layers with the output channels of each; every method returns the name of what it made."""
+    """A growing list of layers with the output channels of each; every method returns the name of the layer it adds."""
 
     def __init__(self, input_channels: int = 3) -> None:
         self.layers: list[Layer] = []
@@ -23,7 +23,7 @@ class PlanBuilder:
         return Plan(tuple(self.layers), self._input_channels)
 
     def add(self, layer: Layer, channels: int) -> str:
-        """Any layer, ``channels`` being what it puts out."""
+        """Any layer; ``channels`` is the number of its output channels."""
         self.layers.append(layer)
         self.channels[layer.name] = channels
         return layer.name
@@ -94,8 +94,8 @@ class PlanBuilder:
         """MobileNetV2's block (arXiv 1801.04381, figure 4), squeeze-and-excitation as in EfficientNet.
 
         A block without expansion has layer names of its own: its inner channels are the block's input, which
-        must not share weights with expanded ones. So have, with an ``origin``, the layers that read what comes
-        from there: weights for the features of one stage do not serve for another's.
+        must not share weights with expanded ones. With an ``origin``, so have the layers that read the origin's
+        output: weights for the features of one stage do not fit those of another.
         """
         in_channels = self.channels[source]
         layers = _inverted_residual(

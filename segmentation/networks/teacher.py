@@ -1,4 +1,4 @@
-"""The net that teaches: too large for any budget, made of the same kinds of layers as the nets of the spaces."""
+"""The teacher of distillation: too large for any budget, of the same kinds of layers as the networks of the spaces."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _STAGES = (
     _Stage(5, 112, 4, 1, 5),
     _Stage(6, 160, 3, 2, 5),
 )
-_SKIPPED_IN = (5, 3, 2, 1)
+_SKIPS = (5, 3, 2, 1)
 """Stages (from 1) at strides 16, 8, 4 and 2, from coarse to fine."""
 _DECODER_WIDTHS = (96, 64, 40, 24)
 
 
 def teacher_plan(classes: int = 2) -> Plan:
-    """About 2.3 million parameters; most of them at low resolution, so that it trains on a CPU.
+    """About 2.3 million parameters, most of them at low resolution, so that it trains on a CPU.
 
     A MobileNetV2-like encoder (arXiv 1801.04381, table 2) with squeeze-and-excitation in its deep half, global context,
-    and a decoder that takes in the encoder's outputs down to half resolution.
+    and a decoder with skip connections up to half resolution.
     """
     builder = PlanBuilder()
     outputs = _encoder(builder)
@@ -47,7 +47,7 @@ def teacher_plan(classes: int = 2) -> Plan:
     pooled = builder.pool("teacher.pool", x)
     pooled = builder.conv("teacher.pooled", pooled, 160, activation="relu", normalise=False)
     x = builder.sum("teacher.context", x, pooled)
-    for stage, width in zip(_SKIPPED_IN, _DECODER_WIDTHS, strict=True):
+    for stage, width in zip(_SKIPS, _DECODER_WIDTHS, strict=True):
         name = f"teacher.decoder{stage}"
         x = builder.conv(f"{name}.narrow", x, width)
         x = builder.enlarge(f"{name}.enlarge", x, 2)
@@ -56,6 +56,12 @@ def teacher_plan(classes: int = 2) -> Plan:
         x = decoder_block(builder, f"{name}.block", x, "inverted")
     full_size_logits(builder, x, 2, classes, "transposed")
     return builder.plan()
+
+
+def teacher_size(size: tuple[int, int]) -> tuple[int, int]:
+    """``size`` (height, width) rounded up to multiples of the teacher's stride."""
+    height, width = (-(-side // TOTAL_STRIDE) * TOTAL_STRIDE for side in size)
+    return height, width
 
 
 def _encoder(builder: PlanBuilder) -> list[str]:

@@ -1,1 +1,1 @@
-"""portrait."""
+"""The networks of the ``portrait`` space."""

@@ -1,12 +1,12 @@
 """The nets of the ``portrait`` space: a mobile encoder, a context module, a decoder with skips, full-size logits.
 
-The decoder works at the resolutions of the skips: it enlarges the encoder's output to the coarsest, fuses, runs its
-blocks, and goes on to the finest. Only the class logits are then brought to the input's size, so that full resolution
-costs little; how fine the details are is decided by the finest skip (the stem's stands at half resolution).
+The decoder works at the resolutions of the skips: it enlarges the encoder's output to the coarsest one, fuses, runs its
+blocks, and continues to the finest one. Only the class logits are then enlarged to the input's size, so that full
+resolution costs little; the finest skip decides how fine the details are (the stem's has half the resolution).
 
-Behind the encoder everything is a residual: context, fusions and blocks add to what is there. So any net's head reads
-the same kind of features, whatever stands before it, and weights that were learned in one net serve in another
-(``segmentation/supernet/supernet.py``); with plain chains a shared head learned next to nothing from the other nets.
+After the encoder every module is a residual: context, fusions and blocks add to their input. So the head of every net
+reads the same kind of features, and weights that were learned in one net fit the others
+(``segmentation/supernet/supernet.py``); with plain chains a shared head learned almost nothing from the other nets.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def plan(choices: Mapping[str, int], classes: int = 2) -> Plan:
     outputs = _encoder(builder, choices)
     last, x = list(outputs.items())[-1]
     x = _context(builder, x, CONTEXTS[choices["context"]])
-    # Features of different stages are different things: each has its own way into the decoder.
+    # Features of different stages differ in kind: each stage has its own layer into the decoder.
     x = builder.conv(f"decoder.entry.{last}", x, DECODER_WIDTHS[choices["decoder.width"]])
     x, stride = _decoder(builder, x, outputs, choices)
     full_size_logits(builder, x, stride, classes, UPSAMPLINGS[choices["upsampling"]])
@@ -109,7 +109,7 @@ def _context(builder: PlanBuilder, x: str, kind: str) -> str:
 
 
 def _decoder(builder: PlanBuilder, x: str, outputs: dict[str, str], choices: Mapping[str, int]) -> tuple[str, int]:
-    """The decoder's output and the stride at which it stands."""
+    """The decoder's output and its stride."""
     stride_of = strides(choices)
     stride = list(stride_of.values())[-1]
     skips = [source for source in reversed(SKIPS) if choices[f"skip.{source}"]]
@@ -145,8 +145,8 @@ def _decoder_blocks(builder: PlanBuilder, name: str, x: str, choices: Mapping[st
 def decoder_block(builder: PlanBuilder, name: str, x: str, kind: str) -> str:
     """A residual block: ``plain`` (1 x 1), ``separable`` or ``inverted`` (expansion 2); as many channels as before.
 
-    Between the depthwise and the pointwise half of a separable convolution stands no non-linearity (Chollet, arXiv
-    1610.02357, section 4.7), so ``plain`` is the case of a depthwise half that passes everything on.
+    A separable convolution has no non-linearity between its depthwise and its pointwise half (Chollet, arXiv
+    1610.02357, section 4.7), so ``plain`` is the case of a depthwise half that is the identity.
     """
     source, width = x, builder.channels[x]
     if kind == "inverted":

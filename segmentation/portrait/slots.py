@@ -1,8 +1,8 @@
-"""The slots of the ``portrait`` space: what may be chosen, and the form in which equal nets are equal choices.
+"""The slots of the ``portrait`` space, and the canonical form in which equal nets have equal choices.
 
-Two rules are ours. The widths of the encoder's stages are disjoint lists, so that a block's width tells its stage and
-no net can be written in two ways. The total stride divides height and width (and is 32 at most), so that every
-enlargement in the decoder is by an integer: 256 x 144 is a member of the space with a total stride of 16 at most.
+Two rules restrict the space. The widths of the encoder's stages are disjoint lists, so that a block's width identifies
+its stage and no net can be written in two ways. The total stride divides height and width (and is 32 at most), so that
+every enlargement in the decoder is by an integer: 256 x 144 is a member of the space with a total stride of 16 at most.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ STAGE_WIDTHS = ((8, 12, 16), (20, 24, 32), (40, 48, 64), (56, 80, 96), (72, 112,
 KERNELS = (3, 5, 7)
 EXPANSIONS = (1, 2, 3, 4, 6)
 KERNEL_EXPANSIONS = tuple((kernel, expansion) for expansion in EXPANSIONS for kernel in KERNELS)
-"""A block's kernel and width are one joint, ordered choice: their effect on latency is joint."""
+"""A block's kernel and width are one ordered choice, because their effect on latency is joint."""
 ACTIVATIONS = ("relu", "hswish")
 STRIDES = (1, 2)
 DILATIONS = (1, 2)
 CONTEXTS = ("none", "global_pooling", "pyramid")
 SKIPS = ("stem", "stage1", "stage2", "stage3", "stage4")
-"""Stage 5 is always the encoder's output, so it is never skipped in."""
+"""Stage 5 is always the encoder's output, so it is never a skip."""
 FUSIONS = ("add", "concat")
 DECODER_KINDS = ("plain", "separable", "inverted")
 DECODER_WIDTHS = (16, 24, 32, 48, 64)
@@ -53,7 +53,7 @@ MAX_STRIDE = 32
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A named choice; ``labels[choice]`` says what the integer means."""
+    """A named choice; ``labels[choice]`` is the meaning of the integer."""
 
     name: str
     labels: tuple[str, ...]
@@ -116,18 +116,18 @@ def strides(choices: Mapping[str, int]) -> dict[str, int]:
 
 
 def possible_skips(choices: Mapping[str, int]) -> tuple[str, ...]:
-    """Encoder outputs that are finer than the last one: those which the decoder can make use of."""
+    """Encoder outputs that are finer than the last one; only those are of use to the decoder."""
     found = strides(choices)
     last = list(found.values())[-1]
     return tuple(source for source, stride in found.items() if stride < last)
 
 
 def canonical(choices: Mapping[str, int]) -> dict[str, int]:
-    """The choices of the same net in which those without any effect are 0, in the order of ``SLOT_NAMES``.
+    """The choices of the same net with 0 for those without effect, in the order of ``SLOT_NAMES``.
 
-    Without effect are blocks beyond the depth, width, stride and dilation of an absent stage, skips that are not finer
-    than the encoder's output, the fusion where nothing is skipped in. Strides beyond the allowed total are taken back,
-    from the deepest stage upwards.
+    Without effect are blocks beyond the depth; width, stride and dilation of an absent stage; skips that are not finer
+    than the encoder's output; and the fusion where there is no skip. Strides beyond the allowed total become 1, from
+    the deepest stage upwards.
     """
     chosen = {name: choices[name] for name in SLOT_NAMES}
     strided_left = max_strided_stages(SIZES[chosen["size"]])

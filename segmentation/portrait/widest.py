@@ -1,4 +1,4 @@
-"""Nets of the ``portrait`` space that contain, between them, every layer at its largest."""
+"""Nets of the ``portrait`` space that together contain every layer at its largest."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""supernet."""
+"""Weights that all networks of a space share."""

@@ -1,8 +1,8 @@
-"""How large the shared weights of a supernet are.
+"""The sizes of a supernet's shared weights.
 
-Layers of equal name share weights: a net takes the first channels and the middle of the kernel of the largest one.
-Where a convolution reads several tensors side by side (a concatenation), each of them has weights of its own, for the
-width of one must not shift the weights of the next: a tensor's channels are a *layout* of named segments.
+Layers of equal name share weights: a net uses the first channels and the middle of the kernel of the largest one.
+Where a convolution reads a concatenation, each concatenated tensor has weights of its own, because the width of one
+must not shift the weights of the next: a tensor's channels are a *layout* of named segments.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MAIN = "main"
 """The segment of a tensor that comes from one layer, and of the first part of a concatenation."""
 
 Layout = tuple[tuple[str, int], ...]
-"""Segments (name, channels) in their order."""
+"""Segments (name, channels) in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Extent:
     inputs: dict[str, int]
     """Channels by segment of the input."""
     residual: bool
-    """Whether the layer only ever adds to something, as the second input of a sum."""
+    """Whether the layer is the second input of a sum in every net."""
 
 
 @lru_cache(maxsize=256)
 def layouts(plan: Plan) -> dict[str, Layout]:
-    """Layout of each tensor by layer name, the input included. Not to be changed: it is remembered."""
+    """Layout of each tensor by layer name, the input included. The result is cached: do not change it."""
     found: dict[str, Layout] = {INPUT: ((MAIN, plan.input_channels),)}
     channels = plan.channels()
     for layer in plan.layers:

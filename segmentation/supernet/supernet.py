@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import cast
 
 import torch
@@ -13,22 +14,26 @@ from segmentation.networks.network import Network, initialise, resize
 from segmentation.networks.plan import INPUT, Layer, Plan
 from segmentation.portrait.widest import widest_plans
 from segmentation.supernet.extents import MAIN, Extent, Layout, extents, layouts
-from segmentation.supernet.heads import CLASSIFIER, is_variant, shared_bias, shared_weight
 
 _BATCH_NORM_EPSILON = 1e-5
 _RESIDUAL_SCALE = 0.1
-"""What only adds to something starts small, so that a layer that is seldom drawn does not drown what others learned."""
+"""Initial scale of layers that only add to something, so that a rarely sampled layer does not dominate the others."""
+_CLASSIFIER = "head.classes"
 
 
 class Supernet(nn.Module):
-    """Weight sharing by layer name: a net takes the first channels and the middle of the kernel of the largest layer.
+    """Weight sharing by layer name: a net uses the first channels and the middle of the kernel of the largest layer.
 
-    Batch normalisation shares scale and shift; statistics are always the batch's, since every net has others
-    (Yu et al., arXiv 1903.05134, section 3.2). ``extract`` gives a net of its own, to be recalibrated.
+    Batch normalisation shares scale and shift; statistics are always the batch's, since they differ between nets
+    (Yu et al., arXiv 1903.05134, section 3.2). ``extract`` copies a net out, which is then to be recalibrated.
+
+    The heads share one classifier. Pixel shuffle and transposed convolution have as many weights for each class as they
+    make pixels: each is the shared 1 x 1 classifier before a plain enlargement, plus a difference of its own that
+    starts at zero. So a rarely sampled head starts as good as the others.
 
     Args:
         classes: channels of the logits.
-        plans: nets that contain, between them, every layer at its largest; those of the ``portrait`` space by default.
+        plans: nets that together contain every layer at its largest; those of the ``portrait`` space by default.
     """
 
     def __init__(self, classes: int, plans: Iterable[Plan] | None = None) -> None:
@@ -54,7 +59,7 @@ class Supernet(nn.Module):
             self.shared[_key(name, "shift", segment)] = nn.Parameter(torch.zeros(channels))
 
     def _has_classifier(self, layer: Layer) -> bool:
-        return is_variant(layer) and CLASSIFIER in self.extents
+        return _has_classifier_inside(layer) and _CLASSIFIER in self.extents
 
     def forward(self, images: Tensor, plan: Plan) -> Tensor:
         """Logits of the net ``plan`` for normalised images (float32, batch x 3 x height x width)."""
@@ -97,8 +102,8 @@ class Supernet(nn.Module):
         weight = parts[0] if len(parts) == 1 else torch.cat(parts, dim=joined_along)
         if not self._has_classifier(layer):
             return weight
-        classifier = self.shared[_key(CLASSIFIER, "weight", MAIN)][:, : layout[0][1]]
-        return weight + shared_weight(layer, classifier)
+        classifier = self.shared[_key(_CLASSIFIER, "weight", MAIN)][:, : layout[0][1]]
+        return weight + _head_weight(layer, classifier)
 
     def scale(self, layer: Layer, layout: Layout) -> Tensor:
         """The layer's slice of the shared scale of batch normalisation."""
@@ -109,7 +114,7 @@ class Supernet(nn.Module):
         shift = self._slice(layer, "shift", layout)
         if not self._has_classifier(layer):
             return shift
-        return shift + shared_bias(layer, self.shared[_key(CLASSIFIER, "shift", MAIN)])
+        return shift + _head_bias(layer, self.shared[_key(_CLASSIFIER, "shift", MAIN)])
 
     def _slice(self, layer: Layer, part: str, layout: Layout) -> Tensor:
         sizes = layout if layer.depthwise else ((MAIN, layer.out_channels),)
@@ -117,7 +122,7 @@ class Supernet(nn.Module):
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def extract(self, plan: Plan) -> Network:
-        """The net with copies of its slices; its running statistics are still to be set (``recalibrate``)."""
+        """The net with copies of its weights; its running statistics must then be set with ``recalibrate``."""
         network = Network(plan)
         layout_of = layouts(plan)
         with torch.no_grad():
@@ -141,7 +146,7 @@ class Supernet(nn.Module):
 def recalibrate(network: nn.Module, batches: Iterable[Tensor]) -> None:
     """Sets the running statistics of batch normalisation to the mean over ``batches`` of normalised images.
 
-    The network is left in evaluation mode; nothing else of it changes. Without batches the statistics stay reset.
+    Afterwards the network is in evaluation mode; nothing else of it changes. Without batches the statistics are reset.
     """
     normalisations = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [module.momentum for module in normalisations]
@@ -193,3 +198,36 @@ def _compute(layer: Layer, inputs: list[Tensor]) -> Tensor:
     if layer.kind == "pixel_shuffle":
         return functional.pixel_shuffle(x, layer.factor)
     return functional.adaptive_avg_pool2d(x, 1)
+
+
+def _has_classifier_inside(layer: Layer) -> bool:
+    """Whether the layer is a head that contains the shared classifier."""
+    return layer.name.startswith(("head.shuffle", "head.transposed"))
+
+
+def _head_weight(layer: Layer, classifier: Tensor) -> Tensor:
+    """The weight with which the layer equals the classifier (classes x channels x 1 x 1) before an enlargement."""
+    if layer.kind == "conv_transpose":
+        return classifier.transpose(0, 1) * bilinear_kernel(layer.stride).to(classifier)
+    return _repeated(layer, classifier)
+
+
+def _head_bias(layer: Layer, bias: Tensor) -> Tensor:
+    """The bias with which the layer equals the classifier before an enlargement."""
+    return bias if layer.kind == "conv_transpose" else _repeated(layer, bias)
+
+
+def _repeated(layer: Layer, values: Tensor) -> Tensor:
+    # Pixel shuffle makes neighbouring channels the pixels of one class.
+    return values.repeat_interleave(layer.out_channels // values.shape[0], dim=0)
+
+
+@lru_cache
+def bilinear_kernel(factor: int) -> Tensor:
+    """Kernel (2 factor x 2 factor) with which a transposed convolution of stride ``factor`` interpolates.
+
+    The same as bilinear resizing with half-pixel centres, away from the border; ``factor`` is even.
+    """
+    distance = (torch.arange(2 * factor) - (2 * factor - 1) / 2).abs()
+    line = 1 - distance / factor
+    return line.unsqueeze(1) * line

@@ -1,13 +1,14 @@
 """Training of a supernet: sandwich rule and in-place distillation. Importing this module loads torch.
 
 Every step trains several nets on the same images (Yu & Huang, arXiv 1903.05134: the largest, the smallest and random
-ones); the others learn from the first one's logits, or all from a teacher's. Which nets is the caller's affair, so
-that only nets which keep their budgets cost training time.
+ones); the others learn from the first one's logits, or all from a teacher's. The caller samples the nets, so that only
+nets within the budgets cost training time.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -17,22 +18,34 @@ from random import Random
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.utils.data import Dataset
 
 from foundation.errors import UserError
 from foundation.interruption import uninterrupted
-from segmentation.data.source import batch_of
+from segmentation.data.source import DataSource, batch_of
+from segmentation.evaluation import resized, resized_masks
 from segmentation.losses import distillation, segmentation_loss
 from segmentation.networks.plan import Plan
 from segmentation.normalisation import normalise
-from segmentation.supernet.checkpoint import load_checkpoint, save_checkpoint
 from segmentation.supernet.supernet import Supernet
+from segmentation.training.checkpoint import (
+    WEIGHTS,
+    check_fingerprint,
+    load_checkpoint,
+    optimiser_tensors,
+    put_optimiser_state,
+    put_state,
+    save_checkpoint,
+    with_prefix,
+)
+from segmentation.training.loop import OnTrainingProgress, TrainingProgress, apply_gradients, saved_on_interrupt
+from segmentation.training.settings import warm_up_cosine
+
+_logger = logging.getLogger(__name__)
 
 Draw = tuple[Plan, tuple[int, int]]
 """A net and its input size (height, width)."""
 SampleNets = Callable[[Random], Sequence[Draw]]
-"""Nets to train in one step; the first, best the largest, teaches the others where there is no teacher."""
+"""Nets to train in one step; without a teacher the others learn from the first, which should be the largest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,78 +55,81 @@ class SupernetSettings:
     steps: int = 300
     batch_size: int = 8
     learning_rate: float = 1e-2
-    """Highest one; it rises over the first tenth of the steps and falls along a cosine."""
+    """Highest one, reached after a tenth of the steps."""
     weight_decay: float = 1e-4
     distillation_weight: float = 0.5
-    """Share of the distillation in the loss; the masks have the rest."""
+    """Share of the distillation in the loss; the rest is the loss against the masks."""
     temperature: float = 2.0
     teacher_size: tuple[int, int] | None = None
-    """Height and width at which the teacher sees the images; the images' own by default."""
+    """Height and width of the teacher's input; by default the images' own."""
     gradient_norm: float = 1.0
+    """Largest norm of all gradients together; larger ones are scaled down."""
     checkpoint_every: int = 50
     """Steps from one checkpoint to the next."""
     seed: int = 0
 
-
-@dataclass(frozen=True, slots=True)
-class SupernetProgress:
-    """Told after each step."""
-
-    step: int
-    steps: int
-    loss: float
-    """Mean over the step's nets, of the loss against the masks."""
-    seconds: float
+    def rate(self, step: int) -> float:
+        """Learning rate of a step (from 0)."""
+        return self.learning_rate * warm_up_cosine(step, self.steps, max(1, self.steps // 10))
 
 
 def train_supernet(
     supernet: Supernet,
-    dataset: Dataset[tuple[Tensor, Tensor]],
+    source: DataSource,
     sample: SampleNets,
     settings: SupernetSettings,
     *,
     teacher: nn.Module | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
-    on_progress: Callable[[SupernetProgress], None] | None = None,
+    on_progress: OnTrainingProgress | None = None,
 ) -> list[float]:
-    """Trains in place; returns the losses of the steps done in this call (empty where all had been done before).
+    """Trains in place; returns the losses of the steps of this call (empty where all had been done before).
 
-    Images and masks of each step, and the source of chance given to ``sample``, depend on seed and step only: a resumed
-    training ends with the same weights as one in a single go.
+    Images and masks of each step, and the random generator given to ``sample``, depend on seed and step only: a resumed
+    training ends with the same weights as an uninterrupted one.
 
     Args:
         supernet: what is trained.
-        dataset: sized; items are an image (float32 3 x height x width in 0..1) and a mask (int64 height x width).
-        sample: draws the nets of a step; at least one.
-        settings: how.
-        teacher: its logits, in evaluation mode, are learned too; weights are not changed.
+        source: its training part is used.
+        sample: samples the nets of a step; at least one.
+        settings: amounts and rates.
+        teacher: its logits, in evaluation mode, are learned too; its weights are not changed.
         checkpoint: file to save to, every ``checkpoint_every`` steps, at the end and on Ctrl-C.
-        resume: go on from ``checkpoint`` where it exists.
-        on_progress: told after each step.
+        resume: continue from ``checkpoint`` where it exists.
+        on_progress: called after each step.
 
     Raises:
-        UserError: an empty data set, no net from ``sample``, or a checkpoint of another training.
+        UserError: no training pairs, no net from ``sample``, or a checkpoint of another training or of other data.
         KeyboardInterrupt: on Ctrl-C, after the running step was finished and saved.
     """
-    training = _Training(supernet, dataset, settings, teacher)
+    training = _Training(supernet, source, settings, teacher)
     first = training.restore(checkpoint) if resume and checkpoint is not None and checkpoint.exists() else 0
     losses: list[float] = []
     started = time.perf_counter()
-    try:
+
+    def save() -> None:
+        if checkpoint is not None:
+            training.save(checkpoint, first + len(losses))
+
+    with saved_on_interrupt(save):
         for step in range(first, settings.steps):
             with uninterrupted():
                 losses.append(training.step(step, sample))
-            last = step + 1 == settings.steps
-            if checkpoint is not None and (last or (step + 1) % settings.checkpoint_every == 0):
-                training.save(checkpoint, step + 1)
+            done = step + 1
+            if done == settings.steps or done % settings.checkpoint_every == 0:
+                save()
             if on_progress is not None:
-                seconds = time.perf_counter() - started
-                on_progress(SupernetProgress(step + 1, settings.steps, losses[-1], seconds))
-    except KeyboardInterrupt:
-        if checkpoint is not None:
-            training.save(checkpoint, first + len(losses))
-        raise
+                on_progress(
+                    TrainingProgress(
+                        stage="supernet",
+                        done=done,
+                        total=settings.steps,
+                        note=f"loss {losses[-1]:.3f}",
+                        loss=losses[-1],
+                        seconds=time.perf_counter() - started,
+                    )
+                )
     return losses
 
 
@@ -121,18 +137,17 @@ class _Training:
     def __init__(
         self,
         supernet: Supernet,
-        dataset: Dataset[tuple[Tensor, Tensor]],
+        source: DataSource,
         settings: SupernetSettings,
         teacher: nn.Module | None,
     ) -> None:
         self.supernet = supernet
-        self.dataset = dataset
+        self.source = source
         self.settings = settings
         self.teacher = None if teacher is None else teacher.eval()
-        self.count = len(dataset)  # type: ignore[arg-type]  # torch's Dataset does not promise a length
-        if self.count < 1:
+        if not len(source.train):
             raise UserError("training data", seen="no pairs", expected="at least one", remedy="check the data source")
-        self.optimizer = torch.optim.AdamW(
+        self.optimiser = torch.optim.AdamW(
             supernet.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
 
@@ -144,10 +159,25 @@ class _Training:
         return json.dumps({**settings, "classes": self.supernet.classes, "teacher": self.teacher is not None})
 
     def save(self, path: Path, steps_done: int) -> None:
-        save_checkpoint(path, self.supernet, self.optimizer, steps_done, self.identity)
+        tensors = with_prefix(self.supernet, WEIGHTS) | optimiser_tensors(self.optimiser)
+        document = {"step": steps_done, "identity": self.identity, "fingerprint": self.source.fingerprint}
+        save_checkpoint(path, tensors, document)
 
     def restore(self, path: Path) -> int:
-        return load_checkpoint(path, self.supernet, self.optimizer, self.identity)
+        """Loads the state that a checkpoint holds; returns the steps done."""
+        tensors, document = load_checkpoint(path)
+        identity = document.get("identity", "no settings")
+        if identity != self.identity:
+            raise UserError(
+                f"checkpoint {path.name}", seen=identity, expected=f"a training with {self.identity}",
+                remedy="delete the file to train from the start",
+            )  # fmt: skip
+        check_fingerprint(document, self.source, path)
+        tensors = _with_present_names(tensors, self.supernet)
+        put_state(self.supernet, tensors, WEIGHTS, path)
+        put_optimiser_state(self.optimiser, tensors)
+        _logger.info("resumed %s after %d of %d steps", path, document["step"], self.settings.steps)
+        return int(document["step"])
 
     def step(self, step: int, sample: SampleNets) -> float:
         rng = Random(f"{self.settings.seed} {step}")
@@ -155,65 +185,53 @@ class _Training:
         draws = sample(rng)
         if not draws:
             raise UserError("nets to train", seen="none", expected="at least one", remedy="widen the budgets")
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(step, self.settings)
-        soft = None if self.teacher is None else self._teach(images)
-        self.optimizer.zero_grad(set_to_none=True)
+        targets = None if self.teacher is None else self._teacher_logits(images)
+        self.optimiser.zero_grad(set_to_none=True)
         losses = []
         for plan, size in draws:
-            logits, loss = self._train(plan, size, images, masks, soft, share=1 / len(draws))
-            soft = logits if soft is None else soft
+            logits, loss = self._train(plan, size, images, masks, targets, share=1 / len(draws))
+            targets = logits if targets is None else targets
             losses.append(loss)
-        nn.utils.clip_grad_norm_(self.supernet.parameters(), self.settings.gradient_norm)
-        self.optimizer.step()
+        rate = self.settings.rate(step)
+        apply_gradients(self.optimiser, learning_rate=rate, largest_norm=self.settings.gradient_norm)
         return math.fsum(losses) / len(losses)
 
     def _batch(self, rng: Random) -> tuple[Tensor, Tensor]:
-        indices = rng.sample(range(self.count), min(self.settings.batch_size, self.count))
-        images, masks = batch_of(self.dataset, indices)
+        count = len(self.source.train)
+        indices = rng.sample(range(count), min(self.settings.batch_size, count))
+        images, masks = batch_of(self.source.train, indices)
         # Channels last: depthwise convolutions train up to 1.5 times as fast on a CPU.
         return normalise(images).contiguous(memory_format=torch.channels_last), masks
 
-    def _teach(self, images: Tensor) -> Tensor:
+    def _teacher_logits(self, images: Tensor) -> Tensor:
         assert self.teacher is not None
         size = self.settings.teacher_size or tuple(images.shape[-2:])
         with torch.no_grad():
-            logits: Tensor = self.teacher(resize_images(images, size))
+            logits: Tensor = self.teacher(resized(images, size))
         return logits
 
     def _train(
-        self, plan: Plan, size: tuple[int, int], images: Tensor, masks: Tensor, soft: Tensor | None, *, share: float
+        self, plan: Plan, size: tuple[int, int], images: Tensor, masks: Tensor, targets: Tensor | None, *, share: float
     ) -> tuple[Tensor, float]:
         """Adds one net's gradients; its logits and its loss against the masks."""
-        logits = self.supernet(resize_images(images, size), plan)
-        hard = segmentation_loss(logits, resize_masks(masks, size))
+        logits = self.supernet(resized(images, size), plan)
+        hard = segmentation_loss(logits, resized_masks(masks, size))
         loss = hard
-        if soft is not None:
+        if targets is not None:
             weight = self.settings.distillation_weight
-            loss = (1 - weight) * hard + weight * distillation(logits, soft, temperature=self.settings.temperature)
+            loss = (1 - weight) * hard + weight * distillation(logits, targets, temperature=self.settings.temperature)
         (loss * share).backward()  # type: ignore[no-untyped-call]
         return logits.detach(), float(hard.detach())
 
 
-def learning_rate(step: int, settings: SupernetSettings) -> float:
-    """Rises linearly over the first tenth of the steps, then falls along half a cosine to nearly nothing."""
-    warm_up = max(1, settings.steps // 10)
-    if step < warm_up:
-        return settings.learning_rate * (step + 1) / warm_up
-    progress = (step - warm_up) / max(1, settings.steps - warm_up)
-    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+def _with_present_names(tensors: dict[str, Tensor], supernet: Supernet) -> dict[str, Tensor]:
+    """Tensors of a first-release checkpoint, ``weight|NAME`` and ``optimizer|ENTRY|NAME``, by their present names."""
+    position = {name: number for number, (name, _) in enumerate(supernet.named_parameters())}
 
+    def present(key: str) -> str:
+        kind, *rest = key.split("|")
+        if kind == "weight":
+            return WEIGHTS + rest[0]
+        return f"optimiser.{position.get(rest[1], -1)}.{rest[0]}" if kind == "optimizer" else key
 
-def resize_images(images: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Images (batch x 3 x height x width) at height and width ``size``, smoothed when made smaller."""
-    if tuple(images.shape[-2:]) == tuple(size):
-        return images
-    return functional.interpolate(images, size=list(size), mode="bilinear", align_corners=False, antialias=True)
-
-
-def resize_masks(masks: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Masks (batch x height x width, int64) at height and width ``size``, by the nearest pixel."""
-    if tuple(masks.shape[-2:]) == tuple(size):
-        return masks
-    # Class numbers, 255 at most, are exact in float32.
-    return functional.interpolate(masks.unsqueeze(1).float(), size=list(size), mode="nearest-exact").squeeze(1).long()
+    return {present(key): value for key, value in tensors.items()}

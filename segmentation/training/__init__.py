@@ -1,1 +1,1 @@
-"""training."""
+"""Full training of one network."""

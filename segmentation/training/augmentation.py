@@ -1,4 +1,4 @@
-"""Random changes of training images, on whole batches; masks follow the geometry."""
+"""Random augmentation of batches of training images; masks get the same geometry."""
 
 from __future__ import annotations
 
@@ -13,25 +13,28 @@ from torch.nn import functional
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How far images are changed; each image of a batch draws its own lot.
+    """Augmentation ranges; parameters are sampled independently for every image.
 
-    Geometry: mirror, zoom, stretch, turn, shift in one warp; beyond the border the border's pixels go on, in image and
-    mask alike. Colour: brightness, contrast, saturation, gain by channel, gamma, grey, noise.
+    Geometry: mirror, zoom, stretch, rotation and shift in one warp; border pixels are repeated outwards, in image and
+    mask alike. Colour: brightness, contrast, saturation, gain of each channel, gamma, grey, noise.
     """
 
     mirror: float = 0.5
-    """Probability."""
+    """Probability of a mirrored image."""
     zoom: float = 1.35
     """Largest factor; the smallest is its inverse."""
     stretch: float = 1.12
+    """Largest factor of the width; the height gets its inverse, or the other way round."""
     turn_degrees: float = 12.0
+    """Largest rotation."""
     shift: float = 0.12
-    """Share of the size."""
+    """Largest shift, as a share of the size."""
     colour: float = 0.25
     """Half width of the factors of brightness, contrast, saturation and gamma."""
     gain: float = 0.08
+    """Half width of the factor of each channel."""
     grey: float = 0.05
-    """Probability."""
+    """Probability of a grey image."""
     noise: float = 0.02
     """Largest standard deviation."""
 
@@ -55,14 +58,14 @@ class Augmentation:
         return self._recoloured(images, generator), masks
 
     def _geometry(self, mirrored: Tensor, generator: torch.Generator) -> Tensor:
-        """``batch x 2 x 3``: where in the given image (-1..1) each place of the new one comes from."""
+        """Affine maps ``batch x 2 x 3`` from coordinates (-1..1) of the new image to those of the given one."""
         count = len(mirrored)
-        lots = torch.rand(5, count, generator=generator) * 2 - 1
-        scale = self.zoom ** -lots[0]
-        stretch = self.stretch ** lots[1]
-        angle = lots[2] * math.radians(self.turn_degrees)
+        random = torch.rand(5, count, generator=generator) * 2 - 1
+        scale = self.zoom ** -random[0]
+        stretch = self.stretch ** random[1]
+        angle = random[2] * math.radians(self.turn_degrees)
         sign = 1 - 2 * mirrored.float()
-        shift = 2 * self.shift * lots[3:]
+        shift = 2 * self.shift * random[3:]
         rows = [
             torch.stack([sign * scale * stretch * angle.cos(), -scale * angle.sin(), shift[0]], 1),
             torch.stack([sign * scale * angle.sin(), scale / stretch * angle.cos(), shift[1]], 1),
@@ -72,18 +75,19 @@ class Augmentation:
     def _recoloured(self, images: Tensor, generator: torch.Generator) -> Tensor:
         count = len(images)
 
-        def lot(channels: int = 1) -> Tensor:
+        def uniform(channels: int = 1) -> Tensor:
+            """Random numbers in -1..1, ``batch x channels x 1 x 1``."""
             return torch.rand(count, channels, 1, 1, generator=generator) * 2 - 1
 
         grey = images.mean(1, keepdim=True)
-        saturation = (1 + self.colour * 2 * lot()) * (torch.rand(count, 1, 1, 1, generator=generator) >= self.grey)
+        saturation = (1 + self.colour * 2 * uniform()) * (torch.rand(count, 1, 1, 1, generator=generator) >= self.grey)
         images = grey + (images - grey) * saturation
         middle = images.mean((1, 2, 3), keepdim=True)
-        images = middle + (images - middle) * (1 + self.colour * lot())
-        images = images * (1 + self.colour * lot()) * (1 + self.gain * lot(3))
-        # The lower bound keeps the gradient-free power finite and cheap.
-        images = images.clamp(1e-4, 1) ** (1 + self.colour * lot())
-        noise = torch.randn(images.shape, generator=generator) * (self.noise * lot().abs())
+        images = middle + (images - middle) * (1 + self.colour * uniform())
+        images = images * (1 + self.colour * uniform()) * (1 + self.gain * uniform(3))
+        # Powers of zero and of negative numbers are avoided.
+        images = images.clamp(1e-4, 1) ** (1 + self.colour * uniform())
+        noise = torch.randn(images.shape, generator=generator) * (self.noise * uniform().abs())
         return (images + noise).clamp(0, 1)
 
 

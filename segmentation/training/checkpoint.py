@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor, nn
 
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
+from segmentation.data.source import DataSource
 
 SCHEMA = 1
 WEIGHTS = "weights."
-"""Prefix of the weights that are to be used: those of the moving average."""
+"""Prefix of the weights for use: a full training's moving average, or a supernet's shared weights."""
+_OPTIMISER = "optimiser."
 _DOCUMENT = "document"
+
+_logger = logging.getLogger(__name__)
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
-    """Writes the file next to its place and then moves it there; an older one stays whole until then.
+    """Writes the file as a whole; when that fails, an older one is unchanged.
 
     Raises:
         UserError: the file cannot be written, e.g. because the disk is full.
@@ -34,8 +40,9 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], document: Mapping
         raise UserError(
             "checkpoint", seen=f"cannot write {path} ({error.strerror or error})",
             expected=f"a folder with {len(content)} bytes to spare",
-            remedy="make room and resume: the checkpoint before is whole",
+            remedy="free space and resume: the last checkpoint is unchanged",
         ) from error  # fmt: skip
+    _logger.debug("wrote checkpoint %s (%d bytes)", path, len(content))
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -55,16 +62,16 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if document.get("schema") != SCHEMA:
         raise UserError(
             "checkpoint", seen=f"schema {document.get('schema')} in {path}", expected=f"schema {SCHEMA}",
-            remedy="use the version of latseg that wrote it, or train anew",
+            remedy="use the version of latseg that wrote it, or train from the start",
         )  # fmt: skip
     return tensors, document
 
 
 def load_weights(network: nn.Module, path: Path) -> dict[str, Any]:
-    """Puts the weights of a checkpoint into ``network`` and gives the checkpoint's document.
+    """Loads a checkpoint's weights into ``network`` and returns the checkpoint's document.
 
     Raises:
-        UserError: as ``load_checkpoint``, or the checkpoint is of another net.
+        UserError: as ``load_checkpoint``, or the checkpoint is of another network.
     """
     tensors, document = load_checkpoint(path)
     put_state(network, tensors, WEIGHTS, path)
@@ -72,30 +79,61 @@ def load_weights(network: nn.Module, path: Path) -> dict[str, Any]:
 
 
 def save_weights(network: nn.Module, path: Path, document: Mapping[str, Any] | None = None) -> None:
-    """Writes a net's weights alone, for ``load_weights``."""
+    """Writes a network's weights, without the state of a training, for ``load_weights``."""
     save_checkpoint(path, with_prefix(network, WEIGHTS), document or {})
 
 
 def with_prefix(network: nn.Module, prefix: str) -> dict[str, Tensor]:
-    """The net's state with ``prefix`` before each name."""
+    """The network's state with ``prefix`` before each name."""
     return {prefix + name: value for name, value in network.state_dict().items()}
 
 
 def put_state(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str, path: Path) -> None:
-    """Loads the tensors whose names start with ``prefix``; ``path`` is for the error alone.
+    """Loads the tensors whose names start with ``prefix``; the error names ``path``.
 
     Raises:
-        UserError: names or shapes are another net's.
+        UserError: names or shapes are those of another network.
     """
     state = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
         raise UserError(
-            "checkpoint", seen=f"weights of another net in {path}", expected="weights of this architecture",
-            remedy="choose the checkpoint that belongs to it, or train anew",
+            "checkpoint", seen=f"weights of another network in {path}", expected="weights of this architecture",
+            remedy="choose the checkpoint that belongs to it, or train from the start",
         ) from error  # fmt: skip
 
 
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's state as tensors named ``optimiser.POSITION.ENTRY``, for ``put_optimiser_state``."""
+    state: dict[int, dict[str, Tensor]] = optimiser.state_dict()["state"]
+    return {f"{_OPTIMISER}{number}.{name}": value for number, values in state.items() for name, value in values.items()}
+
+
+def put_optimiser_state(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Loads what ``optimiser_tensors`` named; parameters that were never updated have no state."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith(_OPTIMISER):
+            number, name = key.removeprefix(_OPTIMISER).split(".")
+            state.setdefault(int(number), {})[name] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def check_fingerprint(document: Mapping[str, Any], source: DataSource, path: Path) -> None:
+    """Refuses to resume from ``path`` with other data; checkpoints from before there were fingerprints pass.
+
+    Raises:
+        UserError: the data or its split changed since the checkpoint was written.
+    """
+    if document.get("fingerprint", source.fingerprint) != source.fingerprint:
+        raise UserError(
+            f"data {source.name}", seen=f"other files or another split than when {path} was written",
+            expected="the data with which the training began",
+            remedy="restore the data, or delete the checkpoint to train from the start",
+        )  # fmt: skip
+
+
 def _unreadable(seen: str) -> UserError:
-    return UserError("checkpoint", seen=seen, expected="a checkpoint of latseg", remedy="check the path, or train anew")
+    remedy = "check the path, or train from the start"
+    return UserError("checkpoint", seen=seen, expected="a checkpoint of latseg", remedy=remedy)

@@ -1,28 +1,40 @@
-"""All that training changes from update to update, and its way into a checkpoint and back."""
+"""The state of a full training, how it is saved in a checkpoint and restored."""
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from foundation.errors import UserError
 from segmentation.data.source import DataSource
 from segmentation.metrics import Quality
-from segmentation.training.checkpoint import WEIGHTS, load_checkpoint, put_state, save_checkpoint, with_prefix
-from segmentation.training.ema import MovingAverage
+from segmentation.training.checkpoint import (
+    WEIGHTS,
+    check_fingerprint,
+    load_checkpoint,
+    optimiser_tensors,
+    put_optimiser_state,
+    put_state,
+    save_checkpoint,
+    with_prefix,
+)
 from segmentation.training.settings import TrainSettings
 
-_TRAINED, _OPTIMISER = "trained.", "optimiser."
+_TRAINED = "trained."
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
-    """What is remembered of an epoch: mean loss and, where it was judged, the moving average's mean IoU."""
+    """An epoch's mean loss and, where it was evaluated, the moving average's mean IoU on the validation part."""
 
     epoch: int
     loss: float
@@ -31,23 +43,23 @@ class EpochRecord:
 
 @dataclass(slots=True)
 class TrainingState:
-    """The net in training, its moving average, the optimiser, and how far they are.
+    """The trained network, the moving average of its weights, the optimiser, and the number of updates done.
 
-    Order of the images and augmentation follow from the seed and ``step``, so no state of a random generator belongs to
-    it: training that goes on from any step goes on as if it had never stopped.
+    The order of the images and the augmentation follow from the seed and ``step``, so no random generator's state is
+    saved, and a resumed training ends with the same weights as an uninterrupted one.
     """
 
     network: nn.Module
-    average: MovingAverage
+    average: AveragedModel
     optimiser: torch.optim.AdamW
     settings: TrainSettings
     source: DataSource
     step: int = 0
     losses: list[float] = field(default_factory=list)
-    """Losses of the epoch under way."""
+    """Losses of the running epoch."""
     history: list[EpochRecord] = field(default_factory=list)
     quality: Quality | None = None
-    """Of the last look at the validation split."""
+    """Of the last evaluation on the validation part."""
     earlier_seconds: float = 0.0
     started: float = field(default_factory=time.monotonic)
 
@@ -58,7 +70,7 @@ class TrainingState:
 
     @property
     def best_mean_iou(self) -> float | None:
-        """Highest mean IoU of the epochs that were judged."""
+        """Highest mean IoU of the epochs that were evaluated."""
         return max((record.mean_iou for record in self.history if record.mean_iou is not None), default=None)
 
     def save(self, path: Path) -> None:
@@ -67,25 +79,27 @@ class TrainingState:
         Raises:
             UserError: as ``save_checkpoint``.
         """
-        tensors = with_prefix(self.average.network, WEIGHTS) | with_prefix(self.network, _TRAINED)
-        save_checkpoint(path, tensors | _optimiser_tensors(self.optimiser), self._document())
+        tensors = with_prefix(self.average.module, WEIGHTS) | with_prefix(self.network, _TRAINED)
+        save_checkpoint(path, tensors | optimiser_tensors(self.optimiser), self._document())
 
     def restore(self, path: Path) -> None:
-        """Goes back to where a checkpoint was written.
+        """Loads the state that a checkpoint holds.
 
         Raises:
-            UserError: the checkpoint is unreadable or of another net, other settings or other data.
+            UserError: the checkpoint is unreadable or of another network, other settings or other data.
         """
         tensors, document = load_checkpoint(path)
         self._check(document, path)
-        put_state(self.average.network, tensors, WEIGHTS, path)
+        put_state(self.average.module, tensors, WEIGHTS, path)
         put_state(self.network, tensors, _TRAINED, path)
-        _restore_optimiser(self.optimiser, tensors)
+        put_optimiser_state(self.optimiser, tensors)
         self.step = int(document["step"])
+        self.average.n_averaged.fill_(self.step + 1)
         self.losses = [float(loss) for loss in document["losses"]]
         self.history = [EpochRecord(*record) for record in document["history"]]
         self.quality = Quality.from_json(document["quality"]) if document["quality"] else None
         self.earlier_seconds, self.started = float(document["seconds"]), time.monotonic()
+        _logger.info("resumed %s after %d updates and %d epochs", path, self.step, len(self.history))
 
     def _document(self) -> dict[str, Any]:
         return {
@@ -93,6 +107,7 @@ class TrainingState:
             "settings": self.settings.to_json(),
             "source": self.source.name,
             "images": len(self.source.train),
+            "fingerprint": self.source.fingerprint,
             "classes": list(self.source.classes),
             "step": self.step,
             "losses": self.losses,
@@ -105,7 +120,7 @@ class TrainingState:
         if document.get("kind") != "training":
             raise UserError(
                 "checkpoint", seen=f"{path} without the state of training", expected="a checkpoint written by training",
-                remedy="start anew without resuming",
+                remedy="train from the start, without resuming",
             )  # fmt: skip
         other = self.settings.difference(document["settings"])
         data = (self.source.name, len(self.source.train))
@@ -114,19 +129,6 @@ class TrainingState:
         if other is not None:
             raise UserError(
                 "checkpoint", seen=f"{path} written with {other}", expected="the same settings and data",
-                remedy="resume with those, or start anew without resuming",
+                remedy="resume with those, or train from the start, without resuming",
             )  # fmt: skip
-
-
-def _optimiser_tensors(optimiser: torch.optim.AdamW) -> dict[str, Tensor]:
-    state: dict[int, dict[str, Tensor]] = optimiser.state_dict()["state"]
-    return {f"{_OPTIMISER}{number}.{name}": value for number, values in state.items() for name, value in values.items()}
-
-
-def _restore_optimiser(optimiser: torch.optim.AdamW, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith(_OPTIMISER):
-            number, name = key.removeprefix(_OPTIMISER).split(".")
-            state.setdefault(int(number), {})[name] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+        check_fingerprint(document, self.source, path)

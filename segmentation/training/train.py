@@ -1,51 +1,44 @@
-"""Trains one net: cross-entropy and Dice, a teacher where there is one, a moving average of the weights."""
+"""Full training of one network: cross-entropy and Dice, distillation from a teacher, a moving average of the weights.
+
+Importing this module loads torch.
+"""
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 
 from foundation.errors import UserError
+from foundation.evaluation_mode import evaluation_mode
 from foundation.interruption import uninterrupted
 from segmentation.data.source import DataSource, batch_of
-from segmentation.evaluation import evaluate, evaluating, resized
+from segmentation.evaluation import evaluate, resized, resized_masks
 from segmentation.losses import distillation, segmentation_loss
 from segmentation.metrics import Quality
+from segmentation.networks.network import Network
+from segmentation.networks.teacher import teacher_plan
 from segmentation.normalisation import normalise
 from segmentation.training.augmentation import Augmentation
-from segmentation.training.ema import MovingAverage
+from segmentation.training.loop import OnTrainingProgress, TrainingProgress, apply_gradients, saved_on_interrupt
 from segmentation.training.settings import TrainSettings
 from segmentation.training.state import EpochRecord, TrainingState
 
-_LARGEST_GRADIENT = 5.0
+_MAX_GRADIENT_NORM = 5.0
 
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where training stands after an update."""
-
-    epoch: int
-    """Counted from 1."""
-    epochs: int
-    step: int
-    """Updates done."""
-    steps: int
-    loss: float
-    quality: Quality | None
-    """Of the last look at the validation split."""
-    best_mean_iou: float | None
-    seconds: float
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """The trained net (weights of the moving average, evaluation mode) and its quality on the validation split."""
+    """The trained network (weights of the moving average, evaluation mode) and its quality on the validation part."""
 
     network: nn.Module
     quality: Quality
@@ -64,17 +57,18 @@ def train(
     teacher: nn.Module | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: OnTrainingProgress | None = None,
 ) -> TrainingResult:
-    """Trains ``network`` in place and leaves it with the weights of the moving average.
+    """Trains ``network`` in place; afterwards it has the weights of the moving average.
 
-    The checkpoint is written after every epoch, and on Ctrl-C, which is then raised on. With ``resume`` training goes
-    on from an existing checkpoint and ends as it would have ended without the interruption; it starts at the beginning
-    when there is none. The teacher, which stays as it is, sees the same images as the net.
+    The checkpoint is written after every epoch and on Ctrl-C. With ``resume``, training continues from an existing
+    checkpoint and ends with the same weights as without the interruption. The teacher is not changed; it sees the same
+    images as the network.
 
     Raises:
         UserError: settings or data differ from the checkpoint's, a file cannot be read or written, or the loss is no
             longer finite.
+        KeyboardInterrupt: on Ctrl-C, after the checkpoint was written.
     """
     # Channels last: convolutions on a CPU train up to twice as fast.
     _lay_out(network, torch.channels_last)
@@ -84,21 +78,34 @@ def train(
     per_epoch = max(1, len(source.train) // settings.batch_size)
     steps = settings.steps or settings.epochs * per_epoch
     run = _Run(state, teacher, per_epoch, steps)
-    with _threads(settings.threads):
-        try:
-            while len(state.history) < run.epochs:
-                run.epoch(on_progress)
-                _save(state, checkpoint)
-        except KeyboardInterrupt:
+    with _threads(settings.threads), saved_on_interrupt(lambda: _save(state, checkpoint)):
+        while len(state.history) < run.epochs:
+            run.epoch(on_progress)
             _save(state, checkpoint)
-            raise
-    network.load_state_dict(state.average.network.state_dict())
+    network.load_state_dict(state.average.module.state_dict())
     _lay_out(network, torch.contiguous_format)
     network.eval()
-    assert state.quality is not None  # the last epoch is always judged
+    assert state.quality is not None  # the last epoch is always evaluated
     return TrainingResult(
         network, state.quality, len(state.history), steps, checkpoint, state.seconds, tuple(state.history)
     )
+
+
+def trained_teacher(
+    source: DataSource,
+    settings: TrainSettings,
+    *,
+    checkpoint: Path,
+    on_progress: OnTrainingProgress | None = None,
+) -> TrainingResult:
+    """The teacher, trained at ``settings.input_size`` (multiples of its stride); resumed from the checkpoint.
+
+    Raises:
+        UserError: as ``train``.
+    """
+    torch.manual_seed(settings.seed)
+    network = Network(teacher_plan(len(source.classes)))
+    return train(network, source, settings, checkpoint=checkpoint, resume=True, on_progress=on_progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +117,11 @@ class _Run:
 
     @property
     def epochs(self) -> int:
-        """Number of epochs; the last one may be cut short."""
+        """Number of epochs; the last one may be shorter."""
         return -(-self.steps // self.per_epoch)
 
-    def epoch(self, on_progress: Callable[[Progress], None] | None) -> None:
-        """Goes on to the end of the epoch that is under way and judges it."""
+    def epoch(self, on_progress: OnTrainingProgress | None) -> None:
+        """Trains to the end of the running epoch and evaluates it."""
         state = self.state
         state.network.train()
         end = min(self.steps, (len(state.history) + 1) * self.per_epoch)
@@ -138,25 +145,23 @@ class _Run:
             )  # fmt: skip
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(state.network.parameters(), _LARGEST_GRADIENT)
-        for group in state.optimiser.param_groups:
-            group["lr"] = state.settings.rate(state.step, self.steps)
+        rate = state.settings.rate(state.step, self.steps)
         with uninterrupted():
-            state.optimiser.step()
-            state.average.update(state.network, state.step)
+            apply_gradients(state.optimiser, learning_rate=rate, largest_norm=_MAX_GRADIENT_NORM)
+            state.average.update_parameters(state.network)
             state.step += 1
             state.losses.append(value)
         return value
 
     def _batch(self) -> tuple[Tensor, Tensor]:
-        """Augmented images in 0..1 and masks, large enough for the net and for the teacher."""
+        """Augmented images in 0..1 and masks, large enough for the network and for the teacher."""
         settings, source = self.state.settings, self.state.source
         epoch, position = divmod(self.state.step, self.per_epoch)
         order = _order(len(source.train), settings.batch_size, _generator(settings.seed, 0, epoch))
         start = position * settings.batch_size
         images, masks = batch_of(source.train, order[start : start + settings.batch_size])
         size = _larger(settings.input_size, settings.teacher_input_size if self.teacher is not None else None)
-        images, masks = resized(images, size), _resized_masks(masks, size)
+        images, masks = resized(images, size), resized_masks(masks, size)
         if not settings.augment:
             return images, masks
         generator = _generator(settings.seed, 1, self.state.step)
@@ -166,13 +171,13 @@ class _Run:
         settings = self.state.settings
         inputs = normalise(resized(images, settings.input_size)).contiguous(memory_format=torch.channels_last)
         logits = self.state.network(inputs)
-        masks = _resized_masks(masks, settings.input_size)
+        masks = resized_masks(masks, settings.input_size)
         loss = segmentation_loss(logits, masks, dice_weight=settings.dice_weight)
         if self.teacher is None or settings.distillation_weight == 0:
             return loss
-        with evaluating(self.teacher), torch.no_grad():
-            taught = self.teacher(normalise(resized(images, settings.teacher_input_size or settings.input_size)))
-        return loss + settings.distillation_weight * distillation(logits, taught, temperature=settings.temperature)
+        with evaluation_mode(self.teacher), torch.no_grad():
+            targets = self.teacher(normalise(resized(images, settings.teacher_input_size or settings.input_size)))
+        return loss + settings.distillation_weight * distillation(logits, targets, temperature=settings.temperature)
 
     def _finish_epoch(self) -> None:
         state, settings = self.state, self.state.settings
@@ -180,20 +185,23 @@ class _Run:
         number, mean_iou = len(state.history) + 1, None
         if last or number % settings.evaluate_every == 0:
             limit = None if last else settings.evaluate_limit
-            quality = evaluate(state.average.network, state.source.validation, settings.input_size, limit=limit)
+            quality = evaluate(state.average.module, state.source.validation, settings.input_size, limit=limit)
             state.quality, mean_iou = quality, quality.mean_iou
         with uninterrupted():
             state.history.append(EpochRecord(number, sum(state.losses) / len(state.losses), mean_iou))
             state.losses.clear()
+        _logger.debug("epoch %d of %d: %s", number, self.epochs, state.history[-1])
 
-    def _progress(self, loss: float) -> Progress:
+    def _progress(self, loss: float) -> TrainingProgress:
         state = self.state
-        return Progress(
+        return TrainingProgress(
+            stage="training",
+            done=state.step,
+            total=self.steps,
+            note=f"loss {loss:.3f}",
+            loss=loss,
             epoch=(state.step - 1) // self.per_epoch + 1,
             epochs=self.epochs,
-            step=state.step,
-            steps=self.steps,
-            loss=loss,
             quality=state.quality,
             best_mean_iou=state.best_mean_iou,
             seconds=state.seconds,
@@ -206,7 +214,23 @@ def _new_state(network: nn.Module, source: DataSource, settings: TrainSettings) 
     free = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": free, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW([group for group in groups if group["params"]], lr=settings.learning_rate)
-    return TrainingState(network, MovingAverage(network, settings.ema_decay), optimiser, settings, source)
+    return TrainingState(network, moving_average(network, settings.ema_decay), optimiser, settings, source)
+
+
+def moving_average(network: nn.Module, decay: float) -> AveragedModel:
+    """An exponential moving average of the network's weights, in evaluation mode; it is what is evaluated and kept.
+
+    The decay of update t (from 0) is ``min(decay, (1 + t) / (10 + t))``, so that the initial weights are soon without
+    influence. Running statistics of batch normalisation are moving averages already: they are copied.
+    """
+
+    def blend(average: PARAM_LIST, current: PARAM_LIST, updates: Tensor | int) -> None:
+        keep = min(decay, float(updates) / (9 + float(updates)))
+        torch._foreach_lerp_(average, current, 1 - keep)  # the fused form of average.lerp_(current, 1 - keep)
+
+    average = AveragedModel(network, multi_avg_fn=blend)
+    average.n_averaged.fill_(1)  # AveragedModel's own first update would drop the initial weights
+    return average.eval().requires_grad_(requires_grad=False)
 
 
 def _lay_out(network: nn.Module, layout: torch.memory_format) -> None:
@@ -220,25 +244,19 @@ def _save(state: TrainingState, checkpoint: Path | None) -> None:
 
 
 def _order(count: int, batch_size: int, generator: torch.Generator) -> list[int]:
-    """A shuffled pass over the data; where a batch asks for more images than there are, several passes."""
+    """A shuffled pass over the data; several passes where a batch is larger than the data."""
     passes = max(1, -(-batch_size // count))
     return torch.cat([torch.randperm(count, generator=generator) for _ in range(passes)]).tolist()
 
 
 def _generator(seed: int, purpose: int, number: int) -> torch.Generator:
-    # Multiplying by odd constants keeps the streams of neighbouring seeds, purposes and numbers apart.
+    # Odd constants give neighbouring seeds, purposes and numbers different streams.
     mixed = (seed * 0x9E3779B97F4A7C15 + purpose * 0xC2B2AE3D27D4EB4F + number * 0x165667B19E3779F9) % 2**63
     return torch.Generator().manual_seed(mixed)
 
 
 def _larger(size: tuple[int, int], other: tuple[int, int] | None) -> tuple[int, int]:
     return size if other is None else (max(size[0], other[0]), max(size[1], other[1]))
-
-
-def _resized_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
-    if tuple(masks.shape[-2:]) == tuple(size):
-        return masks
-    return nn.functional.interpolate(masks.unsqueeze(1).float(), size=size, mode="nearest-exact").squeeze(1).long()
 
 
 @contextmanager

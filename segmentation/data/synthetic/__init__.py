@@ -1,1 +1,1 @@
-"""synthetic."""
+"""Synthetic portraits, painted by a program with their exact masks."""

@@ -1,4 +1,4 @@
-"""What is behind the sitter: rooms, streets, gardens, studio walls, textures and clutter, some of it skin-coloured."""
+"""Backgrounds: rooms, streets, gardens, studio walls, textures and clutter, some of it skin-coloured."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Fill = tuple[int, int, int]
 Painter = Callable[[ImageDraw.ImageDraw, int, int, np.random.Generator], None]
 
 
-def draw_background(rng: np.random.Generator, height: int, width: int) -> Floats:
+def render_background(rng: np.random.Generator, height: int, width: int) -> Floats:
     """RGB ``height x width x 3`` in 0..1."""
     image = _gradient(rng, height, width)
     draw = ImageDraw.Draw(image, "RGBA")
@@ -171,7 +171,7 @@ def _shapes(draw: ImageDraw.ImageDraw, height: int, width: int, rng: np.random.G
 
 
 def _distractors(draw: ImageDraw.ImageDraw, height: int, width: int, rng: np.random.Generator) -> None:
-    """Things with the colours of skin and hair that are no person."""
+    """Objects with the colours of skin and hair."""
     for _ in range(int(rng.integers(1, 5))):
         x, y, size = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(0.04, 0.14) * width
         draw.ellipse([x - size, y - size * rng.uniform(0.5, 1.4), x + size, y + size], fill=_skin_like(rng))

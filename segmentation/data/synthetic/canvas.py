@@ -1,4 +1,4 @@
-"""Where a portrait is drawn: colour and exact regions side by side, at twice the size."""
+"""The canvas of a portrait: colour and exact regions, at twice the size."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Frame:
 
 
 class Canvas:
-    """The person on black, and next to it which region each pixel belongs to (one channel for each region).
+    """The person on black, and the region of each pixel (one channel for each region).
 
     Whatever is given a region becomes part of the person, so that the mask is exact by construction; what is drawn
     without one (a shine, a button) must lie on the person already.
@@ -71,7 +71,7 @@ class Canvas:
             self._mark.line(corners, fill=_MARKS[region], width=thick, joint="curve")
 
     def clipped(self, pixels: Points, paint: Callable[[ImageDraw.ImageDraw], None]) -> None:
-        """Lets ``paint`` draw (in pixels of the doubled image) on colour alone, inside a polygon alone."""
+        """Lets ``paint`` draw (in pixels of the doubled image) on the colour only, inside a polygon."""
         layer, inside = self.image.copy(), Image.new("L", self.image.size)
         paint(ImageDraw.Draw(layer, "RGBA"))
         ImageDraw.Draw(inside).polygon(_corners(pixels), fill=255)

@@ -11,7 +11,7 @@ from segmentation.data.synthetic.canvas import SUPERSAMPLING, Brush, Colour, Poi
 from segmentation.data.synthetic.traits import Traits
 
 _BOTTOM = 12.0
-"""Well below any picture."""
+"""Below the lower edge of any picture."""
 
 
 def paint_torso(brush: Brush, traits: Traits, rng: np.random.Generator) -> None:

@@ -12,7 +12,7 @@ _EYE_X, _EYE_Y, _BROW_Y, _NOSE_Y, _MOUTH_Y = 0.31, -0.04, -0.24, 0.32, 0.6
 
 
 def paint_head(brush: Brush, traits: Traits, rng: np.random.Generator) -> None:
-    """The face with all that lies on it."""
+    """The face with everything on it."""
     _paint_ears(brush, traits)
     brush.fill(head_outline(traits), traits.skin, "head")
     _paint_beard(brush, traits, rng)
@@ -50,7 +50,7 @@ def paint_glasses(brush: Brush, traits: Traits) -> None:
 
 
 def on_face(points: Points, traits: Traits) -> Points:
-    """Points of a face seen from the front, moved to where they are once it is turned and nods."""
+    """Points of a face seen from the front, moved to their places in the turned and nodding face."""
     radius = 0.92
     longitude = np.arcsin(np.clip(points[:, 0] / radius, -1, 1)) + traits.turn
     bulge = np.sqrt(np.clip(1 - (points[:, 0] / radius) ** 2, 0, 1))

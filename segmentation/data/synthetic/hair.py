@@ -24,7 +24,7 @@ def head_outline(traits: Traits, count: int = 56) -> Points:
 
 
 def paint_hair_behind(brush: Brush, traits: Traits, rng: np.random.Generator) -> None:
-    """What hangs or stands behind the head: long hair, curls, a bun, a pony tail."""
+    """Hair behind the head: long hair, curls, a bun, a pony tail."""
     if traits.hat == "scarf":
         return
     wide, volume, length = traits.face_width, traits.hair_volume, traits.hair_length

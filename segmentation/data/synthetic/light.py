@@ -11,11 +11,11 @@ from segmentation.data.synthetic.canvas import Floats
 from segmentation.data.synthetic.traits import Traits
 
 _COARSE = 4
-"""Shading is smooth, so it is worked out on every fourth pixel."""
+"""Shading is smooth, so it is computed on every fourth pixel."""
 
 
 def light_person(colour: Floats, regions: Floats, traits: Traits, rng: np.random.Generator) -> Floats:
-    """Shades head, body and hair as if they were round; colour is premultiplied by coverage and stays so."""
+    """Shades head, body and hair as if they were round; colour is premultiplied by coverage, before and after."""
     height, width = regions.shape[:2]
     angle, strength = rng.uniform(-np.pi, np.pi), rng.uniform(0.05, 0.3)
     light = (float(np.sin(angle)), float(-abs(np.cos(angle))), float(strength))
@@ -64,7 +64,7 @@ def _hair_field(u: Floats, v: Floats, light: tuple[float, float, float]) -> Floa
 
 
 def cast_shadow(background: Floats, person: Floats, rng: np.random.Generator) -> Floats:
-    """A soft shadow of the sitter (coverage ``height x width``) on what is behind, sometimes."""
+    """A soft shadow of the sitter (coverage ``height x width``) on the background, in some portraits."""
     if rng.random() < 0.5:
         return background
     height, width = person.shape

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from segmentation.data.source import Pair
-from segmentation.data.synthetic.background import draw_background
+from segmentation.data.synthetic.background import render_background
 from segmentation.data.synthetic.canvas import Brush, Canvas
 from segmentation.data.synthetic.clothes import paint_scarf, paint_torso
 from segmentation.data.synthetic.face import paint_glasses, paint_head
 from segmentation.data.synthetic.hair import paint_hair_before, paint_hair_behind, paint_hat, paint_locks
 from segmentation.data.synthetic.light import cast_shadow, light_person, photograph
-from segmentation.data.synthetic.traits import Traits, draw_traits
+from segmentation.data.synthetic.traits import Traits, sample_traits
 
 
 def render_portrait(seed: int, index: int, height: int, width: int) -> Pair:
@@ -21,14 +21,14 @@ def render_portrait(seed: int, index: int, height: int, width: int) -> Pair:
     the person covers at least half of it. Equal arguments give equal pictures.
     """
     rng = np.random.default_rng([seed, index])
-    traits = draw_traits(rng, height, width)
+    traits = sample_traits(rng, height, width)
     canvas = Canvas(height, width)
     _paint_person(canvas, traits, rng)
     colour, regions = canvas.finished()
     person = np.minimum(regions.sum(2), 1)
-    # Nothing that was drawn without a region may show outside the person.
+    # What was drawn without a region must not show outside the person.
     colour = light_person(np.minimum(colour, person[..., None]), regions, traits, rng)
-    background = cast_shadow(draw_background(rng, height, width), person, rng)
+    background = cast_shadow(render_background(rng, height, width), person, rng)
     picture = background * (1 - person)[..., None] + colour
     image = np.array(photograph(picture, rng), np.uint8)
     return image, (person >= 0.5).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What a synthetic sitter looks like: everything that is drawn by lot before anything is painted."""
+"""The traits of a synthetic sitter, sampled at random before anything is painted."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ class Traits:
     earrings: bool
 
 
-def draw_traits(rng: np.random.Generator, height: int, width: int) -> Traits:
-    """A sitter drawn by lot for an image of ``height`` x ``width`` pixels."""
+def sample_traits(rng: np.random.Generator, height: int, width: int) -> Traits:
+    """Samples a sitter for an image of ``height`` x ``width`` pixels."""
     head, body, neck_length = _pose(rng, height, width)
     skin = _skin(rng)
     long = rng.random() < 0.5
@@ -125,12 +125,12 @@ def _pose(rng: np.random.Generator, height: int, width: int) -> tuple[Frame, Fra
     neck_length = rng.uniform(1.2, 1.5)
     top = rng.uniform(0.03, 0.3) * unit if rng.random() < 0.9 else -0.3 * scale
     x = width * rng.uniform(0.36, 0.64)
-    # The whole head, and something of the shoulders, has to be in the picture.
+    # The whole head and part of the shoulders must be in the picture.
     y = min(top + 1.2 * scale, height - 1.6 * scale)
     tilt, lean = np.clip(rng.normal(0, 0.12), -0.35, 0.35), np.clip(rng.normal(0, 0.05), -0.12, 0.12)
     joint = np.array([[0.0, 1.0]])
     head = Frame((x, y), scale, float(tilt))
-    # The neck starts inside the head, so that it stays joined however the head is tilted.
+    # The neck starts inside the head, so that they stay connected when the head is tilted.
     pivot = head.to_pixels(joint * 0.6)[0]
     foot = Frame((pivot[0], pivot[1]), scale, float(lean)).to_pixels(joint * (neck_length - 0.6))[0]
     return head, Frame((float(foot[0]), float(foot[1])), scale, float(lean)), neck_length

@@ -51,7 +51,7 @@ def test_the_mask_is_where_the_person_is_painted(monkeypatch: pytest.MonkeyPatch
     pictures = []
     for level in (0.0, 1.0):
         monkeypatch.setattr(
-            portrait_scene, "draw_background", lambda rng, h, w, level=level: np.full((h, w, 3), level, np.float32)
+            portrait_scene, "render_background", lambda rng, h, w, level=level: np.full((h, w, 3), level, np.float32)
         )
         pictures.append(render_portrait(1, 2, 128, 128))
     (dark, mask), (bright, same_mask) = pictures
@@ -63,7 +63,7 @@ def test_the_mask_is_where_the_person_is_painted(monkeypatch: pytest.MonkeyPatch
     assert ((changed > 0.01) & (changed < 0.99)).mean() < 0.06
 
 
-def test_person_and_background_cannot_be_told_by_brightness() -> None:
+def test_brightness_does_not_separate_person_and_background() -> None:
     gaps = [image[mask == 1].mean() - image[mask == 0].mean() for image, mask in _MANY]
     assert min(gaps) < -20
     assert max(gaps) > 20
@@ -81,7 +81,7 @@ def test_source_has_disjoint_splits_of_the_wanted_number() -> None:
     assert not torch.equal(image, source.validation[0][0])
 
 
-def test_pairs_are_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pairs_are_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
     portraits = SyntheticPortraits(2, size=(48, 48))
     first = portraits[1][0]
     monkeypatch.setattr(SyntheticPortraits, "make", None)

@@ -168,14 +168,14 @@ def test_upsampling_to_full_size(upsampling: str) -> None:
     assert {plan.channels()[layer.name] for layer in head} <= {3, 3 * 16}
 
 
-def test_labels_tell_what_choices_mean() -> None:
+def test_labels_name_the_choices() -> None:
     labels = {slot.name: slot.labels for slot in SLOTS}
     assert labels["size"][0] == "128x128"
     assert labels["stage1.block1"][14] == "k7e6"
     assert len(labels) == len(SLOTS)
 
 
-def test_strangers_are_refused() -> None:
+def test_choices_outside_the_space_are_refused() -> None:
     net = canonical(CHEAPEST)
     check(net)
     with pytest.raises(UserError, match=r"in 0\.\.3"):

@@ -10,8 +10,7 @@ from segmentation.networks.plan import INPUT, Layer, Plan
 from segmentation.portrait import plan as portrait
 from segmentation.portrait.slots import CHOICES, UPSAMPLINGS, canonical
 from segmentation.supernet.extents import extents, layouts
-from segmentation.supernet.heads import bilinear_kernel
-from segmentation.supernet.supernet import Supernet, recalibrate
+from segmentation.supernet.supernet import Supernet, bilinear_kernel, recalibrate
 
 
 @pytest.fixture(scope="module")

@@ -3,50 +3,27 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from random import Random
 
 import pytest
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from foundation.errors import UserError
+from segmentation.evaluation import resized, resized_masks
 from segmentation.networks.network import Network
 from segmentation.networks.plan import INPUT, Layer, Plan
 from segmentation.normalisation import normalise
 from segmentation.supernet.supernet import Supernet, recalibrate
-from segmentation.supernet.training import (
-    Draw,
-    SupernetProgress,
-    SupernetSettings,
-    learning_rate,
-    resize_images,
-    resize_masks,
-    train_supernet,
-)
+from segmentation.supernet.training import Draw, SupernetSettings, train_supernet
+from segmentation.training.checkpoint import load_checkpoint, save_checkpoint
+from segmentation.training.loop import TrainingProgress
+from tests.segmentation.blobs import Blobs, blob_source
 
 SETTINGS = SupernetSettings(steps=8, batch_size=4, checkpoint_every=3)
-
-
-class Blobs(Dataset[tuple[Tensor, Tensor]]):
-    """Images whose red channel says where the object is."""
-
-    def __init__(self, count: int = 16) -> None:
-        self.count = count
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        generator = torch.Generator().manual_seed(index)
-        image = torch.rand(3, 32, 32, generator=generator)
-        row, column = (int(value) for value in torch.randint(4, 20, (2,), generator=generator))
-        mask = torch.zeros(32, 32, dtype=torch.int64)
-        mask[row : row + 10, column : column + 10] = 1
-        image[0] = 0.3 * image[0] + 0.7 * mask
-        return image, mask
+SOURCE = blob_source()
 
 
 def net(width: int, kernel: int) -> Plan:
@@ -78,7 +55,8 @@ def equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 
 
 def accuracy(network: Network) -> float:
-    pairs = [Blobs()[index] for index in range(16)]
+    blobs = Blobs()
+    pairs = [blobs[index] for index in range(16)]
     images, masks = torch.stack([image for image, _ in pairs]), torch.stack([mask for _, mask in pairs])
     recalibrate(network, [normalise(images)])
     with torch.no_grad():
@@ -87,75 +65,75 @@ def accuracy(network: Network) -> float:
 
 def test_every_net_of_the_sandwich_learns() -> None:
     supernet = make_supernet()
-    told: list[SupernetProgress] = []
+    reports: list[TrainingProgress] = []
     losses = train_supernet(
-        supernet, Blobs(), draw_nets, replace(SETTINGS, steps=60, learning_rate=0.03), on_progress=told.append
+        supernet, SOURCE, draw_nets, replace(SETTINGS, steps=60, learning_rate=0.03), on_progress=reports.append
     )
     assert losses[-1] < 0.6 * losses[0]
-    assert [progress.step for progress in told] == list(range(1, 61))
-    assert [progress.loss for progress in told] == losses
+    assert [progress.done for progress in reports] == list(range(1, 61))
+    assert [progress.loss for progress in reports] == losses
     for plan in (net(12, 5), net(12, 3)):
         assert accuracy(supernet.extract(plan)) > 0.95
 
 
 def test_same_seed_same_weights() -> None:
     first, second, other = make_supernet(), make_supernet(), make_supernet()
-    train_supernet(first, Blobs(), draw_nets, SETTINGS)
-    train_supernet(second, Blobs(), draw_nets, SETTINGS)
-    train_supernet(other, Blobs(), draw_nets, replace(SETTINGS, seed=1))
+    train_supernet(first, SOURCE, draw_nets, SETTINGS)
+    train_supernet(second, SOURCE, draw_nets, SETTINGS)
+    train_supernet(other, SOURCE, draw_nets, replace(SETTINGS, seed=1))
     assert equal(weights(first), weights(second))
     assert not equal(weights(first), weights(other))
 
 
-def test_the_teacher_is_listened_to_and_left_alone() -> None:
+def test_the_teacher_changes_the_training_and_is_not_changed() -> None:
     torch.manual_seed(3)
     teacher = Network(net(12, 5))
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
-    alone, taught = make_supernet(), make_supernet()
-    train_supernet(alone, Blobs(), draw_nets, SETTINGS)
+    plain, distilled = make_supernet(), make_supernet()
+    train_supernet(plain, SOURCE, draw_nets, SETTINGS)
     settings = replace(SETTINGS, teacher_size=(64, 64))
-    train_supernet(taught, Blobs(), draw_nets, settings, teacher=teacher)
-    assert not equal(weights(alone), weights(taught))
+    train_supernet(distilled, SOURCE, draw_nets, settings, teacher=teacher)
+    assert not equal(weights(plain), weights(distilled))
     assert equal(before, dict(teacher.state_dict()))
     assert all(parameter.grad is None for parameter in teacher.parameters())
 
 
 def test_interrupted_and_resumed_is_the_same_as_in_one_go(tmp_path: Path) -> None:
     whole, halves = make_supernet(), make_supernet()
-    expected = train_supernet(whole, Blobs(), draw_nets, SETTINGS)
+    expected = train_supernet(whole, SOURCE, draw_nets, SETTINGS)
     checkpoint = tmp_path / "run" / "supernet.safetensors"
 
-    def press_ctrl_c(progress: SupernetProgress) -> None:
-        if progress.step == 4:
+    def press_ctrl_c(progress: TrainingProgress) -> None:
+        if progress.done == 4:
             os.kill(os.getpid(), signal.SIGINT)
 
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         train_supernet(
-            halves, Blobs(), draw_nets, SETTINGS, checkpoint=checkpoint, resume=True, on_progress=press_ctrl_c
+            halves, SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint, resume=True, on_progress=press_ctrl_c
         )
     assert signal.getsignal(signal.SIGINT) is handler
     assert [file.name for file in checkpoint.parent.iterdir()] == [checkpoint.name]
     fresh = make_supernet()
-    rest = train_supernet(fresh, Blobs(), draw_nets, SETTINGS, checkpoint=checkpoint, resume=True)
+    rest = train_supernet(fresh, SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint, resume=True)
     assert rest == expected[-len(rest) :]
     assert 0 < len(rest) < len(expected)
     assert equal(weights(fresh), weights(whole))
     # Nothing is left to do, and the weights are there.
     again = make_supernet()
-    assert train_supernet(again, Blobs(), draw_nets, SETTINGS, checkpoint=checkpoint, resume=True) == []
+    assert train_supernet(again, SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint, resume=True) == []
     assert equal(weights(again), weights(whole))
 
 
 def test_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     checkpoint = tmp_path / "supernet.safetensors"
-    train_supernet(make_supernet(), Blobs(), draw_nets, SETTINGS, checkpoint=checkpoint)
+    train_supernet(make_supernet(), SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint)
     with pytest.raises(UserError, match="delete the file"):
         train_supernet(
-            make_supernet(), Blobs(), draw_nets, replace(SETTINGS, seed=9), checkpoint=checkpoint, resume=True
+            make_supernet(), SOURCE, draw_nets, replace(SETTINGS, seed=9), checkpoint=checkpoint, resume=True
         )
-    with pytest.raises(UserError, match="shapes"):
-        train_supernet(Supernet(2, [net(8, 5)]), Blobs(), draw_nets, SETTINGS, checkpoint=checkpoint, resume=True)
+    with pytest.raises(UserError, match="weights of another network"):
+        train_supernet(Supernet(2, [net(8, 5)]), SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint, resume=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"\x00" * 100])
@@ -163,29 +141,129 @@ def test_damaged_checkpoint_is_refused(content: bytes, tmp_path: Path) -> None:
     checkpoint = tmp_path / "supernet.safetensors"
     checkpoint.write_bytes(content)
     with pytest.raises(UserError, match=r"supernet\.safetensors"):
-        train_supernet(make_supernet(), Blobs(), draw_nets, SETTINGS, checkpoint=checkpoint, resume=True)
+        train_supernet(make_supernet(), SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint, resume=True)
 
 
 def test_nothing_to_train_with_or_on() -> None:
     with pytest.raises(UserError, match="no pairs"):
-        train_supernet(make_supernet(), Blobs(0), draw_nets, SETTINGS)
+        train_supernet(make_supernet(), blob_source(0), draw_nets, SETTINGS)
     with pytest.raises(UserError, match="nets to train"):
-        train_supernet(make_supernet(), Blobs(), lambda _rng: [], SETTINGS)
+        train_supernet(make_supernet(), SOURCE, lambda _rng: [], SETTINGS)
 
 
-def test_learning_rate_rises_and_falls() -> None:
-    settings = SupernetSettings(steps=100, learning_rate=1.0)
-    rates = [learning_rate(step, settings) for step in range(100)]
+def first_update(settings: SupernetSettings) -> float:
+    """The largest change of a weight in the first step."""
+    supernet = make_supernet()
+    before = weights(supernet)
+
+    def stop(progress: TrainingProgress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_supernet(supernet, SOURCE, draw_nets, settings, on_progress=stop)
+    return max(float((value - before[name]).abs().max()) for name, value in weights(supernet).items())
+
+
+def test_the_learning_rate_rises_in_the_first_tenth_of_the_steps() -> None:
+    # AdamW's first update is the learning rate, for every weight.
+    settings = replace(SETTINGS, learning_rate=0.01, weight_decay=0)
+    assert first_update(replace(settings, steps=10)) == pytest.approx(0.01, rel=0.01)
+    assert first_update(replace(settings, steps=40)) == pytest.approx(0.01 / 4, rel=0.01)
+    rates = [replace(settings, steps=100).rate(step) for step in range(100)]
     assert rates[:10] == sorted(rates[:10])
     assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert max(rates) == 1
-    assert rates[-1] < 0.01
+    assert max(rates) == 0.01
+    assert rates[-1] < 0.0001
+
+
+CHANGES: dict[str, object] = {
+    "steps": 9,
+    "batch_size": 5,
+    "learning_rate": 0.02,
+    "weight_decay": 0.1,
+    "distillation_weight": 0.9,
+    "temperature": 4.0,
+    "teacher_size": (64, 64),
+    "gradient_norm": 0.01,
+    "checkpoint_every": 2,
+    "seed": 1,
+}
+
+
+def trained(settings: SupernetSettings, folder: Path, teacher: Network | None) -> tuple[object, ...]:
+    """What a training leaves behind: weights, losses, and the steps at which a checkpoint was written."""
+    supernet, checkpoint, saved = make_supernet(), folder / "c", set()
+
+    def look(progress: TrainingProgress) -> None:
+        if checkpoint.exists():
+            saved.add(load_checkpoint(checkpoint)[1]["step"])
+
+    losses = train_supernet(
+        supernet, SOURCE, draw_nets, settings, teacher=teacher, checkpoint=checkpoint, on_progress=look
+    )
+    return [value.tolist() for value in weights(supernet).values()], losses, saved
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(SupernetSettings)])
+def test_every_setting_changes_the_training(field: str, tmp_path: Path) -> None:
+    """The distillation's settings act without a teacher too: the first net of a step is the others' teacher."""
+    teacher = Network(net(12, 5)) if field == "teacher_size" else None
+    base = trained(SETTINGS, tmp_path / "base", teacher)
+    changed = trained(replace(SETTINGS, **{field: CHANGES[field]}), tmp_path / "changed", teacher)
+    assert changed != base
+    if field == "checkpoint_every":
+        assert (base[2], changed[2]) == ({3, 6, 8}, {2, 4, 6, 8})
+        assert changed[:2] == base[:2]
+
+
+def test_only_the_first_net_of_a_step_is_not_distilled() -> None:
+    def only_the_first(rng: Random) -> Sequence[Draw]:
+        return draw_nets(rng)[:1]
+
+    first, second = make_supernet(), make_supernet()
+    train_supernet(first, SOURCE, only_the_first, SETTINGS)
+    train_supernet(second, SOURCE, only_the_first, replace(SETTINGS, distillation_weight=0.9))
+    assert equal(weights(first), weights(second))
+
+
+def test_the_first_release_checkpoints_resume(tmp_path: Path) -> None:
+    """They name tensors otherwise and have no fingerprint of the data."""
+    whole, resumed, checkpoint = make_supernet(), make_supernet(), tmp_path / "c"
+    train_supernet(whole, SOURCE, draw_nets, SETTINGS)
+
+    def stop(progress: TrainingProgress) -> None:
+        if progress.done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_supernet(make_supernet(), SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint, on_progress=stop)
+    tensors, document = load_checkpoint(checkpoint)
+    names = [name for name, _ in resumed.named_parameters()]
+
+    def first_release(key: str) -> str:
+        kind, rest = key.split(".", 1)
+        if kind == "weights":
+            return f"weight|{rest}"
+        position, entry = rest.split(".")
+        return f"optimizer|{entry}|{names[int(position)]}"
+
+    del document["fingerprint"]
+    save_checkpoint(checkpoint, {first_release(key): value for key, value in tensors.items()}, document)
+    train_supernet(resumed, SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint, resume=True)
+    assert equal(weights(resumed), weights(whole))
+
+
+def test_exchanged_data_are_refused(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "c"
+    train_supernet(make_supernet(), SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint)
+    with pytest.raises(UserError, match="data blobs: got other files or another split"):
+        train_supernet(make_supernet(), blob_source(first=500), draw_nets, SETTINGS, checkpoint=checkpoint, resume=True)
 
 
 def test_resizing() -> None:
     image, mask = Blobs()[0]
-    assert resize_images(image[None], (16, 24)).shape == (1, 3, 16, 24)
-    smaller = resize_masks(mask[None], (16, 16))
+    assert resized(image[None], (16, 24)).shape == (1, 3, 16, 24)
+    smaller = resized_masks(mask[None], (16, 16))
     assert smaller.dtype == torch.int64
     assert set(smaller.unique().tolist()) == {0, 1}
-    assert torch.equal(resize_masks(torch.full((1, 4, 4), 255), (2, 2)), torch.full((1, 2, 2), 255))
+    assert torch.equal(resized_masks(torch.full((1, 4, 4), 255), (2, 2)), torch.full((1, 2, 2), 255))

@@ -1,3 +1,4 @@
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from segmentation.evaluation import evaluate
 from segmentation.normalisation import MEAN, STD, denormalise, normalise
 from segmentation.training.augmentation import Augmentation
 from segmentation.training.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
-from segmentation.training.ema import MovingAverage
+from segmentation.training.train import moving_average
 
 # Normalisation
 
@@ -73,23 +74,40 @@ def test_augmentation_depends_on_its_generator_alone() -> None:
     assert images.std(0).mean() > 0.01
 
 
+_IDENTITY = {"mirror": 0.0, "zoom": 1.0, "stretch": 1.0, "turn_degrees": 0.0, "shift": 0.0, **_PLAIN}
+_GEOMETRY = {"mirror": 1.0, "zoom": 1.5, "stretch": 1.4, "turn_degrees": 30.0, "shift": 0.2}
+_COLOUR = {"colour": 0.3, "gain": 0.2, "grey": 1.0, "noise": 0.1}
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Augmentation)])
+def test_every_range_changes_the_images(field: str) -> None:
+    """Ranges of geometry change the masks too, those of colour do not."""
+    plain, masks = Augmentation(**_IDENTITY)(*_scene(), torch.Generator().manual_seed(1))
+    changes = _IDENTITY | {field: (_GEOMETRY | _COLOUR)[field]}
+    images, changed = Augmentation(**changes)(*_scene(), torch.Generator().manual_seed(1))
+    assert (images - plain).abs().amax((1, 2, 3)).median() > 0.03
+    assert torch.equal(changed, masks) == (field in _COLOUR)
+
+
 # Moving average
 
 
 def test_moving_average_lags_and_copies_statistics() -> None:
     network = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1)).train()
-    average = MovingAverage(network, 0.9)
+    average = moving_average(network, 0.9)
+    inner = average.module
     start = network[0].weight.detach().clone()
     with torch.no_grad():
         network[0].weight += 1
     network(torch.randn(4, 1, 8, 8))
-    average.update(network, step=10_000)
-    torch.testing.assert_close(average.network[0].weight, start + 0.1)
-    torch.testing.assert_close(average.network[1].running_mean, network[1].running_mean)
-    assert average.network[1].num_batches_tracked == 1
-    average.update(network, step=0)  # the first update counts for nine tenths
-    torch.testing.assert_close(average.network[0].weight, start + 0.1 + 0.9 * 0.9)
-    assert not average.network.training
+    average.update_parameters(network)  # the first update counts for nine tenths
+    torch.testing.assert_close(inner[0].weight, start + 0.9)
+    torch.testing.assert_close(inner[1].running_mean, network[1].running_mean)
+    assert inner[1].num_batches_tracked == 1
+    average.n_averaged.fill_(10_000)
+    average.update_parameters(network)
+    torch.testing.assert_close(inner[0].weight, start + 0.9 + 0.1 * 0.1)
+    assert not inner.training
 
 
 # Evaluation
@@ -134,6 +152,23 @@ def test_evaluation_at_the_masks_size_and_in_its_own_mode() -> None:
     assert 0.9 < quality.mean_iou < 1
 
 
+def test_evaluation_normalises_the_images_and_keeps_frozen_parts() -> None:
+    class Recorder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.frozen = nn.BatchNorm2d(3).eval()
+
+        def forward(self, images: Tensor) -> Tensor:
+            self.seen = images
+            return images[:, :2]
+
+    network, pairs = Recorder(), Pairs(2)
+    evaluate(network, pairs, (32, 48))
+    assert torch.equal(network.seen, normalise(torch.stack([pairs[0][0], pairs[1][0]])))
+    assert network.training
+    assert not network.frozen.training
+
+
 # Checkpoints
 
 
@@ -150,7 +185,7 @@ def test_weights_round_trip(tmp_path: Path) -> None:
     save_weights(network, tmp_path / "w", {"name": "x"})
     assert load_weights(other, tmp_path / "w")["name"] == "x"
     assert torch.equal(network.weight, other.weight)
-    with pytest.raises(UserError, match="weights of another net"):
+    with pytest.raises(UserError, match="weights of another network"):
         load_weights(nn.Conv2d(3, 4, 1), tmp_path / "w")
 
 

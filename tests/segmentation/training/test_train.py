@@ -1,5 +1,6 @@
 import errno
 import json
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource
 from segmentation.evaluation import evaluate
 from segmentation.normalisation import normalise
-from segmentation.training.checkpoint import load_checkpoint, load_weights
-from segmentation.training.settings import TrainSettings
-from segmentation.training.train import Progress, TrainingResult, train
+from segmentation.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from segmentation.training.loop import TrainingProgress
+from segmentation.training.settings import TrainSettings, warm_up_cosine
+from segmentation.training.train import TrainingResult, train
+from tests.segmentation.blobs import blob_source
 
 
 class TinyNet(nn.Sequential):
@@ -53,8 +56,8 @@ class Interrupter:
     def __init__(self, step: int) -> None:
         self.step = step
 
-    def __call__(self, progress: Progress) -> None:
-        if progress.step == self.step:
+    def __call__(self, progress: TrainingProgress) -> None:
+        if progress.done == self.step:
             raise KeyboardInterrupt
 
 
@@ -85,7 +88,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(source: DataSource, tmp_pa
         assert torch.equal(value, whole.network.state_dict()[name]), name
 
 
-def test_interruption_while_judging_loses_nothing(
+def test_interruption_during_evaluation_loses_nothing(
     source: DataSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train(TinyNet(), source, _SHORT)
@@ -103,7 +106,7 @@ def _interrupt(*_: Any, **__: Any) -> None:
 
 def test_finished_training_resumes_to_its_result(source: DataSource, tmp_path: Path) -> None:
     first = train(TinyNet(), source, _SHORT, checkpoint=tmp_path / "c")
-    steps: list[Progress] = []
+    steps: list[TrainingProgress] = []
     again = train(TinyNet(seed=4), source, _SHORT, checkpoint=tmp_path / "c", resume=True, on_progress=steps.append)
     assert not steps
     assert again.quality == first.quality
@@ -129,12 +132,12 @@ def test_result_is_the_moving_average_in_the_checkpoint(source: DataSource, tmp_
     assert not torch.equal(tensors["weights.0.weight"], tensors["trained.0.weight"])
 
 
-def test_progress_tells_every_update(source: DataSource) -> None:
-    seen: list[Progress] = []
+def test_progress_after_every_update(source: DataSource) -> None:
+    seen: list[TrainingProgress] = []
     train(TinyNet(), source, _SHORT, on_progress=seen.append)
-    assert [progress.step for progress in seen] == [1, 2, 3, 4, 5, 6]
+    assert [progress.done for progress in seen] == [1, 2, 3, 4, 5, 6]
     assert [progress.epoch for progress in seen] == [1, 1, 2, 2, 3, 3]
-    assert {(progress.steps, progress.epochs) for progress in seen} == {(6, 3)}
+    assert {(progress.total, progress.epochs) for progress in seen} == {(6, 3)}
     assert seen[0].quality is None
     assert seen[1].quality is not None
     assert seen[-1].best_mean_iou is not None
@@ -179,12 +182,12 @@ class Teacher(nn.Module):
 def test_teacher_of_another_input_and_output_size(source: DataSource) -> None:
     teacher = Teacher().train()
     settings = TrainSettings(input_size=(32, 48), steps=2, batch_size=16, threads=1, teacher_input_size=(64, 64))
-    taught = train(TinyNet(), source, settings, teacher=teacher)
+    distilled = train(TinyNet(), source, settings, teacher=teacher)
     assert teacher.sizes == [(16, 3, 64, 64)] * 2
     assert teacher.training
     assert int(teacher.norm.num_batches_tracked or 0) == 0
-    alone = train(TinyNet(), source, settings)
-    assert taught.history[0].loss > alone.history[0].loss
+    plain = train(TinyNet(), source, settings)
+    assert distilled.history[0].loss > plain.history[0].loss
 
 
 def test_teacher_helps(source: DataSource) -> None:
@@ -212,7 +215,7 @@ def test_resume_with_other_settings_or_data(source: DataSource, tmp_path: Path) 
         train(TinyNet(), source, other, checkpoint=path, resume=True)
     with pytest.raises(UserError, match="40 images of synthetic:50"):
         train(TinyNet(), open_source("synthetic:60", size=(48, 48)), _SHORT, checkpoint=path, resume=True)
-    with pytest.raises(UserError, match="weights of another net"):
+    with pytest.raises(UserError, match="weights of another network"):
         train(TinyNet(classes=3), source, _SHORT, checkpoint=path, resume=True)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match="unreadable"):
@@ -225,11 +228,11 @@ def test_full_disk_leaves_the_checkpoint_before(
     path = tmp_path / "c"
     whole = train(TinyNet(), source, _SHORT)
 
-    def fill_the_disk(progress: Progress) -> None:
-        if progress.step == 3:
+    def fill_the_disk(progress: TrainingProgress) -> None:
+        if progress.done == 3:
             monkeypatch.setattr("os.fsync", _no_space)
 
-    with pytest.raises(UserError, match=r"cannot write .*No space left on device.*make room and resume"):
+    with pytest.raises(UserError, match=r"cannot write .*No space left on device.*free space and resume"):
         train(TinyNet(), source, _SHORT, checkpoint=path, on_progress=fill_the_disk)
     monkeypatch.undo()
     assert [file.name for file in tmp_path.iterdir()] == ["c"]
@@ -257,6 +260,67 @@ def test_settings_out_of_range(setting: dict[str, Any]) -> None:
         TrainSettings(**setting)
 
 
+class Spy(TinyNet):
+    """Notes the number of torch's threads and its input."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.training:
+            self.seen = torch.get_num_threads(), tuple(images.shape), images.sum().item()
+        output: Tensor = super().forward(images)
+        return output
+
+
+_BASE = TrainSettings(input_size=(32, 32), epochs=2, batch_size=8, threads=1, evaluate_limit=3)
+_CHANGES: dict[str, Any] = {
+    "input_size": (48, 48),
+    "epochs": 3,
+    "steps": 1,
+    "batch_size": 4,
+    "learning_rate": 1e-2,
+    "warm_up": 0.9,
+    "weight_decay": 0.1,
+    "dice_weight": 0.2,
+    "distillation_weight": 0.3,
+    "temperature": 5.0,
+    "teacher_input_size": (64, 64),
+    "ema_decay": 0.2,
+    "augment": False,
+    "evaluate_every": 2,
+    "evaluate_limit": 1,
+    "seed": 1,
+    "threads": 2,
+}
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(TrainSettings)])
+def test_every_setting_changes_the_training(field: str) -> None:
+    def trained(settings: TrainSettings) -> tuple[object, ...]:
+        network = Spy()
+        result = train(network, source, settings, teacher=Teacher())
+        return [value.tolist() for value in network.state_dict().values()], result.history, network.seen
+
+    source = open_source("synthetic:20", size=(32, 32))
+    base, changed = trained(_BASE), trained(replace(_BASE, **{field: _CHANGES[field]}))
+    assert changed != base
+    if field.startswith("evaluate_"):
+        assert changed[0] == base[0]
+    if field == "threads":
+        assert changed[2][0] == 2  # type: ignore[index]
+
+
+def test_exchanged_data_are_refused_and_first_release_checkpoints_resume(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    settings = TrainSettings(input_size=(32, 32), epochs=2, threads=1)
+    train(TinyNet(), blob_source(), settings, checkpoint=path)
+    exchanged = blob_source(first=500)
+    with pytest.raises(UserError, match="data blobs: got other files or another split"):
+        train(TinyNet(), exchanged, settings, checkpoint=path, resume=True)
+    tensors, document = load_checkpoint(path)
+    del document["fingerprint"]  # as in the first release
+    save_checkpoint(path, tensors, document)
+    assert train(TinyNet(), exchanged, settings, checkpoint=path, resume=True).steps == 4
+
+
 def test_learning_rate_rises_and_falls() -> None:
     settings = TrainSettings(learning_rate=1.0, warm_up=0.1)
     rates = [settings.rate(step, 100) for step in range(100)]
@@ -264,3 +328,4 @@ def test_learning_rate_rises_and_falls() -> None:
     assert rates[9] == rates[10] == max(rates) == 1.0
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert 0 < rates[-1] < 0.01
+    assert [warm_up_cosine(step, 4, 2) for step in range(4)] == [0.5, 1, 1, 0.5]
