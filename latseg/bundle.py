@@ -103,7 +103,7 @@ class Bundle:
         Raises:
             UserError: not a bundle, or not an image.
         """
-        from export.bundle.preprocess import PictureError, read_picture
+        from foundation.picture import PictureError, read_picture
 
         try:
             picture = read_picture(Path(image))

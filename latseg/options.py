@@ -12,6 +12,7 @@ from devices.registry import DEVICES
 from foundation.errors import UserError
 from latseg.option_groups import one_of
 from latseg.units import parse_latency_ms, parse_size
+from segmentation.data.registry import SOURCES
 
 if TYPE_CHECKING:
     from latseg.run_options import DataOptions
@@ -91,7 +92,10 @@ class BudgetOptions:
 class DataGroup:
     """The data of a search."""
 
-    data: Annotated[str | None, typer.Option(help="synthetic, folder:PATH or celebamask:PATH.")] = None
+    data: Annotated[
+        str | None,
+        typer.Option(help=f"{one_of(SOURCES.names)}; its text follows a colon, as in folder:PATH or synthetic:300."),
+    ] = None
     data_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH to which images are resized.")] = "256x256"
     data_count: Annotated[int | None, typer.Option(min=4, help="Use at most so many pairs.")] = None
     resize_masks: Annotated[

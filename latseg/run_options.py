@@ -47,7 +47,7 @@ def new_config(
     from search.new_run import new_run_id, resolve
     from search.run_config import TrainingOptions, write_config
     from search.spaces.registry import open_space
-    from segmentation.data.sources import open_source
+    from segmentation.data.registry import open_source
 
     opened = open_space(space, sizes)
     devices = {name: get_device(name, threads=threads) for name in budgets}

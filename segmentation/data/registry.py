@@ -1,12 +1,18 @@
-"""Data sources by kind: ``synthetic:300``, ``folder:PATH``, ``celebamask:PATH``, and those of plug-ins."""
+"""Data sources by kind: ``synthetic:300``, ``folder:PATH``, ``celebamask:PATH``, and those of plug-ins.
+
+Importing this module does not load torch.
+"""
 
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from foundation.errors import UserError
 from foundation.registry import Registry
-from segmentation.data.source import DataOptions, DataSource
+
+if TYPE_CHECKING:
+    from segmentation.data.source import DataSource
 
 _logger = logging.getLogger(__name__)
 
@@ -38,6 +44,8 @@ def open_source(
     Raises:
         UserError: no such kind, or the source cannot be opened.
     """
+    from segmentation.data.source import DataOptions
+
     kind, _, rest = text.partition(":")
     if kind not in SOURCES.names:
         raise UserError(

@@ -41,7 +41,7 @@ def test_every_mode_becomes_rgb(tmp_path: Path, mode: str, name: str) -> None:
     assert (picture.opacity is not None) is (mode in ("LA", "RGBA"))
     if mode != "1":
         expected = grey[..., None] if mode in ("L", "LA", "I;16", "F", "I") else COLOUR
-        assert np.abs(picture.rgb.astype(float) - expected).mean() < (20 if mode == "P" else 12)  # a palette holds few colours
+        assert np.abs(picture.rgb.astype(float) - expected).mean() < (20 if mode == "P" else 12)
 
 
 def test_transparent_becomes_white(tmp_path: Path) -> None:
