@@ -308,6 +308,14 @@ def test_every_setting_changes_the_training(field: str) -> None:
         assert changed[2][0] == 2  # type: ignore[index]
 
 
+def test_classes_change_places_in_mirrored_images() -> None:
+    source = blob_source()
+    settings = TrainSettings(input_size=(32, 32), steps=4, threads=1)
+    plain = train(TinyNet(classes=3), source, settings)
+    swapped = train(TinyNet(classes=3), replace(source, flip_swaps=((1, 2),)), settings)
+    assert swapped.history != plain.history
+
+
 def test_exchanged_data_are_refused_and_first_release_checkpoints_resume(tmp_path: Path) -> None:
     path = tmp_path / "c"
     settings = TrainSettings(input_size=(32, 32), epochs=2, threads=1)
