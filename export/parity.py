@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundle.manifest import InputKind
-from foundation.picture import Pixels
-from foundation.evaluation_mode import evaluation_mode
 from export.source import INPUT_NAME
+from foundation.evaluation_mode import evaluation_mode
+from foundation.picture import Pixels
 
 if TYPE_CHECKING:
     from torch import nn

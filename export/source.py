@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from export.bundle.manifest import Normalisation, ResizePolicy
-from foundation.picture import Pixels
 from foundation.errors import UserError
+from foundation.picture import Pixels
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

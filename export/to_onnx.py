@@ -27,11 +27,11 @@ from torch.jit._trace import TracerWarning
 from typing_extensions import override
 
 from export.bundle.manifest import BundleFile
-from foundation.evaluation_mode import evaluation_mode
 from export.exporter import Exporter
 from export.source import INPUT_NAME, Source
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
+from foundation.evaluation_mode import evaluation_mode
 from foundation.plugin_options import PluginOptions
 
 _logger = logging.getLogger(__name__)

@@ -12,10 +12,10 @@ from safetensors.numpy import load, save
 
 from export.bundle.manifest import Manifest, Normalisation
 from export.bundle.preprocess import fit, normalise, place
-from foundation.picture import Pixels
 from export.parity import Array, Example, torch_outputs
 from export.source import INPUT_NAME, Source
 from foundation.errors import UserError
+from foundation.picture import Pixels
 
 EXAMPLE_NAME = "parity.safetensors"
 

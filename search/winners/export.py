@@ -14,11 +14,11 @@ from torch import nn
 from devices.device import Candidate
 from export.bundle.certificate import Certificate, Refusal
 from export.bundle.manifest import Manifest, Quality
-from foundation.picture import Pixels
 from export.bundle.write import write_bundle
 from export.source import Source
 from export.to_onnx import export_onnx
 from foundation.errors import UserError
+from foundation.picture import Pixels
 from latency.measuring import Measured, measure_one
 from search.progress import Progress
 from search.run_config import TargetDevice

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from foundation.evaluation_mode import evaluation_mode
 from export.to_onnx import export_module
 from export.to_onnx_uint8 import Uint8Network
 from foundation.errors import UserError
+from foundation.evaluation_mode import evaluation_mode
 from tests.export.runtime_device import RuntimeDevice
 from tests.export.small_network import HEIGHT, MEAN, STD, WIDTH, small_network
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from export.bundle.preprocess import fit, normalise, place
 from export.bundle.texts import segment_script
-from export.uint8_network import Uint8Network
+from export.to_onnx_uint8 import Uint8Network
 from foundation.picture import read_picture
 from segmentation.data.folder import FolderPairs
 from segmentation.normalisation import MEAN, STD
