@@ -21,10 +21,10 @@ import numpy as np
 
 from devices.backends.ort.device import CpuDevice
 from devices.device import Candidate
-from devices.graph_builder import GraphBuilder
 from devices.measurement import Measurement
 from devices.protocol import MeasurementProtocol
 from devices.statistics import spread_percent
+from latseg.testing.graph_builder import GraphBuilder
 from provenance import RESULTS, provenance, write_result
 
 METHODS = ("plain median", "minimum", "five processes", "protocol")
@@ -68,12 +68,12 @@ def plain_process(paths: list[str]) -> dict[str, dict[str, float]]:
     """What a careful user does by hand in one process: warm up, time single runs, take median and minimum."""
     import onnx
 
-    from devices.backends.ort.session import open_run_context, session_options
+    from devices.backends.ort.calls import open_session, session_options
     from devices.model_inputs import model_inputs, random_inputs
 
     times = {}
     for path in paths:
-        session = open_run_context(path, session_options(1))
+        session = open_session(path, session_options(1))
         feeds = random_inputs(model_inputs(onnx.load(path), ()))
         for _ in range(PLAIN_WARM_UP_RUNS):
             session.run(None, feeds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from devices.graph_builder import GraphBuilder
+from latseg.testing.graph_builder import GraphBuilder
 
 
 class _Net(GraphBuilder):

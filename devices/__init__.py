@@ -1,1 +1,1 @@
-"""A target and how an ONNX model is timed on it. Importing this package loads no runtime."""
+"""Devices, and how the latency of an ONNX model is measured on them. Importing this package loads no runtime."""

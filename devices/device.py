@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from foundation.plugin_options import PluginOptions
+
+_logger = logging.getLogger(__name__)
 
 PROCESSES = 5
 """Fresh processes over which the nominal reference time and the noise floor are taken."""
@@ -120,7 +123,9 @@ class Device(ABC):
         defaults = MeasurementProtocol()
         protocol = replace(defaults, maximum_blocks=defaults.minimum_blocks, normalise=False, profile_runs=0)
         reference = Candidate("reference net", REFERENCE_NET)
-        return median(self._required(reference, protocol, process)[0].latency_ms for process in range(PROCESSES))
+        nominal_ms = median(self._required(reference, protocol, process)[0].latency_ms for process in range(PROCESSES))
+        _logger.info("nominal time of the reference net on %s: %.4g ms", self.name, nominal_ms)
+        return nominal_ms
 
     def noise_floor(
         self,
@@ -149,7 +154,14 @@ class Device(ABC):
             )
         ]
         plain = [median(block.candidate_ms for block in result.blocks) for result in results]
-        return NoiseFloor(spread_percent([result.latency_ms for result in results]), spread_percent(plain), PROCESSES)
+        floor = NoiseFloor(spread_percent([result.latency_ms for result in results]), spread_percent(plain), PROCESSES)
+        _logger.info(
+            "noise floor of %s: %.2f %% normalised, %.2f %% plain",
+            self.name,
+            floor.normalised_percent,
+            floor.raw_percent,
+        )
+        return floor
 
     def _required(
         self,

@@ -1,4 +1,4 @@
-"""What can be measured on this machine, and what would spoil it."""
+"""What can be measured on this machine, and what would disturb the measurements."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Warning_:  # noqa: N801 - ``Warning`` is a built-in
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The findings."""
+    """Devices and warnings of this machine."""
 
     devices: tuple[DeviceStatus, ...]
     warnings: tuple[Warning_, ...]
@@ -86,8 +86,8 @@ def _governor() -> list[Warning_]:
 def _virtual() -> list[Warning_]:
     if not hardware.is_virtual():
         return []
-    what = "virtual machine: neighbours that cannot be seen from here change its speed"
-    return [Warning_(what, "trust normalised latencies, not raw ones, and look at the noise floor")]
+    what = "virtual machine: other machines on the same host change its speed"
+    return [Warning_(what, "use normalised latencies, not raw ones, and check the noise floor")]
 
 
 def _variables() -> list[Warning_]:

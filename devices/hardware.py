@@ -1,4 +1,4 @@
-"""What this machine is and what it is doing."""
+"""Properties and present state of this machine."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def core_count() -> int:
 
 
 def clock_mhz() -> float | None:
-    """Clock of the first core right now, where the system tells."""
+    """Present clock of the first core; None where the system does not report it."""
     text = _cpuinfo().get("cpu MHz", "")
     return float(text) if text else None
 
 
 def load_average() -> float | None:
-    """Processes that wanted to run over the last minute."""
+    """Mean number of runnable processes over the last minute; None where the system does not report it."""
     try:
         return os.getloadavg()[0]
     except OSError:
@@ -36,12 +36,12 @@ def load_average() -> float | None:
 
 
 def is_virtual() -> bool:
-    """Whether the processor says that a hypervisor is above it."""
+    """Whether the processor reports a hypervisor."""
     return "hypervisor" in _cpuinfo().get("flags", "").split()
 
 
 def frequency_governor() -> str | None:
-    """The kernel's rule for the clock, e.g. ``powersave``; None where it cannot be seen."""
+    """The kernel's rule for the clock, e.g. ``powersave``; None where it is not visible."""
     path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     try:
         return path.read_text().strip()

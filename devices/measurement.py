@@ -1,4 +1,4 @@
-"""What a device said about one model: every raw sample, never only a mean. Times are milliseconds."""
+"""Measurements of one model on one device, with every raw sample. Times are milliseconds."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class OperatorTime:
     ms: float
     output_shape: tuple[int, ...] = ()
     own_ms: float | None = None
-    """What the profiler says of the row's kernels themselves, brought to the scale of ``latency_ms`` by the speed of
-    the machine alone: without reorders, and without what the runtime spends around kernels. None where nobody knows."""
+    """Profiled time of the row's kernels only, normalised like ``latency_ms`` but not scaled to it: without reorders
+    and without the runtime's own overhead between kernels. None where it is unknown."""
     unit: str = ""
     """Compute unit on which the row ran, e.g. ``"GPU"``; empty where the runtime has one unit or does not report it."""
 
@@ -37,9 +37,9 @@ class Block:
     candidate_ms: float
     """Mean time of one run of the candidate within the block, without ``waited_ms``."""
     reference_ms: float
-    """Mean time of one run of the reference net within the neighbouring blocks, waiting left out likewise."""
+    """Mean time of one run of the reference net within the neighbouring blocks, also without waiting."""
     waited_ms: float = 0.0
-    """Mean time per run in which other processes had the core; with ``candidate_ms`` it makes the wall-clock time."""
+    """Mean time per run in which other processes had the core; ``candidate_ms`` plus this is the wall-clock time."""
 
     @property
     def wall_ms(self) -> float:
@@ -69,9 +69,9 @@ class Measurement:
     load_ms: float
     nominal_reference_ms: float
     converged: bool
-    """False where the interval's half-width did not get under the protocol's target."""
+    """False where the interval's half-width did not reach the protocol's target."""
     cpu_per_wall: float
-    """Process CPU time / wall time without waiting: above 1.05 it was not one thread."""
+    """Process CPU time / wall time without waiting; above 1.05 more than one thread ran."""
     blocks: tuple[Block, ...]
     operators: tuple[OperatorTime, ...] = ()
     profiler: str = ""
@@ -84,12 +84,12 @@ class Measurement:
 
     @property
     def normalised(self) -> bool:
-        """Whether ``latency_ms`` is relative to the reference net; plain times where the A/A check spoke against it."""
+        """Whether ``latency_ms`` is relative to the reference net; false where the A/A check shows no benefit."""
         return bool(self.protocol.get("normalise", True))
 
     @property
     def simulated(self) -> bool:
-        """Whether nothing was timed; such a measurement can never certify anything."""
+        """Whether nothing was timed; such a measurement certifies nothing."""
         return self.device.simulated
 
 
@@ -106,7 +106,7 @@ class FailedMeasurement:
 
 @dataclass(frozen=True, slots=True)
 class NoiseFloor:
-    """A/A check: one candidate under two labels; what differs between them is noise."""
+    """A/A check: one candidate is measured under two labels, so that every difference is noise."""
 
     normalised_percent: float
     raw_percent: float
@@ -114,5 +114,5 @@ class NoiseFloor:
 
     @property
     def normalising_helps(self) -> bool:
-        """Whether dividing by the reference net shrank the spread."""
+        """Whether dividing by the reference net reduced the spread."""
         return self.normalised_percent <= self.raw_percent

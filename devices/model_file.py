@@ -1,4 +1,4 @@
-"""Reads an ONNX file and says in one line what is wrong with it."""
+"""Reads an ONNX file and reports in one line what is wrong with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import onnx
 
 _RUNTIME_DOMAINS = frozenset({"com.microsoft", "com.microsoft.nchwc", "org.pytorch.aten", "com.ms.internal.nhwc"})
-"""Domains that the ONNX standard does not describe but a runtime may know; the runtime has the word on them."""
+"""Domains outside the ONNX standard whose operators a runtime may know; the runtime decides."""
 _IR_VERSION_TAG = b"\x08"
 """First byte of an ONNX file: the key of field 1, ``ir_version``, of ModelProto (onnx.proto)."""
 

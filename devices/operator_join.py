@@ -1,4 +1,4 @@
-"""Joins the rows of a runtime's profile to the tensors of the user's model, so that no time is lost."""
+"""Joins the rows of a runtime's profile to the tensors of the user's model without losing any time."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class ExecutedNode:
     kernel: str
     ms: float
     sources: tuple[int | str, ...]
-    """What feeds it: positions of executed nodes, or names of the model's inputs. Weights are not sources."""
+    """Its inputs: positions of executed nodes, or names of the model's inputs. Weights are left out."""
     outputs: tuple[str, ...] = ()
-    """Tensors of the user's model that it makes; empty for what only the runtime knows, such as a layout reorder."""
+    """Tensors of the user's model that it produces; empty for a node of the runtime's own, such as a layout reorder."""
 
 
 def join_rows(nodes: Sequence[ExecutedNode]) -> tuple[OperatorTime, ...]:
-    """One row per executed kernel that makes a tensor of the user's model, in the order of execution.
+    """One row per executed kernel that produces a tensor of the user's model, in the order of execution.
 
-    The time of every other kernel is charged to those that consume its output, in equal parts; where nothing does
-    (a reorder before the model's output), to those that feed it. Kernels that make the same tensor become one row.
+    The time of every other kernel is charged in equal parts to its consumers; where there are none (a reorder before
+    the model's output), to its producers. Kernels that produce the same tensor become one row.
     """
     charged = _charge(nodes)
     rows: dict[tuple[str, ...], OperatorTime] = {}
@@ -45,14 +45,14 @@ def join_rows(nodes: Sequence[ExecutedNode]) -> tuple[OperatorTime, ...]:
 
 
 def with_shapes(rows: Sequence[OperatorTime], shapes: Mapping[str, tuple[int, ...]]) -> tuple[OperatorTime, ...]:
-    """The rows with the shapes that the user's model gives its tensors (a runtime may pad channels)."""
+    """The rows with the shapes of the user's model (a runtime may pad channels)."""
     return tuple(replace(row, output_shape=shapes.get(row.outputs[-1], ())) for row in rows)
 
 
 def scale_rows(rows: Sequence[OperatorTime], latency_ms: float, speed: float) -> tuple[OperatorTime, ...]:
-    """The rows with times that add up to ``latency_ms``; none where the profiler saw no time at all.
+    """The rows with times that add up to ``latency_ms``; no rows where the profiler reported no time at all.
 
-    ``own_ms`` is multiplied by ``speed``: what normalising does to times of the machine.
+    ``own_ms`` is multiplied by ``speed``, the factor by which normalising changes the machine's times.
     """
     total = sum(row.ms for row in rows)
     if total <= 0:
@@ -64,7 +64,7 @@ def scale_rows(rows: Sequence[OperatorTime], latency_ms: float, speed: float) ->
 
 
 def _charge(nodes: Sequence[ExecutedNode]) -> list[float]:
-    """Milliseconds of each node with what it is charged; positions are in the order of execution."""
+    """Milliseconds of each node including those charged to it, in the order of execution."""
     consumers: list[list[int]] = [[] for _ in nodes]
     for index, node in enumerate(nodes):
         for source in node.sources:
@@ -88,7 +88,7 @@ def _share(charged: list[float], index: int, receivers: Sequence[int]) -> None:
 
 
 def _inputs(nodes: Sequence[ExecutedNode], index: int) -> list[str]:
-    """Tensors of the user's model that feed a node, looking through what the runtime inserted."""
+    """Tensors of the user's model that a node reads, directly or through nodes that the runtime inserted."""
     names: list[str] = []
     for source in nodes[index].sources:
         if isinstance(source, str):

@@ -12,7 +12,7 @@ from devices.model_inputs import ModelInput, Shape, model_inputs
 
 @dataclass(frozen=True, slots=True)
 class PreparedCandidate:
-    """What measuring needs to know of a candidate."""
+    """A candidate's file, its hash and its inputs."""
 
     label: str
     path: Path

@@ -1,11 +1,11 @@
-"""The copy of a model that is run under a profiler: the same net, its nodes named so that rows can be traced back."""
+"""The copy of a model that runs under a profiler: the same net, its nodes named by position, to which rows refer."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devices.worker.session import SessionError
+from devices.worker.runtime import ModelFailedError
 
 if TYPE_CHECKING:
     import onnx
@@ -16,10 +16,10 @@ _PREFIX = "user_node_"
 def load_named(path: Path) -> tuple[onnx.ModelProto, bytes]:
     """Reads a checked model, names each node by its position and embeds external weights.
 
-    Names in a user's file may be missing or double; positions are neither.
+    Names in a user's file may be missing or duplicated; positions are neither.
 
     Raises:
-        SessionError: the model does not fit into one file.
+        ModelFailedError: the model does not fit into one file.
     """
     import onnx
 
@@ -29,10 +29,10 @@ def load_named(path: Path) -> tuple[onnx.ModelProto, bytes]:
     try:
         return model, model.SerializeToString()
     except ValueError as error:
-        raise SessionError(f"too large to profile: {error}") from error
+        raise ModelFailedError(f"too large to profile: {error}") from error
 
 
 def node_position(name: str) -> int | None:
-    """Position of the user's node that bears this name, None if it is none of the user's."""
+    """Position of the user's node with this name; None where the runtime inserted the node."""
     digits = name.removeprefix(_PREFIX)
     return int(digits) if name.startswith(_PREFIX) and digits.isdecimal() else None

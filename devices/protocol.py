@@ -1,23 +1,23 @@
-"""The settings of the measurement protocol."""
+"""Settings of the measurement protocol."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 PROTOCOL_VERSION = 2
-"""Raised with every change of the procedure or of the reference net that moves the figures; part of a device's
-fingerprint, so that figures of two versions never meet. 2: blocks of the reference net are warm, too."""
+"""Increases with every change of the procedure or of the reference net that changes latencies. It is part of a device's
+fingerprint, so that latencies of two versions are never mixed. 2: the caches are warm for the reference net, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasurementProtocol:
-    """How a latency is taken; see ``devices/worker/timing.py`` for the procedure.
+    """How a latency is measured; ``devices/worker/timing.py`` is the procedure.
 
     The defaults take about half a second for a net of 1 to 4 ms.
     """
 
     block_ms: float = 10.0
-    """Least duration of a block of back-to-back runs."""
+    """Minimum duration of a block of back-to-back runs."""
     minimum_blocks: int = 15
     maximum_blocks: int = 61
     half_width_percent: float = 2.0
@@ -27,9 +27,9 @@ class MeasurementProtocol:
     maximum_warm_up_blocks: int = 20
     bootstrap_resamples: int = 1000
     profile_runs: int = 15
-    """Runs under the runtime's profiler after timing; 0 takes no operator times."""
+    """Runs under the runtime's profiler after timing; 0 leaves operator times out."""
     timeout_s: float = 60.0
-    """A single step (load, block, profile) that takes longer has hung; timing itself ends at half of it."""
+    """A single step (load, block, profile) that takes longer has hung; timing of a candidate ends at half of it."""
     normalise: bool = True
     """False divides by the nominal reference time instead of the measured one: plain times, for a device on which the
     A/A check says that normalising does not help."""

@@ -1,7 +1,8 @@
-"""From what was timed to what is reported."""
+"""From the times of a candidate to its measurement."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 
 import numpy as np
@@ -12,8 +13,10 @@ from devices.operator_join import scale_rows
 from devices.prepared import PreparedCandidate
 from devices.protocol import MeasurementProtocol
 from devices.reference_net import reference_net_sha256
-from devices.worker.session import OperatorProfile
+from devices.worker.runtime import OperatorProfile
 from devices.worker.timing import Timing
+
+_logger = logging.getLogger(__name__)
 
 
 def measurement_of(
@@ -26,13 +29,13 @@ def measurement_of(
     protocol: MeasurementProtocol,
     started_at: str,
 ) -> Measurement:
-    """Puts a measurement together; minimum and percentiles are over the wall-clock means of the blocks."""
+    """Composes a measurement; minimum and percentiles are over the wall-clock means of the blocks."""
     unit_ms = nominal_reference_ms if protocol.normalise else 1.0
     latency_ms = timing.ratio * unit_ms
     low, high = timing.ratio_interval
     raw = [block.wall_ms for block in timing.blocks]
     median, p90, p99 = (float(value) for value in np.percentile(raw, [50, 90, 99]))
-    return Measurement(
+    measurement = Measurement(
         label=candidate.label,
         model_sha256=candidate.sha256,
         device=device,
@@ -55,8 +58,18 @@ def measurement_of(
         peak_memory_bytes=profile.peak_memory_bytes,
         protocol={**asdict(protocol), "reference_sha256": reference_net_sha256()},
     )
+    _logger.info(
+        "measured %s on %s: %.4g ms (%.4g to %.4g), %d blocks, %s",
+        candidate.label,
+        device.name,
+        latency_ms,
+        *measurement.interval_ms,
+        len(raw),
+        "converged" if timing.converged else "not converged",
+    )
+    return measurement
 
 
 def _candidate_ms(timing: Timing) -> float:
-    """Median over the blocks of the time on the core, as the machine was."""
+    """Median over the blocks of the time on the core, not normalised."""
     return float(np.median([block.candidate_ms for block in timing.blocks]))

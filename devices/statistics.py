@@ -14,8 +14,8 @@ def bootstrap_median_interval(
 ) -> tuple[float, float]:
     """95 % interval of the median by the percentile bootstrap (Efron, 1979).
 
-    Each resample draws as many values as there are, with replacement; the interval runs between the 2.5th and the
-    97.5th percentile of the resamples' medians.
+    Each resample draws as many values as there are, with replacement; the limits of the interval are the 2.5th and
+    the 97.5th percentile of the resamples' medians.
     """
     array = np.asarray(values, np.float64)
     drawn = array[random.integers(0, array.size, (resamples, array.size))]

@@ -1,4 +1,4 @@
-"""Which node of a model makes and which reads each tensor."""
+"""Producers and consumers of each tensor of a model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TensorGraph:
         return tensor in self.producers
 
     def inside_fusion(self, tensor: str, kind: str, taken: AbstractSet[str]) -> set[str]:
-        """Tensors that a fused kernel makes on the way from its main node of this kind to ``tensor``, its output."""
+        """Inner tensors of a fused kernel: those between its main node of this kind and its output ``tensor``."""
         inside: set[str] = set()
         while tensor in self.producers and self.nodes[self.producers[tensor]].op_type != kind:
             node = self.nodes[self.producers[tensor]]
@@ -35,9 +35,9 @@ class TensorGraph:
         return inside - {""}
 
     def next_in_fusion(self, tensor: str, kinds: AbstractSet[str], taken: AbstractSet[str]) -> str:
-        """What a node of one of these kinds makes of ``tensor`` as part of the same kernel; else ``tensor``.
+        """Output of a node of these kinds that reads ``tensor`` within the same kernel; ``tensor`` where there is none.
 
-        Tensors that other kernels make are ``taken``.
+        ``taken`` holds the tensors that other kernels produce.
         """
         made = (
             self.nodes[index].output[0]

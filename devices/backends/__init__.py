@@ -1,1 +1,1 @@
-"""backends."""
+"""One folder for each runtime."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,21 +21,28 @@ from devices.device import Availability, Candidate, Device
 from devices.device_info import DeviceInfo
 from devices.measurement import FailedMeasurement, Measurement
 from devices.model_file import check_model
-from devices.model_inputs import model_inputs
 from devices.prepared import PreparedCandidate, prepare
 from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
 from devices.reference_net import REFERENCE_NET
 from devices.result import measurement_of
 from devices.worker.client import WorkerClient, WorkerFailedError
-from devices.worker.feeding import refused
-from devices.worker.inference import InferenceProcess
-from devices.worker.messages import profile_from_json, timing_from_json
-from devices.worker.session import OperatorProfile, SessionError
+from devices.worker.inference import INFERENCE_TIMEOUT_S, InferenceProcess
+from devices.worker.messages import (
+    ContinueRequest,
+    DoneAnswer,
+    FailedAnswer,
+    MeasureRequest,
+    ProfiledAnswer,
+    TimedAnswer,
+)
+from devices.worker.runtime import ModelFailedError, ModelFile, OperatorProfile
 from devices.worker.timing import Timing
-from foundation.errors import DeviceUnavailableError
+from devices.worker.transport import LocalTransport, Transport
+from foundation.errors import DeviceUnavailableError, UserError
 from foundation.plugin_options import PluginOptions
 
 Result = Measurement | FailedMeasurement
+_logger = logging.getLogger(__name__)
 
 
 class ProcessDevice(Device):
@@ -86,6 +93,10 @@ class ProcessDevice(Device):
                 f"device {self.name!r}", seen=status.reason, expected="a device of this machine", remedy=status.remedy
             )
 
+    def transport(self) -> Transport:
+        """The way to a new worker: a process on this machine unless a device overrides it."""
+        return LocalTransport()
+
     @override
     def measure(
         self,
@@ -104,15 +115,23 @@ class ProcessDevice(Device):
         # The last model stays loaded in its worker process.
         self.require_available()
         if self._inference is None:
-            self._inference = InferenceProcess(self.runtime, self.threads)
+            self._inference = InferenceProcess(self._worker(INFERENCE_TIMEOUT_S))
         try:
             if not self._inference.holds(path):
                 check_model(path)
-                self._inference.load(path)
+                self._inference.load(path, self.convert(path))
             return self._inference.infer(inputs)
-        except SessionError as error:
+        except ModelFailedError as error:
             self._inference = None  # a process that crashed serves no more
-            raise refused(path, error) from error
+            raise UserError(
+                f"model {path}",
+                seen=str(error),
+                expected="operators that the runtime supports",
+                remedy="replace the operator",
+            ) from error
+
+    def _worker(self, timeout_s: float) -> WorkerClient:
+        return WorkerClient(self.runtime, self.threads, timeout_s, self.transport())
 
     def _check_runtime(self, protocol: MeasurementProtocol) -> None:
         """Runs the reference net and nothing else.
@@ -120,9 +139,9 @@ class ProcessDevice(Device):
         Raises:
             DeviceUnavailableError: the runtime fails on it, so that no candidate is at fault.
         """
-        with WorkerClient(self.runtime, self.threads, protocol.timeout_s) as worker:
+        with self._worker(protocol.timeout_s) as worker:
             try:
-                list(_Group([], self.info(), 1.0, protocol, 0).run(worker))
+                list(_Group(self, [], 1.0, protocol, 0).run(worker))
             except WorkerFailedError as failure:
                 raise DeviceUnavailableError(
                     f"device {self.name!r}",
@@ -132,29 +151,35 @@ class ProcessDevice(Device):
                 ) from failure
 
     def _measure(
-        self, pending: list[PreparedCandidate], nominal_reference_ms: float, protocol: MeasurementProtocol, seed: int
+        self, prepared: list[PreparedCandidate], nominal_reference_ms: float, protocol: MeasurementProtocol, seed: int
     ) -> Iterator[Result]:
-        """A worker that fails with no candidate in hand leaves those that are open to be measured one by one."""
-        groups, alone = [pending], False
+        """Where a worker fails while no candidate is running, the remaining candidates are measured one by one."""
+        pending: list[PreparedCandidate] = []
+        for candidate in prepared:
+            try:
+                self.convert(candidate.path)
+                pending.append(candidate)
+            except UserError as error:
+                _logger.info("could not convert %s for %s: %s", candidate.label, self.name, error)
+                yield FailedMeasurement(candidate.label, candidate.sha256, self.info(), str(error))
+        groups, isolated = [pending] if pending else [], False
         while groups:
-            group = _Group(groups.pop(0), self.info(), nominal_reference_ms, protocol, seed)
+            group = _Group(self, groups.pop(0), nominal_reference_ms, protocol, seed)
             failure = yield from self._run(group, protocol)
             if failure is None:
                 continue
+            _logger.debug("the worker failed: %s", failure.reason)
             if failure.candidate < 0:
                 self._check_runtime(protocol)
-                if not alone:
-                    groups, alone = [[candidate] for candidate in group.remaining()], True
+                if not isolated:
+                    groups, isolated = [[candidate] for candidate in group.remaining()], True
                     continue
-            yield from group.blame(failure)
+            yield from group.attribute(failure)
             groups[:0] = [group.remaining()] if group.open else []
 
     def _run(self, group: _Group, protocol: MeasurementProtocol) -> Generator[Result, None, WorkerFailedError | None]:
         """Yields the results of one worker; returns its failure."""
-        with (
-            WorkerClient(self.runtime, self.threads, protocol.timeout_s) as worker,
-            closing(group.run(worker)) as results,
-        ):
+        with self._worker(protocol.timeout_s) as worker, closing(group.run(worker)) as results:
             try:
                 yield from results
             except WorkerFailedError as failure:
@@ -162,25 +187,20 @@ class ProcessDevice(Device):
         return None
 
 
-def _request(command: str, protocol: MeasurementProtocol, **more: Any) -> dict[str, Any]:
-    inputs = [asdict(each) for each in model_inputs(check_model(REFERENCE_NET), ())]
-    common = {"reference": str(REFERENCE_NET), "reference_inputs": inputs, "protocol": asdict(protocol)}
-    return {"command": command, **common, **more}
-
-
 class _Group:
     """One request to one worker; ``open`` holds the positions of the candidates without a result."""
 
     def __init__(
         self,
+        device: Device,
         candidates: list[PreparedCandidate],
-        device: DeviceInfo,
         nominal_reference_ms: float,
         protocol: MeasurementProtocol,
         seed: int,
     ) -> None:
-        self._candidates = candidates
         self._device = device
+        self._info = device.info()
+        self._candidates = candidates
         self._nominal_reference_ms = nominal_reference_ms
         self._protocol = protocol
         self._seed = seed
@@ -189,31 +209,33 @@ class _Group:
         self.open = set(range(len(candidates)))
 
     def run(self, worker: WorkerClient) -> Generator[Result, None, None]:
-        """Yields results as the worker has them.
+        """Yields results as they arrive from the worker.
 
         Raises:
             WorkerFailedError: the worker crashed or hung.
         """
-        files = [{"path": str(c.path), "inputs": [asdict(each) for each in c.inputs]} for c in self._candidates]
-        worker.send(_request("measure", self._protocol, candidates=files, seed=self._seed))
-        while (answer := worker.receive())["event"] != "done":
-            candidate = answer["candidate"]
-            if answer["event"] == "timed":
-                self._timings[candidate] = timing_from_json(answer["timing"])
-            elif answer["event"] == "failed":
-                yield self._failed(candidate, answer["reason"])
-            else:
-                yield self._measured(candidate, profile_from_json(answer["profile"]))
-                worker.send({"command": "continue"})
+        reference = prepare(Candidate("reference net", REFERENCE_NET))
+        files = [self._file(each, worker.transport) for each in (reference, *self._candidates)]
+        _logger.debug("measuring %s in one group", ", ".join(each.label for each in self._candidates) or "nothing")
+        worker.send(MeasureRequest(files[0], tuple(files[1:]), self._protocol, self._seed))
+        while not isinstance(answer := worker.receive(), DoneAnswer):
+            if isinstance(answer, TimedAnswer):
+                self._timings[answer.candidate] = answer.timing
+                self._log_timing(self._candidates[answer.candidate].label, answer.timing)
+            elif isinstance(answer, FailedAnswer):
+                yield self._failed(answer.candidate, answer.reason)
+            elif isinstance(answer, ProfiledAnswer):
+                yield self._measured(answer.candidate, answer.profile)
+                worker.send(ContinueRequest())
 
     def remaining(self) -> list[PreparedCandidate]:
         """Candidates without a result."""
         return [self._candidates[index] for index in sorted(self.open)]
 
-    def blame(self, failure: WorkerFailedError) -> Iterator[Result]:
-        """The result that a failure leaves, of the candidate in hand, else of the one that is left.
+    def attribute(self, failure: WorkerFailedError) -> Iterator[Result]:
+        """The result that a failure leaves for the candidate that was running, else for the only one that is left.
 
-        A candidate that was timed and died under the profiler keeps its timing, without operator times.
+        A candidate that was timed and crashed under the profiler keeps its timing, without operator times.
         """
         candidate = failure.candidate if failure.candidate >= 0 else min(self.open, default=-1)
         if candidate not in self.open:
@@ -223,13 +245,31 @@ class _Group:
         else:
             yield self._failed(candidate, failure.reason)
 
+    def _file(self, candidate: PreparedCandidate, transport: Transport) -> ModelFile:
+        converted = self._device.convert(candidate.path)
+        return ModelFile(Path(transport.put(converted)), Path(transport.put(candidate.path)), candidate.inputs)
+
+    def _log_timing(self, label: str, timing: Timing) -> None:
+        waited = sum(block.waited_ms * block.runs for block in timing.blocks)
+        reference_ms = [block.reference_ms for block in timing.blocks]
+        _logger.debug(
+            "%s: loaded in %.1f ms, first run %.3f ms, %d blocks, reference net %.3f to %.3f ms, waited %.1f ms",
+            label,
+            timing.load_ms,
+            timing.first_run_ms,
+            len(timing.blocks),
+            min(reference_ms),
+            max(reference_ms),
+            waited,
+        )
+
     def _measured(self, candidate: int, profile: OperatorProfile) -> Measurement:
         self.open.discard(candidate)
         return measurement_of(
             self._candidates[candidate],
             self._timings[candidate],
             profile,
-            device=self._device,
+            device=self._info,
             nominal_reference_ms=self._nominal_reference_ms,
             protocol=self._protocol,
             started_at=self._started_at,
@@ -238,4 +278,5 @@ class _Group:
     def _failed(self, candidate: int, reason: str) -> FailedMeasurement:
         self.open.discard(candidate)
         prepared = self._candidates[candidate]
-        return FailedMeasurement(prepared.label, prepared.sha256, self._device, reason, self._started_at)
+        _logger.info("could not measure %s on %s: %s", prepared.label, self._device.name, reason)
+        return FailedMeasurement(prepared.label, prepared.sha256, self._info, reason, self._started_at)

@@ -2,80 +2,105 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import weakref
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from devices.protocol import MeasurementProtocol
-from devices.worker.array_files import read_arrays, write_arrays
 from devices.worker.client import WorkerClient, WorkerFailedError
-from devices.worker.feeding import checked_feeds
-from devices.worker.messages import Message
-from devices.worker.session import SessionError
+from devices.worker.messages import (
+    Answer,
+    FailedAnswer,
+    InferRequest,
+    LoadedAnswer,
+    LoadRequest,
+    read_arrays,
+    write_arrays,
+)
+from devices.worker.runtime import Array, InputShapes, ModelFailedError
+from foundation.errors import UserError
 
-_PROTOCOL = MeasurementProtocol()
+_logger = logging.getLogger(__name__)
+INFERENCE_TIMEOUT_S = MeasurementProtocol().timeout_s
 
 
 class InferenceProcess:
-    """Runs models on a runtime in a process of its own, so that a runtime that crashes takes nothing with it.
+    """Runs models on a runtime in a process of its own, which a crash of the runtime ends without other harm.
 
-    The process ends with this object. Args as for ``WorkerClient``.
+    The process ends with this object.
     """
 
-    def __init__(self, runtime: str, threads: int) -> None:
-        self._worker = WorkerClient(runtime, threads, _PROTOCOL.timeout_s)
+    def __init__(self, worker: WorkerClient) -> None:
+        self._worker = worker
         self._folder = tempfile.TemporaryDirectory()
         self._end = weakref.finalize(self, _end, self._worker, self._folder)
-        self._inputs: list[tuple[str, list[int | None]]] = []
+        self._inputs: InputShapes = ()
         self._held: tuple[Path, int] | None = None
 
     def holds(self, path: Path) -> bool:
         """Whether this file, unchanged, is the loaded model."""
         return self._held is not None and self._held == _state(path)
 
-    def load(self, path: Path) -> None:
-        """Loads a model in the place of the one before.
+    def load(self, path: Path, converted: Path) -> None:
+        """Loads ``converted``, the model of ``path`` in the runtime's format, in the place of the previous one.
 
         Raises:
-            SessionError: the runtime refuses it, crashes or hangs.
+            ModelFailedError: the runtime refuses it, crashes or hangs.
         """
         self._held = None
         state = _state(path)
-        self._inputs = self._ask({"command": "load", "path": str(path.resolve())})["inputs"]
-        self._held = state
+        answer = self._request(LoadRequest(self._worker.transport.put(converted), INFERENCE_TIMEOUT_S))
+        assert isinstance(answer, LoadedAnswer)
+        self._inputs, self._held = answer.inputs, state
+        _logger.debug("loaded %s for inference", path)
 
-    def infer(self, inputs: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
+    def infer(self, inputs: Mapping[str, Array]) -> list[Array]:
         """One inference of the loaded model; outputs in its order.
 
         Raises:
             UserError: an input is missing, unknown, or of another shape.
-            SessionError: the runtime fails, crashes or hangs.
+            ModelFailedError: the runtime fails, crashes or hangs.
         """
-        feeds = checked_feeds(inputs, self._inputs)
-        inward, outward = Path(self._folder.name, "feeds.npz"), Path(self._folder.name, "outputs.npz")
-        write_arrays(inward, list(feeds.values()))
-        self._ask({"command": "infer", "names": list(feeds), "feeds": str(inward), "outputs": str(outward)})
-        return read_arrays(outward)
+        _check_feeds(inputs, self._inputs)
+        transport, local = self._worker.transport, Path(self._folder.name, "feeds.npz")
+        write_arrays(local, list(inputs.values()))
+        feeds = transport.put(local)
+        outputs = f"{feeds}.outputs"
+        self._request(InferRequest(tuple(inputs), feeds, outputs, INFERENCE_TIMEOUT_S))
+        return read_arrays(transport.get(outputs))
 
     def close(self) -> None:
         """Ends the process."""
         self._end()
 
-    def _ask(self, request: dict[str, Any]) -> Message:
+    def _request(self, request: LoadRequest | InferRequest) -> Answer:
         try:
-            self._worker.send({**request, "protocol": asdict(_PROTOCOL)})
+            self._worker.send(request)
             answer = self._worker.receive()
         except WorkerFailedError as failure:
-            raise SessionError(failure.reason) from failure
-        if answer["event"] == "failed":
-            raise SessionError(answer["reason"])
+            raise ModelFailedError(failure.reason) from failure
+        if isinstance(answer, FailedAnswer):
+            raise ModelFailedError(answer.reason)
         return answer
+
+
+def _check_feeds(feeds: Mapping[str, Array], expected: InputShapes) -> None:
+    names = [name for name, _ in expected]
+    for name in sorted(set(names) ^ set(feeds)):
+        remedy = f"feed exactly {', '.join(names)}"
+        raise UserError(
+            f"input {name!r}", seen="nothing" if name in names else "a value", expected=remedy, remedy=remedy
+        )
+    for name, shape in expected:
+        seen = feeds[name].shape
+        fits = len(seen) == len(shape) and all(size in (None, got) for size, got in zip(shape, seen, strict=True))
+        if not fits:
+            wanted = "x".join("?" if size is None else str(size) for size in shape)
+            raise UserError(
+                f"shape of input {name!r}", seen="x".join(map(str, seen)), expected=wanted, remedy="resize the input"
+            )
 
 
 def _state(path: Path) -> tuple[Path, int]:
@@ -83,5 +108,5 @@ def _state(path: Path) -> tuple[Path, int]:
 
 
 def _end(worker: WorkerClient, folder: tempfile.TemporaryDirectory[str]) -> None:
-    worker.__exit__(None, None, None)
+    worker.transport.kill()
     folder.cleanup()

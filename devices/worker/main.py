@@ -1,8 +1,9 @@
-"""The process in which a runtime lives: ``python -m devices.worker.main RUNTIME THREADS READ_FD WRITE_FD LEDGER_FD``.
+"""The process in which a runtime lives: ``python -m devices.worker.main RUNTIME THREADS READ_FD WRITE_FD [STATUS_FD]``.
 
-RUNTIME is ``module:class``. Requests and answers are JSON lines on pipes of their own, because runtimes print to
-stdout. Before every step the worker notes in the ledger, a file shared with the parent, which candidate is in hand, so
-that the parent knows at whose fault a crash or a hang is; writing to a file wakes nobody, writing to a pipe would.
+RUNTIME is ``module:class``. Requests and answers are lines of JSON on pipes of their own, because runtimes print to
+stdout. Before every step the worker records which candidate is running and a step counter, so that the parent can
+attribute a crash or hang: in the status file, which wakes no other process, or as a message where there is no such
+file. Both happen between blocks, never inside a timed one.
 """
 
 from __future__ import annotations
@@ -14,137 +15,154 @@ import queue
 import signal
 import sys
 import threading
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from devices.protocol import MeasurementProtocol
-from devices.worker.array_files import read_arrays, write_arrays
-from devices.worker.loaded_model import LoadedModel
-from devices.worker.messages import Message, decode, encode, input_from_json
-from devices.worker.session import PROFILE_WARM_UP_RUNS, OperatorProfile, Runtime, Session, SessionError
+from devices.worker.messages import (
+    Answer,
+    DoneAnswer,
+    FailedAnswer,
+    InferRequest,
+    LoadedAnswer,
+    LoadRequest,
+    MeasureRequest,
+    ProfiledAnswer,
+    Request,
+    StepAnswer,
+    TimedAnswer,
+    decode,
+    encode,
+    read_arrays,
+    write_arrays,
+)
+from devices.worker.runtime import (
+    PROFILE_WARM_UP_RUNS,
+    InferenceModel,
+    LoadedModel,
+    ModelFailedError,
+    ModelFile,
+    OperatorProfile,
+    Runtime,
+)
 from devices.worker.timing import REFERENCE, Timing, time_group
 
-_BACKSTOP_FACTOR = 3
-"""The parent kills a worker that hangs; should the parent be gone, an alarm does so after this many timeouts."""
-
-
-class Ledger:
-    """Notes the candidate in hand and how many steps were begun."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._steps = 0
-        self._alarm_s = 0
-
-    def watch(self, timeout_s: float) -> None:
-        """Arms the alarm that ends this process, by the kernel's hand, when a step never ends."""
-        self._alarm_s = max(1, round(timeout_s * _BACKSTOP_FACTOR))
-
-    def step(self, candidate: int) -> None:
-        """A step of this candidate begins."""
-        self._steps += 1
-        signal.alarm(self._alarm_s)
-        os.pwrite(self._descriptor, f"{candidate:>8} {self._steps:>12}".encode(), 0)
-
-    def rest(self) -> None:
-        """No step is under way."""
-        signal.alarm(0)
+_ALARM_FACTOR = 3
+"""The parent kills a worker that hangs; where the parent is gone, an alarm does so after this many timeouts."""
 
 
 class Worker:
-    """Serves requests until the parent closes its pipe."""
+    """Serves requests until the parent closes its pipe.
 
-    def __init__(self, runtime: Runtime, requests: queue.Queue[Message], answers: int, ledger: Ledger) -> None:
+    Args:
+        runtime: loads the models.
+        requests: filled by a thread of its own.
+        answers: descriptor of the pipe to the parent.
+        status: descriptor of the file that is shared with the parent; None where there is none.
+    """
+
+    def __init__(self, runtime: Runtime, requests: queue.Queue[Request], answers: int, status: int | None) -> None:
         self._runtime = runtime
         self._requests = requests
         self._answers = answers
-        self._ledger = ledger
-        self._loaded: LoadedModel | None = None
+        self._status = status
+        self._steps = 0
+        self._alarm_s = 0
+        self._loaded: InferenceModel | None = None
 
     def serve(self) -> None:
         """Answers requests forever; the process ends when the reader meets the end of the pipe."""
         while True:
             request = self._requests.get()
-            protocol = MeasurementProtocol(**request["protocol"])
-            self._ledger.watch(protocol.timeout_s)
             gc.collect()
             gc.disable()
-            if request["command"] == "measure":
-                self._measure(request, protocol)
-            else:
+            if isinstance(request, MeasureRequest):
+                self._alarm_after(request.protocol.timeout_s)
+                self._measure(request)
+            elif isinstance(request, LoadRequest | InferRequest):
+                self._alarm_after(request.timeout_s)
                 self._use(request)
             gc.enable()
-            self._ledger.rest()
+            signal.alarm(0)
 
-    def _measure(self, request: Message, protocol: MeasurementProtocol) -> None:
-        reference = self._reference(request)
-        sessions = self._open(request["candidates"])
-        random = np.random.default_rng(request["seed"])
-        outcomes = time_group(sessions, reference, protocol, random=random, on_step=self._ledger.step)
+    def _alarm_after(self, timeout_s: float) -> None:
+        """From now on a step that never ends is ended by the operating system, and this process with it."""
+        self._alarm_s = max(1, round(timeout_s * _ALARM_FACTOR))
+
+    def _step(self, candidate: int) -> None:
+        """A step of this candidate begins."""
+        self._steps += 1
+        signal.alarm(self._alarm_s)
+        if self._status is None:
+            self._answer(StepAnswer(candidate))
+        else:
+            os.pwrite(self._status, f"{candidate:>8} {self._steps:>12}".encode(), 0)
+
+    def _measure(self, request: MeasureRequest) -> None:
+        self._step(REFERENCE)
+        reference = self._runtime.load(request.reference)
+        models = self._load_all(request.candidates)
+        protocol, random = request.protocol, np.random.default_rng(request.seed)
+        outcomes = time_group(models, reference, protocol, random=random, on_step=self._step)
         runs: dict[int, int] = {}
         for candidate, outcome in outcomes.items():
             if isinstance(outcome, Timing):
                 runs[candidate] = _profile_runs(outcome, protocol)
-                self._answer({"event": "timed", "candidate": candidate, "timing": asdict(outcome)})
+                self._answer(TimedAnswer(candidate, outcome))
             else:
-                sessions.pop(candidate)
-                self._answer({"event": "failed", "candidate": candidate, "reason": str(outcome)})
-        while sessions:
-            candidate, session = next(iter(sessions.items()))
-            profile = self._profile(candidate, session, runs[candidate])
-            self._ledger.rest()
-            self._answer({"event": "profiled", "candidate": candidate, "profile": asdict(profile)})
+                models.pop(candidate)
+                self._answer(FailedAnswer(candidate, str(outcome)))
+        while models:
+            candidate, model = next(iter(models.items()))
+            profile = self._profile(candidate, model, runs[candidate])
+            signal.alarm(0)
+            self._answer(ProfiledAnswer(candidate, profile))
             self._requests.get()  # the parent may be busy with the result: stay quiet until it asks for the next
-            del sessions[candidate], session
-        self._answer({"event": "done"})
+            del models[candidate], model
+        self._answer(DoneAnswer())
 
-    def _reference(self, request: Message) -> Session:
-        self._ledger.step(REFERENCE)
-        inputs = tuple(input_from_json(each) for each in request["reference_inputs"])
-        return self._runtime.open(Path(request["reference"]), inputs)
-
-    def _open(self, candidates: list[Message]) -> dict[int, Session]:
-        sessions: dict[int, Session] = {}
-        for index, candidate in enumerate(candidates):
-            self._ledger.step(index)
-            inputs = tuple(input_from_json(each) for each in candidate["inputs"])
+    def _load_all(self, files: Sequence[ModelFile]) -> dict[int, LoadedModel]:
+        models: dict[int, LoadedModel] = {}
+        for candidate, file in enumerate(files):
+            self._step(candidate)
             try:
-                sessions[index] = self._runtime.open(Path(candidate["path"]), inputs)
-            except SessionError as error:
-                self._answer({"event": "failed", "candidate": index, "reason": str(error)})
-        return sessions
+                models[candidate] = self._runtime.load(file)
+            except ModelFailedError as error:
+                self._answer(FailedAnswer(candidate, str(error)))
+        return models
 
-    def _profile(self, candidate: int, session: Session, runs: int) -> OperatorProfile:
+    def _profile(self, candidate: int, model: LoadedModel, runs: int) -> OperatorProfile:
         if runs == 0:
-            return OperatorProfile("not asked for, or a run takes too long")
-        self._ledger.step(candidate)
+            return OperatorProfile("not requested, or a run takes too long")
+        self._step(candidate)
         try:
-            return session.profile(runs)
-        except SessionError as error:
+            return model.profile(runs)
+        except ModelFailedError as error:
             return OperatorProfile(f"failed: {error}")
 
-    def _use(self, request: Message) -> None:
-        self._ledger.step(0)
+    def _use(self, request: LoadRequest | InferRequest) -> None:
+        self._step(0)
         try:
-            self._answer(self._load(request) if request["command"] == "load" else self._infer(request))
-        except SessionError as error:
-            self._answer({"event": "failed", "candidate": 0, "reason": str(error)})
+            self._answer(self._load(request) if isinstance(request, LoadRequest) else self._infer(request))
+        except ModelFailedError as error:
+            self._answer(FailedAnswer(0, str(error)))
 
-    def _load(self, request: Message) -> Message:
+    def _load(self, request: LoadRequest) -> Answer:
         self._loaded = None
-        self._loaded = self._runtime.load(Path(request["path"]))
-        return {"event": "loaded", "inputs": self._loaded.inputs}
+        self._loaded = self._runtime.load_for_inference(Path(request.path))
+        return LoadedAnswer(self._loaded.inputs)
 
-    def _infer(self, request: Message) -> Message:
+    def _infer(self, request: InferRequest) -> Answer:
         if self._loaded is None:
-            raise SessionError("no model is loaded")
-        feeds = dict(zip(request["names"], read_arrays(Path(request["feeds"])), strict=True))
-        write_arrays(Path(request["outputs"]), self._loaded.infer(feeds))
-        return {"event": "inferred"}
+            raise ModelFailedError("no model is loaded")
+        feeds = dict(zip(request.names, read_arrays(Path(request.feeds)), strict=True))
+        write_arrays(Path(request.outputs), self._loaded.infer(feeds))
+        return DoneAnswer()
 
-    def _answer(self, message: Message) -> None:
+    def _answer(self, message: Answer) -> None:
         content = memoryview(encode(message))
         while content:
             content = content[os.write(self._answers, content) :]
@@ -157,23 +175,23 @@ def _profile_runs(timing: Timing, protocol: MeasurementProtocol) -> int:
     return min(protocol.profile_runs, max(0, affordable))
 
 
-def _read_requests(descriptor: int, requests: queue.Queue[Message]) -> None:
+def _read_requests(descriptor: int, requests: queue.Queue[Request]) -> None:
     """Ends the process when the parent closes its end or dies, whatever the main thread is doing."""
     with os.fdopen(descriptor, "rb") as pipe:
         for line in pipe:
-            requests.put(decode(line))
+            requests.put(cast("Request", decode(line)))
     os._exit(0)
 
 
 def main() -> None:
     """Entry point of the worker process."""
-    runtime_name, threads, read, write, ledger = sys.argv[1:]
+    runtime_name, threads, read, write, *status = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it closes the pipe
-    requests: queue.Queue[Message] = queue.Queue()
+    requests: queue.Queue[Request] = queue.Queue()
     threading.Thread(target=_read_requests, args=(int(read), requests), daemon=True).start()
     module, _, name = runtime_name.partition(":")
     runtime: Runtime = getattr(importlib.import_module(module), name)(int(threads))
-    Worker(runtime, requests, int(write), Ledger(int(ledger))).serve()
+    Worker(runtime, requests, int(write), int(status[0]) if status else None).serve()
 
 
 if __name__ == "__main__":

@@ -1,46 +1,135 @@
-"""What parent and worker say to each other: one JSON object a line."""
+"""Messages between parent and worker: one JSON object a line, its type named by ``kind``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import TypeAdapter
+import numpy as np
+from pydantic import Field, TypeAdapter
 
-from devices.model_inputs import ModelInput
-from devices.worker.session import OperatorProfile
+from devices.protocol import MeasurementProtocol
+from devices.worker.runtime import Array, InputShapes, ModelFile, OperatorProfile
 from devices.worker.timing import Timing
 
-Message = dict[str, Any]
-_INPUT = TypeAdapter(ModelInput)
-_TIMING = TypeAdapter(Timing)
-_PROFILE = TypeAdapter(OperatorProfile)
+
+@dataclass(frozen=True, slots=True)
+class MeasureRequest:
+    """Time these models as one group."""
+
+    reference: ModelFile
+    candidates: tuple[ModelFile, ...]
+    protocol: MeasurementProtocol
+    seed: int
+    kind: Literal["measure"] = "measure"
 
 
-def encode(message: Mapping[str, Any]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class ContinueRequest:
+    """Profile the next candidate: the parent has handled the previous result."""
+
+    kind: Literal["continue"] = "continue"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """Load a model for inference in the place of the previous one."""
+
+    path: str
+    timeout_s: float
+    kind: Literal["load"] = "load"
+
+
+@dataclass(frozen=True, slots=True)
+class InferRequest:
+    """Run the loaded model once; arrays travel as files."""
+
+    names: tuple[str, ...]
+    feeds: str
+    outputs: str
+    timeout_s: float
+    kind: Literal["infer"] = "infer"
+
+
+@dataclass(frozen=True, slots=True)
+class StepAnswer:
+    """A step of this candidate begins; sent only where parent and worker share no file."""
+
+    candidate: int
+    kind: Literal["step"] = "step"
+
+
+@dataclass(frozen=True, slots=True)
+class TimedAnswer:
+    """A candidate's times."""
+
+    candidate: int
+    timing: Timing
+    kind: Literal["timed"] = "timed"
+
+
+@dataclass(frozen=True, slots=True)
+class ProfiledAnswer:
+    """A candidate's operator times; nothing follows for this candidate."""
+
+    candidate: int
+    profile: OperatorProfile
+    kind: Literal["profiled"] = "profiled"
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAnswer:
+    """A candidate, or the model of an inference, that the runtime refused; nothing follows for it."""
+
+    candidate: int
+    reason: str
+    kind: Literal["failed"] = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedAnswer:
+    """The model for inference is loaded."""
+
+    inputs: InputShapes
+    kind: Literal["loaded"] = "loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class DoneAnswer:
+    """The request is fulfilled."""
+
+    kind: Literal["done"] = "done"
+
+
+Request = MeasureRequest | ContinueRequest | LoadRequest | InferRequest
+Answer = StepAnswer | TimedAnswer | ProfiledAnswer | FailedAnswer | LoadedAnswer | DoneAnswer
+_ADAPTER: TypeAdapter[Request | Answer] = TypeAdapter(Annotated[Request | Answer, Field(discriminator="kind")])
+
+
+def encode(message: Request | Answer) -> bytes:
     """One line."""
-    return json.dumps(message).encode() + b"\n"
+    return json.dumps(_ADAPTER.dump_python(message, mode="json")).encode() + b"\n"
 
 
-def decode(line: bytes) -> Message:
-    """The inverse of ``encode``."""
-    message = json.loads(line)
-    if not isinstance(message, dict):
-        raise TypeError(f"a message is an object, not {type(message).__name__}")
-    return message
+def decode(line: bytes) -> Request | Answer:
+    """The inverse of ``encode``.
+
+    Raises:
+        ValueError: not such a message.
+    """
+    return _ADAPTER.validate_python(json.loads(line))
 
 
-def input_from_json(values: Mapping[str, Any]) -> ModelInput:
-    """The inverse of ``asdict``."""
-    return _INPUT.validate_python(values)
+def write_arrays(path: Path, arrays: Sequence[Array]) -> None:
+    """Writes the arrays as one ``.npz`` file: large arrays do not belong into lines of JSON."""
+    with path.open("wb") as file:
+        np.savez(file, *arrays)
 
 
-def timing_from_json(values: Mapping[str, Any]) -> Timing:
-    """The inverse of ``asdict``."""
-    return _TIMING.validate_python(values)
-
-
-def profile_from_json(values: Mapping[str, Any]) -> OperatorProfile:
-    """The inverse of ``asdict``."""
-    return _PROFILE.validate_python(values)
+def read_arrays(path: Path) -> list[Array]:
+    """The inverse of ``write_arrays``."""
+    with np.load(path, allow_pickle=False) as stored:
+        return [stored[f"arr_{position}"] for position in range(len(stored.files))]

@@ -1,7 +1,7 @@
-"""How long this process wanted to run while the operating system had given the core to another one.
+"""How long this process was ready to run while the operating system ran another process on the core.
 
-On a busy machine that is most of the noise in a wall-clock time, and none of it is the model's. Unlike CPU time it
-takes nothing else away: a runtime that sleeps, waits for its own threads or for memory pays for it.
+On a busy machine this wait is most of the noise in a wall-clock time, and the model causes none of it. Subtracting it
+removes nothing else, unlike CPU time: sleeping, waiting for other threads and waiting for memory still count.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _SNAPSHOT_ATTEMPTS = 20
 
 
 class RunQueue:
-    """Waiting of the threads that this process has now; always 0 where the system does not tell (only Linux does).
+    """Run-queue wait of the present threads of this process; always 0 on systems other than Linux.
 
-    The counters are opened beforehand, because opening them takes fifty times as long as reading them.
+    The counters are opened in advance: opening one takes fifty times as long as reading it.
     Source: second field of ``/proc/<pid>/task/<tid>/schedstat``, nanoseconds spent waiting on a run queue
     (Documentation/scheduler/sched-stats.rst of the Linux kernel).
     """
@@ -41,11 +41,11 @@ class RunQueue:
         self._close()
 
     def snapshot(self) -> tuple[int, int]:
-        """Clock and waiting, in nanoseconds, of the same moment.
+        """Clock and wait at the same moment, in nanoseconds.
 
-        A process that loses the core between reading the one and the other would book that time in only one of them
-        (seen in one block of fifty on a crowded machine, where the wait was up to twice the block), so the clock is
-        read between two readings of the counters that agree.
+        If the process lost the core between the two readings, only one of them would include that time (seen in one
+        block of fifty on a crowded machine, with a wait of up to twice the block). Therefore the clock is read between
+        two equal readings of the counters.
         """
         waited = self._waited_ns()
         for _ in range(_SNAPSHOT_ATTEMPTS):
@@ -59,7 +59,7 @@ class RunQueue:
     def _waited_ns(self) -> int:
         try:
             return sum(int(os.pread(counter, 80, 0).split()[1]) for counter in self._counters)
-        except (OSError, IndexError, ValueError):  # a thread has ended: its count is gone
+        except (OSError, IndexError, ValueError):  # a thread has ended, and its counter with it
             self._close()
             return 0
 

@@ -1,14 +1,14 @@
-"""The measurement protocol, over sessions of any kind.
+"""The measuring procedure, for loaded models of any kind.
 
 1. Every candidate runs once (the first run is a result of its own), then in blocks until two consecutive blocks agree.
 2. Rounds: the candidates in random order, one block each, with a block of the reference net before the first and after
-   every one, so that each candidate's block lies between two reference blocks. Their mean is what it is divided by:
-   a linear drift of the machine's speed cancels.
-3. A candidate leaves when the bootstrap interval of the median ratio is narrow enough, or at the cap.
+   every one, so that each candidate's block lies between two reference blocks. It is divided by their mean, so that a
+   linear drift of the machine's speed cancels.
+3. A candidate is finished when the bootstrap interval of the median ratio is narrow enough, or at the cap.
 
 Time in which the operating system had given the core to other processes is not counted (``run_queue.py``).
-Before each timed block an untimed run brings the net's weights back into the caches, the reference net's, too: timed
-cold it takes longer, most beside the largest nets.
+Before each timed block, also one of the reference net, an untimed run brings the net's weights back into the caches:
+with cold caches it would take longer, most beside the largest nets.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ import numpy as np
 from devices.measurement import Block
 from devices.protocol import MeasurementProtocol
 from devices.statistics import bootstrap_median_interval, half_width_percent
-from devices.worker.session import BlockTime, Session, SessionError
+from devices.worker.runtime import BlockTime, LoadedModel, ModelFailedError
 
 REFERENCE = -1
-"""Key of the reference net towards ``on_step``."""
-_LEAST_BLOCKS_AT_TIMEOUT = 3
+"""Key of the reference net in calls of ``on_step``."""
+_MIN_BLOCKS_AT_TIMEOUT = 3
 
 OnStep = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What was timed of one candidate."""
+    """Times of one candidate."""
 
     blocks: tuple[Block, ...]
     ratio: float
@@ -48,9 +48,9 @@ class Timing:
 
 @dataclass(slots=True)
 class _Running:
-    """A candidate on its way."""
+    """A candidate, or the reference net, while it is timed."""
 
-    session: Session
+    model: LoadedModel
     first_run_ms: float = 0.0
     run_ms: float = 0.0
     core_ms: float = 0.0
@@ -63,36 +63,37 @@ class _Running:
 
 
 def time_group(
-    sessions: Mapping[int, Session],
-    reference: Session,
+    models: Mapping[int, LoadedModel],
+    reference: LoadedModel,
     protocol: MeasurementProtocol,
     *,
     random: np.random.Generator,
     on_step: OnStep = lambda _: None,
-) -> dict[int, Timing | SessionError]:
-    """Times the sessions as one interleaved group; those whose runtime fails on the way give their error.
+) -> dict[int, Timing | ModelFailedError]:
+    """Times the models as one interleaved group; a model whose runtime fails gives its error instead.
 
-    ``on_step`` is told before every step whose session is about to run.
+    ``on_step`` is called between blocks with the key of the model that runs next. An empty group only warms the
+    reference net up.
 
     Raises:
-        SessionError: the reference net fails.
+        ModelFailedError: the reference net fails.
     """
-    failed: dict[int, Timing | SessionError] = {}
+    failed: dict[int, Timing | ModelFailedError] = {}
     on_step(REFERENCE)
-    standard = _Running(reference)
-    _warm_up(standard, protocol)
+    reference_net = _Running(reference)
+    _warm_up(reference_net, protocol)
     running: dict[int, _Running] = {}
-    for key, session in sessions.items():
+    for key, model in models.items():
         on_step(key)
-        candidate = _Running(session)
+        candidate = _Running(model)
         try:
             _warm_up(candidate, protocol)
             running[key] = candidate
-        except SessionError as error:
+        except ModelFailedError as error:
             failed[key] = error
     while active := [key for key, each in running.items() if not each.finished]:
         order = [active[i] for i in random.permutation(len(active))]
-        for key, fault in _round(order, running, standard, protocol, on_step).items():
+        for key, fault in _round(order, running, reference_net, protocol, on_step).items():
             failed[key] = fault
             del running[key]
         for key in order:
@@ -106,19 +107,19 @@ def _runs(run_ms: float, protocol: MeasurementProtocol) -> int:
 
 
 def _block(running: _Running, protocol: MeasurementProtocol) -> BlockTime:
-    block = running.session.time_block(_runs(running.run_ms, protocol))
+    block = running.model.time_block(_runs(running.run_ms, protocol))
     running.run_ms = min(running.run_ms, block.run_ms)
     running.spent_ms += block.wall_ms
     return block
 
 
 def _warm_block(running: _Running, protocol: MeasurementProtocol) -> BlockTime:
-    running.spent_ms += running.session.time_block(1).wall_ms
+    running.spent_ms += running.model.time_block(1).wall_ms
     return _block(running, protocol)
 
 
 def _warm_up(running: _Running, protocol: MeasurementProtocol) -> None:
-    running.first_run_ms = running.run_ms = running.session.time_block(1).wall_ms
+    running.first_run_ms = running.run_ms = running.model.time_block(1).wall_ms
     previous = math.inf
     for _ in range(protocol.maximum_warm_up_blocks):
         current = _block(running, protocol).run_ms
@@ -132,23 +133,23 @@ def _warm_up(running: _Running, protocol: MeasurementProtocol) -> None:
 def _round(
     order: Sequence[int],
     running: Mapping[int, _Running],
-    standard: _Running,
+    reference_net: _Running,
     protocol: MeasurementProtocol,
     on_step: OnStep,
-) -> dict[int, SessionError]:
-    failed: dict[int, SessionError] = {}
+) -> dict[int, ModelFailedError]:
+    failed: dict[int, ModelFailedError] = {}
     on_step(REFERENCE)
-    before = _warm_block(standard, protocol).run_ms
+    before = _warm_block(reference_net, protocol).run_ms
     for key in order:
         candidate = running[key]
         on_step(key)
         try:
             block = _warm_block(candidate, protocol)
-        except SessionError as error:
+        except ModelFailedError as error:
             failed[key] = error
             continue
         on_step(REFERENCE)
-        after = _warm_block(standard, protocol).run_ms
+        after = _warm_block(reference_net, protocol).run_ms
         waited_ms = block.waited_ms / block.runs
         candidate.blocks.append(Block(block.runs, block.run_ms, (before + after) / 2, waited_ms))
         candidate.core_ms += block.wall_ms - block.waited_ms
@@ -169,7 +170,7 @@ def _allowed_ms(protocol: MeasurementProtocol) -> float:
 
 def _decide(running: _Running, protocol: MeasurementProtocol, random: np.random.Generator) -> None:
     count = len(running.blocks)
-    late = count >= _LEAST_BLOCKS_AT_TIMEOUT and running.spent_ms > _allowed_ms(protocol)
+    late = count >= _MIN_BLOCKS_AT_TIMEOUT and running.spent_ms > _allowed_ms(protocol)
     if count < protocol.minimum_blocks and not late:
         return
     ratios = _ratios(running, protocol)
@@ -185,7 +186,7 @@ def _timing(running: _Running, protocol: MeasurementProtocol) -> Timing:
         ratio=median(_ratios(running, protocol)),
         ratio_interval=running.interval,
         first_run_ms=running.first_run_ms,
-        load_ms=running.session.load_ms,
+        load_ms=running.model.load_ms,
         converged=running.converged,
         cpu_per_wall=running.cpu_ms / running.core_ms,
     )

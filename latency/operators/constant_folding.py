@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnx.inliner import inline_local_functions
 
+from devices.model_inputs import data_inputs, known_shapes, remove_inner_shapes
 from foundation.errors import UserError
-from latency.operators.input_shapes import data_inputs
 from latency.operators.operator import Shape
 
 _SMALL = 1024
@@ -91,12 +91,7 @@ def _infer(
             graph.input.append(helper.make_tensor_value_info(name, kind, array.shape))
     skeleton = helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
     inferred = _inferred(skeleton).graph
-    known: dict[str, Shape] = {name: tuple(array.shape) for name, array in constants.items()}
-    for value in (*inferred.value_info, *inferred.output, *inferred.input):
-        tensor = value.type.tensor_type
-        if tensor.HasField("shape") and all(side.HasField("dim_value") for side in tensor.shape.dim):
-            known[value.name] = tuple(side.dim_value for side in tensor.shape.dim)
-    return known
+    return {name: tuple(array.shape) for name, array in constants.items()} | known_shapes(inferred)
 
 
 def _inferred(skeleton: onnx.ModelProto) -> onnx.ModelProto:
@@ -104,9 +99,7 @@ def _inferred(skeleton: onnx.ModelProto) -> onnx.ModelProto:
     try:
         return onnx.shape_inference.infer_shapes(skeleton, strict_mode=True, data_prop=True)
     except onnx.shape_inference.InferenceError:
-        del skeleton.graph.value_info[:]
-        for output in skeleton.graph.output:
-            output.type.tensor_type.ClearField("shape")
+        remove_inner_shapes(skeleton.graph)
         return onnx.shape_inference.infer_shapes(skeleton, strict_mode=True, data_prop=True)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import onnx
 
+from devices.model_inputs import fix_input_shapes, model_inputs
 from foundation.errors import UserError
 from latency.operators.constant_folding import fold
 from latency.operators.fusion import fuse
-from latency.operators.input_shapes import fix_input_shapes
 from latency.operators.node_readers import read_operator
 from latency.operators.nodes import Node, NodeGraph, node_graph
 from latency.operators.operator import Operator, OperatorGraph, Shape
@@ -34,7 +34,8 @@ def from_onnx(model: onnx.ModelProto | Path, input_shapes: Mapping[str, Shape] |
     """
     model = _load(model) if isinstance(model, Path) else _copy(model)
     opset = _check_opset(model)
-    shapes = fix_input_shapes(model, input_shapes or {})
+    shapes = {each.name: each.shape for each in model_inputs(model, tuple((input_shapes or {}).items()))}
+    fix_input_shapes(model, shapes)
     with _faults_of_the_file():
         folded = fold(model)
     graph = node_graph(folded)

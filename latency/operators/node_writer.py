@@ -8,7 +8,7 @@ from math import sqrt
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from latency.operators.operator import AttributeValue, Operator, Shape
 
@@ -49,3 +49,10 @@ class NodeWriter:
         """Adds an initializer; returns its name."""
         self.weights[name] = array
         return name
+
+    def model(self, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]) -> onnx.ModelProto:
+        """The model of these nodes and weights."""
+        weights = [numpy_helper.from_array(array, name) for name, array in self.weights.items()]
+        graph = helper.make_graph(self.nodes, "operators", inputs, outputs, weights)
+        opsets = [helper.make_opsetid("", OPSET)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="latseg")

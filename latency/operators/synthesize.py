@@ -11,12 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from foundation.errors import UserError
 from latency.operators.activation_writers import INNER_TENSORS
 from latency.operators.generic_writer import write_generic
-from latency.operators.node_writer import IR_VERSION, OPSET, NodeWriter
+from latency.operators.node_writer import NodeWriter
 from latency.operators.node_writers import WRITERS
 from latency.operators.operator import Operator, OperatorGraph, Shape
 
@@ -36,21 +36,13 @@ def to_model(graph: OperatorGraph, *, seed: int = 0) -> onnx.ModelProto:
     for position, operator in enumerate(graph.operators):
         outputs = _output_names(position, operator)
         WRITERS.get(operator.kind, write_generic)(writer, operator, wiring.sources(position, writer), outputs)
-    model = helper.make_model(
-        helper.make_graph(
-            writer.nodes,
-            "operators",
-            [_value(name, shape) for name, shape in zip(wiring.graph_inputs, graph.input_shapes, strict=True)],
-            [
-                helper.make_empty_tensor_value_info(name)
-                for position in graph.sinks
-                for name in _output_names(position, graph.operators[position])
-            ],
-            [numpy_helper.from_array(array, name) for name, array in writer.weights.items()],
-        ),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-        producer_name="latseg",
+    model = writer.model(
+        [_value(name, shape) for name, shape in zip(wiring.graph_inputs, graph.input_shapes, strict=True)],
+        [
+            helper.make_empty_tensor_value_info(name)
+            for position in graph.sinks
+            for name in _output_names(position, graph.operators[position])
+        ],
     )
     return _with_output_types(model)
 

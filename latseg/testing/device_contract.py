@@ -17,7 +17,7 @@ from devices.measurement import FailedMeasurement, Measurement
 from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
 from devices.tensor_graph import TensorGraph
 from foundation.errors import UserError
-from latseg.testing.nets import mobile_net, raw_model, saved, small_net
+from latseg.testing.nets import heavy_net, mobile_net, raw_model, saved, small_net
 
 FAST = MeasurementProtocol(block_ms=1.0, minimum_blocks=5, maximum_blocks=7, maximum_warm_up_blocks=4, profile_runs=4)
 NOMINAL_MS = 2.0
@@ -64,6 +64,25 @@ class DeviceContract:
     def test_constructing_loads_no_runtime(self) -> None:
         code = f"import sys; {self.construct}; sys.exit(any(m in sys.modules for m in {self.runtime_modules!r}))"
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+    def test_takes_no_more_processor_time_than_its_threads_can(self, device: Device, tmp_path: Path) -> None:
+        """A ratio of two times of the same moment: a busy machine can only lower it."""
+        candidate = Candidate("heavy", saved(heavy_net(), tmp_path / "heavy.onnx"))
+        protocol = replace(FAST, block_ms=20.0, profile_runs=0)
+        for seed in range(3):
+            (result,) = device.measure([candidate], nominal_reference_ms=NOMINAL_MS, protocol=protocol, seed=seed)
+            assert isinstance(result, Measurement)
+            assert result.cpu_per_wall <= 1.05 * device.info().threads
+
+    def test_options_have_defaults(self, device: Device) -> None:
+        assert type(device)().availability() == device.availability()
+
+    def test_converts_to_its_format(self, device: Device, tmp_path: Path) -> None:
+        path = saved(small_net(), tmp_path / "small.onnx")
+        converted = device.convert(path)
+        assert converted.exists()
+        assert (converted == path) == (device.format == "onnx")
+        assert device.convert(path) == converted
 
     def test_every_candidate_is_measured_once(self, measured: dict[str, Measurement]) -> None:
         assert sorted(measured) == ["dynamic", "mobile", "small"]
@@ -149,7 +168,7 @@ class DeviceContract:
         assert isinstance(result, Measurement)
         assert result.latency_ms == pytest.approx(np.median([block.candidate_ms for block in result.blocks]))
 
-    def test_bad_files_are_told_before_anything_is_timed(self, device: Device, tmp_path: Path) -> None:
+    def test_bad_files_are_refused_before_anything_is_timed(self, device: Device, tmp_path: Path) -> None:
         with pytest.raises(UserError, match="does not exist"):
             device.measure([Candidate("gone", tmp_path / "gone.onnx")], nominal_reference_ms=1, protocol=FAST)
         dynamic = saved(small_net(size="side"), tmp_path / "dynamic.onnx")

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from devices.graph_builder import GraphBuilder
+from latseg.testing.graph_builder import GraphBuilder
 
 
 def mobile_net() -> onnx.ModelProto:
@@ -33,6 +33,15 @@ def small_net(width: int = 8, *, size: int | str = 32, seed: int = 2) -> onnx.Mo
     net = GraphBuilder(seed=seed)
     x = net.node("Relu", [net.convolution("image", 3, width, kernel=3)])
     return net.finish(net.convolution(x, width, 2, kernel=3), (1, 3, size, size), (1, 2, size, size))
+
+
+def heavy_net() -> onnx.ModelProto:
+    """Three convolutions of 3 x 3 with 256 channels: work that a runtime would like to spread over threads."""
+    net = GraphBuilder(seed=3)
+    x = "image"
+    for _ in range(3):
+        x = net.convolution(x, 256, 256, kernel=3)
+    return net.finish(x, (1, 256, 16, 16), (1, 256, 16, 16))
 
 
 def raw_model(kind: str, *, opset: int = 17, domain: str = "", inputs: bool = True) -> onnx.ModelProto:

@@ -11,7 +11,7 @@ from foundation.errors import UserError
 from latseg.testing.nets import mobile_net, raw_model, saved, small_net
 
 
-def _told(path: Path) -> str:
+def _message(path: Path) -> str:
     with pytest.raises(UserError) as error:
         check_model(path)
     assert error.value.exit_code == 2
@@ -27,8 +27,8 @@ def test_a_valid_model_is_returned(tmp_path: Path) -> None:
 
 
 def test_missing_file_and_directory(tmp_path: Path) -> None:
-    assert "does not exist" in _told(tmp_path / "net.onnx")
-    assert "directory" in _told(tmp_path)
+    assert "does not exist" in _message(tmp_path / "net.onnx")
+    assert "directory" in _message(tmp_path)
     with pytest.raises(UserError, match="does not exist"):
         sha256_of(tmp_path / "net.onnx")
 
@@ -37,7 +37,7 @@ def test_missing_file_and_directory(tmp_path: Path) -> None:
 def test_not_onnx(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "net.onnx"
     path.write_bytes(content)
-    line = _told(path)
+    line = _message(path)
     assert "empty" in line if not content else "not ONNX" in line
 
 
@@ -46,15 +46,15 @@ def test_truncated(tmp_path: Path, share: float) -> None:
     content = mobile_net().SerializeToString()
     path = tmp_path / "net.onnx"
     path.write_bytes(content[: max(2, int(len(content) * share))])
-    assert "truncated" in _told(path)
+    assert "truncated" in _message(path)
 
 
-def test_truncation_at_every_byte_of_a_small_model_is_told(tmp_path: Path) -> None:
+def test_truncation_at_every_byte_of_a_small_model_is_reported(tmp_path: Path) -> None:
     content = raw_model("Relu").SerializeToString()
     path = tmp_path / "net.onnx"
     for end in range(len(content)):
         path.write_bytes(content[:end])
-        _told(path)
+        _message(path)
 
 
 def _external(model: onnx.ModelProto, location: str, length: int | None = None) -> onnx.ModelProto:
@@ -80,22 +80,22 @@ def test_external_data_outside_the_folder(tmp_path: Path, location: str) -> None
     folder.mkdir()
     (tmp_path / "weights.bin").write_bytes(bytes(10_000))
     (folder / "link.bin").symlink_to(tmp_path / "weights.bin")
-    assert "inside" in _told(saved(_external(small_net(), location), folder / "net.onnx"))
+    assert "inside" in _message(saved(_external(small_net(), location), folder / "net.onnx"))
 
 
 def test_external_data_missing_or_too_short(tmp_path: Path) -> None:
     path = saved(_external(small_net(), "weights.bin"), tmp_path / "net.onnx")
-    assert "'weights.bin', which is missing" in _told(path)
+    assert "'weights.bin', which is missing" in _message(path)
     (tmp_path / "weights.bin").write_bytes(b"short")
-    assert "5 bytes" in _told(path)
+    assert "5 bytes" in _message(path)
 
 
 def test_unknown_operators(tmp_path: Path) -> None:
-    assert "unknown operator Frobnicate" in _told(saved(raw_model("Frobnicate"), tmp_path / "a.onnx"))
-    assert "acme::Relu" in _told(saved(raw_model("Relu", domain="acme"), tmp_path / "b.onnx"))
+    assert "unknown operator Frobnicate" in _message(saved(raw_model("Frobnicate"), tmp_path / "a.onnx"))
+    assert "acme::Relu" in _message(saved(raw_model("Relu", domain="acme"), tmp_path / "b.onnx"))
     too_new = saved(raw_model("HardSwish", opset=11), tmp_path / "c.onnx")
-    assert "HardSwish" in _told(too_new)
-    assert "opset 999" in _told(saved(raw_model("Relu", opset=999), tmp_path / "d.onnx"))
+    assert "HardSwish" in _message(too_new)
+    assert "opset 999" in _message(saved(raw_model("Relu", opset=999), tmp_path / "d.onnx"))
 
 
 def test_operators_of_a_runtime_are_left_to_the_runtime(tmp_path: Path) -> None:
@@ -104,13 +104,13 @@ def test_operators_of_a_runtime_are_left_to_the_runtime(tmp_path: Path) -> None:
 
 
 def test_no_inputs(tmp_path: Path) -> None:
-    assert "no inputs" in _told(saved(raw_model("Relu", inputs=False), tmp_path / "net.onnx"))
+    assert "no inputs" in _message(saved(raw_model("Relu", inputs=False), tmp_path / "net.onnx"))
 
 
 def test_invalid_graph(tmp_path: Path) -> None:
     model = small_net()
     model.graph.node[1].input[0] = "nowhere"
-    assert "nowhere" in _told(saved(model, tmp_path / "net.onnx"))
+    assert "nowhere" in _message(saved(model, tmp_path / "net.onnx"))
 
 
 def test_dynamic_dimensions_need_a_shape() -> None:

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.backends.ort.profile import profile_model
-from devices.graph_builder import GraphBuilder
 from devices.measurement import OperatorTime
 from devices.operator_join import ExecutedNode, join_rows, scale_rows
 from devices.tensor_graph import TensorGraph
+from latseg.testing.graph_builder import GraphBuilder
 from latseg.testing.nets import mobile_net, saved
 
 

@@ -33,7 +33,7 @@ def test_settings_of_the_simulated_device_are_part_of_its_name_and_fingerprint()
         "simulated:seed=-1",
     ],
 )
-def test_unknown_names_are_told(name: str) -> None:
+def test_unknown_names_are_refused(name: str) -> None:
     with pytest.raises(UserError, match=r"device.*got"):
         get_device(name)
 
@@ -68,9 +68,9 @@ def test_doctor_lists_every_device_and_a_fix_for_every_warning(monkeypatch: pyte
     monkeypatch.setattr("devices.hardware.is_virtual", lambda: True)
     diagnosis = diagnose()
     assert [device.name for device in diagnosis.devices] == list(DEVICES.names)
-    told = " ".join(warning.what for warning in diagnosis.warnings)
+    warned = " ".join(warning.what for warning in diagnosis.warnings)
     for word in ("OMP_NUM_THREADS=7", "load average 50.0", "one core", "powersave", "virtual machine"):
-        assert word in told
+        assert word in warned
     assert all(warning.fix for warning in diagnosis.warnings)
 
 

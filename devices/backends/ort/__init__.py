@@ -1,1 +1,1 @@
-"""ort."""
+"""ONNX Runtime."""

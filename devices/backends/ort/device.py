@@ -9,6 +9,6 @@ class CpuDevice(ProcessDevice):
     """ONNX Runtime, float32, with a fixed number of threads (one by default)."""
 
     name = "cpu"
-    runtime = "devices.backends.ort.session:OnnxRuntime"
+    runtime = "devices.backends.ort.runtime:OnnxRuntime"
     package = "onnxruntime"
     install = "pip install onnxruntime"

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devices.backends.ort.session import open_session, run_session, session_options
+from devices.backends.ort.calls import open_session, run_session, session_options
+from devices.model_inputs import tensor_shapes
 from devices.operator_join import ExecutedNode, join_rows, with_shapes
 from devices.profiled_model import load_named, node_position
 from devices.statistics import interquartile_mean
 from devices.tensor_graph import TensorGraph
-from devices.tensor_shapes import tensor_shapes
-from devices.worker.session import PROFILE_WARM_UP_RUNS, OperatorProfile
+from devices.worker.runtime import PROFILE_WARM_UP_RUNS, Array, OperatorProfile
 
 if TYPE_CHECKING:
     import onnx
@@ -35,11 +35,11 @@ _REORDERS = frozenset({"ReorderInput", "ReorderOutput"})
 _LAYOUT_NAME = re.compile(r"(?P<tensor>.+)_nchwc(_token_\d+)?")
 
 
-def profile_model(path: Path, feeds: dict[str, Any], threads: int, runs: int) -> OperatorProfile:
+def profile_model(path: Path, feeds: Mapping[str, Array], threads: int, runs: int) -> OperatorProfile:
     """Runs the model under the profiler and joins its rows to the model's tensors.
 
     Raises:
-        SessionError: ONNX Runtime fails.
+        ModelFailedError: ONNX Runtime fails.
     """
     import onnx
 

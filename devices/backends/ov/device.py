@@ -9,6 +9,6 @@ class OpenVinoDevice(ProcessDevice):
     """OpenVINO, float32, with a fixed number of threads (one by default)."""
 
     name = "openvino"
-    runtime = "devices.backends.ov.session:OpenVino"
+    runtime = "devices.backends.ov.runtime:OpenVino"
     package = "openvino"
     install = 'pip install "latseg[openvino]"'

@@ -6,15 +6,16 @@ its mean time in whole microseconds (``execTimeMcs``); see OpenVINO's documentat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from devices.backends.ov.session import compile_model, infer, settings
+from devices.backends.ov.calls import compile_model, infer, settings
+from devices.model_inputs import tensor_shapes
 from devices.operator_join import ExecutedNode, join_rows, with_shapes
 from devices.profiled_model import load_named, node_position
 from devices.tensor_graph import TensorGraph
-from devices.tensor_shapes import tensor_shapes
-from devices.worker.session import OperatorProfile
+from devices.worker.runtime import Array, OperatorProfile
 
 if TYPE_CHECKING:
     import openvino
@@ -25,11 +26,11 @@ _TRUNCATED_MS = 0.0005
 _NOT_COMPUTED = frozenset({"Input", "Output", "Const"})
 
 
-def profile_model(path: Path, feeds: dict[str, Any], threads: int, runs: int) -> OperatorProfile:
+def profile_model(path: Path, feeds: Mapping[str, Array], threads: int, runs: int) -> OperatorProfile:
     """Runs the model with performance counters and joins its rows to the model's tensors.
 
     Raises:
-        SessionError: OpenVINO fails.
+        ModelFailedError: OpenVINO fails.
     """
     model, content = load_named(path)
     given = {name: array.shape for name, array in feeds.items()}
@@ -72,7 +73,7 @@ def _ms(node: openvino.Node) -> float:
 
 
 def _made_tensors(user: TensorGraph, original: str) -> tuple[str, ...]:
-    """Outputs of the last of the user's nodes among those fused; before a model output it bears the tensor's name."""
+    """Outputs of the last user's node among the fused ones; a node before a model output has the name of the tensor."""
     positions = [
         position
         for name in original.split(",")

@@ -1,1 +1,1 @@
-"""simulated."""
+"""An invented machine."""

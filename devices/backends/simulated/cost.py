@@ -1,8 +1,8 @@
-"""The time that the simulated device gives to each operator of a model: an invented machine, not a model of a real one.
+"""Time of each operator on the simulated device: an invented machine, not a model of a real one.
 
 A convolution costs its multiply-adds at a speed that depends on its kind, with channels rounded up to the vector width;
-everything else costs the memory that it touches. Every kernel has a fixed overhead. Batch normalisations and
-activations behind a convolution are fused into it and cost little.
+every other operator costs its memory traffic. Each kernel has a fixed overhead. A batch normalisation or activation
+after a convolution is fused into it and costs little.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devices.model_inputs import Shape
+from devices.model_inputs import Shape, tensor_shapes
 from devices.tensor_graph import TensorGraph
-from devices.tensor_shapes import tensor_shapes
 
 if TYPE_CHECKING:
     import onnx
@@ -24,7 +23,7 @@ _DENSE_FLOPS_PER_MS = 240e6
 _DEPTHWISE_FLOPS_PER_MS = 60e6
 _BYTES_PER_MS = 30e6
 _VECTOR = 8
-"""Channels that are computed together; a layer with 9 costs as much as one with 16."""
+"""Channels that are computed together: a layer with 9 channels costs as much as one with 16."""
 _RESIZE_FACTOR = 2.5
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 _FUSED = frozenset(
@@ -69,8 +68,8 @@ def kernel_costs(model: onnx.ModelProto, input_shapes: Mapping[str, Shape]) -> t
 def _fuses(graph: TensorGraph, node: onnx.NodeProto, made_by: Mapping[str, int], kernels: list[KernelCost]) -> bool:
     if node.op_type not in _FUSED or node.input[0] not in made_by:
         return False
-    alone = len(graph.consumers[node.input[0]]) == 1
-    return alone and kernels[made_by[node.input[0]]].kind in _CONVOLUTIONS
+    single_consumer = len(graph.consumers[node.input[0]]) == 1
+    return single_consumer and kernels[made_by[node.input[0]]].kind in _CONVOLUTIONS
 
 
 def _extended(kernel: KernelCost, node: onnx.NodeProto, shapes: Mapping[str, Shape]) -> KernelCost:

@@ -1,7 +1,7 @@
-"""The device ``simulated``: the measurement protocol over an invented machine, for tests and for planning.
+"""The device ``simulated``: the measurement protocol on an invented machine, for tests and for planning.
 
-Nothing is timed. Times come from ``cost.py`` beside this file, noise and drift from a seed; the protocol is that of
-``devices/worker/timing.py``. The same call gives the same result.
+Nothing is timed. ``cost.py`` beside this file computes the time of each kernel, and a random generator with a seed adds
+noise and drift; the procedure is that of ``devices/worker/timing.py``. The same call gives the same result.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from devices.prepared import PreparedCandidate, prepare
 from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
 from devices.reference_net import REFERENCE_NET
 from devices.result import measurement_of
-from devices.worker.session import BlockTime, OperatorProfile, Session
+from devices.worker.runtime import BlockTime, LoadedModel, OperatorProfile
 from devices.worker.timing import Timing, time_group
 from foundation.plugin_options import PluginOptions
 
 _DRIFT_PERIOD_MS = 700.0
 _FIRST_RUN_FACTOR = 3.0
-_LEAST_MS = 1e-4
-"""Of a net that computes nothing."""
+_MIN_MS = 1e-4
+"""Time of a net that computes nothing."""
 _VERSION = "1"
 _CLOCK = 5
 """Keeps the random numbers of the clock apart from those of other uses of the same seed."""
 
 
 class SimulatedClock:
-    """The invented machine's time: its speed swings, and every process begins somewhere on that swing."""
+    """Clock of the invented machine: its speed oscillates, and each process starts at a random phase."""
 
     def __init__(self, drift: float, noise: float, random: np.random.Generator) -> None:
         self._drift = drift
@@ -49,7 +49,7 @@ class SimulatedClock:
         self._now_ms = float(random.uniform(0, _DRIFT_PERIOD_MS))
 
     def spend(self, work_ms: float, runs: int) -> float:
-        """Passes the time that the work takes now; noise of single runs averages out within a block."""
+        """Advances the clock by the time of the work and returns it; noise of single runs averages out in a block."""
         swing = 1 + self._drift * (1 + math.sin(2 * math.pi * self._now_ms / _DRIFT_PERIOD_MS)) / 2
         jitter = math.exp(self._noise * float(self._random.standard_normal()) / math.sqrt(runs))
         taken = work_ms * runs * swing * jitter
@@ -57,25 +57,25 @@ class SimulatedClock:
         return taken
 
 
-class SimulatedSession(Session):
+class SimulatedModel(LoadedModel):
     """A model on the invented machine."""
 
     def __init__(self, kernels: tuple[KernelCost, ...], clock: SimulatedClock) -> None:
         self._kernels = kernels
         self._clock = clock
-        self._run_ms = max(_LEAST_MS, sum(kernel.ms for kernel in kernels))
+        self._run_ms = max(_MIN_MS, sum(kernel.ms for kernel in kernels))
         self._fresh = True
         self.load_ms = clock.spend(0.1 * len(kernels), 1)
 
+    @override
     def time_block(self, runs: int) -> BlockTime:
-        """See ``Session``; the first run takes longer."""
         extra = (_FIRST_RUN_FACTOR - 1) * self._run_ms if self._fresh else 0.0
         self._fresh = False
         wall_ms = self._clock.spend(self._run_ms, runs) + extra
         return BlockTime(runs, wall_ms, wall_ms)
 
+    @override
     def profile(self, runs: int) -> OperatorProfile:
-        """See ``Session``."""
         times = [self._clock.spend(kernel.ms, runs) / runs for kernel in self._kernels]
         rows = tuple(
             OperatorTime(kernel.kind, (kernel.output,), kernel.inputs, ms, kernel.output_shape, own_ms=ms)
@@ -140,18 +140,18 @@ class SimulatedDevice(Device):
         self, candidates: list[PreparedCandidate], nominal_reference_ms: float, protocol: MeasurementProtocol, seed: int
     ) -> Iterator[Measurement | FailedMeasurement]:
         clock = self._clock(seed)
-        reference = SimulatedSession(_reference_kernels(), clock)
-        sessions: dict[int, Session] = {
-            index: SimulatedSession(_kernels(candidate), clock) for index, candidate in enumerate(candidates)
+        reference = SimulatedModel(_reference_kernels(), clock)
+        models: dict[int, LoadedModel] = {
+            index: SimulatedModel(_kernels(candidate), clock) for index, candidate in enumerate(candidates)
         }
-        outcomes = time_group(sessions, reference, protocol, random=np.random.default_rng(seed))
+        outcomes = time_group(models, reference, protocol, random=np.random.default_rng(seed))
         for index, timing in outcomes.items():
-            assert isinstance(timing, Timing), "simulated sessions do not fail"
-            profile = sessions[index].profile(protocol.profile_runs) if protocol.profile_runs else None
+            assert isinstance(timing, Timing), "simulated models do not fail"
+            profile = models[index].profile(protocol.profile_runs) if protocol.profile_runs else None
             yield measurement_of(
                 candidates[index],
                 timing,
-                profile or OperatorProfile("not asked for"),
+                profile or OperatorProfile("not requested"),
                 device=self.info(),
                 nominal_reference_ms=nominal_reference_ms,
                 protocol=protocol,

@@ -1,3 +1,4 @@
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,3 +82,11 @@ def test_where_there_is_no_drift_normalising_does_not_help(candidates: list[Cand
         candidates[0], nominal_reference_ms=NOMINAL_MS, protocol=MeasurementProtocol()
     )
     assert not floor.normalising_helps
+
+
+def test_the_log_says_what_was_measured(candidates: list[Candidate], caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="devices"):
+        (result, *_) = _measure(SimulatedDevice(), candidates)
+    lines = [record.getMessage() for record in caplog.records]
+    assert f"measured mobile on simulated: {result.latency_ms:.4g} ms" in "\n".join(lines)
+    assert len(lines) == len(candidates)

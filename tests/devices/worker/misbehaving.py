@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 import time
@@ -12,9 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from devices.measurement import OperatorTime
-from devices.model_inputs import ModelInput
-from devices.worker.loaded_model import Array, LoadedModel
-from devices.worker.session import ClockedSession, OperatorProfile, Runtime, SessionError
+from devices.worker.runtime import (
+    Array,
+    ClockedModel,
+    InferenceModel,
+    ModelFailedError,
+    ModelFile,
+    OperatorProfile,
+    Runtime,
+)
 
 
 class MisbehavingRuntime(Runtime):
@@ -24,20 +31,21 @@ class MisbehavingRuntime(Runtime):
         sys.stdout.write("runtimes print to stdout")
         sys.stdout.flush()
 
-    def open(self, path: Path, inputs: tuple[ModelInput, ...]) -> MisbehavingSession:
+    def load(self, file: ModelFile) -> MisbehavingModel:
+        path = file.path
         if path.stem == "refused":
-            raise SessionError("no such operator")
+            raise ModelFailedError("no such operator")
         if path.stem == "hang-on-load":
             time.sleep(1000)
-        return MisbehavingSession(path.stem)
-
-    def load(self, path: Path) -> MisbehavingModel:
-        if path.stem == "refused":
-            raise SessionError("no such operator")
         return MisbehavingModel(path.stem)
 
+    def load_for_inference(self, path: Path) -> MisbehavingInferenceModel:
+        if path.stem == "refused":
+            raise ModelFailedError("no such operator")
+        return MisbehavingInferenceModel(path.stem)
 
-class MisbehavingModel(LoadedModel):
+
+class MisbehavingInferenceModel(InferenceModel):
     """Misbehaves when it is used."""
 
     inputs = (("image", (1, None)),)
@@ -51,7 +59,7 @@ class MisbehavingModel(LoadedModel):
         return [2 * np.asarray(feeds["image"], np.float32)]
 
 
-class MisbehavingSession(ClockedSession):
+class MisbehavingModel(ClockedModel):
     """Misbehaves while running, or under the profiler."""
 
     load_ms = 1.0
@@ -61,12 +69,14 @@ class MisbehavingSession(ClockedSession):
     def __init__(self, name: str) -> None:
         self._name = name
         self._runs = 0
+        self._collected = False
 
     def run(self) -> None:
         self._runs += 1
+        self._collected = gc.isenabled()
         if self._name == "spoils-reference":
-            MisbehavingSession.spoiled = True
-        if self._name == "reference_net" and MisbehavingSession.spoiled:
+            MisbehavingModel.spoiled = True
+        if self._name == "reference_net" and MisbehavingModel.spoiled:
             os._exit(6)
         if self._name == "segfault" and self._runs > 3:
             ctypes.string_at(0)
@@ -77,12 +87,14 @@ class MisbehavingSession(ClockedSession):
         if self._name == "hang" and self._runs > 3:
             time.sleep(1000)
         if self._name == "raises" and self._runs > 3:
-            raise SessionError("bad allocation")
+            raise ModelFailedError("bad allocation")
         if self._name == "slow":
             time.sleep(0.3)
         time.sleep(0.0002)
 
     def profile(self, runs: int) -> OperatorProfile:
+        if self._name == "collects-garbage":
+            return OperatorProfile(f"garbage collection while timing: {self._collected}")
         if self._name == "dies-in-profile":
             os._exit(9)
         return OperatorProfile(f"{runs} runs", (OperatorTime("Conv", ("logits",), ("image",), 1.0),))
@@ -94,8 +106,8 @@ class BrokenRuntime(Runtime):
     def __init__(self, threads: int) -> None:
         os._exit(3)
 
-    def open(self, path: Path, inputs: tuple[ModelInput, ...]) -> MisbehavingSession:
+    def load(self, file: ModelFile) -> MisbehavingModel:
         raise NotImplementedError
 
-    def load(self, path: Path) -> MisbehavingModel:
+    def load_for_inference(self, path: Path) -> MisbehavingInferenceModel:
         raise NotImplementedError

@@ -10,10 +10,10 @@ import pytest
 
 from devices.worker import run_queue
 from devices.worker.run_queue import RunQueue
-from devices.worker.session import ClockedSession, OperatorProfile
+from devices.worker.runtime import ClockedModel, OperatorProfile
 
 
-class Spinning(ClockedSession):
+class Spinning(ClockedModel):
     """Needs a fixed amount of CPU time."""
 
     load_ms = 1.0
@@ -46,7 +46,7 @@ def crowded_core() -> Iterator[None]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the kernel keeps no scheduler statistics")
-def test_time_that_others_had_the_core_is_told_apart(crowded_core: None) -> None:
+def test_time_in_which_others_had_the_core_is_separated(crowded_core: None) -> None:
     block = Spinning().time_block(10)
     assert block.waited_ms > 0.2 * block.wall_ms
     assert block.run_ms == pytest.approx(block.cpu_ms / block.runs, rel=0.2)
@@ -54,9 +54,9 @@ def test_time_that_others_had_the_core_is_told_apart(crowded_core: None) -> None
 
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the kernel keeps no scheduler statistics")
 def test_no_block_loses_more_than_it_waited(crowded_core: None) -> None:
-    """Losing the core between reading clock and counter must not be booked in one of the two only."""
-    session = Spinning(seconds=0.002)
-    blocks = [session.time_block(1) for _ in range(60)]
+    """Losing the core between reading clock and counter must not count in only one of the two."""
+    model = Spinning(seconds=0.002)
+    blocks = [model.time_block(1) for _ in range(60)]
     assert sum(block.waited_ms > 0 for block in blocks) > 5
     assert min(block.run_ms for block in blocks) >= 1.9
 
@@ -70,9 +70,9 @@ def test_sleeping_is_not_waiting() -> None:
 
 
 def test_several_threads_are_timed_by_the_wall(crowded_core: None) -> None:
-    session = Spinning()
-    session.threads = 2
-    block = session.time_block(2)
+    model = Spinning()
+    model.threads = 2
+    block = model.time_block(2)
     assert block.waited_ms == 0
     assert block.run_ms * 2 == pytest.approx(block.wall_ms)
 

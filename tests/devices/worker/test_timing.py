@@ -1,19 +1,19 @@
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from devices.protocol import MeasurementProtocol
-from devices.worker.session import BlockTime, OperatorProfile, Session, SessionError
+from devices.worker.runtime import BlockTime, LoadedModel, ModelFailedError, OperatorProfile
 from devices.worker.timing import REFERENCE, Timing, time_group
 
 PROTOCOL = MeasurementProtocol(minimum_blocks=5, maximum_blocks=30)
 
 
 class Machine:
-    """A clock that only sessions move, and the order of what they did."""
+    """A clock that only models move, and the order of what they did."""
 
     def __init__(self, speed: Callable[[float], float] = lambda _: 1.0) -> None:
         self.now_ms = 0.0
@@ -21,7 +21,7 @@ class Machine:
         self.log: list[tuple[str, int]] = []
 
 
-class ScriptedSession(Session):
+class ScriptedModel(LoadedModel):
     load_ms = 1.0
 
     def __init__(self, machine: Machine, name: str, run_ms: float, *, fails_after: float = math.inf) -> None:
@@ -34,7 +34,7 @@ class ScriptedSession(Session):
     def time_block(self, runs: int) -> BlockTime:
         self._blocks += 1
         if self._blocks > self._fails_after:
-            raise SessionError("scripted")
+            raise ModelFailedError("scripted")
         self._machine.log.append((self._name, runs))
         taken = self._run_ms * runs * self._machine.speed(self._machine.now_ms)
         self._machine.now_ms += taken
@@ -45,11 +45,11 @@ class ScriptedSession(Session):
 
 
 def _time(machine: Machine, runs_ms: dict[str, float], protocol: MeasurementProtocol = PROTOCOL) -> list[Timing]:
-    sessions: dict[int, Session] = {
-        index: ScriptedSession(machine, name, ms) for index, (name, ms) in enumerate(runs_ms.items())
+    models: dict[int, LoadedModel] = {
+        index: ScriptedModel(machine, name, ms) for index, (name, ms) in enumerate(runs_ms.items())
     }
-    reference = ScriptedSession(machine, "reference", 1.0)
-    timings = time_group(sessions, reference, protocol, random=np.random.default_rng(0))
+    reference = ScriptedModel(machine, "reference", 1.0)
+    timings = time_group(models, reference, protocol, random=np.random.default_rng(0))
     return [timing for timing in timings.values() if isinstance(timing, Timing)]
 
 
@@ -117,7 +117,7 @@ def test_noise_runs_to_the_cap_and_says_so() -> None:
 
 def test_warm_up_ends_at_its_cap() -> None:
     machine = Machine(lambda now: 1 + math.sin(now))
-    reference = ScriptedSession(machine, "reference", 7.0)
+    reference = ScriptedModel(machine, "reference", 7.0)
     for blocks in (4, 9):
         machine.log.clear()
         protocol = replace(PROTOCOL, maximum_warm_up_blocks=blocks, warm_up_agreement_percent=0.0)
@@ -130,28 +130,28 @@ def test_warm_up_waits_for_agreement() -> None:
     for percent, slowest in ((5.0, 1.3), (60.0, 9.0)):
         machine.now_ms = 0.0
         protocol = replace(PROTOCOL, warm_up_agreement_percent=percent)
-        time_group({}, ScriptedSession(machine, "reference", 1.0), protocol, random=np.random.default_rng(0))
+        time_group({}, ScriptedModel(machine, "reference", 1.0), protocol, random=np.random.default_rng(0))
         assert machine.speed(machine.now_ms) < slowest
         assert percent < 10 or machine.speed(machine.now_ms) > 1.3
 
 
-def test_a_failing_session_leaves_the_others_alone() -> None:
+def test_a_failing_model_leaves_the_others_alone() -> None:
     machine = Machine()
-    sessions: dict[int, Session] = {
-        0: ScriptedSession(machine, "at once", 1.0, fails_after=0),
-        1: ScriptedSession(machine, "later", 1.0, fails_after=9),
-        2: ScriptedSession(machine, "good", 1.0),
+    models: dict[int, LoadedModel] = {
+        0: ScriptedModel(machine, "at once", 1.0, fails_after=0),
+        1: ScriptedModel(machine, "later", 1.0, fails_after=9),
+        2: ScriptedModel(machine, "good", 1.0),
     }
     steps: list[int] = []
     outcome = time_group(
-        sessions,
-        ScriptedSession(machine, "reference", 1.0),
+        models,
+        ScriptedModel(machine, "reference", 1.0),
         PROTOCOL,
         random=np.random.default_rng(0),
         on_step=steps.append,
     )
-    assert isinstance(outcome[0], SessionError)
-    assert isinstance(outcome[1], SessionError)
+    assert isinstance(outcome[0], ModelFailedError)
+    assert isinstance(outcome[1], ModelFailedError)
     assert isinstance(outcome[2], Timing)
     assert set(steps) == {0, 1, 2, REFERENCE}
 
@@ -160,3 +160,64 @@ def test_without_normalising_the_ratio_is_plain_milliseconds() -> None:
     machine = Machine(lambda _: 2.0)
     (timing,) = _time(machine, {"a": 3.0}, replace(PROTOCOL, normalise=False))
     assert timing.ratio == pytest.approx(6.0)
+
+
+def _noisy(protocol: MeasurementProtocol) -> Timing:
+    random = np.random.default_rng(3)
+    (timing,) = _time(Machine(lambda _: float(random.uniform(0.98, 1.02))), {"a": 2.0}, protocol)
+    return timing
+
+
+CHANGES: dict[str, tuple[float, float, Callable[[Timing], float]]] = {
+    "block_ms": (4.0, 40.0, lambda timing: timing.blocks[0].runs),
+    "minimum_blocks": (5, 9, lambda timing: len(timing.blocks)),
+    "maximum_blocks": (30, 40, lambda timing: len(timing.blocks)),
+    "half_width_percent": (0.2, 5.0, lambda timing: len(timing.blocks)),
+    "bootstrap_resamples": (2, 1000, lambda timing: timing.ratio_interval[1] - timing.ratio_interval[0]),
+    "timeout_s": (0.1, 60.0, lambda timing: len(timing.blocks)),
+    "normalise": (False, True, lambda timing: timing.ratio),
+}
+"""Field: a smaller and a larger value, and what the larger one raises (or, for ``normalise``, only changes)."""
+ELSEWHERE = {
+    "warm_up_agreement_percent": test_warm_up_waits_for_agreement,
+    "maximum_warm_up_blocks": test_warm_up_ends_at_its_cap,
+    "profile_runs": "tests/devices/worker/test_worker.py",
+}
+
+
+def test_every_field_of_the_protocol_has_a_test() -> None:
+    assert CHANGES.keys() | ELSEWHERE.keys() == {each.name for each in fields(MeasurementProtocol)}
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_every_field_of_the_protocol_makes_a_difference(field: str) -> None:
+    small, large, seen = CHANGES[field]
+    base = replace(PROTOCOL, half_width_percent=1e-9 if field in ("maximum_blocks", "timeout_s") else 2.0)
+    low, high = (seen(_noisy(replace(base, **{field: value}))) for value in (small, large))  # type: ignore[arg-type]
+    if field in ("half_width_percent", "normalise"):
+        assert low != high
+    else:
+        assert low < high
+
+
+def test_steps_begin_between_blocks() -> None:
+    """What happens at the beginning of a step, such as a message to another process, is in no block's time."""
+    machine = Machine()
+    inside: list[bool] = []
+
+    class Watched(ScriptedModel):
+        def time_block(self, runs: int) -> BlockTime:
+            machine.log.append(("begin", 0))
+            try:
+                return super().time_block(runs)
+            finally:
+                machine.log.append(("end", 0))
+
+    def on_step(key: int) -> None:
+        marks = [name for name, _ in machine.log if name in ("begin", "end")]
+        inside.append(bool(marks) and marks[-1] == "begin")
+
+    reference, candidate = Watched(machine, "reference", 1.0), Watched(machine, "a", 2.0)
+    time_group({0: candidate}, reference, PROTOCOL, random=np.random.default_rng(0), on_step=on_step)
+    assert len(inside) > 2 * PROTOCOL.minimum_blocks
+    assert not any(inside)

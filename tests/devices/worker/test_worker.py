@@ -1,3 +1,4 @@
+import logging
 import os
 import signal
 import subprocess
@@ -7,13 +8,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from devices.backends.ort.device import CpuDevice
+from devices.conversion import ConversionCache
 from devices.device import Candidate
 from devices.measurement import FailedMeasurement, Measurement
-from devices.worker.client import WorkerClient
-from foundation.errors import DeviceUnavailableError
+from devices.worker.transport import LocalTransport, Transport
+from foundation.errors import DeviceUnavailableError, UserError
 from latseg.testing.device_contract import FAST, NOMINAL_MS
 from latseg.testing.nets import saved, small_net
 
@@ -47,8 +50,12 @@ def _measure(folder: Path, *names: str, timeout_s: float = 30.0) -> dict[str, Me
         ("raises", "bad allocation"),
     ],
 )
-def test_a_failing_candidate_does_not_harm_the_others(tmp_path: Path, name: str, reason: str) -> None:
-    results = _measure(tmp_path, "first", name, "last")
+def test_a_failing_candidate_does_not_harm_the_others(
+    tmp_path: Path, name: str, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="devices"):
+        results = _measure(tmp_path, "first", name, "last")
+    assert f"could not measure {name} on misbehaving: {reason}" in caplog.text
     failed = results[name]
     assert isinstance(failed, FailedMeasurement)
     assert failed.reason == reason
@@ -99,21 +106,21 @@ def test_a_candidate_that_spoils_the_reference_is_found(tmp_path: Path, names: t
 
 
 def test_a_slow_candidate_is_profiled_as_often_as_time_allows(tmp_path: Path) -> None:
-    for name, timeout_s, told in (("slow", 4.0, "3 runs"), ("slow", 2.0, "too long"), ("good", 4.0, "4 runs")):
+    for name, timeout_s, expected in (("slow", 4.0, "3 runs"), ("slow", 2.0, "too long"), ("good", 4.0, "4 runs")):
         result = _measure(tmp_path, name, timeout_s=timeout_s)[name]
         assert isinstance(result, Measurement)
-        assert told in result.profiler
+        assert expected in result.profiler
 
 
 def test_leaving_the_iteration_ends_the_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[int] = []
-    enter = WorkerClient.__enter__
+    start = LocalTransport.start
 
-    def noting(self: WorkerClient) -> WorkerClient:
+    def recording(self: LocalTransport, runtime: str, threads: int) -> None:
+        start(self, runtime, threads)
         started.append(self.pid)
-        return enter(self)
 
-    monkeypatch.setattr(WorkerClient, "__enter__", noting)
+    monkeypatch.setattr(LocalTransport, "start", recording)
     candidates = [Candidate(name, saved(small_net(), tmp_path / "net.onnx")) for name in "ab"]
     results = CpuDevice().measure(candidates, nominal_reference_ms=NOMINAL_MS, protocol=FAST)
     next(results)
@@ -126,14 +133,16 @@ def test_leaving_the_iteration_ends_the_worker(tmp_path: Path, monkeypatch: pyte
 PARENT = """
 import sys
 from pathlib import Path
-from devices.worker.client import WorkerClient
-from devices.worker.device import _request
 from devices.protocol import MeasurementProtocol
-worker = WorkerClient("tests.devices.worker.misbehaving:MisbehavingRuntime", 1, 600.0)
-with worker:
-    candidate = {"path": sys.argv[1], "inputs": []}
-    worker.send(_request("measure", MeasurementProtocol(timeout_s=600), candidates=[candidate], seed=0))
-    print(worker.pid, flush=True)
+from devices.reference_net import REFERENCE_NET
+from devices.worker.client import WorkerClient
+from devices.worker.messages import MeasureRequest
+from devices.worker.runtime import ModelFile
+with WorkerClient("tests.devices.worker.misbehaving:MisbehavingRuntime", 1, 600.0) as worker:
+    reference, hang = (ModelFile(Path(path), Path(path), ()) for path in (REFERENCE_NET, sys.argv[1]))
+    protocol = MeasurementProtocol(timeout_s=float(sys.argv[2]))
+    worker.send(MeasureRequest(reference, (hang,), protocol, seed=0))
+    print(worker.transport.pid, flush=True)
     worker.receive()
 """
 
@@ -142,7 +151,7 @@ with worker:
 def test_the_worker_dies_with_its_parent(tmp_path: Path, death: signal.Signals) -> None:
     path = saved(small_net(), tmp_path / "hang.onnx")
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", PARENT, str(path), "600"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     assert parent.stdout is not None
     worker = int(parent.stdout.readline())
@@ -151,6 +160,91 @@ def test_the_worker_dies_with_its_parent(tmp_path: Path, death: signal.Signals) 
     assert parent.wait(PATIENCE_S) != 0
     parent.stdout.close()
     assert _within(PATIENCE_S, lambda: not _alive(worker))
+
+
+def test_a_worker_whose_parent_does_not_watch_is_ended_by_its_alarm(tmp_path: Path) -> None:
+    """The parent would wait for ten minutes; the worker's own alarm comes after three timeouts."""
+    path = saved(small_net(), tmp_path / "hang.onnx")
+    parent = subprocess.run(
+        [sys.executable, "-c", PARENT, str(path), "0.3"], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert "crashed with SIGALRM" in parent.stderr
+
+
+def test_the_garbage_collector_rests_while_timing(tmp_path: Path) -> None:
+    result = _measure(tmp_path, "collects-garbage")["collects-garbage"]
+    assert isinstance(result, Measurement)
+    assert result.profiler == "garbage collection while timing: False"
+
+
+def test_five_processes_give_the_nominal_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    start = LocalTransport.start
+
+    def recording(self: LocalTransport, runtime: str, threads: int) -> None:
+        started.append(runtime)
+        start(self, runtime, threads)
+
+    monkeypatch.setattr(LocalTransport, "start", recording)
+    assert MisbehavingDevice().nominal_reference_ms() > 0
+    assert started == [MisbehavingDevice.runtime] * 5
+
+
+class PipeOnlyDevice(MisbehavingDevice):
+    """Its worker has no file in common with the parent."""
+
+    def transport(self) -> Transport:
+        return LocalTransport(shared_status=False)
+
+
+@pytest.mark.parametrize("name", ["segfault", "hang", "hang-on-load"])
+def test_without_a_shared_file_messages_say_which_candidate_runs(tmp_path: Path, name: str) -> None:
+    candidates = [Candidate(each, saved(small_net(), tmp_path / f"{each}.onnx")) for each in ("good", name)]
+    protocol = replace(FAST, timeout_s=2.0)
+    results = PipeOnlyDevice().measure(candidates, nominal_reference_ms=NOMINAL_MS, protocol=protocol)
+    by_label = {result.label: result for result in results}
+    assert isinstance(by_label["good"], Measurement)
+    assert isinstance(by_label[name], FailedMeasurement)
+
+
+class ConvertingDevice(MisbehavingDevice):
+    """Its runtime reads files of another format."""
+
+    format = "other"
+
+    def __init__(self, *, threads: int = 1) -> None:
+        super().__init__(threads=threads)
+        self.converted: list[Path] = []
+        self._cache = ConversionCache("good.other", self._write)
+
+    def convert(self, onnx: Path) -> Path:
+        return self._cache.get(onnx)
+
+    def _write(self, onnx: Path, target: Path) -> None:
+        self.converted.append(onnx)
+        if onnx.stem == "cannot-be-converted":
+            raise UserError("model", seen="Loop", expected="no loops", remedy="unroll it")
+        target.write_bytes(onnx.read_bytes())
+
+
+def test_models_are_converted_once_and_a_refusal_is_that_candidates_failure(tmp_path: Path) -> None:
+    # Were the ONNX file itself given to the runtime, the crash in its name would happen.
+    names = {"segfault": 1, "exit": 1, "cannot-be-converted": 2}
+    candidates = [
+        Candidate(name, saved(small_net(seed=seed), tmp_path / f"{name}.onnx")) for name, seed in names.items()
+    ]
+    device = ConvertingDevice()
+    results = {
+        result.label: result for result in device.measure(candidates, nominal_reference_ms=NOMINAL_MS, protocol=FAST)
+    }
+    assert isinstance(results["segfault"], Measurement)
+    assert isinstance(results["exit"], Measurement)
+    assert isinstance(results["cannot-be-converted"], FailedMeasurement)
+    assert "Loop" in results["cannot-be-converted"].reason
+    assert [path.stem for path in device.converted] == ["segfault", "cannot-be-converted", "reference_net"]
+    assert device.convert(tmp_path / "exit.onnx").name == "good.other"
+    image = np.ones((1, 6), np.float32)
+    np.testing.assert_array_equal(device.infer(tmp_path / "segfault.onnx", {"image": image})[0], 2 * image)
 
 
 def _alive(pid: int) -> bool:

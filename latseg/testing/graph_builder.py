@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
 
-if TYPE_CHECKING:
-    import onnx
-
-OPSET = 17
-IR_VERSION = 9
-"""The versions that every runtime of the project reads."""
+from latency.operators.node_writer import NodeWriter
 
 
 class GraphBuilder:
-    """Collects nodes and weights; every method returns the name of the tensor it makes.
+    """Collects nodes and weights under names of its own; every method returns the name of the tensor it makes.
 
     Weights are He-scaled, so that activations stay in a normal range whatever the depth.
     """
 
     def __init__(self, seed: int = 0) -> None:
         self._random = np.random.default_rng(seed)
-        self._nodes: list[onnx.NodeProto] = []
-        self._initializers: list[onnx.TensorProto] = []
+        self._writer = NodeWriter(self._random)
 
     def constant(self, values: NDArray[np.generic]) -> str:
         """Adds a weight with the given values."""
-        from onnx import numpy_helper
-
-        name = f"weight_{len(self._initializers)}"
-        self._initializers.append(numpy_helper.from_array(np.asarray(values), name))
-        return name
+        return self._writer.constant(f"weight_{len(self._writer.weights)}", np.asarray(values))
 
     def weight(self, *shape: int, fan_in: int) -> str:
         """Adds a float32 weight drawn from a normal distribution of variance 2 / fan_in."""
@@ -41,10 +33,8 @@ class GraphBuilder:
 
     def node(self, kind: str, inputs: list[str], **attributes: Any) -> str:
         """Adds a node with one output."""
-        from onnx import helper
-
-        output = f"{kind.lower()}_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(kind, inputs, [output], name=f"{output}_node", **attributes))
+        output = f"{kind.lower()}_{len(self._writer.nodes)}"
+        self._writer.node(kind, inputs, [output], **attributes)
         return output
 
     def convolution(
@@ -107,15 +97,10 @@ class GraphBuilder:
         output_name: str = "logits",
     ) -> onnx.ModelProto:
         """Closes the graph: one float32 input, one float32 output; ``output`` must be the last node's tensor."""
-        from onnx import TensorProto, helper
-
-        assert self._nodes[-1].output[0] == output, "the output is made by the last node"
-        self._nodes[-1].output[0] = output_name
-        graph = helper.make_graph(
-            self._nodes,
-            "net",
+        last = self._writer.nodes[-1]
+        assert last.output[0] == output, "the output is made by the last node"
+        last.output[0] = output_name
+        return self._writer.model(
             [helper.make_tensor_value_info(input_name, TensorProto.FLOAT, input_shape)],
             [helper.make_tensor_value_info(output_name, TensorProto.FLOAT, output_shape)],
-            self._initializers,
         )
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)

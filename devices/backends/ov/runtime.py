@@ -1,0 +1,72 @@
+"""OpenVINO's CPU plugin, inside the worker process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from typing_extensions import override
+
+from devices.backends.ov.calls import compile_model, infer, settings
+from devices.backends.ov.profile import profile_model
+from devices.model_inputs import random_inputs
+from devices.worker.runtime import Array, ClockedModel, InferenceModel, ModelFile, OperatorProfile, Runtime, consume
+
+if TYPE_CHECKING:
+    import openvino
+
+
+class OpenVino(Runtime):
+    """Loads models into OpenVINO."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+
+    @override
+    def load(self, file: ModelFile) -> OpenVinoModel:
+        return OpenVinoModel(file, self._threads)
+
+    @override
+    def load_for_inference(self, path: Path) -> OpenVinoInferenceModel:
+        return OpenVinoInferenceModel(path, self._threads)
+
+
+class OpenVinoModel(ClockedModel):
+    """A compiled model with fixed random inputs."""
+
+    def __init__(self, file: ModelFile, threads: int) -> None:
+        self._file = file
+        self.threads = threads
+        self._feeds = random_inputs(file.inputs)
+        shapes = {each.name: each.shape for each in file.inputs}
+        start = time.perf_counter_ns()
+        self._request = compile_model(str(file.path), shapes, settings(threads)).create_infer_request()
+        self.load_ms = (time.perf_counter_ns() - start) / 1e6
+
+    @override
+    def run(self) -> None:
+        consume(infer(self._request, self._feeds))
+
+    @override
+    def profile(self, runs: int) -> OperatorProfile:
+        return profile_model(self._file.onnx, self._feeds, self.threads, runs)
+
+
+class OpenVinoInferenceModel(InferenceModel):
+    """A compiled model with its inputs as the file declares them."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        compiled = compile_model(str(path), {}, settings(threads))
+        self._request = compiled.create_infer_request()
+        self.inputs = tuple((each.get_any_name(), _sizes(each)) for each in compiled.inputs)
+
+    @override
+    def infer(self, feeds: Mapping[str, Array]) -> list[Array]:
+        return [np.array(output) for output in infer(self._request, feeds)]
+
+
+def _sizes(port: openvino.ConstOutput) -> tuple[int | None, ...]:
+    return tuple(None if size.is_dynamic else size.get_length() for size in port.get_partial_shape())

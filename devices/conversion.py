@@ -1,0 +1,47 @@
+"""Models in the formats of runtimes that do not read ONNX."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+from devices.model_file import sha256_of
+
+_logger = logging.getLogger(__name__)
+
+
+class ConversionCache:
+    """Converted models, by the SHA-256 of the ONNX file, in a temporary folder that ends with this object.
+
+    Args:
+        file_name: name of each converted file, such as ``"model.ncnn.param"``. A converter may write other files
+            beside it.
+        convert: writes the model of the first path to the second one.
+    """
+
+    def __init__(self, file_name: str, convert: Callable[[Path, Path], None]) -> None:
+        self._file_name = file_name
+        self._convert = convert
+        folder = tempfile.TemporaryDirectory(prefix="latseg-")
+        self._folder = Path(folder.name)
+        weakref.finalize(self, folder.cleanup)
+
+    def get(self, onnx: Path) -> Path:
+        """The converted model; converted now where no file with this content was converted before.
+
+        Raises:
+            UserError: the file cannot be read, or what ``convert`` raises; then nothing is kept.
+        """
+        folder = self._folder / sha256_of(onnx)
+        if folder.is_dir():
+            _logger.debug("%s was converted before", onnx)
+            return folder / self._file_name
+        with tempfile.TemporaryDirectory(dir=self._folder) as unfinished:
+            self._convert(onnx, Path(unfinished, self._file_name))
+            Path(unfinished).rename(folder)
+            Path(unfinished).mkdir()
+        _logger.info("converted %s to %s", onnx, self._file_name)
+        return folder / self._file_name

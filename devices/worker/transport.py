@@ -1,0 +1,164 @@
+"""How a parent starts a worker, exchanges bytes and files with it, and ends it."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from typing_extensions import override
+
+import devices
+
+_ROOT = Path(devices.__file__).parent.parent
+_END_S = 5.0
+"""Time that a worker which has closed its pipe may take to end."""
+
+
+class Transport(ABC):
+    """The way to one worker process, on this machine or on another one.
+
+    Every implementation passes ``latseg.testing.transport_contract``.
+    """
+
+    @abstractmethod
+    def start(self, runtime: str, threads: int) -> None:
+        """Starts ``devices.worker.main`` with this runtime (``module:class``)."""
+
+    @abstractmethod
+    def put(self, path: Path) -> str:
+        """Brings a file to where the worker reads it and returns its path there."""
+
+    @abstractmethod
+    def get(self, path: str) -> Path:
+        """Brings a file that the worker wrote to this machine and returns its path here."""
+
+    @abstractmethod
+    def send(self, content: bytes) -> None:
+        """Sends all of ``content`` to the worker.
+
+        Raises:
+            BrokenPipeError: the worker has ended.
+        """
+
+    @abstractmethod
+    def receive(self, timeout_s: float) -> bytes | None:
+        """The next bytes from the worker; None where none came in time, empty where the worker has ended."""
+
+    @abstractmethod
+    def status(self) -> bytes:
+        """Content of the file in which the worker records its running candidate.
+
+        Always empty where the two share no file; the worker then sends ``StepAnswer`` messages.
+        """
+
+    @abstractmethod
+    def ending(self) -> str:
+        """Why the worker ended, in one line; kills it first where it has not ended."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """Ends the worker and frees everything that belongs to it; may be called twice."""
+
+
+class LocalTransport(Transport):
+    """A process on this machine, connected by pipes.
+
+    Args:
+        shared_status: whether the worker records its running candidate in a file that both processes have open.
+            Writing to a file wakes no other process, writing to a pipe does.
+    """
+
+    def __init__(self, *, shared_status: bool = True) -> None:
+        self._status = tempfile.TemporaryFile() if shared_status else None  # noqa: SIM115 - closed by kill
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill
+        self._pipes: tuple[int, ...] = ()
+
+    @property
+    def pid(self) -> int:
+        """Of the worker process."""
+        return self._process.pid
+
+    @override
+    def start(self, runtime: str, threads: int) -> None:
+        request_read, self._requests = os.pipe()
+        self._answers, answer_write = os.pipe()
+        self._pipes = (self._requests, self._answers)
+        descriptors = [request_read, answer_write, *([self._status.fileno()] if self._status else [])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "devices.worker.main", runtime, str(threads), *map(str, descriptors)],
+            pass_fds=descriptors,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors,
+            env=_environment(),
+        )
+        os.close(request_read)
+        os.close(answer_write)
+
+    @override
+    def put(self, path: Path) -> str:
+        return str(path.absolute())
+
+    @override
+    def get(self, path: str) -> Path:
+        return Path(path)
+
+    @override
+    def send(self, content: bytes) -> None:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(self._requests, rest) :]
+
+    @override
+    def receive(self, timeout_s: float) -> bytes | None:
+        if not select.select([self._answers], [], [], timeout_s)[0]:
+            return None
+        return os.read(self._answers, 1 << 20)
+
+    @override
+    def status(self) -> bytes:
+        return os.pread(self._status.fileno(), 64, 0) if self._status else b""
+
+    @override
+    def ending(self) -> str:
+        try:
+            code = self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return f"{_described(code)}: {last[:300]}" if last else _described(code)
+
+    @override
+    def kill(self) -> None:
+        if self._pipes:
+            self._process.kill()
+            self._process.wait()
+        for descriptor in self._pipes:
+            os.close(descriptor)
+        self._pipes = ()
+        self._errors.close()
+        if self._status:
+            self._status.close()
+
+
+def _described(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "killed, probably out of memory"
+    if code < 0:
+        return f"crashed with {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"
+
+
+def _environment() -> dict[str, str]:
+    """Our own packages can be imported whatever the working directory is (``-P`` keeps it off the path)."""
+    path = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": f"{_ROOT}{os.pathsep}{path}" if path else str(_ROOT)}
