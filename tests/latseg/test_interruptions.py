@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,20 @@ def interrupted(*words: str, at: str) -> str:
     assert "interrupted: what was done is saved; continue with: " in seen[-1], "".join(seen)
     assert not any("Traceback" in line for line in seen), "".join(seen)
     return seen[-1].split("continue with: ")[1].strip()
+
+
+def test_ctrl_c_pressed_twice_shows_no_traceback(tmp_path: Path) -> None:
+    words = ("--workspace", str(tmp_path), "profile", "-d", DEVICE, "--models", "400", "--draw", "--operators", "0")
+    with start(words) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        for _ in range(3):
+            os.kill(process.pid, signal.SIGINT)
+            time.sleep(0.02)
+        rest = process.stderr.read()
+        assert process.wait(timeout=60) == 130
+    assert "Traceback" not in rest
+    assert rest.count("continue with: ") == 1
 
 
 def finished(line: str) -> tuple[Any, str]:
