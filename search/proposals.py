@@ -10,7 +10,6 @@ from search.architecture import Architecture
 from search.constraints.budgets import Budgets
 from search.constraints.check import ConstraintCheck
 from search.constraints.feasible_sampler import mutants
-from search.constraints.prefilter import AdditivePrefilter
 from search.constraints.repair import repair
 from search.spaces.space import SearchSpace
 from search.strategies.strategy import Strategy
@@ -39,7 +38,6 @@ def propose(
     anchors: Sequence[Architecture] = (),
     rng: Random,
     classes: int = 2,
-    prefilter: AdditivePrefilter | None = None,
 ) -> Proposals:
     """Up to ``count`` new feasible candidates; fewer, or none, where they cannot be found.
 
@@ -58,7 +56,7 @@ def propose(
         else:
             asked_for = mutants(space, [*known, *anchors, *found], 2 * missing, rng)
         verdicts = budgets.check_many(space, asked_for, classes)
-        mended = repair(space, budgets, verdicts, rng, classes=classes, prefilter=prefilter)
+        mended = repair(space, budgets, verdicts, rng, classes=classes)
         for asked, kept in zip(verdicts, mended, strict=True):
             if not asked.feasible:
                 broken.append(asked)

@@ -80,7 +80,6 @@ class SearchState:
                 self.budgets,
                 classes=self.settings.classes,
                 anchors=anchors,
-                prefilter=self.found.prefilter,
             )
             self.evaluator.prepare(lambda count, rng: sampler(count, rng) or anchors, self.on_progress)
             self._prepared = True
@@ -132,7 +131,6 @@ class SearchState:
             anchors=[self.found.closest.architecture],
             rng=rng,
             classes=self.settings.classes,
-            prefilter=self.found.prefilter,
         )
         if self.generation > 0:
             return proposals

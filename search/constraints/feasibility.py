@@ -11,7 +11,6 @@ from random import Random
 from search.architecture import Architecture
 from search.constraints.budgets import Budgets
 from search.constraints.check import ConstraintCheck
-from search.constraints.prefilter import AdditivePrefilter
 from search.progress import OnProgress, Progress, ignore_progress
 from search.spaces.space import SearchSpace
 
@@ -50,8 +49,6 @@ class Feasibility:
     closest: ConstraintCheck
     """The safest net: the one with the least worst ratio of value to limit. Where it breaks a budget, all do."""
     seconds: float
-    prefilter: AdditivePrefilter | None = None
-    """Learned from the sample; None where it is small, or no latency is limited."""
 
     @property
     def feasible(self) -> bool:
@@ -89,7 +86,6 @@ def feasibility(
         ),
         closest=closest,
         seconds=time.monotonic() - began,
-        prefilter=AdditivePrefilter.learn(verdicts),
     )
 
 

@@ -7,7 +7,6 @@ from random import Random
 
 from search.architecture import Architecture
 from search.constraints.budgets import Budgets
-from search.constraints.prefilter import AdditivePrefilter
 from search.constraints.repair import repair
 from search.spaces.space import SearchSpace
 
@@ -24,7 +23,6 @@ def feasible_sampler(
     *,
     classes: int = 2,
     anchors: Sequence[Architecture] = (),
-    prefilter: AdditivePrefilter | None = None,
 ) -> FeasibleSampler:
     """A sampler that draws from the space and repairs what breaks a budget.
 
@@ -43,7 +41,7 @@ def feasible_sampler(
             else:
                 drawn = mutants(space, [*found, *anchors], missing, rng)
             verdicts = budgets.check_many(space, drawn, classes)
-            repaired = repair(space, budgets, verdicts, rng, classes=classes, prefilter=prefilter)
+            repaired = repair(space, budgets, verdicts, rng, classes=classes)
             found.update((verdict.architecture, None) for verdict in repaired if verdict is not None)
         return list(found)[:count]
 

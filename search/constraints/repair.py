@@ -9,7 +9,6 @@ from random import Random
 from search.architecture import Architecture
 from search.constraints.budgets import Budgets
 from search.constraints.check import PARAMETERS, ConstraintCheck
-from search.constraints.prefilter import AdditivePrefilter
 from search.spaces.space import SearchSpace
 
 _LOOK = 3
@@ -44,10 +43,6 @@ class _Descent:
         if verdict.feasible:
             self.open, self.result = False, verdict
 
-    def pass_by(self, architecture: Architecture, broken: tuple[str, ...]) -> None:
-        """A point that was ruled out without a check."""
-        self.at, self.broken, self.far = architecture, broken, True
-
 
 def repair(
     space: SearchSpace,
@@ -58,14 +53,13 @@ def repair(
     classes: int = 2,
     steps: int = 120,
     chunk: int = 5,
-    prefilter: AdditivePrefilter | None = None,
 ) -> list[ConstraintCheck | None]:
     """A feasible verdict for each given one, or None where ``steps`` cheaper moves did not get there.
 
     Each way down takes random moves of ``space.smaller`` while it is far from the budgets, and near them those that
     save most of what is over: parameters, or FLOPs in place of latency, which costs no prediction. ``chunk`` steps are
     taken between two batched checks; the first point that keeps the budgets is the result, so it stays close to the
-    limit. Feasible ones come back unchanged. What ``prefilter`` rules out is passed by without a check.
+    limit. Feasible ones come back unchanged.
     """
     descents = [_Descent.of(verdict, budgets) for verdict in verdicts]
     for _ in range(-(-steps // chunk)):
@@ -74,7 +68,7 @@ def repair(
             break
         for descent in active:
             descent.points = _way_down(space, descent, rng, classes, chunk)
-        _check(space, budgets, active, classes, prefilter)
+        _check(space, budgets, active, classes)
     return [descent.result for descent in descents]
 
 
@@ -98,21 +92,15 @@ def _check(
     budgets: Budgets,
     descents: Sequence[_Descent],
     classes: int,
-    prefilter: AdditivePrefilter | None,
 ) -> None:
     points = [point for descent in descents for point in descent.points]
-    hopeless = dict(zip(points, prefilter.ruled_out(points, budgets), strict=True)) if prefilter else {}
-    asked = [point for point in points if not hopeless.get(point)]
-    found = dict(zip(asked, budgets.check_many(space, asked, classes), strict=True))
+    found = dict(zip(points, budgets.check_many(space, points, classes), strict=True))
     for descent in descents:
         descent.open = bool(descent.points)
         for point in descent.points:
             if not descent.open:
                 break
-            if point in found:
-                descent.arrive(found[point], budgets)
-            else:
-                descent.pass_by(point, hopeless[point])
+            descent.arrive(found[point], budgets)
 
 
 def _cost(space: SearchSpace, architecture: Architecture, broken: Sequence[str], classes: int) -> int:
