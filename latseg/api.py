@@ -27,7 +27,7 @@ from latseg.run_handle import RunHandle, TrainedWinner
 from latseg.run_options import DataOptions, new_config
 from latseg.units import Size, as_latency_ms, as_parameters, as_sizes
 from latseg.workspace_folder import WorkspaceFolder
-from search.run_config import TrainingOptions
+from search.options import TrainingOptions
 
 if TYPE_CHECKING:
     from devices.device import Device
@@ -139,7 +139,8 @@ class Workspace:
 
         devices = {name: _get_device(name, threads) for name in budgets}
         opened = self._open_budgets(budgets, max_parameters, devices)
-        found = feasibility(open_space(space, as_sizes(sizes)), opened, classes=classes, samples=samples, seed=seed)
+        within = open_space(space, classes=classes, sizes=as_sizes(sizes))
+        found = feasibility(within, opened, samples=samples, seed=seed)
         require_feasible(opened, found)
         return found
 
@@ -152,6 +153,7 @@ class Workspace:
         space: str = "portrait",
         sizes: Sequence[Size] | None = None,
         strategy: str = "evolution",
+        evaluator: str | None = None,
         trials: int = 200,
         winners: int = 1,
         calibration_nets: int = 10,
@@ -174,13 +176,14 @@ class Workspace:
             space: search space.
             sizes: input sizes of the nets; by default the search chooses them, too.
             strategy: search strategy, with options after a colon: ``evolution:population=32``.
+            evaluator: how nets are compared; by default the one that fits the space.
             trials: nets to evaluate.
             winners: nets to certify.
             calibration_nets: random nets near each latency budget that are measured first, to calibrate the bound.
-            training: amounts of training (``search.run_config.TrainingOptions``).
+            training: amounts of training (``search.options.TrainingOptions``).
             threads: of the runtimes.
             seed: of every random choice.
-            start: False only writes the run down; ``search`` on the returned handle starts it.
+            start: False leaves the start to ``search`` on the returned handle.
 
         Raises:
             InfeasibleError: no net keeps the budgets; raised before anything is trained.
@@ -195,6 +198,7 @@ class Workspace:
             space=space,
             sizes=as_sizes(sizes),
             strategy=strategy,
+            evaluator=evaluator,
             trials=trials,
             winners=winners,
             calibration_nets=calibration_nets,
@@ -202,7 +206,7 @@ class Workspace:
             threads=threads,
             seed=seed,
         )
-        run = RunHandle(self, self.folder.runs() / config.run)
+        run = RunHandle(self, self.folder.runs() / config.run, new=config)
         if start:
             run.search()
         return run

@@ -290,7 +290,7 @@ class DeviceHandle:
         from latency.predictors.transfer.prior_folder import prior_for
         from search.spaces.registry import open_space
 
-        opened = open_space(space, as_sizes(sizes))
+        opened = open_space(space, sizes=as_sizes(sizes))
 
         def sample(count: int) -> list[OperatorGraph]:
             return [opened.lower(architecture) for architecture in opened.sample(count, Random(seed))]

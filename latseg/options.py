@@ -12,11 +12,14 @@ from devices.registry import DEVICES
 from foundation.errors import UserError
 from latseg.option_groups import one_of
 from latseg.units import parse_latency_ms, parse_size
+from search.evaluators.registry import EVALUATORS
+from search.spaces.registry import SPACES
+from search.strategies.registry import STRATEGIES
 from segmentation.data.registry import SOURCES
 
 if TYPE_CHECKING:
     from latseg.run_options import DataOptions
-    from search.run_config import TrainingOptions
+    from search.options import TrainingOptions
 
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads of the runtime; default: one.", show_default=False)
@@ -48,7 +51,7 @@ class DeviceOptions:
 class SpaceOptions:
     """The search space, and its input sizes."""
 
-    space: Annotated[str, typer.Option("--space", help="Search space.")] = "portrait"
+    space: Annotated[str, typer.Option("--space", help=f"{one_of(SPACES.names)}; options follow a colon.")] = "portrait"
     size: Annotated[
         list[str] | None, typer.Option("--size", help="Input size, e.g. 160x160; may be repeated. Default: all.")
     ] = None
@@ -136,7 +139,7 @@ class TrainingGroup:
         Raises:
             UserError: a malformed size.
         """
-        from search.run_config import TrainingOptions
+        from search.options import TrainingOptions
 
         return TrainingOptions(
             teacher_epochs=self.teacher_epochs,
@@ -160,7 +163,15 @@ class SearchOptions:
         ),
     ] = 10
     strategy: Annotated[
-        str, typer.Option(help="evolution or random; options follow a colon, as in evolution:population=32.")
+        str,
+        typer.Option(help=f"{one_of(STRATEGIES.names)}; options follow a colon, as in evolution:population=32."),
     ] = "evolution"
+    evaluator: Annotated[
+        str | None,
+        typer.Option(
+            help=f"How nets are compared: {one_of(EVALUATORS.names)}. Default: the one that fits the space.",
+            show_default=False,
+        ),
+    ] = None
     trials: Annotated[int, typer.Option(min=1, help="Nets to evaluate.")] = 200
     winners: Annotated[int, typer.Option(min=1, help="Winners to certify.")] = 1

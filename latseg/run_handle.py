@@ -9,22 +9,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from foundation.errors import UserError
 from foundation.progress import Progress
 from latseg.bundle import Bundle
 from latseg.console import command_line
 
 if TYPE_CHECKING:
-    from devices.device import Device
     from latseg.api import Workspace
     from search.loop import SearchResult
-    from search.progress import Progress as SearchProgress
     from search.run_config import RunConfig
     from search.run_context import RunContext
+    from search.tasks.task import Quality, Trained
     from search.trial import Trial
     from search.winners.export import ExportedWinner
-    from segmentation.metrics import Quality
-    from segmentation.training.train import TrainingResult
 
 DEFAULT_FORMATS = ("onnx", "onnx-dynamic", "onnx-uint8")
 
@@ -36,9 +32,10 @@ class RunHandle:
     True
     """
 
-    def __init__(self, workspace: Workspace, path: Path) -> None:
+    def __init__(self, workspace: Workspace, path: Path, *, new: RunConfig | None = None) -> None:
         self.workspace = workspace
         self.path = path
+        self._new = new
         self.result: SearchResult | None = None
         """What the last ``search`` of this handle found."""
 
@@ -52,7 +49,7 @@ class RunHandle:
         """The run's options, as they were checked when it began."""
         from search.run_config import read_config
 
-        return read_config(self.path)
+        return self._new or read_config(self.path)
 
     def search(self) -> SearchResult:
         """Starts the search, or continues it where it was interrupted.
@@ -62,13 +59,15 @@ class RunHandle:
             UserError: a device is another one than when the run began, or the data cannot be read.
         """
         from search.launch import launch
+        from search.run_config import write_config
 
         with self._opened(f"search {self.id}") as context:
             folder = self.workspace.folder
-            predictors = {
-                name: folder.predictor(device, self.workspace.warn) for name, device in context.devices.items()
-            }
-            self.result = launch(context, predictors)
+            budgets = context.budgets(lambda device: folder.predictor(device, self.workspace.warn))
+            if self._new is not None:
+                write_config(self.path, self._new)
+                self._new = None
+            self.result = launch(context, budgets)
         return self.result
 
     @property
@@ -96,7 +95,7 @@ class RunHandle:
         """Trains a winner in full, with its teacher; continues where it was interrupted.
 
         >>> trained = run.train(run.winners[0])
-        >>> 0 <= trained.quality.mean_iou <= 1
+        >>> 0 <= trained.quality.value <= 1
         True
 
         Args:
@@ -110,7 +109,9 @@ class RunHandle:
 
         with self._opened("train") as context:
             trial = find_trial(context, _id(winner))
-            return TrainedWinner(self, trial, train_winner(context, trial, epochs=epochs), context.source.name)
+            result = train_winner(context, trial, epochs=epochs)
+            checkpoint = context.folder.training(trial.id)
+            return TrainedWinner(self, trial, result, context.task.data, checkpoint)
 
     def export(self, winner: Trial | str, *, formats: Sequence[str] = DEFAULT_FORMATS) -> Bundle:
         """Exports a trained winner, measures that very file on the devices, and writes the bundle.
@@ -159,14 +160,9 @@ class RunHandle:
     @contextmanager
     def _opened(self, description: str) -> Iterator[RunContext]:
         from search.run_context import RunContext
-        from search.run_folder import RunFolder
-        from search.spaces.registry import open_space
 
-        config = self.config
-        devices = open_devices(config)
-        space = open_space(config.space, config.sizes)
         with self.workspace.folder.store() as store, self.workspace.progress(description) as report:
-            yield RunContext(RunFolder(self.path), config, space, devices, store, lambda p: report(_progress(p)))
+            yield RunContext.open(self.path, self.config, store, lambda moment: report(_progress(moment)))
 
 
 @dataclass(frozen=True)
@@ -175,9 +171,11 @@ class TrainedWinner:
 
     run: RunHandle
     trial: Trial
-    result: TrainingResult
+    result: Trained
     data: str
     """The data that it was trained on."""
+    checkpoint: Path
+    """File of the weights."""
 
     @property
     def quality(self) -> Quality:
@@ -197,34 +195,16 @@ class TrainedWinner:
         return self.run.export(self.trial, formats=formats)
 
 
-def open_devices(config: RunConfig) -> dict[str, Device]:
-    """The run's devices, which must still be what they were.
-
-    Raises:
-        UserError: a device has another fingerprint now.
-        DeviceUnavailableError: it cannot be used here.
-    """
-    from devices.registry import get_device
-
-    devices = {target.device: get_device(target.device, threads=target.threads) for target in config.targets}
-    for target in config.targets:
-        info = devices[target.device].info()
-        if info.fingerprint != target.fingerprint:
-            raise UserError(
-                f"device {target.device} of run {config.run}",
-                seen=f"{info.hardware}, {info.runtime} {info.runtime_version}, protocol {info.protocol_version}",
-                expected=f"{target.hardware}, {target.runtime} {target.runtime_version}, as when the run began",
-                remedy="continue where the run began, or start a new run here",
-            )
-    return devices
-
-
 def _id(winner: Trial | str) -> str:
     return winner if isinstance(winner, str) else winner.id
 
 
-def _progress(progress: SearchProgress) -> Progress:
+def _progress(progress: Progress) -> Progress:
     """The best net so far and the rejected candidates, as a note."""
+    from search.progress import SearchProgress
+
+    if not isinstance(progress, SearchProgress):
+        return progress
     parts = []
     if progress.best_quality is not None:
         parts.append(f"best mean IoU {100 * progress.best_quality:.1f} %")

@@ -11,7 +11,8 @@ from latseg.units import Size, as_size
 
 if TYPE_CHECKING:
     from latseg.api import Workspace
-    from search.run_config import RunConfig, TrainingOptions
+    from search.options import TrainingOptions
+    from search.run_config import RunConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,50 +35,26 @@ def new_config(
     budgets: Mapping[str, float],
     data: DataOptions,
     max_parameters: int,
-    space: str,
-    sizes: tuple[tuple[int, int], ...] | None,
-    strategy: str,
     training: TrainingOptions | None,
     threads: int | None,
-    seed: int,
-    **amounts: int,
+    **how: Any,
 ) -> RunConfig:
-    """Checks everything that a run needs, and writes its ``run.json``."""
-    from devices.registry import get_device
-    from search.new_run import new_run_id, resolve
-    from search.run_config import TrainingOptions, write_config
-    from search.spaces.registry import open_space
-    from segmentation.data.registry import open_source
+    """The configuration of a new run; ``how`` are fields of ``search.options.SearchOptions``."""
+    from search import options
+    from search.run_config import RunConfig
 
-    opened = open_space(space, sizes)
-    devices = {name: get_device(name, threads=threads) for name in budgets}
-    for device in devices.values():
-        workspace.folder.predictor(device, workspace.warn)
-    size = as_size(data.size, option="--data-size")
-    source = open_source(data.source, seed=seed, count=data.count, size=size, resize_masks=data.resize_masks)
-    config = resolve(
-        new_run_id(),
-        command="",
-        space=opened.name,
-        sizes=sizes,
-        data=source.name,
-        data_size=size,
-        data_count=data.count,
-        resize_masks=data.resize_masks,
-        classes=source.classes,
-        limits=budgets,
-        devices=devices,
-        max_parameters=max_parameters,
-        trials=amounts["trials"],
-        winners=amounts["winners"],
-        strategy=strategy,
-        near_budget=amounts["calibration_nets"],
-        seed=seed,
-        effort=training or TrainingOptions(),
+    config = RunConfig.create(
+        options.BudgetOptions(latency_ms=tuple(budgets.items()), parameters=max_parameters, threads=threads),
+        options.DataOptions(
+            source=data.source,
+            size=as_size(data.size, option="--data-size"),
+            count=data.count,
+            resize_masks=data.resize_masks,
+        ),
+        training,
+        options.SearchOptions(**how),
     )
-    config = config.model_copy(update={"command": search_command(config, workspace)})
-    write_config(workspace.folder.runs() / config.run, config)
-    return config
+    return config.model_copy(update={"command": search_command(config, workspace)})
 
 
 def search_command(config: RunConfig, workspace: Workspace) -> str:
@@ -94,10 +71,11 @@ def search_command(config: RunConfig, workspace: Workspace) -> str:
         *(("size", size) for size in config.sizes or ()),
         ("threads", config.targets[0].threads),
         ("strategy", config.strategy),
+        ("evaluator", config.evaluator),
         ("trials", config.trials),
         ("winners", config.winners),
-        ("calibration-nets", config.near_budget),
-        *((_option(name), value) for name, value in config.effort.model_dump().items()),
+        ("calibration-nets", config.calibration_nets),
+        *((_option(name), value) for name, value in config.training.model_dump().items()),
         ("seed", config.seed),
     ]
     words = [word for name, value in values if value is not None for word in (f"--{name}", _text(value))]

@@ -61,7 +61,7 @@ def crowding(objectives: Matrix) -> Matrix:
 
 
 def ranking(objectives: Matrix, violations: Matrix | None = None) -> NDArray[np.intp]:
-    """Positions from best to worst: by front, within a front the lonelier first."""
+    """Positions from best to worst: by front, within a front the less crowded first."""
     found = fronts(objectives, violations)
     ordered = [front[np.argsort(-crowding(objectives[front]), kind="stable")] for front in found]
     return np.concatenate([np.empty(0, dtype=np.intp), *ordered])
@@ -72,7 +72,7 @@ def hypervolume(objectives: Matrix, reference: Matrix) -> float:
 
     Args:
         objectives: ``n x m``.
-        reference: ``m``; points that do not beat it in every objective count nothing.
+        reference: ``m``; points that are not better in every objective do not count.
     """
     points = objectives[(objectives < reference).all(axis=1)]
     if len(points) == 0:

@@ -1,24 +1,42 @@
-"""What a run was asked to do, resolved and written down: ``run.json``."""
+"""The resolved configuration of a run: ``run.json``."""
 
 from __future__ import annotations
 
 import json
+import platform
+import secrets
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from devices.device import Device
+from devices.registry import get_device
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
+from search.evaluators.registry import EVALUATORS
+from search.options import (
+    BudgetOptions,
+    Count,
+    DataOptions,
+    Milliseconds,
+    SearchOptions,
+    Size,
+    TrainingOptions,
+)
+from search.spaces.registry import open_space
+from search.strategies.registry import STRATEGIES
+from search.tasks.task import TaskOptions
 
 SCHEMA_VERSION = 1
 FILE_NAME = "run.json"
-Count = Annotated[int, Field(ge=1)]
-Size = tuple[Count, Count]
+_PACKAGES = ("latseg", "torch", "onnx", "onnxruntime", "numpy")
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class TargetDevice(_Record):
@@ -26,28 +44,49 @@ class TargetDevice(_Record):
 
     device: str
     threads: Count
-    maximum_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    maximum_ms: Milliseconds
     fingerprint: str
     hardware: str
     runtime: str
     runtime_version: str
     simulated: bool
 
+    @staticmethod
+    def of(name: str, maximum_ms: float, device: Device) -> TargetDevice:
+        """The device as it is now.
 
-class TrainingOptions(_Record):
-    """How much is trained. Steps are batches."""
+        Raises:
+            DeviceUnavailableError: it cannot be used here.
+        """
+        info = device.info()
+        return TargetDevice(
+            device=name,
+            threads=info.threads,
+            maximum_ms=maximum_ms,
+            fingerprint=info.fingerprint,
+            hardware=info.hardware,
+            runtime=info.runtime,
+            runtime_version=info.runtime_version,
+            simulated=info.simulated,
+        )
 
-    teacher_epochs: Annotated[int, Field(ge=0)] = 12
-    """0 trains without a teacher."""
-    supernet_steps: Count = 400
-    winner_epochs: Count = 30
-    batch_size: Count = 8
-    evaluation_images: Count = 48
-    """Of the validation split, by which trials are compared."""
-    training_size: Size | None = None
-    """Height and width at which the teacher is trained; None for that of the data."""
-    threads: Count = 2
-    """Of PyTorch."""
+    def open(self, run: str) -> Device:
+        """The device, which must still be the one with which the run began.
+
+        Raises:
+            UserError: it has another fingerprint now.
+            DeviceUnavailableError: it cannot be used here.
+        """
+        device = get_device(self.device, threads=self.threads)
+        info = device.info()
+        if info.fingerprint != self.fingerprint:
+            raise UserError(
+                f"device {self.device} of run {run}",
+                seen=f"{info.hardware}, {info.runtime} {info.runtime_version}, protocol {info.protocol_version}",
+                expected=f"{self.hardware}, {self.runtime} {self.runtime_version}, measured as when the run began",
+                remedy="continue where the run began, or start a new run here",
+            )
+        return device
 
 
 class RunConfig(_Record):
@@ -64,29 +103,91 @@ class RunConfig(_Record):
     data_count: Count | None
     resize_masks: bool
     data_test: bool = False
-    """Whether the source may hold pairs out for a test part; runs from before there was one hold none out."""
-    classes: Annotated[tuple[str, ...], Field(min_length=2)]
+    """Whether a test split may be taken from the examples; runs from before there was one open without."""
+    classes: Annotated[tuple[str, ...], Field(min_length=1)]
     targets: Annotated[tuple[TargetDevice, ...], Field(min_length=1)]
     max_parameters: Count
     trials: Count
     winners: Count
-    strategy: Literal["evolution", "random"]
-    near_budget: Annotated[int, Field(ge=0)] = 0
-    """Random nets to be measured near each latency budget first; runs from before there was such a thing have none."""
+    strategy: str
+    evaluator: str | None = None
+    """None for the one that fits the space."""
+    calibration_nets: Annotated[int, Field(ge=0, validation_alias="near_budget", serialization_alias="near_budget")] = 0
+    """Random nets measured near each latency budget before the search; runs that do not name it have none."""
     seed: int
-    effort: TrainingOptions
+    training: TrainingOptions = Field(validation_alias="effort", serialization_alias="effort")
     versions: dict[str, str]
+
+    @classmethod
+    def create(
+        cls,
+        budgets: BudgetOptions,
+        data: DataOptions,
+        training: TrainingOptions | None = None,
+        search: SearchOptions | None = None,
+        *,
+        command: str = "",
+    ) -> RunConfig:
+        """A new run: everything is looked up and checked, nothing is written.
+
+        Raises:
+            UserError: no such space, strategy or evaluator, or the data cannot be opened.
+            DeviceUnavailableError: a device cannot be used here.
+        """
+        training, search = training or TrainingOptions(), search or SearchOptions()
+        STRATEGIES.parse(search.strategy)
+        if search.evaluator is not None:
+            EVALUATORS.parse(search.evaluator)
+        task = open_space(search.space, sizes=search.sizes).make_task(TaskOptions(data, training, search.seed))
+        targets = (
+            TargetDevice.of(name, maximum_ms, get_device(name, threads=budgets.threads))
+            for name, maximum_ms in budgets.latency_ms
+        )
+        return cls(
+            run=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            command=command,
+            space=search.space,
+            sizes=search.sizes,
+            data=task.data,
+            data_size=data.size,
+            data_count=data.count,
+            resize_masks=data.resize_masks,
+            data_test=data.hold_out_test,
+            classes=task.classes,
+            targets=tuple(targets),
+            max_parameters=budgets.parameters,
+            trials=search.trials,
+            winners=search.winners,
+            strategy=search.strategy,
+            evaluator=search.evaluator,
+            calibration_nets=search.calibration_nets,
+            seed=search.seed,
+            training=training,
+            versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        )
 
     @property
     def simulated(self) -> bool:
         """Whether any budget is on a simulated device; then nothing is certified."""
         return any(target.simulated for target in self.targets)
 
+    def task_options(self, folder: Path) -> TaskOptions:
+        """Options of the run's task, which keeps its files in ``folder``."""
+        data = DataOptions(
+            source=self.data,
+            size=self.data_size,
+            count=self.data_count,
+            resize_masks=self.resize_masks,
+            hold_out_test=self.data_test,
+        )
+        return TaskOptions(data, self.training, self.seed, folder)
+
 
 def write_config(folder: Path, config: RunConfig) -> None:
     """Writes ``run.json`` into the run's folder, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_file(folder / FILE_NAME, (config.model_dump_json(indent=2) + "\n").encode())
+    write_file(folder / FILE_NAME, (config.model_dump_json(indent=2, by_alias=True) + "\n").encode())
 
 
 def read_config(folder: Path) -> RunConfig:
@@ -98,10 +199,10 @@ def read_config(folder: Path) -> RunConfig:
     path = folder / FILE_NAME
     try:
         text = path.read_text(encoding="utf-8")
-        version = json.loads(text).get("schema_version")
-        if isinstance(version, int) and version > SCHEMA_VERSION:
+        schema = json.loads(text).get("schema_version")
+        if isinstance(schema, int) and schema > SCHEMA_VERSION:
             raise UserError(
-                str(path), seen=f"schema {version}", expected=f"schema {SCHEMA_VERSION}", remedy="upgrade latseg"
+                str(path), seen=f"schema {schema}", expected=f"schema {SCHEMA_VERSION}", remedy="upgrade latseg"
             )
         return RunConfig.model_validate_json(text)
     except (OSError, ValueError, AttributeError, ValidationError) as error:

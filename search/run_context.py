@@ -1,30 +1,26 @@
-"""One run and what it works with: its data, its teacher, its space, its devices. Importing this module loads torch."""
+"""One run and what it works with: its space, its task, its devices, its budgets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-
-from torch import nn
+from pathlib import Path
 
 from devices.device import Device
+from foundation.progress import OnProgress, ignore_progress
 from latency.store import MeasurementStore
-from search.progress import OnProgress, Progress
+from search.constraints.budgets import Budgets, LatencyBound, LatencyBudget, ParameterBudget
 from search.run_config import RunConfig
 from search.run_folder import RunFolder
+from search.spaces.registry import open_space
 from search.spaces.space import SearchSpace
-from segmentation.data.registry import open_source
-from segmentation.data.source import DataSource
-from segmentation.networks.teacher import teacher_size
-from segmentation.training.loop import OnTrainingProgress, TrainingProgress
-from segmentation.training.settings import TrainSettings
-from segmentation.training.train import trained_teacher
+from search.tasks.task import Task
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """A run while one of its commands works on it; what is costly is made at first use and kept."""
+    """A run while one of its commands works on it; whatever is expensive is made at first use and kept."""
 
     folder: RunFolder
     config: RunConfig
@@ -34,52 +30,43 @@ class RunContext:
     store: MeasurementStore
     on_progress: OnProgress
 
-    @cached_property
-    def source(self) -> DataSource:
-        """The data, with which training starts.
+    @classmethod
+    def open(
+        cls, folder: Path, config: RunConfig, store: MeasurementStore, on_progress: OnProgress = ignore_progress
+    ) -> RunContext:
+        """Opens the run's devices and its space.
+
+        Args:
+            folder: of the run.
+            config: of the run.
+            store: of the measurements; stays the caller's to close.
+            on_progress: called by everything that takes long.
 
         Raises:
-            UserError: it cannot be read.
+            UserError: a device is not the one with which the run began, or a plug-in of the run is missing.
+            DeviceUnavailableError: a device cannot be used here.
         """
-        config = self.config
-        return open_source(
-            config.data,
-            seed=config.seed,
-            count=config.data_count,
-            size=config.data_size,
-            resize_masks=config.resize_masks,
-            hold_out_test=config.data_test,
-        )
-
-    @property
-    def teacher_size(self) -> tuple[int, int]:
-        """Height and width at which the teacher sees images."""
-        return teacher_size(self.config.effort.training_size or self.config.data_size)
+        devices = {target.device: target.open(config.run) for target in config.targets}
+        space = open_space(config.space, classes=len(config.classes), sizes=config.sizes)
+        return cls(RunFolder(folder), config, space, devices, store, on_progress)
 
     @cached_property
-    def teacher(self) -> nn.Module | None:
-        """The trained teacher; trained now where the run has none yet."""
-        effort = self.config.effort
-        if not effort.teacher_epochs:
-            return None
-        settings = TrainSettings(
-            input_size=self.teacher_size,
-            epochs=effort.teacher_epochs,
-            batch_size=effort.batch_size,
-            evaluate_limit=effort.evaluation_images,
-            seed=self.config.seed,
-            threads=effort.threads,
+    def task(self) -> Task:
+        """What the run's architectures are for.
+
+        Raises:
+            UserError: the data cannot be opened.
+        """
+        return self.space.make_task(self.config.task_options(self.folder.path))
+
+    def budgets(self, predictor_of: Callable[[Device], LatencyBound]) -> Budgets:
+        """The run's limits with the predictor of each device.
+
+        Raises:
+            UserError: as ``predictor_of``, where a device has no predictor.
+        """
+        latencies = (
+            LatencyBudget(target.device, target.maximum_ms, predictor_of(self.devices[target.device]))
+            for target in self.config.targets
         )
-        result = trained_teacher(
-            self.source, settings, checkpoint=self.folder.teacher, on_progress=self.training_progress("teacher")
-        )
-        return result.network
-
-    def training_progress(self, stage: str) -> OnTrainingProgress:
-        """Passes the progress of a training on."""
-
-        def report(progress: TrainingProgress) -> None:
-            best = progress.best_mean_iou
-            self.on_progress(Progress(stage, progress.done, progress.total, best_quality=best))
-
-        return report
+        return Budgets(ParameterBudget(self.config.max_parameters), tuple(latencies))

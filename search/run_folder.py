@@ -1,4 +1,4 @@
-"""Where a run keeps what."""
+"""The files of a run."""
 
 from __future__ import annotations
 
@@ -16,16 +16,6 @@ class RunFolder:
     def trials(self) -> Path:
         """The trial store."""
         return self.path / "trials.sqlite"
-
-    @property
-    def teacher(self) -> Path:
-        """Checkpoint of the teacher."""
-        return self.path / "teacher.safetensors"
-
-    @property
-    def supernet(self) -> Path:
-        """Checkpoint of the supernet."""
-        return self.path / "supernet.safetensors"
 
     @property
     def near_budget(self) -> Path:

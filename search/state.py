@@ -1,29 +1,32 @@
-"""The state of one run, all of which follows from its store and its arguments: so it can be resumed."""
+"""The state of one search. All of it follows from the store and the arguments, so that a search can be resumed."""
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Sequence
 from random import Random
 
-from search.constraints.budgets import Budgets
-from search.constraints.check import ConstraintCheck
+from foundation.progress import OnProgress
+from search.constraints.budgets import Budgets, ConstraintCheck
 from search.constraints.feasibility import Feasibility
 from search.constraints.feasible_sampler import feasible_sampler
 from search.evaluators.evaluator import Evaluator
-from search.progress import OnProgress, Progress
+from search.progress import SearchProgress
 from search.proposals import Proposals, propose
 from search.settings import SearchSettings
 from search.spaces.space import SearchSpace
 from search.strategies.strategy import Strategy
 from search.trial import Trial
 from search.trials import TrialStore, now
-from search.winners.selection import margins, refreshed, won
+from search.winners.selection import predicted_again, won
+
+_logger = logging.getLogger(__name__)
 
 
 class SearchState:
-    """Trials so far, the budgets as they stand, and the next generation."""
+    """Trials so far, the current budgets, and the next generation."""
 
     def __init__(
         self,
@@ -34,7 +37,7 @@ class SearchState:
         strategy: Strategy,
         store: TrialStore,
         settings: SearchSettings,
-        found: Feasibility,
+        feasibility: Feasibility,
         on_progress: OnProgress,
     ) -> None:
         self.space = space
@@ -42,27 +45,25 @@ class SearchState:
         self.strategy = strategy
         self.store = store
         self.settings = settings
-        self.found = found
+        self.feasibility = feasibility
         self.on_progress = on_progress
         self._prepared = False
         self.trials = store.trials()
         # The last generation may be incomplete: it is proposed again (the same candidates, by the same seed), what is
-        # stored of it is not evaluated again, and only then it is told.
+        # stored of it is not evaluated again, and the strategy receives it when it is complete.
         self.generation = max((trial.generation for trial in self.trials), default=0)
         self.constrain(budgets)
 
     def constrain(self, budgets: Budgets) -> None:
-        """Budgets from now on: predicts the trials anew, derives the margins, tells the strategy."""
+        """Replaces the budgets: predicts the trials again and passes both to the strategy."""
         self.budgets = budgets
         self.exhausted = False
-        self.trials = refreshed(self.trials, self.space, budgets, self.settings.classes)
-        by_id = {trial.id: trial for trial in self.trials}
-        self.tightened = budgets.tightened(margins([by_id[i] for i in self.store.measured()], budgets))
-        self.strategy.constrain(self.tightened)
+        self.trials = predicted_again(self.trials, self.space, budgets)
+        self.strategy.constrain(budgets)
         self.strategy.tell([trial for trial in self.trials if trial.generation < self.generation])
 
     def reload(self) -> None:
-        """Reads the trials again after findings were added."""
+        """Reads the trials again after device results were added."""
         self.trials = self.store.trials()
         self.constrain(self.budgets)
 
@@ -74,89 +75,85 @@ class SearchState:
     def prepare(self) -> None:
         """Has the evaluator prepared, once: before the first trial, or before a stored one is measured."""
         if not self._prepared:
-            anchors = [self.found.closest.architecture]
-            sampler = feasible_sampler(
-                self.space,
-                self.budgets,
-                classes=self.settings.classes,
-                anchors=anchors,
-            )
+            anchors = [self.feasibility.closest.architecture]
+            sampler = feasible_sampler(self.space, self.budgets, anchors=anchors)
             self.evaluator.prepare(lambda count, rng: sampler(count, rng) or anchors, self.on_progress)
             self._prepared = True
 
     def report(self, stage: str, done: int, total: int, note: str = "") -> None:
-        """Tells the callback."""
+        """Calls the progress callback."""
         best = max(self.trials, key=lambda trial: trial.quality, default=None)
         self.on_progress(
-            Progress(
+            SearchProgress(
                 stage=stage,
                 done=done,
                 total=total,
+                note=note,
                 feasible=len(self.trials),
                 rejected=self.store.rejected(),
                 best_quality=None if best is None else best.quality,
                 best_latency_ms={} if best is None else best.predicted_ms,
                 certified=sum(trial.certified for trial in won(self.trials)),
-                note=note,
             )
         )
 
     def _run_generation(self, until: int) -> list[Trial]:
         """The generation's trials, those included that were stored before an interruption."""
-        begun = {trial.architecture for trial in self.trials if trial.generation == self.generation}
-        size = min(self.settings.population, until - len(self.trials) + len(begun))
+        stored = {trial.architecture for trial in self.trials if trial.generation == self.generation}
+        size = min(self.strategy.generation_size, until - len(self.trials) + len(stored))
         proposals = self._propose(size)
-        new = [verdict for verdict in proposals.feasible if verdict.architecture not in begun]
-        self.store.add_rejections(self.generation, proposals.broken, proposals.repaired)
+        new = [check for check in proposals.feasible if check.architecture not in stored]
+        self.store.add_rejections(self.generation, proposals.violating, proposals.repaired)
+        _logger.debug("generation %d: %d new candidates", self.generation, len(new))
         if new:
             self.prepare()
-        for verdict in new[: size - len(begun)]:
-            self._evaluate(verdict)
+        for check in new[: size - len(stored)]:
+            self._evaluate(check)
             self.report("search", len(self.trials), self.settings.trials)
-        told = [trial for trial in self.trials if trial.generation == self.generation]
-        self.strategy.tell(told)
+        complete = [trial for trial in self.trials if trial.generation == self.generation]
+        self.strategy.tell(complete)
         self.generation += 1
-        return told
+        return complete
 
     def _propose(self, size: int) -> Proposals:
-        # A list, not a set: the order decides what is drawn from it.
+        # A list, not a set: its order decides what is sampled from it.
         known = [trial.architecture for trial in self.trials if trial.generation < self.generation]
-        rng = Random(f"{self.settings.seed}/repair/{self.generation}")
+        safest = self.feasibility.closest
         proposals = propose(
             self.strategy,
             self.space,
-            self.tightened,
+            self.budgets,
             size,
             known=known,
-            anchors=[self.found.closest.architecture],
-            rng=rng,
-            classes=self.settings.classes,
+            anchors=[safest.architecture],
+            rng=Random(f"{self.settings.seed}/repair/{self.generation}"),
         )
         if self.generation > 0:
             return proposals
         # The safest net is always among the trials: if any net of the space can be certified, it can.
-        return Proposals(_first(self.found.closest, proposals.feasible, size), proposals.broken, proposals.repaired)
+        return Proposals(_first(safest, proposals.feasible, size), proposals.violating, proposals.repaired)
 
-    def _evaluate(self, verdict: ConstraintCheck) -> None:
-        assert verdict.feasible
-        assert verdict.flops is not None
+    def _evaluate(self, check: ConstraintCheck) -> None:
+        assert check.feasible
+        assert check.flops is not None
         began = time.monotonic()
-        quality = self.evaluator.quality([verdict.architecture])[0]
+        quality = self.evaluator.quality([check.architecture])[0]
         trial = Trial(
-            architecture=verdict.architecture,
+            architecture=check.architecture,
             generation=self.generation,
-            parameters=verdict.parameters,
-            flops=verdict.flops,
-            predicted_ms=verdict.predicted_ms,
-            upper_ms=verdict.upper_ms,
+            parameters=check.parameters,
+            flops=check.flops,
+            predicted_ms=check.predicted_ms,
+            upper_ms=check.upper_ms,
             quality=quality if math.isfinite(quality) else 0.0,
             seconds=time.monotonic() - began,
             created=now(),
         )
+        _logger.debug("evaluated %s: quality %.4f, bounds %s", trial.id, trial.quality, trial.upper_ms)
         self.store.add(trial)
         self.trials.append(trial)
 
 
 def _first(safest: ConstraintCheck, others: Sequence[ConstraintCheck], size: int) -> list[ConstraintCheck]:
-    rest = [verdict for verdict in others if verdict.architecture != safest.architecture]
+    rest = [check for check in others if check.architecture != safest.architecture]
     return [safest, *rest][:size]

@@ -1,4 +1,4 @@
-"""One evaluated architecture and what became of it."""
+"""One evaluated architecture and its measurements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNCERTIFIED = "uncertified (simulated)"
 
 @dataclass(frozen=True, slots=True)
 class DeviceResult:
-    """What one device said about a trial's exported net, and whether the budget's rule accepted it."""
+    """The measurement of a trial's exported net on one device, and whether the budget's rule accepted it."""
 
     device: str
     measured_ms: float | None
@@ -40,37 +40,37 @@ class Trial:
     upper_ms: Mapping[str, float]
     quality: float
     seconds: float
-    """What the evaluation took."""
+    """Duration of the evaluation."""
     created: str
     """ISO 8601, UTC."""
-    findings: tuple[DeviceResult, ...] = ()
+    results: tuple[DeviceResult, ...] = ()
     """Empty until it was measured as a candidate winner."""
 
     @property
     def id(self) -> str:
-        """The architecture's."""
+        """Id of the architecture."""
         return self.architecture.id
 
     @property
     def status(self) -> str:
         """``evaluated``, ``certified``, ``rejected:measured`` or ``uncertified (simulated)``."""
-        if not self.findings:
+        if not self.results:
             return EVALUATED
-        if not all(finding.holds for finding in self.findings):
+        if not all(result.holds for result in self.results):
             return REJECTED
-        return UNCERTIFIED if any(finding.simulated for finding in self.findings) else CERTIFIED
+        return UNCERTIFIED if any(result.simulated for result in self.results) else CERTIFIED
 
     @property
     def certified(self) -> bool:
-        """Whether real measurements prove every latency budget."""
+        """Whether measurements on real devices certify every latency budget."""
         return self.status == CERTIFIED
 
     @property
     def rejected(self) -> tuple[str, ...]:
         """Constraints that did not survive measurement: ``measured:<device>``."""
-        return tuple(f"measured:{finding.device}" for finding in self.findings if not finding.holds)
+        return tuple(f"measured:{result.device}" for result in self.results if not result.holds)
 
     @property
     def measured_ms(self) -> dict[str, float]:
         """Measured latency by device."""
-        return {f.device: f.measured_ms for f in self.findings if f.measured_ms is not None}
+        return {f.device: f.measured_ms for f in self.results if f.measured_ms is not None}

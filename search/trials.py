@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from foundation.database import Database, Schema
 from foundation.errors import UserError
 from search.architecture import Architecture
-from search.constraints.check import ConstraintCheck
+from search.constraints.budgets import ConstraintCheck
 from search.trial import DeviceResult, Trial
 
 _STATEMENTS = (
@@ -88,25 +88,25 @@ class TrialStore(Database):
             statement = f"INSERT OR IGNORE INTO trials ({columns}) VALUES (?{', ?' * 9})"  # noqa: S608
             connection.execute(statement, row)
 
-    def add_rejections(self, generation: int, verdicts: Sequence[ConstraintCheck], repaired: Sequence[bool]) -> None:
-        """Appends candidates that broke a budget, and whether a repair saved them.
+    def add_rejections(self, generation: int, checks: Sequence[ConstraintCheck], repaired: Sequence[bool]) -> None:
+        """Appends candidates that violated a budget, and whether a repair saved them.
 
         The same candidate of the same generation counts once, so that a resumed generation is not counted twice.
         """
         rows = [
-            (generation, verdict.architecture.id, constraint, int(saved))
-            for verdict, saved in zip(verdicts, repaired, strict=True)
-            for constraint in verdict.violated
+            (generation, check.architecture.id, constraint, int(saved))
+            for check, saved in zip(checks, repaired, strict=True)
+            for constraint in check.violated
         ]
         with self._transaction() as connection:
             connection.executemany("INSERT OR IGNORE INTO rejections VALUES (?, ?, ?, ?)", rows)
 
-    def add_findings(self, trial: Trial, findings: Sequence[DeviceResult]) -> None:
-        """Appends what the devices said about a trial; all devices at once."""
-        times = [(f.measured_ms, *(f.interval_ms or (None, None))) for f in findings]
+    def add_results(self, trial: Trial, results: Sequence[DeviceResult]) -> None:
+        """Appends the device results of a trial; all devices at once."""
+        times = [(f.measured_ms, *(f.interval_ms or (None, None))) for f in results]
         rows = [
             (trial.id, f.device, *ms, f.holds, f.simulated, f.reason, now())
-            for f, ms in zip(findings, times, strict=True)
+            for f, ms in zip(results, times, strict=True)
         ]
         columns = "trial, device, measured_ms, low_ms, high_ms, holds, simulated, reason, created"
         with self._transaction() as connection:
@@ -114,35 +114,35 @@ class TrialStore(Database):
             connection.executemany(statement, rows)
 
     def trials(self) -> list[Trial]:
-        """All trials in the order in which they were evaluated, with their findings."""
-        findings: dict[str, list[DeviceResult]] = {}
+        """All trials in the order in which they were evaluated, with their device results."""
+        results: dict[str, list[DeviceResult]] = {}
         query = (
             "SELECT trial, device, reason, holds, simulated, measured_ms, low_ms, high_ms"
             " FROM findings ORDER BY position"
         )
-        for trial, finding in self._select(_finding, query):
-            findings.setdefault(trial, []).append(finding)
+        for trial, result in self._select(_result, query):
+            results.setdefault(trial, []).append(result)
         query = (
             "SELECT architecture, predicted_ms, upper_ms, created, generation, parameters, flops, quality, seconds"
             " FROM trials ORDER BY position"
         )
         trials = self._select(_trial, query)
-        return [replace(trial, findings=tuple(findings.get(trial.id, ()))) for trial in trials]
+        return [replace(trial, results=tuple(results.get(trial.id, ()))) for trial in trials]
 
     def measured(self) -> list[str]:
         """Ids of the measured trials in the order in which they were measured."""
         return list(self._select(str, "SELECT trial FROM findings GROUP BY trial ORDER BY MIN(position)"))
 
     def rejected(self) -> dict[str, int]:
-        """Number of candidates by the constraint they broke: budgets, then ``measured:<device>``."""
-        broken = "SELECT violated, COUNT(*) FROM rejections GROUP BY violated ORDER BY violated"
+        """Number of candidates by the constraint they violated: budgets, then ``measured:<device>``."""
+        violated = "SELECT violated, COUNT(*) FROM rejections GROUP BY violated ORDER BY violated"
         measured = (
             "SELECT 'measured:' || device, COUNT(*) FROM findings WHERE NOT holds GROUP BY device ORDER BY device"
         )
-        return dict([*self._select(_count, broken), *self._select(_count, measured)])
+        return dict([*self._select(_count, violated), *self._select(_count, measured)])
 
     def repaired(self) -> int:
-        """Number of candidates that broke a budget and were repaired."""
+        """Number of candidates that violated a budget and were repaired."""
         query = "SELECT COUNT(*) FROM (SELECT DISTINCT generation, architecture FROM rejections WHERE repaired)"
         return next(self._select(int, query))
 
@@ -156,7 +156,7 @@ def _count(name: str, number: int) -> tuple[str, int]:
     return name, number
 
 
-def _finding(
+def _result(
     trial: str, device: str, reason: str, holds: int, simulated: int, *times_ms: float | None
 ) -> tuple[str, DeviceResult]:
     measured_ms, low_ms, high_ms = (None if ms is None else float(ms) for ms in times_ms)

@@ -118,14 +118,14 @@ class _Steps:
 
 def _budget_ms(console: Console, seed: int) -> float:
     """A latency budget that at most ``KEPT_SHARE`` of the space keeps, rounded down to two digits."""
-    space = open_space("portrait", [parse_size(SIZE)])
+    space = open_space("portrait", sizes=[parse_size(SIZE)])
     architectures = space.sample(400, Random(seed))
     predictions = console.api.device(DEVICE).predictor.predict([space.lower(each) for each in architectures])
     maximum = parse_parameters(PARAMETERS)
     kept = sorted(
         prediction.upper_ms
         for architecture, prediction in zip(architectures, predictions, strict=True)
-        if space.plan(architecture).parameters() <= maximum
+        if space.parameters(architecture) <= maximum
     )
     budget = kept[min(len(kept) - 1, int(KEPT_SHARE * len(architectures)))]
     step = 10.0 ** (math.floor(math.log10(budget)) - 1)

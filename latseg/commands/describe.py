@@ -33,10 +33,9 @@ def describe(
 ) -> None:
     """Count parameters and operations of architectures."""
     console: Console = context.obj
-    opened = open_space(within.space, as_sizes(within.size))
+    opened = open_space(within.space, classes=classes, sizes=as_sizes(within.size))
     found = _architectures(opened, architecture, from_file, random, seed)
-    graphs = [opened.lower(item, classes=classes) for item in found]
-    plans = [opened.plan(item, classes=classes) for item in found]
+    graphs = [opened.lower(item) for item in found]
     predicted, simulated = _predicted(console, device, graphs)
     title = (
         within.space
@@ -47,16 +46,16 @@ def describe(
         {
             "id": item.id,
             "architecture": {"space": item.space, "choices": dict(item.choices)},
-            "input": list(opened.input_size(item)),
-            "parameters": plan.parameters(),
-            "decoder_parameters": plan.parameters(prefix="decoder"),
+            "input": list(graph.input_shapes[0][2:]),
+            "parameters": opened.parameters(item),
+            "decoder_parameters": _decoder_parameters(opened, item),
             "flops": graph.flops,
             "operators": len(graph.operators),
             "predicted_ms": latency,
             "device": device,
             "simulated": simulated,
         }
-        for item, plan, graph, latency in zip(found, plans, graphs, predicted, strict=True)
+        for item, graph, latency in zip(found, graphs, predicted, strict=True)
     ]
     columns = ("id", "input", "parameters", "decoder_parameters", "flops", "operators", "predicted_ms")
     console.emit(rows, lambda: table(title, columns, [[row[column] for column in columns] for row in rows]))
@@ -77,6 +76,12 @@ def _architectures(
     for item in found:
         space.validate(item)
     return found
+
+
+def _decoder_parameters(space: SearchSpace, architecture: Architecture) -> int | None:
+    from search.spaces.plan_space import PlanSpace
+
+    return space.plan(architecture).parameters(prefix="decoder") if isinstance(space, PlanSpace) else None
 
 
 def _lines(file: Path | None) -> list[str]:

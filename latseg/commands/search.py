@@ -37,6 +37,7 @@ def search(
             space=within.space,
             sizes=within.size,
             strategy=how.strategy,
+            evaluator=how.evaluator,
             trials=how.trials,
             winners=how.winners,
             calibration_nets=how.calibration_nets,
@@ -77,7 +78,7 @@ def _document(run: str, result: SearchResult) -> dict[str, Any]:
         "rejected": dict(result.rejected),
         "repaired": result.repaired,
         "feasible_fraction": result.feasibility.feasible_fraction,
-        "near_budget": [near.model_dump(mode="json") for near in result.near_budget],
+        "near_budget": [near.model_dump(mode="json", by_alias=True) for near in result.near_budget],
         "message": result.message,
         "winners": [_winner(trial) for trial in result.winners],
     }

@@ -27,18 +27,14 @@ def train(
         "quality": quality.to_json(),
         "data": trained.data,
         "epochs": result.epochs,
-        "checkpoint": str(result.checkpoint),
+        "checkpoint": str(trained.checkpoint),
         "seconds": result.seconds,
     }
-    f1 = ", ".join(
-        f"{name} {score:.3f}"
-        for name, score in zip(trained.run.config.classes, quality.f1_per_class, strict=True)
-        if score
-    )
+    scores = ", ".join(f"{name} {value:.3f}" for name, value in quality.metrics.items())
     console.emit(
         document,
         lambda: (
-            f"Winner {winner}: mean IoU [bold]{100 * quality.mean_iou:.2f} %[/bold] on {quality.images} validation "
-            f"images after {result.epochs} epochs; F1 by class: {f1}"
+            f"Winner {winner}: {quality.main} [bold]{100 * quality.value:.2f} %[/bold] on {quality.examples} "
+            f"validation examples after {result.epochs} epochs; {scores}"
         ),
     )

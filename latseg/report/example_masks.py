@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from search.run_context import RunContext
+from search.tasks.segmentation import SegmentationTask
 from search.trial import Trial
-from search.winners.export import trained_network
+from search.winners.export import trained_module
 from segmentation.evaluation import resized
 from segmentation.losses import match_size
 from segmentation.normalisation import normalise
@@ -25,9 +26,11 @@ _COLOURS = np.array(
 
 def example_strip(session: RunContext, winner: Trial) -> list[tuple[bytes, str]]:
     """PNG strips (image, truth, mask) with their captions, for the first validation images."""
-    network = trained_network(session, winner)
-    size = session.space.input_size(winner.architecture)
-    dataset = session.source.validation
+    network = trained_module(session, winner)
+    task = session.task
+    assert isinstance(task, SegmentationTask)
+    size = task.space.input_size(winner.architecture)
+    dataset = task.source.validation
     strips = []
     for index in range(min(_EXAMPLES, len(dataset))):
         picture, truth = dataset[index]

@@ -82,7 +82,7 @@ def _noise(floor: NoiseFloor | None) -> str:
 def _breakdown_section(
     session: RunContext, target: TargetDevice, winner: Trial, predictor: BoundedPredictor
 ) -> Section:
-    graph = session.space.lower(winner.architecture, classes=len(session.config.classes))
+    graph = session.space.lower(winner.architecture)
     predicted = predictor.predict([graph])[0]
     stored = session.store.measurements(target.fingerprint, sources={"winner"}, label=winner.id)
     measured = join(stored[-1].graph, stored[-1].measurement.operators) if stored else ()

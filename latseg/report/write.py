@@ -19,6 +19,7 @@ from latseg.workspace_folder import WorkspaceFolder
 from search.pareto import fronts
 from search.run_config import RunConfig, TargetDevice
 from search.run_context import RunContext
+from search.tasks.segmentation import SegmentationTask
 from search.trial import CERTIFIED, REJECTED, UNCERTIFIED, Trial
 from search.trials import TrialStore
 
@@ -130,6 +131,8 @@ def _rejections_section(rejected: Any, evaluated: int) -> Section:
 def _example_section(session: RunContext, winners: Sequence[Trial], *, photographs: bool) -> list[Section]:
     drawn = session.config.data.startswith("synthetic")
     if not winners or not session.folder.training(winners[0].id).exists():
+        return []
+    if not isinstance(session.task, SegmentationTask):
         return []
     if not drawn and not photographs:
         note = "Photographs are left out, since reports get passed on; --photographs puts them in."

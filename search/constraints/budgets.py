@@ -1,26 +1,29 @@
-"""Hard limits on size and latency, tested before any training."""
+"""Hard limits on size and latency, checked before any training."""
 
 from __future__ import annotations
 
+import gc
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from foundation.errors import UserError
 from latency.operators.operator import OperatorGraph
 from search.architecture import Architecture
-from search.constraints.check import PARAMETERS, ConstraintCheck, latency_constraint
-from search.constraints.uncollected import uncollected
 from search.spaces.space import SearchSpace
+
+PARAMETERS = "parameters"
+"""Name of the constraint on size; those on latency are ``latency:<device>``."""
 
 
 class BoundedLatency(Protocol):
-    """A prediction with its upper bound, as ``latency.bounded.BoundedPrediction`` has it."""
+    """A prediction with its upper bound, such as ``latency.bounded.BoundedPrediction``."""
 
     @property
     def latency_ms(self) -> float:
-        """The likely latency."""
+        """The expected latency."""
 
     @property
     def upper_ms(self) -> float:
@@ -28,10 +31,46 @@ class BoundedLatency(Protocol):
 
 
 class LatencyBound(Protocol):
-    """What predicts and bounds: ``latency.bounded.BoundedPredictor``, or a formula in a test."""
+    """Predicts and bounds: ``latency.bounded.BoundedPredictor``, or a formula in a test."""
 
     def predict(self, graphs: Sequence[OperatorGraph]) -> Sequence[BoundedLatency]:
         """One bounded prediction per graph, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintCheck:
+    """Sizes, predictions and violated constraints of one architecture. Milliseconds by device."""
+
+    architecture: Architecture
+    parameters: int
+    flops: int | None = None
+    """None where the net was refused by its size, before it was lowered."""
+    predicted_ms: Mapping[str, float] = field(default_factory=dict)
+    upper_ms: Mapping[str, float] = field(default_factory=dict)
+    """Calibrated upper bounds; the hard constraint is checked on these."""
+    violated: tuple[str, ...] = ()
+    """Names of the constraints that do not hold: ``parameters``, ``latency:<device>``."""
+
+    @property
+    def feasible(self) -> bool:
+        """Whether every budget holds."""
+        return not self.violated
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Pauses the cyclic garbage collector while a batch of acyclic objects is built; also usable as a decorator.
+
+    A batch of checked nets is hundreds of thousands of objects that stay: collections would walk through them again
+    and again.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +85,11 @@ class ParameterBudget:
 
 @dataclass(frozen=True, slots=True)
 class LatencyBudget:
-    """At most ``maximum_ms`` on a device, by the predictor's upper bound.
-
-    ``margin`` multiplies the bound before the test. It is 1 until measurements show that nets at the budget's edge
-    do not survive; then it pushes the search away from the edge.
-    """
+    """At most ``maximum_ms`` on a device, by the predictor's upper bound."""
 
     device: str
     maximum_ms: float
     predictor: LatencyBound
-    margin: float = 1.0
 
     def __post_init__(self) -> None:
         _require_positive(f"latency budget for {self.device}", self.maximum_ms, "8ms")
@@ -63,11 +97,11 @@ class LatencyBudget:
     @property
     def constraint(self) -> str:
         """The constraint's name, ``latency:<device>``."""
-        return latency_constraint(self.device)
+        return f"latency:{self.device}"
 
     def ratio(self, upper_ms: float) -> float:
-        """Bound over budget, margin included; above 1 the constraint is broken."""
-        return upper_ms * self.margin / self.maximum_ms
+        """Bound over budget; above 1 the constraint is violated."""
+        return upper_ms / self.maximum_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,33 +121,31 @@ class Budgets:
                 remedy="give every --device once",
             )
 
-    @uncollected()
+    @collector_paused()
     def check_many(
         self,
         space: SearchSpace,
         architectures: Sequence[Architecture],
-        classes: int = 2,
         *,
         predict_all: bool = False,
     ) -> list[ConstraintCheck]:
-        """Verdicts in the order given: sizes first, then one batched prediction per device for what is left.
+        """One check per architecture, in order: sizes first, then one batched prediction per device for the rest.
 
         Args:
             space: to which the architectures belong.
-            architectures: to be tested.
-            classes: of the segmentation.
+            architectures: to be checked.
             predict_all: also predict the latency of nets that have too many parameters.
         """
-        sized = [self._sized(space, architecture, classes) for architecture in architectures]
-        open_positions = [i for i, verdict in enumerate(sized) if predict_all or verdict.feasible]
-        graphs = [space.lower(architectures[i], classes=classes) for i in open_positions]
+        sized = [self._sized(space, architecture) for architecture in architectures]
+        open_positions = [i for i, check in enumerate(sized) if predict_all or check.feasible]
+        graphs = [space.lower(architectures[i]) for i in open_positions]
         bounds = {budget.device: budget.predictor.predict(graphs) if graphs else [] for budget in self.latencies}
         for j, (i, graph) in enumerate(zip(open_positions, graphs, strict=True)):
             sized[i] = self._timed(sized[i], graph, {device: found[j] for device, found in bounds.items()})
         return sized
 
     def violated(self, parameters: int, upper_ms: Mapping[str, float]) -> tuple[str, ...]:
-        """Names of the constraints that a net of this size with these bounds breaks."""
+        """Names of the constraints that a net of this size with these bounds violates."""
         too_big = self.parameters is not None and parameters > self.parameters.maximum
         too_slow = [budget.constraint for budget in self.latencies if budget.ratio(upper_ms[budget.device]) > 1.0]
         return ((PARAMETERS,) if too_big else ()) + tuple(too_slow)
@@ -123,10 +155,10 @@ class Budgets:
         size = () if self.parameters is None else (parameters / self.parameters.maximum,)
         return size + tuple(budget.ratio(upper_ms[budget.device]) for budget in self.latencies)
 
-    def worst_ratio(self, verdict: ConstraintCheck) -> float:
-        """Value over limit of the constraint that is worst, as far as the verdict tells; 0 without budgets."""
-        size = 0.0 if self.parameters is None else verdict.parameters / self.parameters.maximum
-        return max(size, self.latency_ratio(verdict.upper_ms)) if verdict.upper_ms else size
+    def worst_ratio(self, check: ConstraintCheck) -> float:
+        """Largest ratio of value to limit, latency only where it was predicted; 0 without budgets."""
+        size = 0.0 if self.parameters is None else check.parameters / self.parameters.maximum
+        return max(size, self.latency_ratio(check.upper_ms)) if check.upper_ms else size
 
     def excess(self, parameters: int, upper_ms: Mapping[str, float]) -> float:
         """Overall constraint violation (Deb et al. 2002): sum of the relative excesses; 0 where all hold."""
@@ -136,13 +168,8 @@ class Budgets:
         """Bound over budget on the device where it is worst; 0 without a latency budget."""
         return max((budget.ratio(upper_ms[budget.device]) for budget in self.latencies), default=0.0)
 
-    def tightened(self, margins: Mapping[str, float]) -> Budgets:
-        """The same limits with each device's margin multiplied."""
-        latencies = (replace(b, margin=b.margin * margins.get(b.device, 1.0)) for b in self.latencies)
-        return replace(self, latencies=tuple(latencies))
-
-    def _sized(self, space: SearchSpace, architecture: Architecture, classes: int) -> ConstraintCheck:
-        parameters = space.plan(architecture, classes=classes).parameters()
+    def _sized(self, space: SearchSpace, architecture: Architecture) -> ConstraintCheck:
+        parameters = space.parameters(architecture)
         too_big = self.parameters is not None and parameters > self.parameters.maximum
         return ConstraintCheck(architecture, parameters, violated=(PARAMETERS,) if too_big else ())
 

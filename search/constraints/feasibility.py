@@ -1,4 +1,4 @@
-"""What the budgets leave of the space, told before anything is trained."""
+"""What the budgets leave of the space, estimated before anything is trained."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from foundation.progress import OnProgress, ignore_progress
 from search.architecture import Architecture
-from search.constraints.budgets import Budgets
-from search.constraints.check import ConstraintCheck
-from search.progress import OnProgress, Progress, ignore_progress
+from search.constraints.budgets import Budgets, ConstraintCheck
+from search.progress import SearchProgress
 from search.spaces.space import SearchSpace
 
 _STARTS = 4
@@ -23,7 +23,7 @@ _LOCAL_MUTANTS = 48
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """An end of the space, each value on its own net. Latencies are upper bounds by device."""
+    """The smallest or largest values of the space, each of its own net. Latencies are upper bounds by device."""
 
     parameters: int
     latency_ms: Mapping[str, float]
@@ -35,19 +35,19 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Feasibility:
-    """What a sample and a descent say about the budgets."""
+    """What a random sample and a descent find out about the budgets."""
 
     samples: int
     feasible_fraction: float
     """Share of random nets, stratified over depth, that keep every budget."""
     rejected: Mapping[str, int]
-    """Random nets by the constraint that they break."""
+    """Number of random nets by the constraint that they violate."""
     smallest: Reach
-    """Found by descent; no proof that nothing smaller exists."""
+    """Found by descent; something smaller may exist."""
     largest: Reach
     """Of the sample."""
     closest: ConstraintCheck
-    """The safest net: the one with the least worst ratio of value to limit. Where it breaks a budget, all do."""
+    """The safest net: the one whose largest ratio of value to limit is smallest. Where it is infeasible, all are."""
     seconds: float
 
     @property
@@ -60,7 +60,6 @@ def feasibility(
     space: SearchSpace,
     budgets: Budgets,
     *,
-    classes: int = 2,
     samples: int = 1000,
     seed: int = 0,
     on_progress: OnProgress = ignore_progress,
@@ -68,21 +67,21 @@ def feasibility(
     """Samples the space, then descends to the smallest value of each quantity and to the safest net."""
     began = time.monotonic()
     rng = Random(f"{seed}/feasibility")
-    verdicts = budgets.check_many(space, space.sample(samples, rng), classes, predict_all=True)
-    on_progress(Progress("feasibility", 1, 2, feasible=sum(v.feasible for v in verdicts)))
-    starts = budgets.check_many(space, space.smallest(), classes, predict_all=True) + verdicts
-    descend = _Descender(space, budgets, classes)
+    checks = budgets.check_many(space, space.sample(samples, rng), predict_all=True)
+    on_progress(SearchProgress("feasibility", 1, 2, feasible=sum(v.feasible for v in checks)))
+    starts = budgets.check_many(space, space.smallest(), predict_all=True) + checks
+    descend = _Descender(space, budgets)
     smallest = _smallest(starts, budgets, descend)
     closest = _closest_net(starts, budgets, descend, rng)
-    on_progress(Progress("feasibility", 2, 2, feasible=sum(v.feasible for v in verdicts)))
+    on_progress(SearchProgress("feasibility", 2, 2, feasible=sum(v.feasible for v in checks)))
     return Feasibility(
-        samples=len(verdicts),
-        feasible_fraction=sum(verdict.feasible for verdict in verdicts) / len(verdicts),
-        rejected=Counter(name for verdict in verdicts for name in verdict.violated),
+        samples=len(checks),
+        feasible_fraction=sum(check.feasible for check in checks) / len(checks),
+        rejected=Counter(name for check in checks for name in check.violated),
         smallest=smallest,
         largest=Reach(
-            max(v.parameters for v in verdicts),
-            {b.device: max(v.upper_ms[b.device] for v in verdicts) for b in budgets.latencies},
+            max(v.parameters for v in checks),
+            {b.device: max(v.upper_ms[b.device] for v in checks) for b in budgets.latencies},
         ),
         closest=closest,
         seconds=time.monotonic() - began,
@@ -96,22 +95,21 @@ Objective = Callable[[ConstraintCheck], float]
 class _Descender:
     space: SearchSpace
     budgets: Budgets
-    classes: int
     known: dict[Architecture, ConstraintCheck] = field(default_factory=dict)
 
     def check(self, architectures: Sequence[Architecture]) -> list[ConstraintCheck]:
-        """Verdicts with every latency; each net is looked at once, however many ways lead over it."""
+        """Checks with every latency; each net is checked once, however often it is reached."""
         new = [a for a in dict.fromkeys(architectures) if a not in self.known]
-        found = self.budgets.check_many(self.space, new, self.classes, predict_all=True)
+        found = self.budgets.check_many(self.space, new, predict_all=True)
         self.known.update(zip(new, found, strict=True))
         return [self.known[architecture] for architecture in architectures]
 
     def down(self, starts: Sequence[ConstraintCheck], objective: Objective) -> ConstraintCheck:
-        """Best end of the steepest ways down through ``space.smaller``."""
+        """Best end of the steepest descents through ``space.smaller``."""
         best = sorted(starts, key=objective)[:_STARTS]
-        return min((self._way_down(start, objective) for start in best), key=objective)
+        return min((self._descend_from(start, objective) for start in best), key=objective)
 
-    def _way_down(self, start: ConstraintCheck, objective: Objective) -> ConstraintCheck:
+    def _descend_from(self, start: ConstraintCheck, objective: Objective) -> ConstraintCheck:
         current = start
         for _ in range(_STEPS):
             better = min(self.check(self.space.smaller(current.architecture)), key=objective, default=current)
@@ -121,7 +119,7 @@ class _Descender:
         return current
 
     def around(self, start: ConstraintCheck, objective: Objective, rng: Random, *, enough: float) -> ConstraintCheck:
-        """Best net that mutation finds from ``start``: a way out where going smaller is not the way down."""
+        """Best net that mutation finds from ``start``, for objectives that smaller nets do not lower."""
         best = start
         for _ in range(_LOCAL_ROUNDS):
             if objective(best) <= enough:
@@ -132,12 +130,12 @@ class _Descender:
 
 
 def _smallest(starts: Sequence[ConstraintCheck], budgets: Budgets, descend: _Descender) -> Reach:
-    smallest = descend.down(starts, lambda verdict: verdict.parameters)
+    smallest = descend.down(starts, lambda check: check.parameters)
     fastest = {
-        b.device: descend.down(starts, lambda verdict, device=b.device: verdict.upper_ms[device])  # type: ignore[misc]
+        b.device: descend.down(starts, lambda check, device=b.device: check.upper_ms[device])  # type: ignore[misc]
         for b in budgets.latencies
     }
-    return Reach(smallest.parameters, {device: verdict.upper_ms[device] for device, verdict in fastest.items()})
+    return Reach(smallest.parameters, {device: check.upper_ms[device] for device, check in fastest.items()})
 
 
 def _closest_net(

@@ -11,7 +11,7 @@ from search.constraints.repair import repair
 from search.spaces.space import SearchSpace
 
 FeasibleSampler = Callable[[int, Random], list[Architecture]]
-"""From a count and a source of chance to that many feasible architectures (fewer where they cannot be found)."""
+"""From a count and a random generator to that many feasible architectures (fewer where they cannot be found)."""
 
 _SAMPLES, _MUTANTS = 4, 12
 """Rounds of samples, then of mutants of what was found."""
@@ -21,10 +21,9 @@ def feasible_sampler(
     space: SearchSpace,
     budgets: Budgets,
     *,
-    classes: int = 2,
     anchors: Sequence[Architecture] = (),
 ) -> FeasibleSampler:
-    """A sampler that draws from the space and repairs what breaks a budget.
+    """A sampler of the space that repairs what violates a budget.
 
     Where the budgets leave so little that this does not suffice, it mutates what it found and ``anchors``, which are
     feasible nets known from elsewhere.
@@ -37,12 +36,12 @@ def feasible_sampler(
             if missing <= 0:
                 break
             if attempt < _SAMPLES:
-                drawn = space.sample(missing, rng)
+                sampled = space.sample(missing, rng)
             else:
-                drawn = mutants(space, [*found, *anchors], missing, rng)
-            verdicts = budgets.check_many(space, drawn, classes)
-            repaired = repair(space, budgets, verdicts, rng, classes=classes)
-            found.update((verdict.architecture, None) for verdict in repaired if verdict is not None)
+                sampled = mutants(space, [*found, *anchors], missing, rng)
+            checks = budgets.check_many(space, sampled)
+            repaired = repair(space, budgets, checks, rng)
+            found.update((check.architecture, None) for check in repaired if check is not None)
         return list(found)[:count]
 
     return sample

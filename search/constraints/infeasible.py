@@ -1,4 +1,4 @@
-"""Budgets that no net is known to keep, told with what could be reached."""
+"""The error for budgets that no net is known to keep, with what could be reached."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from foundation.errors import UserError
 from latency.bounded import BoundedPredictor
-from search.constraints.budgets import Budgets, LatencyBudget
-from search.constraints.check import ConstraintCheck
+from search.constraints.budgets import Budgets, ConstraintCheck, LatencyBudget
 from search.constraints.feasibility import Feasibility, Reach
 
 
@@ -33,7 +32,7 @@ class InfeasibleError(UserError):
 
 
 def require_feasible(budgets: Budgets, found: Feasibility) -> None:
-    """Passes where some net is known to keep the budgets.
+    """Returns where some net is known to keep the budgets.
 
     Raises:
         InfeasibleError: none is; exit code 3.
@@ -48,8 +47,8 @@ def _limits(budgets: Budgets) -> dict[str, float]:
 
 
 def _reached(budgets: Budgets, smallest: Reach) -> dict[str, float]:
-    """Smallest values by constraint, margins included: what the limits would have to be."""
-    times = {b.constraint: smallest.latency_ms[b.device] * b.margin for b in budgets.latencies}
+    """Smallest values by constraint: what the limits would have to be."""
+    times = {b.constraint: smallest.latency_ms[b.device] for b in budgets.latencies}
     return {"parameters": float(smallest.parameters)} | times
 
 
@@ -60,14 +59,14 @@ def _quantity(name: str, value: float) -> str:
     return f"{math.ceil(value * 1000) / 1000:g} ms on {name.removeprefix('latency:')}"
 
 
-def _closest(budgets: Budgets, verdict: ConstraintCheck) -> str:
-    sizes = [_quantity("parameters", verdict.parameters)] if budgets.parameters is not None else []
-    times = [_quantity(b.constraint, verdict.upper_ms[b.device] * b.margin) for b in budgets.latencies]
+def _closest(budgets: Budgets, check: ConstraintCheck) -> str:
+    sizes = [_quantity("parameters", check.parameters)] if budgets.parameters is not None else []
+    times = [_quantity(b.constraint, check.upper_ms[b.device]) for b in budgets.latencies]
     return " and ".join(sizes + times)
 
 
 def _widened(budgets: Budgets, beyond: Sequence[str], reached: Mapping[str, float]) -> str:
-    """Names the nets measured near a budget that without them could be kept; where none is at fault, nothing."""
+    """Says which budgets could be kept without the nets measured near them; empty where that is not the reason."""
     return "".join(
         _widening(budget, reached[budget.constraint])
         for budget in budgets.latencies

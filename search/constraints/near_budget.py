@@ -1,14 +1,13 @@
-"""Calibrates the bound near the budget, where a search decides: random nets are measured there before it begins.
+"""Calibrates the bound near the budget, where a search decides: random nets are measured there first.
 
-What this guarantees: of random nets that are predicted near the budget, drawn as these were, the bound covers the share
-asked for (``latency.conformal``), on the device as it was when they were measured. What it does not: it says nothing of
-nets that a search preferred, since preferring fast nets prefers those that are predicted too low. Winners are therefore
-measured.
+Guarantee: among random nets that are predicted near the budget, sampled as these were, the bound covers the wanted
+share (``latency.conformal``), on the device as it was when they were measured. It does not hold for nets that a search
+selected, since selecting fast nets selects those that are predicted too low. Winners are therefore measured.
 
-Nothing is remembered but the measurements themselves. Seed, predictor and budget decide which nets are drawn, and the
-measurement store knows which of them were measured: a search that is resumed arrives at the same calibration, and one
-that is repeated measures nothing again. ``fit`` learns from the nets like from those of a campaign; the predictor that
-it makes is asked about others (``BoundedPredictor.learned``).
+Only the measurements are stored. Seed, predictor and budget determine which nets are sampled, and the measurement store
+knows which of them were measured: a resumed search computes the same calibration, and a repeated one measures nothing
+again. ``fit`` uses the nets like those of a campaign; the predictor that it makes is calibrated on others
+(``BoundedPredictor.learned``).
 """
 
 from __future__ import annotations
@@ -19,15 +18,14 @@ from random import Random
 
 from devices.device import Device
 from devices.protocol import MeasurementProtocol
+from foundation.progress import OnProgress, Progress, ignore_progress
 from latency.bounded import BoundedPredictor
 from latency.campaign import CampaignProgress, run_campaign
 from latency.campaign_items import CampaignItem
 from latency.store import MeasurementStore
 from search.constraints.budgets import Budgets, LatencyBudget
-from search.constraints.near_budget_record import NearBudget
-from search.constraints.near_budget_words import told
-from search.constraints.near_nets import NearNet, draw_near_nets
-from search.progress import OnProgress, Progress, ignore_progress
+from search.constraints.near_budget_record import NearBudget, summary
+from search.constraints.near_nets import NearNet, sample_near_nets
 from search.spaces.space import SearchSpace
 
 STAGE = "near budget"
@@ -40,7 +38,6 @@ def calibrate_near_budget(
     store: MeasurementStore,
     *,
     count: int,
-    classes: int = 2,
     seed: int = 0,
     protocol: MeasurementProtocol | None = None,
     on_progress: OnProgress = ignore_progress,
@@ -48,15 +45,14 @@ def calibrate_near_budget(
     """Measures nets near each latency budget; returns budgets with the calibrated predictors, and a record for each.
 
     Args:
-        space: to draw from.
+        space: to sample.
         budgets: with the predictors as they were fitted.
         devices: by the name of the budget.
         store: takes the measurements, and knows those taken before.
-        count: of nets for each device; 0 leaves all as it is.
-        classes: of the nets.
-        seed: decides which nets are drawn.
+        count: of nets for each device; 0 changes nothing.
+        seed: of the sample and of the measurements.
         protocol: of the measurements.
-        on_progress: is told about the work.
+        on_progress: called after each net.
 
     Raises:
         DeviceUnavailableError: a device cannot be used here.
@@ -65,9 +61,7 @@ def calibrate_near_budget(
     """
     if count < 1:
         return budgets, ()
-    calibrator = _Calibrator(
-        space, budgets, store, count, classes, seed, protocol or MeasurementProtocol(), on_progress
-    )
+    calibrator = _Calibrator(space, budgets, store, count, seed, protocol or MeasurementProtocol(), on_progress)
     pairs = [calibrator.calibrated(budget, devices[budget.device]) for budget in budgets.latencies]
     latencies = tuple(budget for budget, _ in pairs)
     return replace(budgets, latencies=latencies), tuple(record for _, record in pairs if record is not None)
@@ -79,7 +73,6 @@ class _Calibrator:
     budgets: Budgets
     store: MeasurementStore
     count: int
-    classes: int
     seed: int
     protocol: MeasurementProtocol
     on_progress: OnProgress
@@ -89,15 +82,15 @@ class _Calibrator:
         before = budget.predictor
         if not isinstance(before, BoundedPredictor):
             return budget, None
-        nets, looked_at = self._draw(budget, before)
+        nets, examined = self._sample(budget, before)
         self._measure(device, budget, nets)
         fingerprint = device.info().fingerprint
         ratios = self._ratios(fingerprint, nets)
         after = before.with_near_budget(ratios) if ratios else before
         record = NearBudget(
             device=budget.device,
-            asked=self.count,
-            looked_at=looked_at,
+            wanted=self.count,
+            examined=examined,
             nets=len(ratios),
             failed=len(nets) - len(ratios),
             ratios=tuple(ratios),
@@ -105,18 +98,17 @@ class _Calibrator:
             factor_after=after.calibration.factor,
             statement="",
         )
-        statement = told(record, budget.maximum_ms, after.calibration.statement, self._reason(fingerprint, nets))
+        statement = summary(record, budget.maximum_ms, after.calibration.statement, self._reason(fingerprint, nets))
         return replace(budget, predictor=after), record.model_copy(update={"statement": statement})
 
-    def _draw(self, budget: LatencyBudget, predictor: BoundedPredictor) -> tuple[list[NearNet], int]:
-        return draw_near_nets(
+    def _sample(self, budget: LatencyBudget, predictor: BoundedPredictor) -> tuple[list[NearNet], int]:
+        return sample_near_nets(
             self.space,
             budget,
             self.count,
             Random(f"{self.seed}/near-budget/{budget.device}"),
             parameters=self.budgets.parameters,
-            classes=self.classes,
-            learned=predictor.learned,
+            fitted=predictor.learned,
             on_found=lambda found: self._report(0, self.count, f"{found} nets found for {budget.device}"),
         )
 

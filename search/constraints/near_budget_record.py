@@ -1,28 +1,29 @@
-"""What a run measured near its budgets before it began, written down: ``near_budget.json``."""
+"""Record of what a run measured near its budgets before it began: ``near_budget.json``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
+from search.constraints.near_nets import NEAR
 
 
 class NearBudget(BaseModel):
     """The calibration near one device's budget."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     device: str
-    asked: int
-    """Nets that were wanted."""
-    looked_at: int
-    """Random nets that were drawn to find them; those above the limit of parameters were not predicted."""
+    wanted: int = Field(validation_alias="asked", serialization_alias="asked")
+    """Number of nets to measure."""
+    examined: int = Field(validation_alias="looked_at", serialization_alias="looked_at")
+    """Random nets that were examined to find them; those above the limit of parameters were not predicted."""
     nets: int
-    """Nets that were measured: they stand behind the calibration."""
+    """Nets that were measured; the calibration is based on them."""
     failed: int
     """Nets that the device could not run."""
     ratios: tuple[float, ...]
@@ -31,7 +32,7 @@ class NearBudget(BaseModel):
     """Upper bound / prediction, before and after."""
     factor_after: float
     statement: str
-    """All of it in a sentence or two."""
+    """Summary in a sentence or two."""
 
 
 _RECORDS = TypeAdapter(tuple[NearBudget, ...])
@@ -39,11 +40,11 @@ _RECORDS = TypeAdapter(tuple[NearBudget, ...])
 
 def write_near_budget(path: Path, records: Sequence[NearBudget]) -> None:
     """Writes the records, whole or not at all."""
-    write_file(path, _RECORDS.dump_json(tuple(records), indent=2) + b"\n")
+    write_file(path, _RECORDS.dump_json(tuple(records), indent=2, by_alias=True) + b"\n")
 
 
 def read_near_budget(path: Path) -> tuple[NearBudget, ...]:
-    """Reads the records; none where the run measured nothing near its budgets.
+    """Reads the records; empty where the run measured nothing near its budgets.
 
     Raises:
         UserError: damaged.
@@ -54,5 +55,48 @@ def read_near_budget(path: Path) -> tuple[NearBudget, ...]:
         return _RECORDS.validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         seen, expected = str(error).splitlines()[0], "what `latseg search` wrote"
-        remedy = f"go on with the run: `latseg search --resume {path.parent.name}`"
+        remedy = f"continue the run: `latseg search --resume {path.parent.name}`"
         raise UserError(str(path), seen=seen, expected=expected, remedy=remedy) from error
+
+
+def summary(record: NearBudget, maximum_ms: float, bound: str, reason: str) -> str:
+    """What was measured, what it changed, and what the bound is calibrated on now.
+
+    Args:
+        record: everything but the summary.
+        maximum_ms: the budget.
+        bound: the calibration's statement.
+        reason: why the first of the failed nets could not be measured.
+    """
+    budget = f"the budget of {maximum_ms:g} ms on {record.device}"
+    if not record.nets + record.failed:
+        found = f"no net that may be measured near {budget} is among {record.examined} random nets"
+        return f"{found}: nothing was measured there. The bound stays as it was: {bound}"
+    if not record.nets:
+        lost = f"none of {record.failed} nets near {budget} could be measured ({reason})"
+        return f"{lost}. The bound stays as it was: {bound}"
+    return f"{_measured(record, budget)}{_missing(record, reason)}. {_changed(record)}{_beyond(record)}. Now: {bound}"
+
+
+def _measured(record: NearBudget, budget: str) -> str:
+    low, high = (f"{100 * share:g}" for share in NEAR)
+    return f"{record.nets} random nets predicted at {low} to {high} % of {budget} were measured"
+
+
+def _missing(record: NearBudget, reason: str) -> str:
+    missing = record.wanted - record.nets - record.failed
+    rare = f"; {missing} more were not found among {record.examined} random nets" if missing else ""
+    return rare + (f"; {record.failed} more could not be measured ({reason})" if record.failed else "")
+
+
+def _changed(record: NearBudget) -> str:
+    before, after = f"{record.factor_before:.3f}", f"{record.factor_after:.3f}"
+    if record.factor_after > record.factor_before:
+        return f"They widen the bound from {before} to {after} times the prediction"
+    return f"They leave the bound at {before} times the prediction"
+
+
+def _beyond(record: NearBudget) -> str:
+    if record.factor_after * NEAR[0] <= 1:
+        return ""
+    return "; every net that keeps the budget now is predicted below those measured, so they stand for it less well"

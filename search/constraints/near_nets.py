@@ -16,13 +16,13 @@ NEAR = (0.75, 1.0)
 
 A bound is never below its prediction, so a net predicted above the budget is never accepted; and the nets that a search
 accepts lie in this range as long as the bound is less than 1 / .75 times the prediction. The range does not depend on
-the calibration, so the nets that are drawn do not either.
+the calibration, so the nets that are sampled do not either.
 """
 ROUND = 250
-"""Nets that are drawn and predicted at once."""
-MOST = 2000
-"""Nets that are looked at before the search for more is given up."""
-_ENOUGH_IN_VAIN = 500
+"""Nets that are sampled and predicted at once."""
+MAX_EXAMINED = 2000
+"""Nets that are examined before the search for more ends."""
+_MAX_WITHOUT_SUCCESS = 500
 
 OnFound = Callable[[int], None]
 
@@ -36,52 +36,48 @@ class NearNet:
     predicted_ms: float
 
 
-def draw_near_nets(
+def sample_near_nets(
     space: SearchSpace,
     budget: LatencyBudget,
     count: int,
     rng: Random,
     *,
     parameters: ParameterBudget | None = None,
-    classes: int = 2,
-    learned: Collection[str] = (),
+    fitted: Collection[str] = (),
     on_found: OnFound = lambda _: None,
 ) -> tuple[list[NearNet], int]:
-    """Draws ``count`` different nets near the budget, without regard to their quality, and how many it looked at.
+    """Samples ``count`` different nets near the budget, whatever their quality; also returns how many it examined.
 
     They are exchangeable with any further random net of the space that is within ``parameters``, is predicted in this
-    range, and was not learned from. Fewer are found where they are rare (``MOST``), none where ``_ENOUGH_IN_VAIN``
-    random nets hold none.
+    range, and was not used for fitting. Fewer are found where they are rare (``MAX_EXAMINED``), none where the first
+    ``_MAX_WITHOUT_SUCCESS`` random nets contain none.
 
     Args:
-        space: to draw from.
+        space: to sample.
         budget: on one device; its predictor says which nets are near.
         count: of the nets wanted.
-        rng: decides all.
+        rng: the only source of randomness.
         parameters: nets above this size are left out, since no search accepts them.
-        classes: of the nets.
-        learned: digests of nets that the predictor was fitted on, which are left out.
-        on_found: is told how many were found so far.
+        fitted: digests of nets that the predictor was fitted on, which are left out.
+        on_found: called with the number of nets found so far.
     """
     found: dict[str, NearNet] = {}
-    looked_at = 0
-    while len(found) < count and looked_at < (MOST if found else _ENOUGH_IN_VAIN):
-        near = [net for net in _round(space, budget, rng, parameters, classes) if net.label not in learned]
-        looked_at += ROUND
-        # A space samples in the order of its strata, so those found first are not as any other.
+    examined = 0
+    while len(found) < count and examined < (MAX_EXAMINED if found else _MAX_WITHOUT_SUCCESS):
+        near = [net for net in _round(space, budget, rng, parameters) if net.label not in fitted]
+        examined += ROUND
+        # A space samples in the order of its strata, so the first ones found are no random subset.
         rng.shuffle(near)
         found.update((net.label, net) for net in near if net.label not in found)
         on_found(min(count, len(found)))
-    return list(found.values())[:count], looked_at
+    return list(found.values())[:count], examined
 
 
-def _round(
-    space: SearchSpace, budget: LatencyBudget, rng: Random, parameters: ParameterBudget | None, classes: int
-) -> list[NearNet]:
-    drawn = space.sample(ROUND, rng)
+def _round(space: SearchSpace, budget: LatencyBudget, rng: Random, parameters: ParameterBudget | None) -> list[NearNet]:
+    sampled = space.sample(ROUND, rng)
     if parameters is not None:
-        drawn = [net for net in drawn if space.plan(net, classes=classes).parameters() <= parameters.maximum]
-    graphs = [space.lower(net, classes=classes) for net in drawn]
+        sampled = [net for net in sampled if space.parameters(net) <= parameters.maximum]
+    graphs = [space.lower(net) for net in sampled]
     predictions = budget.predictor.predict(graphs) if graphs else []
     low, high = (share * budget.maximum_ms for share in NEAR)
     return [

@@ -1,4 +1,4 @@
-"""From an architecture that breaks a budget to a similar one that keeps all of them."""
+"""Turns an architecture that violates a budget into a similar one that keeps all of them."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ from dataclasses import dataclass, field
 from random import Random
 
 from search.architecture import Architecture
-from search.constraints.budgets import Budgets
-from search.constraints.check import PARAMETERS, ConstraintCheck
+from search.constraints.budgets import PARAMETERS, Budgets, ConstraintCheck
 from search.spaces.space import SearchSpace
 
-_LOOK = 3
-"""Random cheaper neighbours looked at in each step: the best of three is greedy and yet leaves chance its part."""
+_NEIGHBOURS = 3
+"""Random cheaper neighbours compared in each step: the best of three is greedy and still random."""
 _FAR = 1.5
-"""Beyond this ratio of value to limit steps are taken without looking, for no single one matters."""
+"""Beyond this ratio of value to limit steps are random, for no single one matters."""
 
 
 @dataclass(slots=True)
 class _Descent:
-    """One architecture on its way down; ``open`` until a point of the way keeps the budgets or the way ends."""
+    """One repair in progress; ``open`` until a point keeps the budgets or nothing smaller is left."""
 
     at: Architecture
-    broken: tuple[str, ...]
-    """Names of the constraints that it breaks."""
+    violated: tuple[str, ...]
+    """Names of the constraints that it violates."""
     far: bool
     """Whether it is so far beyond a budget that no single step matters."""
     open: bool
@@ -31,70 +30,64 @@ class _Descent:
     points: list[Architecture] = field(default_factory=list)
 
     @staticmethod
-    def of(verdict: ConstraintCheck, budgets: Budgets) -> _Descent:
-        """Where a way begins; one that keeps the budgets has ended."""
-        descent = _Descent(verdict.architecture, (), far=False, open=True, result=None)
-        descent.arrive(verdict, budgets)
+    def of(check: ConstraintCheck, budgets: Budgets) -> _Descent:
+        """The start of a repair; one that keeps the budgets is finished."""
+        descent = _Descent(check.architecture, (), far=False, open=True, result=None)
+        descent.arrive(check, budgets)
         return descent
 
-    def arrive(self, verdict: ConstraintCheck, budgets: Budgets) -> None:
-        """At a point that was checked."""
-        self.at, self.broken, self.far = verdict.architecture, verdict.violated, budgets.worst_ratio(verdict) > _FAR
-        if verdict.feasible:
-            self.open, self.result = False, verdict
+    def arrive(self, check: ConstraintCheck, budgets: Budgets) -> None:
+        """Moves to a point that was checked."""
+        self.at, self.violated, self.far = check.architecture, check.violated, budgets.worst_ratio(check) > _FAR
+        if check.feasible:
+            self.open, self.result = False, check
 
 
 def repair(
     space: SearchSpace,
     budgets: Budgets,
-    verdicts: Sequence[ConstraintCheck],
+    checks: Sequence[ConstraintCheck],
     rng: Random,
     *,
-    classes: int = 2,
     steps: int = 120,
     chunk: int = 5,
 ) -> list[ConstraintCheck | None]:
-    """A feasible verdict for each given one, or None where ``steps`` cheaper moves did not get there.
+    """A feasible check for each given one, or None where ``steps`` cheaper moves were not enough.
 
-    Each way down takes random moves of ``space.smaller`` while it is far from the budgets, and near them those that
-    save most of what is over: parameters, or FLOPs in place of latency, which costs no prediction. ``chunk`` steps are
+    Each repair takes random moves of ``space.smaller`` while it is far from the budgets, and near them those that save
+    most of what is exceeded: parameters, or FLOPs in place of latency, which needs no prediction. ``chunk`` steps are
     taken between two batched checks; the first point that keeps the budgets is the result, so it stays close to the
     limit. Feasible ones come back unchanged.
     """
-    descents = [_Descent.of(verdict, budgets) for verdict in verdicts]
+    descents = [_Descent.of(check, budgets) for check in checks]
     for _ in range(-(-steps // chunk)):
         active = [descent for descent in descents if descent.open]
         if not active:
             break
         for descent in active:
-            descent.points = _way_down(space, descent, rng, classes, chunk)
-        _check(space, budgets, active, classes)
+            descent.points = _descend(space, descent, rng, chunk)
+        _check(space, budgets, active)
     return [descent.result for descent in descents]
 
 
-def _way_down(space: SearchSpace, descent: _Descent, rng: Random, classes: int, chunk: int) -> list[Architecture]:
-    """Points to be checked: of steps without looking only the last one."""
-    look = 1 if descent.far else _LOOK
+def _descend(space: SearchSpace, descent: _Descent, rng: Random, chunk: int) -> list[Architecture]:
+    """Points to be checked: of random steps only the last one."""
+    compared = 1 if descent.far else _NEIGHBOURS
     points: list[Architecture] = []
     current = descent.at
     for _ in range(chunk):
         neighbours = space.smaller(current)
         if not neighbours:
             break
-        looked_at = rng.sample(neighbours, min(look, len(neighbours)))
-        current = looked_at[0] if look == 1 else min(looked_at, key=lambda a: _cost(space, a, descent.broken, classes))
+        sampled = rng.sample(neighbours, min(compared, len(neighbours)))
+        current = sampled[0] if compared == 1 else min(sampled, key=lambda a: _cost(space, a, descent.violated))
         points.append(current)
-    return points[-1:] if look == 1 else points
+    return points[-1:] if compared == 1 else points
 
 
-def _check(
-    space: SearchSpace,
-    budgets: Budgets,
-    descents: Sequence[_Descent],
-    classes: int,
-) -> None:
+def _check(space: SearchSpace, budgets: Budgets, descents: Sequence[_Descent]) -> None:
     points = [point for descent in descents for point in descent.points]
-    found = dict(zip(points, budgets.check_many(space, points, classes), strict=True))
+    found = dict(zip(points, budgets.check_many(space, points), strict=True))
     for descent in descents:
         descent.open = bool(descent.points)
         for point in descent.points:
@@ -103,7 +96,5 @@ def _check(
             descent.arrive(found[point], budgets)
 
 
-def _cost(space: SearchSpace, architecture: Architecture, broken: Sequence[str], classes: int) -> int:
-    if PARAMETERS in broken:
-        return space.plan(architecture, classes=classes).parameters()
-    return space.lower(architecture, classes=classes).flops
+def _cost(space: SearchSpace, architecture: Architecture, violated: Sequence[str]) -> int:
+    return space.parameters(architecture) if PARAMETERS in violated else space.lower(architecture).flops

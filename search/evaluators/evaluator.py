@@ -4,28 +4,59 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
+from foundation.progress import OnProgress, ignore_progress
 from search.architecture import Architecture
 from search.constraints.feasible_sampler import FeasibleSampler
-from search.progress import OnProgress, ignore_progress
+from search.spaces.space import SearchSpace
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from search.tasks.task import Task
 
 
 class Evaluator(ABC):
-    """Estimates quality. It is only ever given architectures that keep every budget."""
+    """Estimates quality. It only ever receives architectures that keep every budget.
 
-    name: str
+    Every implementation passes ``latseg.testing.evaluator_contract``. An evaluator with options names a
+    ``foundation.plugin_options.PluginOptions`` model in ``Options`` and takes them as keyword arguments.
+
+    Args:
+        space: of the architectures.
+        task: what they are for.
+        folder: of the run; the evaluator may keep files of its own in it.
+        seed: of everything random.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, space: SearchSpace, task: Task, *, folder: Path, seed: int = 0) -> None:
+        self.space = space
+        self.task = task
+        self.folder = folder
+        self.seed = seed
 
     @abstractmethod
     def prepare(self, sampler: FeasibleSampler, on_progress: OnProgress = ignore_progress) -> None:
         """Does what must be done once before the first estimate, such as training a supernet.
 
-        Called again after an interruption; it goes on where it stopped, and does nothing where it was finished.
+        Called again after an interruption: it continues where it stopped, and does nothing where it was finished.
 
         Args:
-            sampler: draws architectures that keep the budgets; no others need to be prepared for.
-            on_progress: is told about the work.
+            sampler: samples architectures that keep the budgets; no others need to be prepared for.
+            on_progress: called after each step.
         """
 
     @abstractmethod
     def quality(self, architectures: Sequence[Architecture]) -> list[float]:
         """Estimates in the order given, from 0 (useless) to 1 (perfect); equal for equal architectures."""
+
+    @abstractmethod
+    def weights(self, architecture: Architecture) -> nn.Module | None:
+        """The net with the weights that its estimate was made with, which is exported before full training.
+
+        None where there are none: then a net with fresh weights is exported, whose latency is the same.
+        """

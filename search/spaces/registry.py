@@ -5,17 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from foundation.errors import UserError
+from foundation.registry import Registry
 from search.spaces.space import SearchSpace
 
+SPACES: Registry[SearchSpace] = Registry(
+    kind="search space",
+    group="latseg.spaces",
+    base="search.spaces.space:SearchSpace",
+    builtin={"portrait": "search.spaces.portrait.space:PortraitSpace"},
+)
 
-def open_space(name: str, sizes: Sequence[tuple[int, int]] | None = None) -> SearchSpace:
-    """The space called ``name``, restricted to input sizes (height, width) where given.
+
+def open_space(text: str, *, classes: int = 2, sizes: Sequence[tuple[int, int]] | None = None) -> SearchSpace:
+    """The space that ``NAME[:KEY=VALUE,...]`` names.
+
+    Args:
+        text: name and options.
+        classes: of the task.
+        sizes: input sizes (height, width), for a space that has an option ``sizes``.
 
     Raises:
-        UserError: no such space or size.
+        UserError: no such space, or options that it does not take.
     """
-    if name != "portrait":
-        raise UserError("--space", seen=repr(name), expected="portrait", remedy="write --space portrait")
-    from search.spaces.portrait.space import PortraitSpace
-
-    return PortraitSpace(sizes or None)
+    space, options = SPACES.parse(text)
+    if sizes:
+        if "sizes" not in getattr(getattr(space, "Options", None), "model_fields", ()):
+            raise UserError(
+                f"input sizes of {text}",
+                seen="some",
+                expected="none: the space has no such option",
+                remedy="leave them out",
+            )
+        options["sizes"] = tuple(sizes)
+    return space(classes, **options)

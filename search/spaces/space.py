@@ -3,21 +3,50 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from random import Random
+from typing import TYPE_CHECKING, ClassVar
 
 from latency.operators.operator import OperatorGraph
 from search.architecture import Architecture
-from segmentation.networks.plan import Plan
+
+if TYPE_CHECKING:
+    from search.tasks.task import Task, TaskOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One decision of an architecture: an integer from 0 to ``choices - 1``."""
+
+    name: str
+    choices: int
+    ordered: bool = False
+    """Whether neighbouring choices are similar, as widths and depths are; a sampler may then interpolate."""
+    labels: tuple[str, ...] = ()
+    """What each choice means; empty where the integers speak for themselves."""
 
 
 class SearchSpace(ABC):
-    """A set of architectures, how to move in it, and what each one is.
+    """A set of architectures, the moves between them, and what each one is.
 
-    Every implementation passes ``latseg/testing/space_contract.py``: samples are valid and canonical (equal nets are
-    equal architectures), moves stay inside the space, ``lower`` equals ``from_onnx`` of the exported net.
+    Every implementation passes ``latseg.testing.space_contract``: samples are valid and canonical (equal nets are equal
+    architectures), moves stay inside the space, ``lower`` equals ``from_onnx`` of the exported net. A space
+    with options names a ``foundation.plugin_options.PluginOptions`` model in ``Options`` and takes them as keyword
+    arguments.
+
+    Args:
+        classes: number of outputs that tell the classes of the task apart.
     """
 
-    name: str
+    name: ClassVar[str]
+
+    def __init__(self, classes: int = 2) -> None:
+        self.classes = classes
+
+    @property
+    @abstractmethod
+    def slots(self) -> tuple[Slot, ...]:
+        """The decisions, in the order of ``Architecture.choices``."""
 
     @abstractmethod
     def size(self) -> int:
@@ -29,7 +58,7 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def mutate(self, architecture: Architecture, rng: Random) -> Architecture:
-        """A neighbour: a few slots chosen anew."""
+        """A neighbour: a few slots sampled again."""
 
     @abstractmethod
     def crossover(self, first: Architecture, second: Architecture, rng: Random) -> Architecture:
@@ -41,20 +70,27 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def smallest(self) -> list[Architecture]:
-        """Nets among which the cheapest in any budgeted quantity is to be found."""
+        """Nets that contain, for every budgeted quantity, the cheapest net of the space."""
 
     @abstractmethod
     def validate(self, architecture: Architecture) -> None:
         """Raises ``UserError`` where the architecture is not a canonical member of the space."""
 
     @abstractmethod
-    def plan(self, architecture: Architecture, *, classes: int = 2) -> Plan:
-        """The net's layers."""
+    def parameters(self, architecture: Architecture) -> int:
+        """Number of trainable parameters."""
 
     @abstractmethod
-    def input_size(self, architecture: Architecture) -> tuple[int, int]:
-        """Height and width of the net's input."""
-
-    @abstractmethod
-    def lower(self, architecture: Architecture, *, classes: int = 2) -> OperatorGraph:
+    def lower(self, architecture: Architecture) -> OperatorGraph:
         """The operator graph, without ONNX, in well under a millisecond."""
+
+    @abstractmethod
+    def make_task(self, options: TaskOptions) -> Task:
+        """What the architectures of this space are trained for, on the data that ``options`` names.
+
+        ``Task.classes`` follows from the data and not from ``self.classes``: a new run opens the space once without
+        knowing the classes and asks the task.
+
+        Raises:
+            UserError: the data cannot be opened.
+        """

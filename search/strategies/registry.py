@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from foundation.errors import UserError
+from foundation.registry import Registry
 from search.constraints.budgets import Budgets
 from search.spaces.space import SearchSpace
-from search.strategies.evolution import Evolution
-from search.strategies.random_search import RandomSearch
 from search.strategies.strategy import Strategy
 
+STRATEGIES: Registry[Strategy] = Registry(
+    kind="strategy",
+    group="latseg.strategies",
+    base="search.strategies.strategy:Strategy",
+    builtin={
+        "evolution": "search.strategies.evolution:Evolution",
+        "random": "search.strategies.random_search:RandomSearch",
+    },
+)
 
-def strategy_names() -> tuple[str, ...]:
-    """The default one first."""
-    return (Evolution.name, RandomSearch.name)
 
-
-def make_strategy(name: str, space: SearchSpace, budgets: Budgets, *, seed: int = 0, population: int = 24) -> Strategy:
-    """A fresh strategy.
+def make_strategy(text: str, space: SearchSpace, budgets: Budgets, *, seed: int = 0) -> Strategy:
+    """The strategy that ``NAME[:KEY=VALUE,...]`` names, without trials.
 
     Raises:
-        UserError: no strategy of this name.
+        UserError: no such strategy or option.
     """
-    if name == Evolution.name:
-        return Evolution(space, budgets, seed=seed, population=population)
-    if name == RandomSearch.name:
-        return RandomSearch(space, budgets, seed=seed)
-    raise UserError(
-        "strategy", seen=name, expected=" or ".join(strategy_names()), remedy=f"try --strategy {Evolution.name}"
-    )
+    strategy, options = STRATEGIES.parse(text)
+    return strategy(space, budgets, seed=seed, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from random import Random
+from typing import ClassVar
 
 from search.architecture import Architecture
 from search.constraints.budgets import Budgets
@@ -15,45 +16,53 @@ from search.trial import Trial
 class Strategy(ABC):
     """Proposes architectures and learns from trials.
 
-    What it proposes depends only on its seed, the trials told so far and the number of ``ask`` since the last
-    ``tell``; so a run is resumed by telling its stored trials again. Every implementation passes
-    ``latseg/testing/strategy_contract.py``.
+    What it proposes depends only on its seed, its options, the trials received by ``tell`` and the number of calls of
+    ``ask`` since the last ``tell``; so a run is resumed by passing its stored trials to ``tell`` again. Every
+    implementation passes ``latseg.testing.strategy_contract``. A strategy with options names a
+    ``foundation.plugin_options.PluginOptions`` model in ``Options`` and takes them as keyword arguments.
+
+    Args:
+        space: to search in.
+        budgets: that the result must keep.
+        seed: of everything random.
     """
 
-    name: str
+    name: ClassVar[str]
+    generation_size: int = 24
+    """How many evaluated trials the strategy expects between two calls of ``tell``."""
 
     def __init__(self, space: SearchSpace, budgets: Budgets, *, seed: int = 0) -> None:
         self.space = space
         self.budgets = budgets
         self.seed = seed
         self._trials: dict[Architecture, Trial] = {}
-        self._asked: set[Architecture] = set()
-        self._asks = 0
+        self._proposed: set[Architecture] = set()
+        self._calls = 0
 
     def ask(self, count: int) -> list[Architecture]:
-        """Up to ``count`` different architectures that were neither told nor asked for since the last ``tell``.
+        """Up to ``count`` different architectures, none of them a known trial or proposed since the last ``tell``.
 
         Fewer, or none, where the strategy finds no new ones. They need not keep the budgets: the caller checks,
         repairs or drops them.
         """
-        rng = Random(f"{self.seed}/{len(self._trials)}/{self._asks}")
-        self._asks += 1
+        rng = Random(f"{self.seed}/{len(self._trials)}/{self._calls}")
+        self._calls += 1
         proposals: list[Architecture] = []
         for architecture in self._propose(count, rng):
-            if len(proposals) < count and architecture not in self._trials and architecture not in self._asked:
+            if len(proposals) < count and architecture not in self._trials and architecture not in self._proposed:
                 proposals.append(architecture)
-                self._asked.add(architecture)
+                self._proposed.add(architecture)
         return proposals
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Adds trials; one that was told before is replaced (its bound may have been predicted anew)."""
+        """Adds trials; a known one is replaced (its bound may have been predicted again)."""
         for trial in trials:
             self._trials[trial.architecture] = trial
-        self._asked.clear()
-        self._asks = 0
+        self._proposed.clear()
+        self._calls = 0
 
     def constrain(self, budgets: Budgets) -> None:
-        """Budgets from now on: a refitted predictor or a wider margin."""
+        """Replaces the budgets, for example after the predictor was recalibrated."""
         self.budgets = budgets
 
     @abstractmethod

@@ -1,57 +1,107 @@
-"""Measuring candidate winners until enough of them are proven, feeding back those that are not."""
+"""Measuring candidate winners until enough of them are certified, and how often one file is measured."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from export.bundle.certificate import Certificate, Refusal, certify
 from search.state import SearchState
 from search.trial import REJECTED, Trial
-from search.winners.selection import Certify, FeedBack, Measure, judge, next_candidate, won
+from search.winners.selection import (
+    Certify,
+    Measure,
+    Recalibrate,
+    device_results,
+    next_candidate,
+    safest_candidate,
+    won,
+)
 
-_LAST_RESORT = 2
+if TYPE_CHECKING:
+    from latency.measuring import Measured
+
+_logger = logging.getLogger(__name__)
+
+_RESERVED_FOR_SAFEST = 2
 """Measurements kept for the safest trials."""
+MeasureAgain = Callable[[int], "Measured"]
+"""The file's measurement number 0, 1, ...; each with another seed."""
+_RETRIES = 3
 
 
 def certify_winners(
-    run: SearchState, measure: Measure, certify: Certify, feed_back: FeedBack | None, *, final: bool
+    state: SearchState, measure: Measure, holds: Certify, recalibrate: Recalibrate | None, *, final: bool
 ) -> None:
-    """Measures trials, best quality first, until the wanted winners cannot be bettered.
+    """Measures trials, best quality first, until no measurement could improve the winners.
 
-    Before the ``final`` round half of the allowed measurements may be spent; the final one ends, while nothing has
+    Before the ``final`` round half of the allowed measurements may be used; the final one ends, while nothing has
     won, with the safest trials.
     """
-    most = run.settings.most_measurements
-    allowed = most if final else most // 2
-    while (spent := len(run.store.measured())) < allowed:
-        candidate = _candidate(run, last_resort=final and spent >= most - _LAST_RESORT, final=final)
+    maximum = state.settings.max_measurements
+    allowed = maximum if final else maximum // 2
+    while (used := len(state.store.measured())) < allowed:
+        candidate = _candidate(state, final=final, reserved=used >= maximum - _RESERVED_FOR_SAFEST)
         if candidate is None:
             break
-        run.report("winners", spent, allowed, f"measuring {candidate.id}")
-        _measure(run, candidate, measure, certify, feed_back)
-    run.report("winners", len(run.store.measured()), allowed)
+        state.report("winners", used, allowed, f"measuring {candidate.id}")
+        _measure(state, candidate, measure, holds, recalibrate)
+    state.report("winners", len(state.store.measured()), allowed)
 
 
-def _candidate(run: SearchState, *, last_resort: bool, final: bool) -> Trial | None:
-    winners = won(run.trials)
-    if last_resort and not winners:
-        return next_candidate(run.trials, run.budgets, run.tightened, run.settings.winners, safest=True)
-    found = next_candidate(run.trials, run.budgets, run.tightened, run.settings.winners)
-    if found is None and final and not winners:
-        return next_candidate(run.trials, run.budgets, run.tightened, run.settings.winners, safest=True)
-    return found
+def _candidate(state: SearchState, *, final: bool, reserved: bool) -> Trial | None:
+    may_take_safest = final and not won(state.trials)
+    if may_take_safest and reserved:
+        return safest_candidate(state.trials, state.budgets)
+    found = next_candidate(state.trials, state.budgets, state.settings.winners)
+    return safest_candidate(state.trials, state.budgets) if found is None and may_take_safest else found
 
 
 def _measure(
-    run: SearchState, candidate: Trial, measure: Measure, certify: Certify, feed_back: FeedBack | None
+    state: SearchState, candidate: Trial, measure: Measure, holds: Certify, recalibrate: Recalibrate | None
 ) -> None:
-    run.prepare()  # the caller may export the net with the evaluator's weights
+    _logger.info("measuring winner %s, quality %.4f, bounds %s", candidate.id, candidate.quality, candidate.upper_ms)
+    state.prepare()  # the caller may export the net with the evaluator's weights
     measurements = measure(candidate.architecture)
-    findings = judge(run.budgets, measurements, certify)
-    run.store.add_findings(candidate, findings)
-    run.reload()
-    if feed_back is not None and _status(run, candidate) == REJECTED:
-        changed = feed_back(candidate.architecture, measurements)
+    results = device_results(state.budgets, measurements, holds)
+    state.store.add_results(candidate, results)
+    state.reload()
+    for result in results:
+        _logger.info(
+            "winner %s %s on %s%s",
+            candidate.id,
+            "accepted" if result.holds else "rejected",
+            result.device,
+            f": {result.reason}" if result.reason else "",
+        )
+    if recalibrate is not None and _status(state, candidate) == REJECTED:
+        changed = recalibrate(candidate.architecture, measurements)
         if changed is not None:
-            run.constrain(changed)
+            state.constrain(changed)
 
 
-def _status(run: SearchState, candidate: Trial) -> str:
-    return next(trial.status for trial in run.trials if trial.id == candidate.id)
+def _status(state: SearchState, candidate: Trial) -> str:
+    return next(trial.status for trial in state.trials if trial.id == candidate.id)
+
+
+def certify_file(measure: MeasureAgain, *, budget_ms: float) -> Certificate | Refusal:
+    """The first measurement decides; a refusal is reconsidered once, by the middle one of three further measurements.
+
+    A certificate after such a retry says so (``Certificate.retry``), with the reason of the first refusal.
+    """
+    first = _decision([measure(0)], budget_ms)
+    if isinstance(first, Certificate):
+        return first
+    _logger.info("refused by the first measurement, measuring again: %s", first.reason)
+    second = _decision([measure(attempt) for attempt in range(1, 1 + _RETRIES)], budget_ms)
+    if isinstance(second, Refusal):
+        return second
+    retry = f"the middle one of {_RETRIES} measurements, taken after a first one was refused: {first.reason}"
+    return second.model_copy(update={"retry": retry})
+
+
+def _decision(measured: Sequence[Measured], budget_ms: float) -> Certificate | Refusal:
+    middle = sorted(measured, key=lambda one: one.measurement.latency_ms)[len(measured) // 2]
+    floor = middle.noise_floor.normalised_percent
+    return certify(middle.measurement, budget_ms=budget_ms, noise_floor_percent=floor)

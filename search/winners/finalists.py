@@ -1,33 +1,29 @@
-"""Exports candidate winners and measures them on every device of the budgets."""
+"""Candidate winners: exported, measured, and held against the certificate's rule. Importing this module loads torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from devices.device import Candidate, Device
 from devices.measurement import FailedMeasurement, Measurement
 from export.bundle.certificate import Certificate, certify
+from export.to_onnx import export_module
 from latency.measuring import measure_or_fail, noise_floor
 from latency.store import MeasurementStore
 from search.architecture import Architecture
+from search.evaluators.evaluator import Evaluator
 from search.run_folder import RunFolder
-from search.spaces.space import SearchSpace
-from segmentation.normalisation import MEAN, STD
-
-if TYPE_CHECKING:
-    from torch import nn
+from search.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)
 class Finalists:
-    """Turns an architecture into measurements, and measurements into a verdict."""
+    """Measures architectures, and decides whether a measurement certifies them."""
 
     folder: RunFolder
-    space: SearchSpace
-    network: Callable[[Architecture], nn.Module]
-    """The architecture's net; its weights do not matter for its latency."""
+    task: Task
+    evaluator: Evaluator
     devices: Mapping[str, Device]
     """By the name of the budget."""
     store: MeasurementStore
@@ -35,12 +31,9 @@ class Finalists:
 
     def measure(self, architecture: Architecture) -> dict[str, Measurement | FailedMeasurement]:
         """Exports the net and measures it on each device; every result is kept in the store."""
-        from export.to_onnx import export_onnx
-
-        height, width = self.space.input_size(architecture)
         path = self.folder.candidate(architecture.id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        export_onnx(self.network(architecture), path, height=height, width=width, mean=MEAN, std=STD)
+        module = self.evaluator.weights(architecture) or self.task.build(architecture)
+        export_module(module, path, self.task.example_inputs(architecture))
         candidate = Candidate(architecture.id, path)
         return {
             name: measure_or_fail(device, candidate, self.store, seed=self.seed, source="winner")
@@ -51,5 +44,5 @@ class Finalists:
         """The certificate's rule, with the device's noise floor."""
         path = self.folder.candidate(measurement.label)
         floor = noise_floor(self.devices[device], self.store, Candidate(measurement.label, path), seed=self.seed)
-        judged = certify(measurement, budget_ms=budget_ms, noise_floor_percent=floor.normalised_percent)
-        return isinstance(judged, Certificate)
+        decision = certify(measurement, budget_ms=budget_ms, noise_floor_percent=floor.normalised_percent)
+        return isinstance(decision, Certificate)

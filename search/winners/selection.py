@@ -1,8 +1,8 @@
-"""Which trials are measured as candidate winners, and what a measurement makes of them.
+"""Which trials are measured as candidate winners, and what follows from a measurement.
 
-The trials of best quality are measured first. A rejection widens the margin between bound and budget on the device
-that rejected, so that the next candidate lies further below it; when nothing keeps the widened margin, the safest
-trials come next. So a search ends with a certified winner whenever one of its trials can be certified.
+The trials of best quality are measured first. Where a measurement rejects one, the caller recalibrates the bound, so
+that the next candidate keeps the budget by the new bound; when nothing keeps it, the safest trials come next. So a
+search ends with a certified winner whenever one of its trials can be certified.
 """
 
 from __future__ import annotations
@@ -16,25 +16,22 @@ from search.constraints.budgets import Budgets, LatencyBudget
 from search.spaces.space import SearchSpace
 from search.trial import CERTIFIED, EVALUATED, UNCERTIFIED, DeviceResult, Trial
 
-Measure = Callable[[Architecture], Mapping[str, Measurement | FailedMeasurement]]
-"""Exports the architecture's net and measures it on each device of the budgets; by the budgets' device names."""
+Measurements = Mapping[str, Measurement | FailedMeasurement]
+"""By the device's name in the budgets."""
+Measure = Callable[[Architecture], Measurements]
+"""Exports the architecture's net and measures it on each device of the budgets."""
 Certify = Callable[[Measurement, float, str], bool]
 """From a measurement, the budget in milliseconds and the device's name to whether the certificate's rule holds."""
-FeedBack = Callable[[Architecture, Mapping[str, Measurement | FailedMeasurement]], Budgets | None]
-"""Learns from a rejected winner; returns budgets with the refitted predictor, or None where nothing changed."""
-
-_LEAST_STEP, _GREATEST_STEP = 1.03, 1.10
-"""Bounds of what one rejection multiplies a margin with: it must move, and one outlier must not empty the space."""
+Recalibrate = Callable[[Architecture, Measurements], Budgets | None]
+"""From a rejected candidate to budgets with the recalibrated predictor, or None where nothing changed."""
 
 
-def judge(
-    budgets: Budgets, measurements: Mapping[str, Measurement | FailedMeasurement], certify: Certify
-) -> tuple[DeviceResult, ...]:
-    """What each device of the budgets says; a device without a measurement does not hold."""
-    return tuple(_finding(budget, measurements.get(budget.device), certify) for budget in budgets.latencies)
+def device_results(budgets: Budgets, measurements: Measurements, certify: Certify) -> tuple[DeviceResult, ...]:
+    """One result per device of the budgets; a device without a measurement does not hold."""
+    return tuple(_result(budget, measurements.get(budget.device), certify) for budget in budgets.latencies)
 
 
-def _finding(
+def _result(
     budget: LatencyBudget, measurement: Measurement | FailedMeasurement | None, certify: Certify
 ) -> DeviceResult:
     if measurement is None:
@@ -56,34 +53,13 @@ def _finding(
     )
 
 
-def refreshed(trials: Sequence[Trial], space: SearchSpace, budgets: Budgets, classes: int) -> list[Trial]:
-    """The trials with their latencies predicted by the budgets' present predictors."""
-    verdicts = budgets.check_many(space, [trial.architecture for trial in trials], classes, predict_all=True)
+def predicted_again(trials: Sequence[Trial], space: SearchSpace, budgets: Budgets) -> list[Trial]:
+    """The trials with their latencies predicted by the budgets' current predictors."""
+    checks = budgets.check_many(space, [trial.architecture for trial in trials], predict_all=True)
     return [
-        replace(trial, predicted_ms=verdict.predicted_ms, upper_ms=verdict.upper_ms)
-        for trial, verdict in zip(trials, verdicts, strict=True)
+        replace(trial, predicted_ms=check.predicted_ms, upper_ms=check.upper_ms)
+        for trial, check in zip(trials, checks, strict=True)
     ]
-
-
-def margins(measured: Sequence[Trial], budgets: Budgets) -> dict[str, float]:
-    """Margin by device, from the measured trials in the order of their measurement.
-
-    Each rejection widens it by what the measurement's upper end exceeded the budget's view of the net, within bounds.
-    """
-    widened = {budget.device: 1.0 for budget in budgets.latencies}
-    for trial in measured:
-        for finding in trial.findings:
-            if not finding.holds and finding.device in widened:
-                before = widened[finding.device]
-                wanted = _overrun(trial, finding) * _LEAST_STEP / before
-                widened[finding.device] = before * min(max(wanted, _LEAST_STEP), _GREATEST_STEP)
-    return widened
-
-
-def _overrun(trial: Trial, finding: DeviceResult) -> float:
-    if finding.interval_ms is None:
-        return 1.0
-    return finding.interval_ms[1] / trial.upper_ms[finding.device]
 
 
 def won(trials: Sequence[Trial]) -> list[Trial]:
@@ -92,20 +68,19 @@ def won(trials: Sequence[Trial]) -> list[Trial]:
     return sorted(holding, key=lambda trial: -trial.quality)
 
 
-def next_candidate(
-    trials: Sequence[Trial], budgets: Budgets, tightened: Budgets, wanted: int, *, safest: bool = False
-) -> Trial | None:
-    """The trial to measure next, or None where no measurement could better the winners.
-
-    Best quality first among those that keep the tightened budgets and would better the worst winner. ``safest`` asks
-    for the one furthest below the budgets instead: the last resort while nothing has won.
-    """
-    unmeasured = [trial for trial in trials if trial.status == EVALUATED]
-    if safest:
-        allowed = [trial for trial in unmeasured if not budgets.violated(trial.parameters, trial.upper_ms)]
-        return min(allowed or unmeasured, key=lambda trial: budgets.latency_ratio(trial.upper_ms), default=None)
-    kept = [trial for trial in unmeasured if not tightened.violated(trial.parameters, trial.upper_ms)]
-    winners = won(trials)[:wanted]
-    if len(winners) == wanted:
-        kept = [trial for trial in kept if trial.quality > winners[-1].quality]
+def next_candidate(trials: Sequence[Trial], budgets: Budgets, winners: int) -> Trial | None:
+    """The best unmeasured trial that keeps the budgets and would improve on the worst of ``winners`` winners."""
+    kept = [trial for trial in _unmeasured(trials) if not budgets.violated(trial.parameters, trial.upper_ms)]
+    best = won(trials)[:winners]
+    if len(best) == winners:
+        kept = [trial for trial in kept if trial.quality > best[-1].quality]
     return max(kept, key=lambda trial: (trial.quality, -trial.parameters), default=None)
+
+
+def safest_candidate(trials: Sequence[Trial], budgets: Budgets) -> Trial | None:
+    """The unmeasured trial furthest below the latency budgets."""
+    return min(_unmeasured(trials), key=lambda trial: budgets.latency_ratio(trial.upper_ms), default=None)
+
+
+def _unmeasured(trials: Sequence[Trial]) -> list[Trial]:
+    return [trial for trial in trials if trial.status == EVALUATED]

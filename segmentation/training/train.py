@@ -95,7 +95,7 @@ def trained_teacher(
     source: DataSource,
     settings: TrainSettings,
     *,
-    checkpoint: Path,
+    checkpoint: Path | None,
     on_progress: OnTrainingProgress | None = None,
 ) -> TrainingResult:
     """The teacher, trained at ``settings.input_size`` (multiples of its stride); resumed from the checkpoint.

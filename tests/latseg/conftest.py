@@ -29,7 +29,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     """A net of the space as an ONNX file."""
-    space = PortraitSpace(((128, 128),))
+    space = PortraitSpace(sizes=((128, 128),))
     path = tmp_path / "net.onnx"
     onnx.save(to_model(space.lower(space.sample(5, Random(1))[1])), path)
     return path

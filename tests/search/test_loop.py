@@ -15,12 +15,13 @@ import pytest
 from devices.device_info import DeviceInfo
 from devices.measurement import FailedMeasurement, Measurement
 from foundation.errors import UserError
+from foundation.progress import Progress
 from search.architecture import Architecture
 from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
 from search.constraints.infeasible import InfeasibleError
 from search.loop import SearchResult, run_search
 from search.pareto import fronts
-from search.progress import Progress
+from search.progress import SearchProgress
 from search.settings import SearchSettings
 from search.strategies.registry import make_strategy
 from search.trial import CERTIFIED, EVALUATED, REJECTED, UNCERTIFIED
@@ -29,6 +30,7 @@ from tests.search.toy import FormulaEvaluator, FormulaPredictor, NoisyDevice, To
 
 SPACE = ToySpace()
 TRUTH = FormulaPredictor()
+EVOLUTION, RANDOM = "evolution:population=12", "random:generation_size=12"
 OPTIMIST = FormulaPredictor(bias=0.85)
 """Its bounds lie a tenth below the truth."""
 
@@ -42,24 +44,24 @@ def search(
     budgets: Budgets,
     *,
     evaluator: FormulaEvaluator | None = None,
-    strategy: str = "evolution",
+    strategy: str = EVOLUTION,
     settings: SearchSettings | None = None,
     **callbacks: object,
 ) -> SearchResult:
-    chosen = settings or SearchSettings(trials=60, population=12, feasibility_samples=60)
+    chosen = settings or SearchSettings(trials=60, feasibility_samples=60)
     with TrialStore(path / "trials.sqlite") as store:
         return run_search(
             SPACE,
             budgets,
             evaluator or FormulaEvaluator(),
-            make_strategy(strategy, SPACE, budgets, seed=chosen.seed, population=chosen.population),
+            make_strategy(strategy, SPACE, budgets, seed=chosen.seed),
             store,
             chosen,
             **callbacks,  # type: ignore[arg-type]
         )
 
 
-@pytest.mark.parametrize("strategy", ["evolution", "random"])
+@pytest.mark.parametrize("strategy", [EVOLUTION, RANDOM])
 def test_nothing_that_breaks_a_budget_is_evaluated(tmp_path: Path, strategy: str) -> None:
     slow = FormulaPredictor(ms_per_operator=0.4)
     latencies = (LatencyBudget("toy", 3.0, TRUTH), LatencyBudget("slow", 4.0, slow))
@@ -95,7 +97,7 @@ def test_the_front_is_not_dominated_and_progress_is_told(tmp_path: Path) -> None
     rows = np.array([(-t.quality, t.upper_ms["toy"], t.parameters) for t in result.trials])
     expected = {result.trials[i].id for i in fronts(rows)[0]}
     assert {trial.id for trial in result.front} == expected
-    searching = [moment for moment in told if moment.stage == "search"]
+    searching = [moment for moment in told if isinstance(moment, SearchProgress) and moment.stage == "search"]
     assert [moment.done for moment in searching] == list(range(1, 61))
     best = [moment.best_quality for moment in searching if moment.best_quality is not None]
     assert best == sorted(best)
@@ -125,20 +127,20 @@ def test_an_optimistic_predictor_costs_rejections_but_not_the_winner(tmp_path: P
     assert sum(trial.status == REJECTED for trial in result.trials) == result.rejected["measured:toy"]
 
 
-def test_rejections_are_fed_back_and_the_refitted_predictor_is_used(tmp_path: Path) -> None:
+def test_rejections_are_recalibrated_and_the_refitted_predictor_is_used(tmp_path: Path) -> None:
     device = NoisyDevice(TRUTH)
-    fed_back: list[Architecture] = []
+    recalibrated: list[Architecture] = []
 
-    def feed_back(architecture: Architecture, measurements: Mapping[str, object]) -> Budgets:
+    def recalibrate(architecture: Architecture, measurements: Mapping[str, object]) -> Budgets:
         assert set(measurements) == {"toy"}
-        fed_back.append(architecture)
+        recalibrated.append(architecture)
         return toy_budgets(FormulaPredictor(slack=1.08))
 
-    result = search(tmp_path, toy_budgets(OPTIMIST), measure=device.measure, certify=certify, feed_back=feed_back)
+    result = search(tmp_path, toy_budgets(OPTIMIST), measure=device.measure, certify=certify, recalibrate=recalibrate)
     assert [t.architecture for t in result.trials if t.status == REJECTED] == sorted(
-        fed_back, key=[t.architecture for t in result.trials].index
+        recalibrated, key=[t.architecture for t in result.trials].index
     )
-    assert len(fed_back) <= 2
+    assert len(recalibrated) <= 2
     assert len(result.winners) == 3
     for trial in result.trials:
         assert trial.upper_ms["toy"] == pytest.approx(device.true_ms(trial.architecture) * 1.08)
@@ -153,7 +155,7 @@ def test_no_certificate_ever_breaks_its_budget(tmp_path: Path) -> None:
         budgets = toy_budgets(predictor, ms=(0.8, 1.5, 3.0)[seed % 3])
         folder = tmp_path / str(seed)
         folder.mkdir()
-        settings = SearchSettings(trials=30, winners=2, population=10, seed=seed, feasibility_samples=30)
+        settings = SearchSettings(trials=30, winners=2, seed=seed, feasibility_samples=30)
         result = search(folder, budgets, settings=settings, measure=device.measure, certify=certify)
         assert result.winners, f"seed {seed}"
         for trial in result.winners:
@@ -171,10 +173,10 @@ def test_the_last_resort_is_the_safest_net(tmp_path: Path) -> None:
     smallest = SPACE.smallest()[0]
     device = NoisyDevice(TRUTH, noise=0.01)
     limit = device.true_ms(smallest) * 1.1
-    settings = SearchSettings(trials=30, population=10, winners=1, feasibility_samples=30)
+    settings = SearchSettings(trials=30, winners=1, feasibility_samples=30)
     result = search(tmp_path, toy_budgets(blind, ms=limit), settings=settings, measure=device.measure, certify=certify)
     assert [trial.architecture for trial in result.winners] == [smallest]
-    assert len(device.measured) <= settings.most_measurements
+    assert len(device.measured) <= settings.max_measurements
 
 
 def test_none_certified_is_said_and_ends(tmp_path: Path) -> None:
@@ -215,7 +217,7 @@ def test_a_failed_and_a_missing_measurement_reject(tmp_path: Path) -> None:
         return answers.pop(0) if answers else device.measure(architecture)
 
     result = search(tmp_path, toy_budgets(), measure=measure, certify=certify)
-    reasons = [finding.reason for trial in result.trials for finding in trial.findings if not finding.holds]
+    reasons = [one.reason for trial in result.trials for one in trial.results if not one.holds]
     assert {"hang", "not measured"} <= set(reasons)
     assert len(result.winners) == 3
 
@@ -243,7 +245,7 @@ class _Interrupted(FormulaEvaluator):
         return super().quality(architectures)
 
 
-@pytest.mark.parametrize("strategy", ["evolution", "random"])
+@pytest.mark.parametrize("strategy", [EVOLUTION, RANDOM])
 @pytest.mark.parametrize("after", [1, 12, 31])
 def test_interrupted_and_resumed_it_is_the_same_search(tmp_path: Path, after: int, strategy: str) -> None:
     for name in ("whole", "parts"):
@@ -306,7 +308,7 @@ def test_budgets_that_leave_next_to_nothing_are_searched_around_the_safest_net(t
 
 def test_more_trials_go_on_from_a_finished_search(tmp_path: Path) -> None:
     first = search(tmp_path, toy_budgets())
-    more = replace(SearchSettings(trials=60, population=12, feasibility_samples=60), trials=80)
+    more = replace(SearchSettings(trials=60, feasibility_samples=60), trials=80)
     second = search(tmp_path, toy_budgets(), settings=more)
     assert second.trials[:60] == first.trials
     assert len({trial.id for trial in second.trials}) == 80
@@ -353,7 +355,7 @@ def test_quality_decides_and_not_size(tmp_path: Path) -> None:
     assert result.winners[0].quality == max(quality_of(trial.architecture) for trial in result.trials)
 
 
-@pytest.mark.parametrize("wrong", [{"trials": 0}, {"winners": 0}, {"classes": 1}, {"population": 1}])
+@pytest.mark.parametrize("wrong", [{"trials": 0}, {"winners": 0}, {"feasibility_samples": 0}])
 def test_settings_have_least_values(wrong: dict[str, int]) -> None:
     with pytest.raises(UserError, match="expected at least"):
         SearchSettings(**wrong)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from search.run_config import FILE_NAME, read_config
-from search.run_context import RunContext
+from search.tasks.segmentation import SegmentationTask
 
 FIRST_RELEASE: dict[str, Any] = {
     "schema_version": 1, "run": "r", "created": "", "command": "", "space": "portrait", "sizes": None,
@@ -32,7 +32,7 @@ def test_runs_of_the_first_release_keep_their_split(tmp_path: Path, document: di
             Image.new(mode, (16, 16)).save(tmp_path / part / f"{number}.png")
     run = FIRST_RELEASE | {"data": f"folder:{tmp_path}"} | document
     (tmp_path / FILE_NAME).write_text(json.dumps(run))
-    nothing = cast("Any", None)
-    source = RunContext(nothing, read_config(tmp_path), nothing, {}, nothing, nothing).source
+    options = read_config(tmp_path).task_options(tmp_path)
+    source = SegmentationTask(cast("Any", None), options).source
     assert (len(source.test) > 0) == bool(document)
     assert len(source.train) + len(source.validation) + len(source.test) == 60

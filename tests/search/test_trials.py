@@ -14,7 +14,7 @@ from random import Random
 import pytest
 
 from foundation.errors import UserError
-from search.constraints.check import ConstraintCheck
+from search.constraints.budgets import ConstraintCheck
 from search.trial import CERTIFIED, EVALUATED, REJECTED, UNCERTIFIED, DeviceResult, Trial
 from search.trials import TrialStore
 from tests.search.toy import ToySpace
@@ -47,7 +47,7 @@ def test_trials_come_back_as_they_were_in_their_order(tmp_path: Path) -> None:
         assert store.trials() == trials
 
 
-def test_findings_decide_the_status(tmp_path: Path) -> None:
+def test_results_decide_the_status(tmp_path: Path) -> None:
     trials = make_trials(4)
     holding = DeviceResult("a", 1.4, (1.3, 1.5), holds=True)
     failed = DeviceResult("b", None, None, holds=False, reason="out of memory")
@@ -55,15 +55,15 @@ def test_findings_decide_the_status(tmp_path: Path) -> None:
     with TrialStore(tmp_path / "trials.sqlite") as store:
         for trial in trials:
             store.add(trial)
-        store.add_findings(trials[2], [holding, failed])
-        store.add_findings(trials[0], [holding, replace(holding, device="b")])
-        store.add_findings(trials[1], [holding, simulated])
+        store.add_results(trials[2], [holding, failed])
+        store.add_results(trials[0], [holding, replace(holding, device="b")])
+        store.add_results(trials[1], [holding, simulated])
         found = store.trials()
         assert store.measured() == [trials[i].id for i in (2, 0, 1)]
         assert store.rejected() == {"measured:b": 1}
     assert [trial.status for trial in found] == [CERTIFIED, UNCERTIFIED, REJECTED, EVALUATED]
     assert [trial.certified for trial in found] == [True, False, False, False]
-    assert found[2].findings == (holding, failed)
+    assert found[2].results == (holding, failed)
     assert found[2].rejected == ("measured:b",)
     assert found[2].measured_ms == {"a": 1.4}
 
@@ -84,8 +84,8 @@ def test_nothing_is_ever_overwritten(tmp_path: Path) -> None:
     with TrialStore(tmp_path / "trials.sqlite") as store:
         store.add(trial)
         store.add(replace(trial, quality=0.0))
-        store.add_findings(trial, [DeviceResult("a", 1.0, (0.9, 1.1), holds=True)])
-        store.add_findings(trial, [DeviceResult("a", 9.0, (8.0, 9.9), holds=False)])
+        store.add_results(trial, [DeviceResult("a", 1.0, (0.9, 1.1), holds=True)])
+        store.add_results(trial, [DeviceResult("a", 9.0, (8.0, 9.9), holds=False)])
         assert [found.quality for found in store.trials()] == [trial.quality]
         assert store.trials()[0].certified
 

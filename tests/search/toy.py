@@ -9,12 +9,14 @@ from random import Random
 
 from devices.device_info import DeviceInfo
 from devices.measurement import Measurement
-from latency.operators.operator import Operator, OperatorGraph
+from foundation.errors import UserError
+from foundation.progress import OnProgress, Progress, ignore_progress
+from latency.operators.operator import OperatorGraph
 from search.architecture import Architecture
 from search.constraints.feasible_sampler import FeasibleSampler
 from search.evaluators.evaluator import Evaluator
-from search.progress import OnProgress, Progress, ignore_progress
-from search.spaces.space import SearchSpace
+from search.spaces.plan_space import PlanSpace
+from search.spaces.space import Slot
 from segmentation.networks.plan import INPUT, Layer, Plan
 
 SIZES = (32, 48, 64)
@@ -28,10 +30,14 @@ CHOICES = {"size": len(SIZES)} | {
 }
 
 
-class ToySpace(SearchSpace):
+class ToySpace(PlanSpace):
     """Three stages of plain convolutions; an empty stage has width and kernel 0."""
 
     name = "toy"
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        return tuple(Slot(name, choices, ordered=True) for name, choices in CHOICES.items())
 
     def size(self) -> int:
         return len(SIZES) * (1 + 3 * len(WIDTHS) * len(KERNELS)) ** STAGES
@@ -45,10 +51,13 @@ class ToySpace(SearchSpace):
         return found
 
     def mutate(self, architecture: Architecture, rng: Random) -> Architecture:
-        choices = dict(architecture.choices)
-        for slot in rng.sample(sorted(choices), rng.choice((1, 1, 2))):
-            choices[slot] = rng.randrange(CHOICES[slot])
-        return canonical(choices)
+        mutant = architecture
+        while mutant == architecture:
+            choices = dict(architecture.choices)
+            for slot in rng.sample(sorted(choices), rng.choice((1, 1, 2))):
+                choices[slot] = rng.randrange(CHOICES[slot])
+            mutant = canonical(choices)
+        return mutant
 
     def crossover(self, first: Architecture, second: Architecture, rng: Random) -> Architecture:
         return canonical({slot: rng.choice((choice, second[slot])) for slot, choice in first.choices})
@@ -61,9 +70,14 @@ class ToySpace(SearchSpace):
         return [canonical(dict.fromkeys(CHOICES, 0))]
 
     def validate(self, architecture: Architecture) -> None:
-        assert architecture == canonical(dict(architecture.choices))
+        choices = dict(architecture.choices)
+        known = architecture.space == self.name and tuple(choices) == tuple(CHOICES)
+        if not known or any(not 0 <= choice < CHOICES[slot] for slot, choice in choices.items()):
+            raise UserError("architecture", seen=architecture.id, expected="a toy", remedy="take another one")
+        if architecture != canonical(choices):
+            raise UserError("architecture", seen=architecture.id, expected="a canonical toy", remedy="take another one")
 
-    def plan(self, architecture: Architecture, *, classes: int = 2) -> Plan:
+    def plan(self, architecture: Architecture) -> Plan:
         layers: list[Layer] = [Layer("stem", "conv", (INPUT,), out_channels=8, kernel=3, stride=2, activation="relu")]
         for stage in range(STAGES):
             width, kernel = WIDTHS[architecture[f"width{stage}"]], KERNELS[architecture[f"kernel{stage}"]]
@@ -71,27 +85,20 @@ class ToySpace(SearchSpace):
                 name = f"stage{stage}.{block}.{width}.{kernel}"
                 layers.append(Layer(name, "conv", (layers[-1].name,), width, kernel, activation="relu"))
         layers.append(Layer("up", "resize", (layers[-1].name,), factor=2))
-        layers.append(Layer("logits", "conv", ("up",), out_channels=classes, normalise=False))
+        layers.append(Layer("logits", "conv", ("up",), out_channels=self.classes, normalise=False))
         return Plan(tuple(layers))
 
     def input_size(self, architecture: Architecture) -> tuple[int, int]:
         return SIZES[architecture["size"]], SIZES[architecture["size"]]
 
-    def lower(self, architecture: Architecture, *, classes: int = 2) -> OperatorGraph:
-        plan = self.plan(architecture, classes=classes)
-        height, width = self.input_size(architecture)
-        sizes, channels = plan.sizes(height, width), plan.channels()
-        operators = []
-        for layer in plan.layers:
-            shape_in = (1, channels[layer.inputs[0]], *sizes[layer.inputs[0]])
-            shape_out = (1, channels[layer.name], *sizes[layer.name])
-            weights = shape_in[1] * shape_out[1] * layer.kernel**2 if layer.kind == "conv" else 0
-            flops = 2 * weights * shape_out[2] * shape_out[3]
-            read, written = 4 * math.prod(shape_in), 4 * math.prod(shape_out)
-            kind = "Conv" if layer.kind == "conv" else "Resize"
-            operators.append(Operator(kind, (), (shape_in,), (shape_out,), weights, flops, read, written))
-        edges = tuple((i, i + 1) for i in range(len(operators) - 1))
-        return OperatorGraph(tuple(operators), edges, ((1, 3, height, width),))
+    def widest(self) -> list[Plan]:
+        largest = {slot: number - 1 for slot, number in CHOICES.items()}
+        widths = [largest | {f"width{stage}": width for stage in range(STAGES)} for width in range(len(WIDTHS))]
+        return [
+            self.plan(canonical(choices | {f"kernel{stage}": kernel for stage in range(STAGES)}))
+            for choices in widths
+            for kernel in range(len(KERNELS))
+        ]
 
 
 def canonical(choices: Mapping[str, int]) -> Architecture:
@@ -136,12 +143,16 @@ class FormulaEvaluator(Evaluator):
     name = "formula"
 
     def __init__(self) -> None:
+        self.space = ToySpace()
         self.asked: list[Architecture] = []
         self.prepared = 0
 
     def prepare(self, sampler: FeasibleSampler, on_progress: OnProgress = ignore_progress) -> None:
         self.prepared += 1
-        on_progress(Progress("prepare", 1, 1, feasible=len(sampler(4, Random(0)))))
+        on_progress(Progress("prepare", len(sampler(4, Random(0))), 4))
+
+    def weights(self, architecture: Architecture) -> None:
+        return None
 
     def quality(self, architectures: Sequence[Architecture]) -> list[float]:
         self.asked.extend(architectures)

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from random import Random
 
+from pydantic import field_validator
+from typing_extensions import override
+
 from foundation.errors import UserError
-from latency.operators.operator import OperatorGraph
+from foundation.plugin_options import PluginOptions
 from search.architecture import Architecture
-from search.spaces.lowering import lower
+from search.spaces.plan_space import PlanSpace
 from search.spaces.portrait.count import number_of_architectures
-from search.spaces.space import SearchSpace
+from search.spaces.space import Slot
 from segmentation.networks.plan import Plan
 from segmentation.portrait import plan as portrait
 from segmentation.portrait.slots import (
@@ -21,23 +24,26 @@ from segmentation.portrait.slots import (
     MAX_DEPTH,
     SIZES,
     SLOT_NAMES,
+    SLOTS,
     SPACE,
     STAGES,
     UPSAMPLINGS,
     canonical,
     check,
 )
+from segmentation.portrait.widest import widest_plans
 
 MAX_TOTAL_DEPTH = MAX_DEPTH * len(STAGES)
 _MAX_CHANGES = 3
 _GROUPS = tuple(dict.fromkeys(name.split(".")[0] for name in SLOT_NAMES))
 
 
-class PortraitSpace(SearchSpace):
+class PortraitSpace(PlanSpace):
     """Mobile encoder-decoders for portraits (``segmentation/portrait/plan.py``).
 
     Args:
-        sizes: input sizes (height, width) to keep to; all of ``portrait_slots.SIZES`` by default.
+        classes: channels of the logits.
+        sizes: allowed input sizes (height, width); all of ``segmentation.portrait.slots.SIZES`` by default.
 
     Raises:
         UserError: a size that the space does not have.
@@ -45,7 +51,19 @@ class PortraitSpace(SearchSpace):
 
     name = SPACE
 
-    def __init__(self, sizes: Sequence[tuple[int, int]] | None = None) -> None:
+    class Options(PluginOptions):
+        """Options of the space."""
+
+        sizes: tuple[tuple[int, int], ...] | None = None
+        """In a text ``128x128+256x256``: height and width."""
+
+        @field_validator("sizes", mode="before")
+        @classmethod
+        def _from_text(cls, value: object) -> object:
+            return [size.split("x") for size in value.split("+")] if isinstance(value, str) else value
+
+    def __init__(self, classes: int = 2, *, sizes: Sequence[tuple[int, int]] | None = None) -> None:
+        super().__init__(classes)
         unknown = [size for size in sizes or () if size not in SIZES]
         if unknown or (sizes is not None and not sizes):
             raise UserError(
@@ -61,57 +79,63 @@ class PortraitSpace(SearchSpace):
         """Allowed input sizes, by area."""
         return tuple(SIZES[index] for index in self._sizes)
 
+    @property
+    @override
+    def slots(self) -> tuple[Slot, ...]:
+        return tuple(Slot(slot.name, len(slot.labels), slot.name in _ORDERED, slot.labels) for slot in SLOTS)
+
+    @override
     def size(self) -> int:
-        """Number of different architectures, exact."""
         return number_of_architectures(self.sizes)
 
+    @override
     def sample(self, count: int, rng: Random) -> list[Architecture]:
-        """Random architectures; total depth is dealt round-robin, the rest is drawn uniformly."""
         depths = list(range(MAX_TOTAL_DEPTH + 1))
         rng.shuffle(depths)
-        return [self._draw(depths[position % len(depths)], rng) for position in range(count)]
+        # Total depth takes every value equally often; everything else is uniform.
+        return [self._sampled(depths[position % len(depths)], rng) for position in range(count)]
 
-    def _draw(self, total_depth: int, rng: Random) -> Architecture:
-        choices = {name: self._draw_choice(name, rng) for name in SLOT_NAMES}
+    def _sampled(self, total_depth: int, rng: Random) -> Architecture:
+        choices = {name: self._random_choice(name, rng) for name in SLOT_NAMES}
         depth_by_stage = dict.fromkeys(STAGES, 0)
         for _ in range(total_depth):
             depth_by_stage[rng.choice([stage for stage in STAGES if depth_by_stage[stage] < MAX_DEPTH])] += 1
         choices.update({f"stage{stage}.depth": depth for stage, depth in depth_by_stage.items()})
         return portrait_architecture(choices)
 
-    def _draw_choice(self, name: str, rng: Random) -> int:
+    def _random_choice(self, name: str, rng: Random) -> int:
         return rng.choice(self._sizes) if name == "size" else rng.randrange(CHOICES[name])
 
+    @override
     def mutate(self, architecture: Architecture, rng: Random) -> Architecture:
-        """One to three slots chosen anew; what they bring to life (a new block, a new stage) is drawn."""
+        # One to three slots are sampled again; the slots of a block or stage that this adds get random values.
         mutant = architecture
         while mutant == architecture:
-            choices = self._with_dead_slots_drawn(dict(architecture.choices), rng)
+            choices = self._with_random_unused_slots(dict(architecture.choices), rng)
             for name in rng.sample(SLOT_NAMES, rng.randint(1, _MAX_CHANGES)):
-                choices[name] = self._draw_choice(name, rng)
+                choices[name] = self._random_choice(name, rng)
             mutant = portrait_architecture(choices)
         return mutant
 
-    def _with_dead_slots_drawn(self, choices: dict[str, int], rng: Random) -> dict[str, int]:
-        """The same net with random values in the slots that have no effect, for when they get one."""
+    def _with_random_unused_slots(self, choices: dict[str, int], rng: Random) -> dict[str, int]:
+        """The same net with random values in the slots that have no effect, in case a mutation gives them one."""
         for stage in STAGES:
             depth = choices[f"stage{stage}.depth"]
-            dead = [name for block in range(depth + 1, MAX_DEPTH + 1) for name in BLOCK_SLOTS[stage, block]]
-            dead += [f"stage{stage}.{part}" for part in ("width", "stride", "dilation") if not depth]
-            choices.update({name: self._draw_choice(name, rng) for name in dead})
+            unused = [name for block in range(depth + 1, MAX_DEPTH + 1) for name in BLOCK_SLOTS[stage, block]]
+            unused += [f"stage{stage}.{part}" for part in ("width", "stride", "dilation") if not depth]
+            choices.update({name: self._random_choice(name, rng) for name in unused})
         return choices
 
+    @override
     def crossover(self, first: Architecture, second: Architecture, rng: Random) -> Architecture:
-        """Each group of slots (a stage, the skips, the decoder...) as a whole from one of the two."""
+        # Each group of slots (a stage, the skips, the decoder) comes as a whole from one parent.
         parents = (dict(first.choices), dict(second.choices))
         parent_of = {group: rng.choice(parents) for group in _GROUPS}
         return portrait_architecture({name: parent_of[name.split(".")[0]][name] for name in SLOT_NAMES})
 
+    @override
     def smaller(self, architecture: Architecture) -> list[Architecture]:
-        """Neighbours with one slot moved to a cheaper choice.
-
-        Every move lowers the sum of ``cost_ranks``, so that any chain of moves ends, at a net without blocks.
-        """
+        # Every move lowers the sum of ``cost_ranks``, so that any chain of moves ends, at a net without blocks.
         choices = dict(architecture.choices)
         rank = sum(cost_ranks(choices).values())
         neighbours = dict.fromkeys(portrait_architecture(changed) for changed in self._cheaper(choices))
@@ -131,8 +155,9 @@ class PortraitSpace(SearchSpace):
             return _cheaper_tokens(choice)
         return [choice - 1] if choice else []
 
+    @override
     def smallest(self) -> list[Architecture]:
-        """Nets with the narrowest layers and none to four single-block stages, which only shrink the resolution."""
+        # The narrowest layers and none to four single-block stages, which only reduce the resolution.
         return [
             portrait_architecture(
                 dict.fromkeys(SLOT_NAMES, 0)
@@ -143,8 +168,8 @@ class PortraitSpace(SearchSpace):
             for upsampling in range(len(UPSAMPLINGS))
         ]
 
+    @override
     def validate(self, architecture: Architecture) -> None:
-        """Raises ``UserError`` where the architecture is not a canonical member of the space."""
         if architecture.space != SPACE:
             raise UserError(
                 "architecture",
@@ -162,17 +187,17 @@ class PortraitSpace(SearchSpace):
                 remedy="allow the size or take another architecture",
             )
 
-    def plan(self, architecture: Architecture, *, classes: int = 2) -> Plan:
-        """The net's layers; the latest ones are remembered."""
-        return _plan(architecture, classes)
+    @override
+    def plan(self, architecture: Architecture) -> Plan:
+        return _plan(architecture, self.classes)
 
+    @override
     def input_size(self, architecture: Architecture) -> tuple[int, int]:
-        """Height and width of the net's input."""
         return portrait.input_size(dict(architecture.choices))
 
-    def lower(self, architecture: Architecture, *, classes: int = 2) -> OperatorGraph:
-        """The operator graph, without ONNX."""
-        return lower(_plan(architecture, classes), *self.input_size(architecture))
+    @override
+    def widest(self) -> Iterator[Plan]:
+        return widest_plans(self.classes)
 
 
 def portrait_architecture(choices: Mapping[str, int]) -> Architecture:
@@ -180,6 +205,10 @@ def portrait_architecture(choices: Mapping[str, int]) -> Architecture:
     return Architecture(SPACE, tuple(canonical(choices).items()))
 
 
+_UNORDERED = ("activation", "context", "fusion", "kind", "upsampling")
+_ORDERED = frozenset(
+    name for name in SLOT_NAMES if name.split(".")[-1] not in _UNORDERED and not name.startswith("skip.")
+)
 _BLOCK_TOKENS = frozenset(names[0] for names in BLOCK_SLOTS.values())
 
 

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from foundation.errors import DeviceUnavailableError, UserError
+from foundation.progress import Progress
 from latency.bounded import BoundedPredictor
 from latency.store import MeasurementStore
 from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
@@ -17,12 +18,11 @@ from search.constraints.feasibility import feasibility
 from search.constraints.infeasible import InfeasibleError, require_feasible
 from search.constraints.near_budget import STAGE, calibrate_near_budget
 from search.constraints.near_budget_record import NearBudget, read_near_budget, write_near_budget
-from search.constraints.near_nets import NEAR, draw_near_nets
-from search.progress import Progress
+from search.constraints.near_nets import NEAR, sample_near_nets
 from search.spaces.portrait.space import PortraitSpace
 from tests.search.constraints.near_budget_device import BUDGET_MS, FormulaDevice, bounded, true_ms
 
-SPACE = PortraitSpace(((128, 128),))
+SPACE = PortraitSpace(sizes=((128, 128),))
 SIZE = ParameterBudget(400_000)
 
 
@@ -54,7 +54,9 @@ def calibrated(
 
 def near_coverage(predictor: BoundedPredictor) -> float:
     """Share of other random nets near the budget whose truth lies within the bound."""
-    nets, _ = draw_near_nets(SPACE, LatencyBudget("toy", BUDGET_MS, predictor), 200, Random("others"), parameters=SIZE)
+    nets, _ = sample_near_nets(
+        SPACE, LatencyBudget("toy", BUDGET_MS, predictor), 200, Random("others"), parameters=SIZE
+    )
     graphs = [net.graph for net in nets]
     bounds = [prediction.upper_ms for prediction in predictor.predict(graphs)]
     return sum(true_ms(graph) <= upper for graph, upper in zip(graphs, bounds, strict=True)) / len(graphs)
@@ -93,14 +95,14 @@ def test_a_good_predictor_keeps_its_bound(store: MeasurementStore) -> None:
 def test_nets_near_the_budget_are_within_range_and_size_and_were_not_learned_from() -> None:
     predictor = bounded()
     budget = LatencyBudget("toy", BUDGET_MS, predictor)
-    first, looked_at = draw_near_nets(SPACE, budget, 20, Random(0), parameters=ParameterBudget(150_000))
+    first, examined = sample_near_nets(SPACE, budget, 20, Random(0), parameters=ParameterBudget(150_000))
     assert len({net.label for net in first}) == 20
-    assert looked_at >= 250
+    assert examined >= 250
     for net in first:
         assert NEAR[0] * BUDGET_MS <= net.predicted_ms <= NEAR[1] * BUDGET_MS
         assert sum(operator.parameters for operator in net.graph.operators) <= 150_000
     learned = {net.label for net in first[:15]}
-    others, _ = draw_near_nets(SPACE, budget, 20, Random(0), parameters=ParameterBudget(150_000), learned=learned)
+    others, _ = sample_near_nets(SPACE, budget, 20, Random(0), parameters=ParameterBudget(150_000), fitted=learned)
     assert not learned & {net.label for net in others}
 
 
@@ -148,7 +150,7 @@ def test_a_later_measurement_of_a_net_does_not_move_the_calibration(store: Measu
 
 def test_nets_that_fail_are_left_out_and_named(store: MeasurementStore) -> None:
     predictor, record = calibrated(store, FormulaDevice(failing=(2, 5)))
-    assert (record.asked, record.nets, record.failed) == (10, 8, 2)
+    assert (record.wanted, record.nets, record.failed) == (10, 8, 2)
     assert "2 more could not be measured (it crashed)" in record.statement
     assert predictor.calibration.near is not None
     assert not predictor.calibration.near.exact
@@ -179,7 +181,7 @@ def test_where_no_net_lies_near_the_budget_nothing_is_measured(store: Measuremen
     predictor, record = calibrated(store, device, budgets(ms=ms))
     assert device.measured == []
     assert predictor.calibration == bounded().calibration
-    assert (record.nets, record.looked_at) == (0, 500)
+    assert (record.nets, record.examined) == (0, 500)
     assert "nothing was measured there" in record.statement
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -9,19 +10,32 @@ from random import Random
 import pytest
 import torch
 
+from foundation.errors import UserError
+from foundation.progress import Progress
+from latseg.testing.evaluator_contract import EvaluatorContract
 from search.architecture import Architecture
 from search.constraints.budgets import Budgets, ParameterBudget
 from search.constraints.feasible_sampler import FeasibleSampler, feasible_sampler
-from search.evaluators.supernet import SupernetEvaluation, SupernetEvaluator, sandwich
-from search.progress import Progress
+from search.evaluators.registry import make_evaluator
+from search.evaluators.supernet import SupernetEvaluator, sandwich
+from search.options import DataOptions, TrainingOptions
 from search.spaces.portrait.space import PortraitSpace
-from segmentation.data.registry import open_source
-from segmentation.data.source import DataSource
-from segmentation.evaluation import evaluate
+from search.tasks.segmentation import SegmentationTask
+from search.tasks.task import TaskOptions
+from segmentation.networks.network import Network
 from segmentation.networks.plan import Plan
-from segmentation.supernet.training import SupernetSettings
+from tests.search.vectors import VectorSpace
 
 BUDGETS = Budgets(ParameterBudget(40_000))
+SPACE = PortraitSpace(sizes=[(128, 128)])
+TRAINING = TrainingOptions(teacher_epochs=0, supernet_steps=4, batch_size=4, evaluation_images=3, threads=1)
+
+
+def make(folder: Path, training: TrainingOptions = TRAINING, seed: int = 0, **options: int) -> SupernetEvaluator:
+    data = DataOptions(source="synthetic:20", size=(128, 128))
+    task = SegmentationTask(SPACE, TaskOptions(data, training, seed, folder))
+    chosen = {"pool": 8, "calibration_images": 8} | options
+    return SupernetEvaluator(SPACE, task, folder=folder, seed=seed, **chosen)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -33,66 +47,68 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def space() -> PortraitSpace:
-    return PortraitSpace([(128, 128)])
+def sampler() -> FeasibleSampler:
+    return feasible_sampler(SPACE, BUDGETS)
 
 
 @pytest.fixture(scope="module")
-def source() -> DataSource:
-    return open_source("synthetic:20", size=(128, 128))
-
-
-@pytest.fixture(scope="module")
-def sampler(space: PortraitSpace) -> FeasibleSampler:
-    return feasible_sampler(space, BUDGETS)
-
-
-def make(space: PortraitSpace, source: DataSource, checkpoint: Path | None = None, steps: int = 4) -> SupernetEvaluator:
-    training = SupernetSettings(steps=steps, batch_size=4, checkpoint_every=2)
-    settings = SupernetEvaluation(pool=8, random_nets=1, calibration_images=8, validation_images=3, training=training)
-    return SupernetEvaluator(space, source, settings, checkpoint=checkpoint)
-
-
-@pytest.fixture(scope="module")
-def evaluator(space: PortraitSpace, source: DataSource, sampler: FeasibleSampler) -> SupernetEvaluator:
-    made = make(space, source)
+def evaluator(sampler: FeasibleSampler, tmp_path_factory: pytest.TempPathFactory) -> SupernetEvaluator:
+    made = make(tmp_path_factory.mktemp("supernet"))
     made.prepare(sampler)
     return made
 
 
-def test_only_nets_within_the_budgets_are_trained(
-    space: PortraitSpace, source: DataSource, sampler: FeasibleSampler, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class TestSupernetEvaluator(EvaluatorContract):
+    maximum_parameters = 40_000
+
+    def make(self, folder: Path) -> SupernetEvaluator:
+        return make(folder)
+
+
+def trained_plans(
+    evaluator: SupernetEvaluator, sampler: FeasibleSampler, monkeypatch: pytest.MonkeyPatch
+) -> list[Plan]:
+    """The nets of all steps of the preparation."""
     from segmentation.supernet.supernet import Supernet
 
     trained: list[Plan] = []
     forward = Supernet.forward
 
-    def noting(self: Supernet, images: object, plan: Plan) -> object:
+    def recording(self: Supernet, images: object, plan: Plan) -> object:
         trained.append(plan)
         return forward(self, images, plan)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Supernet, "forward", noting)
-    told: list[Progress] = []
-    make(space, source).prepare(sampler, told.append)
+    monkeypatch.setattr(Supernet, "forward", recording)
+    evaluator.prepare(sampler)
+    return trained
+
+
+def test_only_nets_within_the_budgets_are_trained(
+    sampler: FeasibleSampler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    trained = trained_plans(make(tmp_path), sampler, monkeypatch)
     assert len(trained) == 4 * 3
     assert all(plan.parameters() <= 40_000 for plan in trained)
-    assert [(moment.stage, moment.done, moment.total) for moment in told] == [("supernet", i, 4) for i in (1, 2, 3, 4)]
 
 
-def test_quality_is_the_mean_iou_of_the_extracted_net(
-    evaluator: SupernetEvaluator, space: PortraitSpace, source: DataSource, sampler: FeasibleSampler
+def test_every_step_is_reported(sampler: FeasibleSampler, tmp_path: Path) -> None:
+    moments: list[Progress] = []
+    make(tmp_path).prepare(sampler, moments.append)
+    steps = [("supernet", step, 4) for step in (1, 2, 3, 4)]
+    assert [(moment.stage, moment.done, moment.total) for moment in moments] == steps
+    assert "over 8 nets" in moments[-1].note
+
+
+def test_quality_is_the_main_metric_of_the_extracted_net(
+    evaluator: SupernetEvaluator, sampler: FeasibleSampler
 ) -> None:
     architectures = sampler(3, Random(7))
-    qualities = evaluator.quality(architectures)
-    for architecture, quality in zip(architectures, qualities, strict=True):
-        network = evaluator.network(architecture)
-        assert quality == evaluate(network, source.validation, (128, 128), limit=3).mean_iou
-        assert 0.0 <= quality <= 1.0
-    assert evaluator.quality(architectures[::-1]) == qualities[::-1]
+    for architecture, quality in zip(architectures, evaluator.quality(architectures), strict=True):
+        network = evaluator.weights(architecture)
+        assert quality == evaluator.task.evaluate(architecture, network, limit=3).value
 
 
-def test_a_judged_net_is_not_judged_again(
+def test_an_evaluated_net_is_not_evaluated_again(
     evaluator: SupernetEvaluator, sampler: FeasibleSampler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     architectures = sampler(2, Random(3))
@@ -101,37 +117,80 @@ def test_a_judged_net_is_not_judged_again(
     def never(architecture: Architecture) -> None:
         raise AssertionError(architecture)
 
-    monkeypatch.setattr(evaluator, "network", never)
+    monkeypatch.setattr(evaluator, "weights", never)
     assert evaluator.quality(architectures) == qualities
 
 
-def test_goes_on_from_its_checkpoint(
-    space: PortraitSpace, source: DataSource, sampler: FeasibleSampler, tmp_path: Path, evaluator: SupernetEvaluator
-) -> None:
-    architectures = sampler(2, Random(5))
-    path = tmp_path / "supernet.safetensors"
-    interrupted = make(space, source, path)
-
+def test_continues_after_ctrl_c(sampler: FeasibleSampler, tmp_path: Path, evaluator: SupernetEvaluator) -> None:
     def stop(progress: Progress) -> None:
-        if progress.done == 2:
-            raise KeyboardInterrupt
+        if progress.done == 1:
+            signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        interrupted.prepare(sampler, stop)
+        make(tmp_path).prepare(sampler, stop)
     steps: list[int] = []
-    resumed = make(space, source, path)
+    resumed = make(tmp_path)
     resumed.prepare(sampler, lambda progress: steps.append(progress.done))
-    assert steps == [3, 4]
+    assert steps == [2, 3, 4], "the finished step is saved"
+    architectures = sampler(2, Random(5))
     assert resumed.quality(architectures) == pytest.approx(evaluator.quality(architectures), abs=1e-6)
-    steps.clear()
-    finished = make(space, source, path)
-    finished.prepare(sampler, lambda progress: steps.append(progress.done))
-    assert steps == []
-    assert finished.quality(architectures) == resumed.quality(architectures)
 
 
-def test_the_sandwich_is_one_large_one_small_and_others(space: PortraitSpace) -> None:
-    plans = [space.plan(architecture) for architecture in space.sample(32, Random(0))]
+def test_batch_normalisation_is_recalibrated_before_an_evaluation(
+    evaluator: SupernetEvaluator, sampler: FeasibleSampler
+) -> None:
+    (architecture,) = sampler(1, Random(1))
+    network = evaluator.weights(architecture)
+    fresh = Network(SPACE.plan(architecture))
+    means = [name for name in network.state_dict() if name.endswith("running_mean")]
+    assert means
+    changed = [not torch.equal(network.state_dict()[name], fresh.state_dict()[name]) for name in means]
+    assert all(changed)
+    assert not network.training
+
+
+def test_calibration_images_and_batch_decide_the_statistics(sampler: FeasibleSampler, tmp_path: Path) -> None:
+    (architecture,) = sampler(1, Random(1))
+    found = []
+    for options in ({}, {"calibration_images": 4}, {"calibration_batch": 3}):
+        evaluator = make(tmp_path, **options)
+        evaluator.prepare(sampler)
+        state = evaluator.weights(architecture).state_dict()
+        found.append(torch.cat([value for name, value in state.items() if name.endswith("running_var")]))
+    assert not torch.allclose(found[0], found[1])
+    assert not torch.allclose(found[0], found[2])
+
+
+def test_pool_and_random_nets_decide_what_is_trained(
+    sampler: FeasibleSampler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    one = trained_plans(make(tmp_path / "one", pool=1, random_nets=0), sampler, monkeypatch)
+    assert len(set(one)) == 1
+    assert len(one) == 4 * 2
+    monkeypatch.undo()
+    assert len(trained_plans(make(tmp_path / "many", random_nets=3), sampler, monkeypatch)) == 4 * 5
+
+
+def test_the_seed_decides_the_weights(sampler: FeasibleSampler, tmp_path: Path) -> None:
+    (architecture,) = sampler(1, Random(1))
+    states = []
+    for seed in (0, 1):
+        evaluator = make(tmp_path / str(seed), seed=seed)
+        evaluator.prepare(sampler)
+        states.append(next(iter(evaluator.weights(architecture).state_dict().values())))
+    assert not torch.equal(*states)
+
+
+def test_other_spaces_and_tasks_are_refused(tmp_path: Path) -> None:
+    space = VectorSpace()
+    task = space.make_task(TaskOptions(DataOptions(source="vectors:8")))
+    with pytest.raises(UserError, match="--evaluator training"):
+        make_evaluator("supernet", space, task, folder=tmp_path)
+    assert make_evaluator(None, space, task, folder=tmp_path).name == "training"
+
+
+def test_the_sandwich_is_one_large_one_small_and_others() -> None:
+    plans = [SPACE.plan(architecture) for architecture in SPACE.sample(32, Random(0))]
     pool = [(plan, (128, 128)) for plan in plans]
     for seed in range(20):
         drawn = sandwich(pool, 3, Random(seed))
@@ -141,18 +200,10 @@ def test_the_sandwich_is_one_large_one_small_and_others(space: PortraitSpace) ->
     assert sandwich(pool[:1], 0, Random(0)) == [pool[0], pool[0]]
 
 
-def test_the_teacher_is_asked_for_when_training_begins(
-    space: PortraitSpace, source: DataSource, sampler: FeasibleSampler
-) -> None:
-    asked: list[int] = []
-
-    def teacher() -> torch.nn.Module:
-        asked.append(1)
-        return torch.nn.Conv2d(3, 2, 1)
-
-    training = SupernetSettings(steps=1, batch_size=2)
-    settings = SupernetEvaluation(pool=2, random_nets=0, training=training)
-    taught = SupernetEvaluator(space, source, settings, teacher=teacher)
-    assert not asked
-    taught.prepare(sampler)
-    assert asked == [1]
+def test_the_teacher_is_trained_when_the_preparation_begins(sampler: FeasibleSampler, tmp_path: Path) -> None:
+    stages: list[str] = []
+    evaluator = make(tmp_path, TRAINING.model_copy(update={"teacher_epochs": 1}))
+    assert not (tmp_path / "teacher.safetensors").exists()
+    evaluator.prepare(sampler, lambda progress: stages.append(progress.stage))
+    assert (tmp_path / "teacher.safetensors").exists()
+    assert list(dict.fromkeys(stages)) == ["teacher", "supernet"]

@@ -26,14 +26,14 @@ architectures = st.fixed_dictionaries({name: st.integers(0, choices - 1) for nam
 @settings(max_examples=12, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(architecture=architectures, classes=st.integers(2, 19))
 def test_lowering_equals_the_exported_net(architecture: Architecture, classes: int, tmp_path: Path) -> None:
-    check_lowering(PortraitSpace(), architecture, tmp_path, classes=classes)
+    check_lowering(PortraitSpace(classes), "synthetic:4", architecture, tmp_path)
 
 
 @pytest.mark.slow
 def test_lowering_equals_the_exported_net_for_many(tmp_path: Path) -> None:
     space = PortraitSpace()
     for architecture in space.sample(42, Random(9)):
-        check_lowering(space, architecture, tmp_path, classes=2)
+        check_lowering(space, "synthetic:4", architecture, tmp_path)
 
 
 def test_the_teacher_is_lowered_too(tmp_path: Path) -> None:

@@ -7,21 +7,21 @@ from random import Random
 import pytest
 
 from foundation.errors import UserError
-from latseg.testing.space_contract import SpaceContract
+from latseg.testing.space_contract import PlanSpaceContract
 from search.architecture import Architecture
 from search.spaces.portrait import count as portrait_count
 from search.spaces.portrait.space import MAX_TOTAL_DEPTH, PortraitSpace, cost_ranks, portrait_architecture
 from segmentation.portrait.slots import CHOICES, SIZES, SLOT_NAMES, STAGES
 
 
-class TestPortraitSpace(SpaceContract):
-    def make_space(self) -> PortraitSpace:
-        return PortraitSpace()
+class TestPortraitSpace(PlanSpaceContract):
+    def make_space(self, classes: int = 2) -> PortraitSpace:
+        return PortraitSpace(classes)
 
 
-class TestPortraitSpaceOfTwoSizes(SpaceContract):
-    def make_space(self) -> PortraitSpace:
-        return PortraitSpace(((256, 144), (128, 128)))
+class TestPortraitSpaceOfTwoSizes(PlanSpaceContract):
+    def make_space(self, classes: int = 2) -> PortraitSpace:
+        return PortraitSpace(classes, sizes=((256, 144), (128, 128)))
 
     def test_all_nets_have_the_allowed_sizes(self) -> None:
         space = self.make_space()
@@ -31,7 +31,7 @@ class TestPortraitSpaceOfTwoSizes(SpaceContract):
         assert {space.input_size(net) for net in nets} == {(256, 144), (128, 128)}
 
     def test_other_sizes_are_refused(self) -> None:
-        (net,) = PortraitSpace(((192, 192),)).sample(1, Random(0))
+        (net,) = PortraitSpace(sizes=((192, 192),)).sample(1, Random(0))
         with pytest.raises(UserError, match="192x192"):
             self.make_space().validate(net)
 
@@ -43,12 +43,12 @@ def total_depth(architecture: Architecture) -> int:
 def test_extent_of_the_space() -> None:
     space = PortraitSpace()
     assert space.size() > 10**12
-    assert min(space.plan(net).parameters() for net in space.smallest()) < 10_000
+    assert min(space.parameters(net) for net in space.smallest()) < 10_000
     largest = portrait_architecture({name: choices - 1 for name, choices in CHOICES.items()})
-    assert space.plan(largest).parameters() > 2_000_000
+    assert space.parameters(largest) > 2_000_000
 
 
-def test_depth_is_dealt_not_drawn() -> None:
+def test_total_depths_are_equally_frequent() -> None:
     nets = PortraitSpace().sample(3 * (MAX_TOTAL_DEPTH + 1), Random(0))
     assert Counter(map(total_depth, nets)) == dict.fromkeys(range(MAX_TOTAL_DEPTH + 1), 3)
 
@@ -108,6 +108,6 @@ def test_single_move_changes_one_choice_that_has_an_effect() -> None:
 
 def test_unknown_size_is_refused() -> None:
     with pytest.raises(UserError, match="100x100"):
-        PortraitSpace(((100, 100),))
+        PortraitSpace(sizes=((100, 100),))
     with pytest.raises(UserError, match="none"):
-        PortraitSpace(())
+        PortraitSpace(sizes=())

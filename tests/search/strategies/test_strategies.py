@@ -16,7 +16,7 @@ from search.settings import SearchSettings
 from search.spaces.portrait.space import PortraitSpace
 from search.spaces.space import SearchSpace
 from search.strategies.evolution import Evolution
-from search.strategies.registry import make_strategy, strategy_names
+from search.strategies.registry import STRATEGIES, make_strategy
 from search.strategies.strategy import Strategy
 from search.trials import TrialStore
 from tests.search.toy import FormulaEvaluator, FormulaPredictor, ToySpace
@@ -27,10 +27,10 @@ def toy_budgets() -> Budgets:
 
 
 class _ToyContract(StrategyContract):
-    name: str
+    text: str
 
     def make(self, seed: int = 0) -> Strategy:
-        return make_strategy(self.name, ToySpace(), toy_budgets(), seed=seed, population=16)
+        return make_strategy(self.text, ToySpace(), toy_budgets(), seed=seed)
 
     def space(self) -> SearchSpace:
         return ToySpace()
@@ -40,30 +40,32 @@ class _ToyContract(StrategyContract):
 
 
 class TestEvolution(_ToyContract):
-    name = "evolution"
+    text = "evolution:population=16"
 
 
 class TestRandomSearch(_ToyContract):
-    name = "random"
+    text = "random:generation_size=16"
 
 
 class TestEvolutionOnPortraits(StrategyContract):
     def make(self, seed: int = 0) -> Strategy:
-        return make_strategy("evolution", self.space(), self.budgets(), seed=seed, population=16)
+        return make_strategy("evolution:population=16", self.space(), self.budgets(), seed=seed)
 
     def space(self) -> SearchSpace:
-        return PortraitSpace([(128, 128)])
+        return PortraitSpace(sizes=[(128, 128)])
 
     def budgets(self) -> Budgets:
         return Budgets(ParameterBudget(400_000), (LatencyBudget("toy", 6.0, FormulaPredictor(ms_per_mflop=0.02)),))
 
 
 def test_every_strategy_is_under_contract() -> None:
-    assert {contract.name for contract in (TestEvolution, TestRandomSearch)} == set(strategy_names())
+    assert {contract.text.partition(":")[0] for contract in (TestEvolution, TestRandomSearch)} == set(
+        STRATEGIES.builtin
+    )
 
 
 def test_unknown_strategy() -> None:
-    with pytest.raises(UserError, match="expected evolution or random"):
+    with pytest.raises(UserError, match="expected one of evolution, random"):
         make_strategy("annealing", ToySpace(), toy_budgets())
 
 

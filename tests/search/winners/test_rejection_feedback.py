@@ -18,7 +18,7 @@ from search.trials import TrialStore
 from search.winners.rejection_feedback import RejectionFeedback
 
 INFO = DeviceInfo("cpu", "none", "none", "1.0", 1, "float32")
-SPACE = PortraitSpace(((128, 128),))
+SPACE = PortraitSpace(sizes=((128, 128),))
 NETS = SPACE.sample(20, Random(0))
 
 
@@ -57,16 +57,16 @@ def store_with(tmp_path: Path, budgets: Budgets, *, holds: bool) -> TrialStore:
         one = trial(position, budgets)
         store.add(one)
         slow_ms = 1.4 * one.predicted_ms["cpu"]
-        store.add_findings(one, [DeviceResult("cpu", slow_ms, (slow_ms, slow_ms), holds=holds)])
+        store.add_results(one, [DeviceResult("cpu", slow_ms, (slow_ms, slow_ms), holds=holds)])
     return store
 
 
-def test_a_resumed_search_knows_what_its_rejections_taught(budgets: Budgets, tmp_path: Path) -> None:
+def test_a_resumed_search_repeats_its_recalibrations(budgets: Budgets, tmp_path: Path) -> None:
     with store_with(tmp_path, budgets, holds=False) as store:
-        resumed = RejectionFeedback(SPACE, 2, budgets).replay(store)
+        resumed = RejectionFeedback(SPACE, budgets).replay(store)
     assert all(now > before for now, before in zip(upper_ms(resumed), upper_ms(budgets), strict=True))
 
 
-def test_winners_that_held_teach_nothing(budgets: Budgets, tmp_path: Path) -> None:
+def test_winners_that_held_change_nothing(budgets: Budgets, tmp_path: Path) -> None:
     with store_with(tmp_path, budgets, holds=True) as store:
-        assert upper_ms(RejectionFeedback(SPACE, 2, budgets).replay(store)) == upper_ms(budgets)
+        assert upper_ms(RejectionFeedback(SPACE, budgets).replay(store)) == upper_ms(budgets)

@@ -13,7 +13,7 @@ from tests.search.test_trials import make_trials
 
 
 def test_a_net_that_the_device_rejected_is_not_trained() -> None:
-    finding = DeviceResult("cpu", 3.1, (3.0, 3.2), holds=False, reason="above the budget of 3 ms")
-    rejected = replace(make_trials(1)[0], findings=(finding,))
+    result = DeviceResult("cpu", 3.1, (3.0, 3.2), holds=False, reason="above the budget of 3 ms")
+    rejected = replace(make_trials(1)[0], results=(result,))
     with pytest.raises(UserError, match="rejected by measurement \\(cpu: above the budget of 3 ms\\)"):
         train_winner(cast("RunContext", None), rejected)

@@ -7,7 +7,7 @@ import pytest
 from devices.measurement import NoiseFloor
 from export.bundle.certificate import Certificate, Refusal
 from latency.measuring import Measured
-from search.winners.proof import MeasureAgain, prove
+from search.winners.certification import MeasureAgain, certify_file
 from tests.export.runtime_device import measurement
 
 
@@ -27,24 +27,24 @@ def measurer(path: Path, latencies_ms: list[float], asked: list[int]) -> Measure
     return measure
 
 
-def test_a_first_proof_is_enough(path: Path) -> None:
+def test_a_first_certificate_is_enough(path: Path) -> None:
     asked: list[int] = []
-    proof = prove(measurer(path, [4.0], asked), budget_ms=5.0)
-    assert isinstance(proof, Certificate)
-    assert (proof.retry, asked) == ("", [0])
+    decision = certify_file(measurer(path, [4.0], asked), budget_ms=5.0)
+    assert isinstance(decision, Certificate)
+    assert (decision.retry, asked) == ("", [0])
 
 
-def test_appeal_goes_to_the_middle_one_and_is_told(path: Path) -> None:
+def test_a_retry_takes_the_middle_one_and_is_recorded(path: Path) -> None:
     asked: list[int] = []
-    proof = prove(measurer(path, [5.2, 4.1, 5.3, 4.0], asked), budget_ms=5.0)
-    assert isinstance(proof, Certificate)
-    assert proof.latency_ms == 4.1
+    decision = certify_file(measurer(path, [5.2, 4.1, 5.3, 4.0], asked), budget_ms=5.0)
+    assert isinstance(decision, Certificate)
+    assert decision.latency_ms == 4.1
     assert asked == [0, 1, 2, 3]
-    assert "5.200 ms measured" in proof.retry
-    assert "middle one of 3" in proof.retry
+    assert "5.200 ms measured" in decision.retry
+    assert "middle one of 3" in decision.retry
 
 
 def test_two_slow_ones_of_three_refuse(path: Path) -> None:
-    proof = prove(measurer(path, [5.2, 4.1, 5.3, 5.1], []), budget_ms=5.0)
-    assert isinstance(proof, Refusal)
-    assert proof.reason.startswith("5.100 ms measured")
+    decision = certify_file(measurer(path, [5.2, 4.1, 5.3, 5.1], []), budget_ms=5.0)
+    assert isinstance(decision, Refusal)
+    assert decision.reason.startswith("5.100 ms measured")

@@ -1,0 +1,35 @@
+"""Evaluators by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from foundation.registry import Registry
+from search.evaluators.evaluator import Evaluator
+from search.spaces.space import SearchSpace
+
+if TYPE_CHECKING:
+    from search.tasks.task import Task
+
+EVALUATORS: Registry[Evaluator] = Registry(
+    kind="evaluator",
+    group="latseg.evaluators",
+    base="search.evaluators.evaluator:Evaluator",
+    builtin={
+        "supernet": "search.evaluators.supernet:SupernetEvaluator",
+        "training": "search.evaluators.training:TrainingEvaluator",
+    },
+)
+
+
+def make_evaluator(text: str | None, space: SearchSpace, task: Task, *, folder: Path, seed: int = 0) -> Evaluator:
+    """The evaluator that ``NAME[:KEY=VALUE,...]`` names; for None the supernet, or training for spaces without plans.
+
+    Raises:
+        UserError: no such evaluator or option, or the space does not have what it needs.
+    """
+    from search.spaces.plan_space import PlanSpace
+
+    evaluator, options = EVALUATORS.parse(text or ("supernet" if isinstance(space, PlanSpace) else "training"))
+    return evaluator(space, task, folder=folder, seed=seed, **options)

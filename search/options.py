@@ -1,0 +1,107 @@
+"""What a new search is asked for, in groups of options that belong together."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+
+from foundation.errors import UserError
+
+Count = Annotated[int, Field(ge=1)]
+Size = tuple[Count, Count]
+"""Height and width."""
+Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Options(BaseModel):
+    """Base of the groups: immutable, unknown names refused.
+
+    Raises:
+        UserError: a value out of range.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, values: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
+        try:
+            return handler(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"])).replace("_", " ") or cls.__name__
+            raise UserError(
+                name, seen=repr(first["input"]), expected=first["msg"], remedy="give another value"
+            ) from error
+
+
+class BudgetOptions(Options):
+    """Hard limits: one latency for each device, and a number of parameters."""
+
+    latency_ms: Annotated[tuple[tuple[str, Milliseconds], ...], Field(min_length=1)]
+    """Pairs (device, limit)."""
+    parameters: Count = 400_000
+    threads: Count | None = None
+    """Of each device whose name does not say it."""
+
+    @model_validator(mode="after")
+    def _each_device_once(self) -> BudgetOptions:
+        names = [name for name, _ in self.latency_ms]
+        if len(set(names)) < len(names):
+            raise UserError(
+                "latency budgets",
+                seen=", ".join(names),
+                expected="one budget for each device",
+                remedy="name every device once",
+            )
+        return self
+
+
+class DataOptions(Options):
+    """The data of the task."""
+
+    source: str
+    """For example ``synthetic:320`` or ``folder:PATH``."""
+    size: Size = (256, 256)
+    """To which images are resized."""
+    count: Count | None = None
+    """Use at most this many examples."""
+    resize_masks: bool = False
+    """Resize masks whose size differs from that of their image."""
+    hold_out_test: bool = True
+    """Whether a test split may be taken from the examples; runs from before there was one open without."""
+
+
+class TrainingOptions(Options):
+    """How much is trained. Steps are batches."""
+
+    teacher_epochs: Annotated[int, Field(ge=0)] = 12
+    """0 trains without a teacher."""
+    supernet_steps: Count = 400
+    winner_epochs: Count = 30
+    batch_size: Count = 8
+    evaluation_images: Count = 48
+    """Of the validation split, by which trials are compared."""
+    training_size: Size | None = None
+    """Height and width at which the teacher is trained; None for that of the data."""
+    threads: Count = 2
+    """Of PyTorch."""
+
+
+class SearchOptions(Options):
+    """Where and how to search."""
+
+    space: str = "portrait"
+    sizes: tuple[Size, ...] | None = None
+    """Input sizes to which the space is restricted."""
+    strategy: str = "evolution"
+    """``NAME[:KEY=VALUE,...]``."""
+    evaluator: str | None = None
+    """As ``strategy``; None for the one that fits the space."""
+    trials: Count = 200
+    """Architectures to evaluate."""
+    winners: Count = 1
+    calibration_nets: Annotated[int, Field(ge=0)] = 10
+    """Random nets measured near each latency budget before the search."""
+    seed: int = 0

@@ -1,0 +1,189 @@
+"""Segmentation of images: a net gives every pixel a class. Importing this module loads torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from typing_extensions import override
+
+from foundation.errors import UserError
+from foundation.progress import OnProgress, ignore_progress
+from search.architecture import Architecture
+from search.progress import SearchProgress
+from search.spaces.plan_space import PlanSpace
+from search.tasks.task import Quality, Split, Task, TaskOptions, Trained
+from segmentation.data.registry import open_source
+from segmentation.data.source import DataSource
+from segmentation.evaluation import evaluate
+from segmentation.metrics import Quality as Scores
+from segmentation.networks.network import Network
+from segmentation.networks.teacher import teacher_size
+from segmentation.normalisation import MEAN, STD
+from segmentation.training.checkpoint import load_weights
+from segmentation.training.loop import OnTrainingProgress, TrainingProgress
+from segmentation.training.settings import TrainSettings
+from segmentation.training.train import train, trained_teacher
+
+MAIN_METRIC = "mean_iou"
+_EXAMPLES = 2
+"""Pictures of the validation split for the parity check of an export."""
+
+
+class SegmentationTask(Task):
+    """Images to masks, with a teacher that is trained once for a run and shared by all students."""
+
+    def __init__(self, space: PlanSpace, options: TaskOptions) -> None:
+        self.space = space
+        self.options = options
+        self._teacher: nn.Module | None = None
+
+    @cached_property
+    def source(self) -> DataSource:
+        """The data.
+
+        Raises:
+            UserError: they cannot be read.
+        """
+        data = self.options.data
+        return open_source(
+            data.source,
+            seed=self.options.seed,
+            count=data.count,
+            size=data.size,
+            resize_masks=data.resize_masks,
+            hold_out_test=data.hold_out_test,
+        )
+
+    @property
+    @override
+    def classes(self) -> tuple[str, ...]:
+        return self.source.classes
+
+    @property
+    @override
+    def data(self) -> str:
+        return self.source.name
+
+    @property
+    def teacher_size(self) -> tuple[int, int] | None:
+        """Height and width at which the teacher sees images; None where there is no teacher."""
+        if not self.options.training.teacher_epochs:
+            return None
+        return teacher_size(self.options.training.training_size or self.options.data.size)
+
+    def teacher(self, on_progress: OnProgress = ignore_progress) -> nn.Module | None:
+        """The trained teacher; trained now where there is none yet. None where the options ask for none."""
+        if self._teacher is None and self.teacher_size is not None:
+            training = self.options.training
+            settings = self._settings(self.teacher_size, training.teacher_epochs)
+            checkpoint = self.options.folder and self.options.folder / "teacher.safetensors"
+            result = trained_teacher(
+                self.source, settings, checkpoint=checkpoint, on_progress=_passed_on(on_progress, "teacher")
+            )
+            self._teacher = result.network
+        return self._teacher
+
+    @override
+    def build(self, architecture: Architecture) -> nn.Module:
+        return Network(self.space.plan(architecture))
+
+    @override
+    def example_inputs(self, architecture: Architecture) -> Mapping[str, Tensor]:
+        height, width = self.space.input_size(architecture)
+        return {"image": torch.zeros(1, 3, height, width)}
+
+    @override
+    def train(
+        self,
+        architecture: Architecture,
+        *,
+        checkpoint: Path,
+        epochs: int | None = None,
+        on_progress: OnProgress = ignore_progress,
+    ) -> Trained:
+        torch.manual_seed(self.options.seed)
+        result = train(
+            self.build(architecture),
+            self.source,
+            self._settings(
+                self.space.input_size(architecture),
+                epochs or self.options.training.winner_epochs,
+                teacher_size=self.teacher_size,
+            ),
+            teacher=self.teacher(on_progress),
+            checkpoint=checkpoint,
+            resume=True,
+            on_progress=_passed_on(on_progress, f"train {architecture.id}"),
+        )
+        return Trained(result.network, _quality(result.quality), result.epochs, result.seconds)
+
+    @override
+    def load(self, architecture: Architecture, checkpoint: Path) -> nn.Module:
+        network = self.build(architecture)
+        document = load_weights(network, checkpoint)
+        epochs, wanted = len(document["history"]), document["settings"]["epochs"]
+        if epochs < wanted:
+            raise UserError(
+                f"checkpoint {checkpoint}",
+                seen=f"{epochs} of {wanted} epochs of training",
+                expected="trained weights",
+                remedy="finish the training with `latseg train`, which continues where it stopped",
+            )
+        return network.eval()
+
+    @override
+    def evaluate(
+        self, architecture: Architecture, module: nn.Module, *, split: Split = "validation", limit: int | None = None
+    ) -> Quality:
+        part = getattr(self.source, split)
+        return _quality(evaluate(module, part, self.space.input_size(architecture), limit=limit))
+
+    @override
+    def describe(self) -> dict[str, Any]:
+        return {
+            "task": "segmentation",
+            "data": self.data,
+            "classes": list(self.classes),
+            "normalisation": {"mean": list(MEAN), "std": list(STD)},
+            "resize_policy": "resize",
+        }
+
+    @override
+    def pictures(self) -> Sequence[NDArray[np.uint8]]:
+        validation = self.source.validation
+        images = [validation[index][0] for index in range(min(_EXAMPLES, len(validation)))]
+        return [np.asarray((255 * image).round().to(torch.uint8).permute(1, 2, 0)) for image in images]
+
+    def _settings(
+        self, size: tuple[int, int], epochs: int, *, teacher_size: tuple[int, int] | None = None
+    ) -> TrainSettings:
+        training = self.options.training
+        return TrainSettings(
+            input_size=size,
+            epochs=epochs,
+            batch_size=training.batch_size,
+            teacher_input_size=teacher_size,
+            evaluate_limit=training.evaluation_images,
+            seed=self.options.seed,
+            threads=training.threads,
+        )
+
+
+def _quality(scores: Scores) -> Quality:
+    metrics = {"mean_iou": scores.mean_iou, "mean_f1": scores.mean_f1, "pixel_accuracy": scores.pixel_accuracy}
+    return Quality(metrics, MAIN_METRIC, scores.images, scores.to_json())
+
+
+def _passed_on(on_progress: OnProgress, stage: str) -> OnTrainingProgress:
+    def report(progress: TrainingProgress) -> None:
+        best = progress.best_mean_iou
+        on_progress(SearchProgress(stage, progress.done, progress.total, progress.note, best_quality=best))
+
+    return report
