@@ -48,6 +48,9 @@ class FormulaDevice(SimulatedDevice):
         self._interrupt_at = interrupt_at
         self._gone = gone
 
+    def nominal_reference_ms(self) -> float:
+        return 1.0
+
     def noise_floor(
         self,
         candidate: Candidate,

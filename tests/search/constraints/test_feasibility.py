@@ -6,11 +6,14 @@ from random import Random
 
 import pytest
 
+from search.architecture import Architecture
 from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
 from search.constraints.feasibility import feasibility
 from search.constraints.feasible_sampler import feasible_sampler
 from search.constraints.infeasible import InfeasibleError, require_feasible
 from search.constraints.repair import repair
+from search.proposals import propose
+from search.strategies.strategy import Strategy
 from tests.search.toy import FormulaPredictor, ToySpace
 
 SPACE = ToySpace()
@@ -59,6 +62,9 @@ class _Opposed(FormulaPredictor):
         return 20.0 / len(graph.operators)  # type: ignore[attr-defined]
 
 
+OPPOSED = Budgets(None, (LatencyBudget("a", 1.6, P), LatencyBudget("b", 2.2, _Opposed())))
+
+
 def test_budgets_that_are_out_of_reach_only_together() -> None:
     both = Budgets(None, (LatencyBudget("a", 0.6, P), LatencyBudget("b", 2.5, _Opposed())))
     with pytest.raises(InfeasibleError, match="budgets taken together") as refused:
@@ -68,8 +74,38 @@ def test_budgets_that_are_out_of_reach_only_together() -> None:
 
 def test_a_narrow_gap_between_opposed_budgets_is_found() -> None:
     """Not where going smaller leads: the net has to be deep and narrow."""
-    both = Budgets(None, (LatencyBudget("a", 1.6, P), LatencyBudget("b", 2.2, _Opposed())))
-    assert feasibility(SPACE, both, samples=40).feasible
+    for seed in range(3):
+        assert feasibility(SPACE, OPPOSED, samples=40, seed=seed).feasible
+
+
+def test_the_sampler_finds_nets_in_a_narrow_gap_by_mutating_a_known_one() -> None:
+    anchor = feasibility(SPACE, OPPOSED, samples=40).closest.architecture
+    without = feasible_sampler(SPACE, OPPOSED)(24, Random(0))
+    found = feasible_sampler(SPACE, OPPOSED, anchors=[anchor])(24, Random(0))
+    assert len(found) > len(without)
+    assert all(check.feasible for check in OPPOSED.check_many(SPACE, found))
+
+
+class _Silent(Strategy):
+    """Has no ideas."""
+
+    name = "silent"
+
+    def _propose(self, count: int, rng: Random) -> list[Architecture]:
+        return []
+
+
+def test_proposals_in_a_narrow_gap_are_mutants_of_what_is_known() -> None:
+    anchor = feasibility(SPACE, OPPOSED, samples=40).closest.architecture
+    proposals = propose(_Silent(SPACE, OPPOSED), SPACE, OPPOSED, 6, known=[], anchors=[anchor], rng=Random(0))
+    assert len(proposals.feasible) == 6
+    assert all(check.feasible for check in proposals.feasible)
+    nothing = propose(_Silent(SPACE, OPPOSED), SPACE, OPPOSED, 6, known=[], rng=Random(0))
+    assert nothing.feasible == []
+
+
+def test_the_samples_are_as_many_as_asked_for() -> None:
+    assert feasibility(SPACE, budgets(8000, 2.0), samples=37).samples == 37
 
 
 def test_follows_from_the_seed() -> None:

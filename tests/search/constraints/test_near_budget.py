@@ -106,6 +106,21 @@ def test_nets_near_the_budget_are_within_range_and_size_and_were_not_learned_fro
     assert not learned & {net.label for net in others}
 
 
+def test_near_nets_are_a_random_subset_of_those_found() -> None:
+    """A space samples in the order of its strata; the first nets found would be no random ones."""
+    predictor = bounded()
+    budget = LatencyBudget("toy", BUDGET_MS, predictor)
+    differing = 0
+    for seed in range(4):
+        found, _ = sample_near_nets(SPACE, budget, 3, Random(seed))
+        graphs = [SPACE.lower(net) for net in SPACE.sample(250, Random(seed))]
+        predicted = [prediction.latency_ms for prediction in predictor.predict(graphs)]
+        near = [ms for ms in predicted if NEAR[0] * BUDGET_MS <= ms <= NEAR[1] * BUDGET_MS]
+        assert {net.predicted_ms for net in found} <= set(near)
+        differing += [net.predicted_ms for net in found] != near[:3]
+    assert differing >= 3
+
+
 def test_what_a_predictor_has_learned_is_not_asked_again(store: MeasurementStore) -> None:
     first = FormulaDevice()
     calibrated(store, first)

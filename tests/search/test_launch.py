@@ -1,0 +1,199 @@
+"""Whole runs on the real ``cpu`` device with the smallest amounts: search, training, export, for two kinds of task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from devices.measurement import NoiseFloor
+from devices.model_file import sha256_of
+from devices.registry import get_device
+from export.bundle.verify import verify_bundle
+from foundation.errors import UserError
+from foundation.progress import Progress
+from latency.store import MeasurementStore
+from search import launch as launching
+from search.constraints.budgets import Budgets
+from search.launch import launch
+from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOptions
+from search.run_config import RunConfig
+from search.run_context import RunContext
+from search.spaces.registry import SPACES
+from search.trial import CERTIFIED
+from search.winners.export import export_winner
+from search.winners.training import find_trial, train_winner
+from tests.search.toy import FormulaPredictor
+
+SMALLEST = TrainingOptions(
+    teacher_epochs=0, supernet_steps=1, winner_epochs=1, batch_size=4, evaluation_images=2, threads=1
+)
+SEARCH = SearchOptions(trials=3, winners=1, calibration_nets=0)
+BUDGETS = BudgetOptions(latency_ms=(("cpu", 1000.0),), parameters=60_000)
+DATA = DataOptions(source="synthetic:12", size=(128, 128))
+FORMULA = FormulaPredictor()
+
+
+@pytest.fixture(autouse=True)
+def vector_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another package's space."""
+    targets = {**SPACES.builtin, "vectors": "tests.search.vectors:VectorSpace"}
+    monkeypatch.setitem(SPACES.__dict__, "targets", targets)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[MeasurementStore]:
+    """A store in which the slow parts of a first measurement are done."""
+    info = get_device("cpu").info()
+    with MeasurementStore(tmp_path / "measurements.sqlite") as opened:
+        opened.remember_reference(info, 1.0)
+        opened.remember_noise_floor(info, NoiseFloor(1.0, 1.0, 10))
+        yield opened
+
+
+def config(
+    data: DataOptions = DATA,
+    search: SearchOptions = SEARCH,
+    training: TrainingOptions = SMALLEST,
+    budgets: BudgetOptions = BUDGETS,
+) -> RunConfig:
+    return RunConfig.create(budgets, data, training, search)
+
+
+def budgets_of(context: RunContext) -> Budgets:
+    return context.budgets(lambda _: FORMULA)
+
+
+@pytest.mark.parametrize("space", ["portrait:sizes=128x128", "vectors:layers=2"])
+def test_a_run_from_search_to_bundle(store: MeasurementStore, tmp_path: Path, space: str) -> None:
+    data = DATA if space.startswith("portrait") else DataOptions(source="vectors:64")
+    stages: list[str] = []
+
+    def note(progress: Progress) -> None:
+        stages.append(progress.stage)
+
+    created = config(data, SEARCH.model_copy(update={"space": space}))
+    context = RunContext.open(tmp_path / "run", created, store, note)
+    result = launch(context, budgets_of(context))
+    winner = result.winners[0]
+    assert winner.status == CERTIFIED, winner.results
+    assert 0 < winner.measured_ms["cpu"] < 1000
+    assert {"feasibility", "search", "winners"} <= set(stages)
+    measured = len(store.measurements(get_device("cpu").info().fingerprint))
+    again = launch(RunContext.open(tmp_path / "run", created, store), budgets_of(context))
+    assert again.winners == result.winners
+    assert len(store.measurements(get_device("cpu").info().fingerprint)) == measured
+
+    with pytest.raises(UserError, match="no full training"):
+        export_winner(context, winner, formats=["onnx"], command="")
+    trained = train_winner(context, find_trial(context, winner.id))
+    assert trained.epochs == 1
+    exported = export_winner(context, winner, formats=["onnx"], command="latseg search")
+    assert exported.refusals == ()
+    (certificate,) = exported.manifest.certificates
+    assert certificate.model_sha256 == sha256_of(context.folder.exported(winner.id))
+    scores = {quality.metric: quality.value for quality in exported.manifest.quality}
+    assert scores == pytest.approx(dict(trained.quality.metrics), abs=1e-3)
+    assert verify_bundle(exported.bundle, measure=False).ok
+
+
+def test_a_budget_that_the_device_does_not_keep_rejects_every_net(store: MeasurementStore, tmp_path: Path) -> None:
+    search = SearchOptions(space="vectors", trials=2, calibration_nets=0)
+    tight = BudgetOptions(latency_ms=(("cpu", 1e-6),), parameters=60_000)
+    created = config(DataOptions(source="vectors:64"), search, budgets=tight)
+    context = RunContext.open(tmp_path / "run", created, store)
+    result = launch(context, context.budgets(lambda _: FormulaPredictor(ms_per_mflop=0.0, ms_per_operator=0.0)))
+    assert result.winners == []
+    assert result.rejected["measured:cpu"] == len(result.trials) == 2
+
+
+def captured(store: MeasurementStore, folder: Path, created: RunConfig, monkeypatch: pytest.MonkeyPatch) -> dict:  # type: ignore[type-arg]
+    """What ``launch`` passes on."""
+    seen: dict[str, object] = {}
+
+    def run_search(space, budgets, evaluator, strategy, trials, settings, **_: object) -> object:  # type: ignore[no-untyped-def]
+        seen.update(space=space, budgets=budgets, evaluator=evaluator, strategy=strategy, settings=settings)
+        raise KeyboardInterrupt
+
+    def calibrate(space, budgets, devices, opened, *, count, seed, on_progress):  # type: ignore[no-untyped-def]
+        seen.update(count=count, calibration_seed=seed)
+        return budgets, ()
+
+    monkeypatch.setattr(launching, "run_search", run_search)
+    monkeypatch.setattr(launching, "calibrate_near_budget", calibrate)
+    context = RunContext.open(folder, created, store)
+    with pytest.raises(KeyboardInterrupt):
+        launch(context, budgets_of(context))
+    return seen
+
+
+def test_every_field_of_the_configuration_reaches_the_search(
+    store: MeasurementStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = torch.get_num_threads()
+    search = SearchOptions(
+        space="portrait",
+        sizes=((128, 128), (160, 128)),
+        strategy="evolution:population=7",
+        evaluator="training:epochs=3",
+        trials=11,
+        winners=2,
+        calibration_nets=5,
+        seed=9,
+    )
+    budgets = BudgetOptions(latency_ms=(("cpu", 7.5),), parameters=123_456, threads=2)
+    data = DataOptions(source="synthetic:12", size=(96, 64), count=8)
+    training = SMALLEST.model_copy(update={"threads": 3})
+    created = config(data, search, training, budgets)
+    try:
+        seen = captured(store, tmp_path / "run", created, monkeypatch)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+    assert seen["space"].sizes == ((128, 128), (160, 128))
+    assert seen["space"].classes == len(created.classes) == 2
+    assert seen["strategy"].generation_size == 7
+    assert seen["strategy"].seed == seen["settings"].seed == seen["calibration_seed"] == seen["evaluator"].seed == 9
+    assert (seen["evaluator"].name, seen["evaluator"].epochs) == ("training", 3)
+    assert (seen["settings"].trials, seen["settings"].winners, seen["count"]) == (11, 2, 5)
+    assert seen["budgets"].parameters.maximum == 123_456
+    (latency,) = seen["budgets"].latencies
+    assert (latency.device, latency.maximum_ms, latency.predictor) == ("cpu", 7.5, FORMULA)
+    task = seen["evaluator"].task
+    assert task.source.train[0][0].shape == (3, 96, 64)
+    assert task.options.training == training
+    assert task.options.folder == tmp_path / "run"
+
+
+def test_a_changed_device_is_refused(store: MeasurementStore, tmp_path: Path) -> None:
+    created = config()
+    (target,) = created.targets
+    other = created.model_copy(update={"targets": (target.model_copy(update={"fingerprint": "0" * 16}),)})
+    with pytest.raises(UserError, match="device cpu of run"):
+        RunContext.open(tmp_path, other, store)
+    two = created.model_copy(update={"targets": (target.model_copy(update={"threads": 2}),)})
+    with pytest.raises(UserError, match="device cpu of run"):
+        RunContext.open(tmp_path, two, store)
+
+
+def test_the_weights_of_the_evaluator_are_exported_for_measuring(
+    store: MeasurementStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from search.evaluators.training import TrainingEvaluator
+
+    exported: list[str] = []
+    weights = TrainingEvaluator.weights
+
+    def note(self: TrainingEvaluator, architecture: object) -> object:
+        module = weights(self, architecture)  # type: ignore[arg-type]
+        assert module is not None
+        exported.append(architecture.id)  # type: ignore[attr-defined]
+        return module
+
+    monkeypatch.setattr(TrainingEvaluator, "weights", note)
+    search = SearchOptions(space="vectors", trials=1, calibration_nets=0)
+    context = RunContext.open(tmp_path / "run", config(DataOptions(source="vectors:64"), search), store)
+    result = launch(context, budgets_of(context))
+    assert exported == [result.winners[0].id]

@@ -1,0 +1,120 @@
+"""``run.json``: created, written, read again, and read as earlier versions wrote it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foundation.errors import UserError
+from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOptions
+from search.run_config import RunConfig, read_config, write_config
+
+DEVICE = "simulated"
+BUDGETS = BudgetOptions(latency_ms=((DEVICE, 2.0),))
+DATA = DataOptions(source="synthetic:8", size=(64, 64))
+
+OF_115E2DA = {
+    "schema_version": 1, "run": "20261125-010203-abcd", "created": "2026-11-25T01:02:03+00:00",
+    "command": "latseg search",
+    "space": "portrait", "sizes": [[128, 128]], "data": "synthetic:320", "data_size": [128, 128], "data_count": None,
+    "resize_masks": False, "classes": ["background", "person"],
+    "targets": [{
+        "device": "cpu", "threads": 1, "maximum_ms": 2.0, "fingerprint": "0123456789abcdef", "hardware": "a CPU",
+        "runtime": "onnxruntime", "runtime_version": "1.22", "simulated": False,
+    }],
+    "max_parameters": 400000, "trials": 64, "winners": 1, "strategy": "evolution", "near_budget": 9, "seed": 3,
+    "effort": {
+        "teacher_epochs": 5, "supernet_steps": 160, "winner_epochs": 11, "batch_size": 8, "evaluation_images": 32,
+        "training_size": None, "threads": 2,
+    },
+    "versions": {"python": "3.11"},
+}  # fmt: skip
+
+
+def test_written_and_read_again(tmp_path: Path) -> None:
+    config = RunConfig.create(BUDGETS, DATA, TrainingOptions(winner_epochs=3), SearchOptions(seed=4), command="latseg")
+    write_config(tmp_path, config)
+    assert read_config(tmp_path) == config
+    assert config.simulated
+    assert config.classes == ("background", "person")
+    assert (config.data, config.data_size) == ("synthetic:8", (64, 64))
+    assert RunConfig.create(BUDGETS, DATA).run != config.run
+
+
+def test_a_run_of_115e2da_is_read_and_written_with_the_same_keys(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(OF_115E2DA))
+    config = read_config(tmp_path)
+    assert config.training.winner_epochs == 11
+    assert config.calibration_nets == 9
+    assert config.evaluator is None
+    write_config(tmp_path, config)
+    assert json.loads((tmp_path / "run.json").read_text()) == {**OF_115E2DA, "evaluator": None}
+
+
+def test_a_run_from_before_calibration_nets_has_none(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({k: v for k, v in OF_115E2DA.items() if k != "near_budget"}))
+    assert read_config(tmp_path).calibration_nets == 0
+
+
+def test_options_of_the_task_follow_from_the_file(tmp_path: Path) -> None:
+    changed = {"data_count": 5, "resize_masks": True}
+    (tmp_path / "run.json").write_text(json.dumps(OF_115E2DA | changed))
+    options = read_config(tmp_path).task_options(tmp_path)
+    assert options.data == DataOptions(source="synthetic:320", size=(128, 128), count=5, resize_masks=True)
+    assert (options.training.batch_size, options.seed, options.folder) == (8, 3, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"schema_version": 2}, "upgrade latseg"),
+        ({"trials": 0}, "start a new run"),
+        ({"effort": {"batch_size": 0}}, "batch size"),
+        ({"surprise": 1}, "start a new run"),
+    ],
+)
+def test_damaged_and_newer_files_are_refused(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(OF_115E2DA | change))
+    with pytest.raises(UserError, match=expected):
+        read_config(tmp_path)
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(UserError, match="start a new run"):
+        read_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [
+        ({"strategy": "annealing"}, "strategy"),
+        ({"strategy": "evolution:population=1"}, "population"),
+        ({"strategy": "random:population=9"}, "population"),
+        ({"evaluator": "guess"}, "evaluator"),
+        ({"space": "garden"}, "search space"),
+        ({"sizes": ((100, 100),)}, "100x100"),
+    ],
+)
+def test_unknown_plug_ins_and_options_are_refused_at_once(search: dict[str, Any], expected: str) -> None:
+    with pytest.raises(UserError, match=expected):
+        RunConfig.create(BUDGETS, DATA, search=SearchOptions(**search))
+
+
+@pytest.mark.parametrize(
+    ("options", "values"),
+    [
+        (BudgetOptions, {"latency_ms": ()}),
+        (BudgetOptions, {"latency_ms": (("cpu", 0.0),)}),
+        (BudgetOptions, {"latency_ms": (("cpu", 1.0), ("cpu", 2.0))}),
+        (BudgetOptions, {"latency_ms": (("cpu", 1.0),), "parameters": 0}),
+        (DataOptions, {"source": "synthetic", "count": 0}),
+        (TrainingOptions, {"teacher_epochs": -1}),
+        (SearchOptions, {"trials": 0}),
+        (SearchOptions, {"colour": "red"}),
+    ],
+)
+def test_values_out_of_range_are_one_line(options: Any, values: dict[str, Any]) -> None:
+    with pytest.raises(UserError) as refused:
+        options(**values)
+    assert "\n" not in str(refused.value)
