@@ -51,7 +51,7 @@ def test_a_run_of_115e2da_is_read_and_written_with_the_same_keys(tmp_path: Path)
     assert config.calibration_nets == 9
     assert config.evaluator is None
     write_config(tmp_path, config)
-    assert json.loads((tmp_path / "run.json").read_text()) == {**OF_115E2DA, "evaluator": None}
+    assert json.loads((tmp_path / "run.json").read_text()) == {**OF_115E2DA, "evaluator": None, "data_test": False}
 
 
 def test_a_run_from_before_calibration_nets_has_none(tmp_path: Path) -> None:
@@ -60,10 +60,12 @@ def test_a_run_from_before_calibration_nets_has_none(tmp_path: Path) -> None:
 
 
 def test_options_of_the_task_follow_from_the_file(tmp_path: Path) -> None:
-    changed = {"data_count": 5, "resize_masks": True}
+    changed = {"data_count": 5, "resize_masks": True, "data_test": True}
     (tmp_path / "run.json").write_text(json.dumps(OF_115E2DA | changed))
     options = read_config(tmp_path).task_options(tmp_path)
     assert options.data == DataOptions(source="synthetic:320", size=(128, 128), count=5, resize_masks=True)
+    (tmp_path / "run.json").write_text(json.dumps(OF_115E2DA))
+    assert not read_config(tmp_path).task_options(tmp_path).data.hold_out_test
     assert (options.training.batch_size, options.seed, options.folder) == (8, 3, tmp_path)
 
 
