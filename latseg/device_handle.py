@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from latency.campaign_items import CampaignItem
     from latency.operators.operator import OperatorGraph
     from latseg.api import Workspace
-
-_logger = logging.getLogger(__name__)
 
 
 class DeviceHandle:

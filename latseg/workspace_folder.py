@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from latency.store import MeasurementStore, StoredMeasurement
 
 _STORE = "measurements.sqlite"
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class WorkspaceFolder:
                 remedy=f"run `latseg profile {options}` and `latseg fit {options}`",
             )
         predictor = BoundedPredictor.load(folder, device=info)
+        _logger.info("predictor of %s from %s", device.name, folder)
         warning = predictor.version_warning(info)
         if warning:
             warn(warning)
