@@ -6,10 +6,12 @@ import errno
 import json
 import logging
 import math
+import re
 import shlex
 import signal
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -28,8 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_FLAGS = ("--json", "--quiet", "--debug", "-v", "-vv", "--verbose")
-_VALUES = ("--log-file",)
+_FLAG = re.compile(r"--json|--quiet|--debug|--verbose|-v+|--log-file=.*")
+_WITH_VALUE = "--log-file"
 _logger = logging.getLogger(__name__)
 
 
@@ -122,9 +124,9 @@ def _hoisted(arguments: list[str]) -> list[str]:
     rest: list[str] = []
     words = iter(arguments[:end])
     for word in words:
-        if word in _VALUES:
-            front += [word, *(value for value in [next(words, None)] if value is not None)]
-        elif word in _FLAGS or word.startswith(tuple(f"{name}=" for name in _VALUES)):
+        if word == _WITH_VALUE:
+            front += [word, *islice(words, 1)]
+        elif _FLAG.fullmatch(word):
             front.append(word)
         else:
             rest.append(word)

@@ -40,7 +40,7 @@ def test_a_file_gets_everything_and_is_appended_to(tmp_path: Path, capsys: pytes
 
 @pytest.mark.parametrize("where", ["before", "behind"])
 def test_options_of_the_command_line(where: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["-vv", "--json", f"--log-file={tmp_path / 'log'}"]
+    options = ["-vvv", "--json", f"--log-file={tmp_path / 'log'}"]
     words = [*options, "devices"] if where == "before" else ["devices", *options]
     assert cli.run(words) == 0
     captured = capsys.readouterr()
