@@ -73,7 +73,10 @@ def main() -> None:
     """Entry point of the ``latseg`` command."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _DebouncedInterrupt())
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python's own handler is gone while the interpreter ends
+    sys.exit(code)
 
 
 class _DebouncedInterrupt:

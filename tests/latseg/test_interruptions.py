@@ -51,11 +51,11 @@ def test_ctrl_c_pressed_twice_shows_no_traceback(tmp_path: Path) -> None:
     with start(words) as process:
         assert process.stderr is not None
         process.stderr.readline()
-        for _ in range(3):
+        for _ in range(4):
             os.kill(process.pid, signal.SIGINT)
-            time.sleep(0.02)
+            time.sleep(0.05)
         rest = process.stderr.read()
-        assert process.wait(timeout=60) == 130
+        assert process.wait(timeout=60) == 130, rest
     assert "Traceback" not in rest
     assert rest.count("continue with: ") == 1
 
