@@ -24,10 +24,10 @@ from latseg.console import DEFAULT_WORKSPACE, for_workspace
 from latseg.device_handle import DeviceHandle
 from latseg.progress_bar import ProgressOption, shown_progress
 from latseg.run_handle import RunHandle, TrainedWinner
-from latseg.run_options import DataOptions, new_config
+from latseg.search_command import search_command
 from latseg.units import Size, as_latency_ms, as_parameters, as_sizes
 from latseg.workspace_folder import WorkspaceFolder
-from search.options import TrainingOptions
+from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOptions
 
 if TYPE_CHECKING:
     from devices.device import Device
@@ -190,22 +190,25 @@ class Workspace:
             UserError: an argument is malformed, a device has no predictor yet, or the data cannot be read.
             DeviceUnavailableError: a device cannot be used here.
         """
-        config = new_config(
-            self,
-            budgets={name: as_latency_ms(limit) for name, limit in budgets.items()},
-            data=DataOptions(data) if isinstance(data, str) else data,
-            max_parameters=as_parameters(max_parameters),
-            space=space,
-            sizes=as_sizes(sizes),
-            strategy=strategy,
-            evaluator=evaluator,
-            trials=trials,
-            winners=winners,
-            calibration_nets=calibration_nets,
-            training=training,
-            threads=threads,
-            seed=seed,
+        from search.run_config import RunConfig
+
+        latencies = tuple((name, as_latency_ms(limit)) for name, limit in budgets.items())
+        config = RunConfig.create(
+            BudgetOptions(latency_ms=latencies, parameters=as_parameters(max_parameters), threads=threads),
+            DataOptions(source=data) if isinstance(data, str) else data,
+            training,
+            SearchOptions(
+                space=space,
+                sizes=as_sizes(sizes),
+                strategy=strategy,
+                evaluator=evaluator,
+                trials=trials,
+                winners=winners,
+                calibration_nets=calibration_nets,
+                seed=seed,
+            ),
         )
+        config = config.model_copy(update={"command": search_command(config, self.path)})
         run = RunHandle(self, self.folder.runs() / config.run, new=config)
         if start:
             run.search()

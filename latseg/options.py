@@ -18,8 +18,7 @@ from search.strategies.registry import STRATEGIES
 from segmentation.data.registry import SOURCES
 
 if TYPE_CHECKING:
-    from latseg.run_options import DataOptions
-    from search.options import TrainingOptions
+    from search.options import DataOptions, TrainingOptions
 
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads of the runtime; default: one.", show_default=False)
@@ -111,14 +110,14 @@ class DataGroup:
         Raises:
             UserError: no source, or a malformed size.
         """
-        from latseg.run_options import DataOptions
+        from search.options import DataOptions
 
         if self.data is None:
             raise UserError(
                 "--data", seen="nothing", expected="a source of data", remedy="write for example --data synthetic"
             )
         size = parse_size(self.data_size, option="--data-size")
-        return DataOptions(self.data, size, self.data_count, self.resize_masks)
+        return DataOptions(source=self.data, size=size, count=self.data_count, resize_masks=self.resize_masks)
 
 
 @dataclass(frozen=True, slots=True)

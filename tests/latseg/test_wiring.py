@@ -12,7 +12,6 @@ import typer.main
 
 from foundation.errors import UserError
 from latseg import cli
-from latseg.run_handle import RunHandle
 from latseg.workspace_folder import WorkspaceFolder
 from tests.latseg.conftest import DEVICE
 
@@ -29,6 +28,7 @@ SEARCH_OPTIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "--calibration-nets": (("3",), {"near_budget"}),
     "--near-budget": (("3",), {"near_budget"}),
     "--strategy": (("random",), {"strategy"}),
+    "--evaluator": (("training:epochs=1",), {"evaluator"}),
     "--trials": (("7",), {"trials"}),
     "--winners": (("2",), {"winners"}),
     "--size": (("128x128",), {"sizes"}),
@@ -63,7 +63,7 @@ def without_work(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object, **__: object) -> None:
         raise StopError
 
-    monkeypatch.setattr(RunHandle, "search", stop)
+    monkeypatch.setattr("search.launch.launch", stop)
     monkeypatch.setattr(WorkspaceFolder, "predictor", lambda *_: None)
 
 
@@ -120,6 +120,7 @@ FIT_OPTIONS = {
     "--test-fraction": (("0.3",), {"test_fraction"}),
     "--alpha": (("0.2",), {"alpha"}),
     "--split": ((), {"split_conformal"}),
+    "--compare": ((), {"compare"}),
     "--seed": (("5",), {"seed"}),
 }
 
