@@ -12,17 +12,13 @@ one line that says what is wrong, the value seen, the value expected and the rem
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from foundation.progress import OnProgress
 from latseg.bundle import Bundle
-from latseg.console import DEFAULT_WORKSPACE, for_workspace
 from latseg.device_handle import DeviceHandle
-from latseg.progress_bar import ProgressOption, shown_progress
+from latseg.open_workspace import OpenWorkspace
 from latseg.run_handle import RunHandle, TrainedWinner
 from latseg.search_command import search_command
 from latseg.units import Size, as_latency_ms, as_parameters, as_sizes
@@ -41,7 +37,7 @@ BudgetsByDevice = Mapping[str, str | float]
 """``{"cpu": "8ms"}``: a latency limit with its unit, or in milliseconds, for each device."""
 
 
-class Workspace:
+class Workspace(OpenWorkspace):
     """A folder with measurements, predictors and runs. It is created when something is written to it.
 
     Args:
@@ -51,22 +47,6 @@ class Workspace:
         on_warning: called with each warning, such as that of a runtime of another version than was measured;
             ``warnings.warn`` by default.
     """
-
-    def __init__(
-        self,
-        path: str | Path = DEFAULT_WORKSPACE,
-        *,
-        progress: ProgressOption = False,
-        on_warning: Callable[[str], None] | None = None,
-    ) -> None:
-        self.folder = WorkspaceFolder(Path(path))
-        self._progress = progress
-        self._on_warning = on_warning
-
-    @property
-    def path(self) -> Path:
-        """The folder."""
-        return self.folder.root
 
     def device(self, text: str = "cpu", *, threads: int | None = None) -> DeviceHandle:
         """A device of this machine, for example ``cpu``, ``cpu:threads=2`` or ``openvino``. No runtime is loaded yet.
@@ -226,17 +206,6 @@ class Workspace:
     def runs(self) -> list[str]:
         """Ids of the runs, the oldest first."""
         return self.folder.run_ids()
-
-    def progress(self, description: str) -> AbstractContextManager[OnProgress]:
-        """The callback for one piece of long work, shown as the workspace's ``progress`` says."""
-        return shown_progress(description, self._progress)
-
-    def warn(self, text: str) -> None:
-        """Passes a warning on."""
-        if self._on_warning is None:
-            warnings.warn(for_workspace(text, self.path), UserWarning, stacklevel=3)
-        else:
-            self._on_warning(text)
 
     def _open_budgets(
         self, budgets: BudgetsByDevice, max_parameters: str | int, devices: Mapping[str, Device]

@@ -19,9 +19,10 @@ from typing import Annotated
 import typer
 
 from latseg.commands import COMMANDS
-from latseg.console import DEFAULT_WORKSPACE, INTERRUPTED, Console, for_workspace
+from latseg.console import INTERRUPTED, Console
 from latseg.logs import logging_to
 from latseg.option_groups import expand
+from latseg.workspace_folder import DEFAULT_WORKSPACE, for_workspace
 
 app = typer.Typer(
     name="latseg",

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from latseg.workspace_folder import DEFAULT_WORKSPACE, command_line, for_workspace
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from latseg.api import Workspace
 
-DEFAULT_WORKSPACE = Path("latseg-workspace")
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 
@@ -85,17 +85,6 @@ def plain(text: object) -> str:
     from rich.markup import escape
 
     return escape(str(text))
-
-
-def for_workspace(line: str, workspace: Path) -> str:
-    """``line`` with its commands, written as `latseg ...` for the default workspace, made for this one."""
-    return line.replace("`latseg ", f"`{command_line(workspace)} ")
-
-
-def command_line(workspace: Path, *words: str) -> str:
-    """A ``latseg`` command for a workspace, to be pasted into a shell."""
-    chosen = () if workspace == DEFAULT_WORKSPACE else ("--workspace", str(workspace))
-    return shlex.join(["latseg", *chosen, *words])
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> RenderableType:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from latency.bounded import BoundedPredictor
     from latency.campaign_items import CampaignItem
     from latency.operators.operator import OperatorGraph
-    from latseg.api import Workspace
+    from latseg.open_workspace import OpenWorkspace
 
 
 class DeviceHandle:
@@ -34,7 +34,7 @@ class DeviceHandle:
     True
     """
 
-    def __init__(self, workspace: Workspace, device: Device) -> None:
+    def __init__(self, workspace: OpenWorkspace, device: Device) -> None:
         self.workspace = workspace
         self.device = device
 

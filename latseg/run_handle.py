@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from foundation.progress import Progress
 from latseg.bundle import Bundle
-from latseg.console import command_line
+from latseg.workspace_folder import command_line
 
 if TYPE_CHECKING:
-    from latseg.api import Workspace
+    from latseg.open_workspace import OpenWorkspace
     from search.loop import SearchResult
     from search.run_config import RunConfig
     from search.run_context import RunContext
@@ -32,7 +32,7 @@ class RunHandle:
     True
     """
 
-    def __init__(self, workspace: Workspace, path: Path, *, new: RunConfig | None = None) -> None:
+    def __init__(self, workspace: OpenWorkspace, path: Path, *, new: RunConfig | None = None) -> None:
         self.workspace = workspace
         self.path = path
         self._new = new

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latseg.console import command_line
+from latseg.workspace_folder import command_line
 
 if TYPE_CHECKING:
     from search.run_config import RunConfig

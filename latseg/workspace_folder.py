@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from latency.operators.operator import OperatorGraph
     from latency.store import MeasurementStore, StoredMeasurement
 
+DEFAULT_WORKSPACE = Path("latseg-workspace")
 _STORE = "measurements.sqlite"
 _logger = logging.getLogger(__name__)
 
@@ -135,3 +137,14 @@ class WorkspaceFolder:
                 expected="a folder that can be written",
                 remedy="choose another with --workspace DIR",
             ) from error
+
+
+def for_workspace(line: str, workspace: Path) -> str:
+    """``line`` with its commands, written as `latseg ...` for the default workspace, made for this one."""
+    return line.replace("`latseg ", f"`{command_line(workspace)} ")
+
+
+def command_line(workspace: Path, *words: str) -> str:
+    """A ``latseg`` command for a workspace, to be pasted into a shell."""
+    chosen = () if workspace == DEFAULT_WORKSPACE else ("--workspace", str(workspace))
+    return shlex.join(["latseg", *chosen, *words])

@@ -52,7 +52,7 @@ def demo(
     console: Console = context.obj
     console.workspace = output / "workspace"
     inner = Console(workspace=console.workspace, muted=True)
-    steps = _Steps(inner, console, seed, time.monotonic(), {})
+    steps = _Steps(context.find_root().command, inner, console, seed, time.monotonic(), {})
     profiled = steps.run("profile", size=SIZE, **PROFILE)
     fitted = steps.run("fit")
     limits = {"max-latency": f"{_budget_ms(inner, seed):g}ms", "max-params": PARAMETERS, "size": SIZE}
@@ -78,6 +78,8 @@ def demo(
 
 @dataclass(frozen=True, slots=True)
 class _Steps:
+    latseg: Any
+    """The command line's group of commands."""
     inner: Console
     outer: Console
     seed: int
@@ -87,8 +89,6 @@ class _Steps:
 
     def run(self, command: str, *arguments: object, **options: object) -> dict[str, Any]:
         """Runs one command line and returns its document."""
-        from latseg.cli import invoke
-
         words = ["--workspace", str(self.inner.workspace), command, *map(str, arguments)]
         if self.seed:
             options["seed"] = self.seed
@@ -98,7 +98,8 @@ class _Steps:
         self.inner.resume_hint = line
         began = self.elapsed()
         try:
-            code = invoke([*self._global_flags(), *words], self.inner)
+            line_words = [*self._global_flags(), *words]
+            code = self.latseg.main(line_words, prog_name="latseg", standalone_mode=False, obj=self.inner)
         finally:
             self.outer.resume_hint = f"{self.inner.resume_hint}  # and then the demo's later steps, or the demo anew"
             self.seconds[command] = self.elapsed() - began

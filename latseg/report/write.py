@@ -9,13 +9,12 @@ from typing import Any
 from export.bundle.manifest import read_manifest
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
-from latseg.console import command_line
 from latseg.report.example_masks import example_strip
 from latseg.report.figures import TrialPoint, pareto_figure
 from latseg.report.page import Section, commands, figure, html_table, image, page
 from latseg.report.predictor import predictor_sections
 from latseg.units import format_count
-from latseg.workspace_folder import WorkspaceFolder
+from latseg.workspace_folder import WorkspaceFolder, command_line
 from search.pareto import fronts
 from search.run_config import RunConfig, TargetDevice
 from search.run_context import RunContext
