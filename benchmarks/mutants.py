@@ -25,6 +25,7 @@ from provenance import RESULTS, provenance
 ROOT = Path(__file__).parents[1]
 RESULT = RESULTS / "mutants.json"
 FILES = {
+    "devices/statistics.py": ("tests/devices/test_statistics.py",),
     "devices/worker/timing.py": ("tests/devices/worker/test_timing.py",),
     "export/bundle/certificate.py": ("tests/export/bundle/test_certificate.py",),
     "foundation/registry.py": ("tests/foundation/test_registry.py",),
@@ -32,6 +33,7 @@ FILES = {
     "latency/conformal.py": ("tests/latency/test_calibration.py", "tests/latency/test_coverage.py"),
     "search/constraints/budgets.py": ("tests/search/constraints/test_budgets.py",),
     "search/pareto.py": ("tests/search/test_pareto.py",),
+    "search/winners/certification.py": ("tests/search/winners/test_certification.py",),
     "search/winners/selection.py": ("tests/search/test_loop.py",),
     "segmentation/losses.py": ("tests/segmentation/test_losses.py",),
     "segmentation/metrics.py": ("tests/segmentation/test_metrics.py",),
