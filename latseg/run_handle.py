@@ -207,7 +207,7 @@ def _progress(progress: Progress) -> Progress:
         return progress
     parts = []
     if progress.best_quality is not None:
-        parts.append(f"best mean IoU {100 * progress.best_quality:.1f} %")
+        parts.append(f"best quality {100 * progress.best_quality:.1f} %")
     parts += [f"{ms:.2f} ms on {device}" for device, ms in progress.best_latency_ms.items()]
     rejected = sum(progress.rejected.values())
     if rejected:

@@ -113,7 +113,7 @@ def _render(console: Console, run: str, result: SearchResult) -> list[Any]:
         for trial in result.winners
     ]
     rejected = ", ".join(f"{name} {count}" for name, count in result.rejected.items()) or "none"
-    columns = ("winner", "status", "parameters", "measured", "predicted bound, ms", "mean IoU in the search")
+    columns = ("winner", "status", "parameters", "measured", "predicted bound, ms", "quality in the search")
     lines: list[Any] = [table(f"Run {run}", columns, rows)] if rows else []
     lines += [plain(_sentence(near.statement)) for near in result.near_budget]
     lines.append(f"{len(result.trials)} nets evaluated; candidates rejected untrained, by constraint: {rejected}.")

@@ -24,10 +24,10 @@ _COLOURS = np.array(
 )
 
 
-def example_strip(session: RunContext, winner: Trial) -> list[tuple[bytes, str]]:
+def example_strip(context: RunContext, winner: Trial) -> list[tuple[bytes, str]]:
     """PNG strips (image, truth, mask) with their captions, for the first validation images."""
-    network = trained_module(session, winner)
-    task = session.task
+    network = trained_module(context, winner)
+    task = context.task
     assert isinstance(task, SegmentationTask)
     size = task.space.input_size(winner.architecture)
     dataset = task.source.validation

@@ -1,4 +1,4 @@
-"""The figures of a report. Each is a plotly figure that says in its title what to see in it."""
+"""The figures of a report. Each is a plotly figure."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def pareto_figure(points: Sequence[TrialPoint], device: str, budget_ms: float) -
         x=budget_ms, y=1, yref="paper", text=f"budget {budget_ms:g} ms", showarrow=False, xanchor="right"
     )
     figure.update_xaxes(title=f"upper bound of the latency on {device} (winners: measured), ms", rangemode="tozero")
-    figure.update_yaxes(title="quality during the search: mean IoU, %")
+    figure.update_yaxes(title="quality during the search, %")
     return _styled(figure)
 
 

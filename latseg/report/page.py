@@ -24,7 +24,7 @@ summary { cursor: pointer; color: #0b7a75 } details { margin: .8em 0 }
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading, a sentence that says what to see, and what is to be seen (HTML)."""
+    """A heading, a sentence that explains the content, and the content (HTML)."""
 
     title: str
     lead: str
@@ -43,11 +43,9 @@ def page(title: str, lead: str, sections: Sequence[Section], *, footer: str, sim
     )
 
 
-def figure(drawn: Any) -> str:
+def figure(plot: Any) -> str:
     """A plotly figure for embedding; the page carries the library once."""
-    return str(
-        drawn.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True})
-    )
+    return str(plot.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True}))
 
 
 def html_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -27,21 +27,21 @@ _SAME = 1e-3
 
 
 def predictor_sections(
-    session: RunContext, workspace: WorkspaceFolder, target: TargetDevice, winners: Sequence[Trial]
+    context: RunContext, workspace: WorkspaceFolder, target: TargetDevice, winners: Sequence[Trial]
 ) -> list[Section]:
     """How well the device's latency is predicted, and where the time of each winner goes."""
-    device = session.devices[target.device]
+    device = context.devices[target.device]
     summary = read_summary(workspace.predictor_folder(device))
-    records = read_near_budget(session.folder.near_budget)
+    records = read_near_budget(context.folder.near_budget)
     near = next((record for record in records if record.device == target.device), None)
     warnings: list[str] = []
     predictor = workspace.predictor(device, warnings.append)
     remarks = "".join(f" Warning: {text}." for text in warnings)
     if near is not None and abs(near.factor_before / predictor.calibration.factor - 1) > _SAME:
         remarks += " It was fitted again since this search: these are figures of the later fit."
-    remarks += _near(near) + _noise(session.store.noise_floor(device.info()))
+    remarks += _near(near) + _noise(context.store.noise_floor(device.info()))
     sections = [_accuracy_section(summary, target, remarks)]
-    return sections + [_breakdown_section(session, target, winner, predictor) for winner in winners]
+    return sections + [_breakdown_section(context, target, winner, predictor) for winner in winners]
 
 
 def _accuracy_section(summary: FitSummary, target: TargetDevice, remarks: str) -> Section:
@@ -80,11 +80,11 @@ def _noise(floor: NoiseFloor | None) -> str:
 
 
 def _breakdown_section(
-    session: RunContext, target: TargetDevice, winner: Trial, predictor: BoundedPredictor
+    context: RunContext, target: TargetDevice, winner: Trial, predictor: BoundedPredictor
 ) -> Section:
-    graph = session.space.lower(winner.architecture)
+    graph = context.space.lower(winner.architecture)
     predicted = predictor.predict([graph])[0]
-    stored = session.store.measurements(target.fingerprint, sources={"winner"}, label=winner.id)
+    stored = context.store.measurements(target.fingerprint, sources={"winner"}, label=winner.id)
     measured = join(stored[-1].graph, stored[-1].measurement.operators) if stored else ()
     rows = _kernel_rows(graph, predicted.operators_ms, measured)
     total = f"{stored[-1].measurement.latency_ms:.3f} ms measured" if stored else "not measured"
@@ -92,7 +92,7 @@ def _breakdown_section(
     lead = (
         f"Winner {winner.id}, kernel by kernel as the runtime fused them: {then:.3f} ms predicted when the search "
         f"found it (bound {bound:.3f} ms), {total}.{_refitted(then, predicted.latency_ms)}"
-        f"{'' if measured else ' The runtime told no times of single kernels.'}"
+        f"{'' if measured else ' The runtime reports no times of single kernels.'}"
     )
     columns = ("position", "kind", "attributes", "input", "output", "mflops", "predicted_us", "measured_us")
     table_rows = [
@@ -110,7 +110,7 @@ def _refitted(then_ms: float, now_ms: float) -> str:
 
 
 def _kernel_rows(graph: OperatorGraph, predicted_ms: Sequence[float], measured: Sequence[KernelTime]) -> list[Row]:
-    """Operators that the runtime fused into one kernel share a row: its time cannot be told apart."""
+    """Operators that the runtime fused into one kernel share a row: their times cannot be separated."""
     operators = operator_rows(graph, predicted_ms)
     groups = [kernel.operators for kernel in measured] or [(position,) for position in range(len(operators))]
     times: list[float | None] = [kernel.ms for kernel in measured] or [None for _ in groups]

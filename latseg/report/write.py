@@ -23,68 +23,67 @@ from search.trial import CERTIFIED, REJECTED, UNCERTIFIED, Trial
 from search.trials import TrialStore
 
 
-def write_report(session: RunContext, workspace: WorkspaceFolder, *, photographs: bool = False) -> Path:
+def write_report(context: RunContext, workspace: WorkspaceFolder, *, photographs: bool = False) -> Path:
     """Writes the run's page and returns its path.
 
     Args:
-        session: the run.
+        context: the run.
         workspace: where the predictors are.
-        photographs: show examples from the run's data even where these are photographs; pages get passed on, and
-            photographs often may not be.
+        photographs: show example masks on photographs, too; a report may be passed on, photographs often may not.
 
     Raises:
         UserError: the run has no trials yet.
     """
-    with TrialStore(session.folder.trials) as store:
+    with TrialStore(context.folder.trials) as store:
         trials, rejected = store.trials(), store.rejected()
     if not trials:
-        run = session.config.run
-        remedy = f"go on with it: `latseg search --resume {run}`"
+        run = context.config.run
+        remedy = f"continue it: `latseg search --resume {run}`"
         raise UserError(
             f"report of run {run}", seen="no trials", expected="a run that has evaluated nets", remedy=remedy
         )
     winners = sorted((t for t in trials if t.status in (CERTIFIED, UNCERTIFIED)), key=lambda t: -t.quality)
-    sections = [_search_section(session.config, target, trials) for target in session.config.targets]
+    sections = [_search_section(context.config, target, trials) for target in context.config.targets]
     sections.append(_rejections_section(rejected, len(trials)))
-    for target in session.config.targets:
-        sections += predictor_sections(session, workspace, target, winners[:1])
-    sections += _example_section(session, winners[:1], photographs=photographs)
-    sections.append(_reproduction_section(session.config, workspace, winners))
+    for target in context.config.targets:
+        sections += predictor_sections(context, workspace, target, winners[:1])
+    sections += _example_section(context, winners[:1], photographs=photographs)
+    sections.append(_reproduction_section(context.config, workspace, winners))
     html = page(
-        f"latseg run {session.config.run}",
-        _lead(session.config, winners) + _after_training(session, winners[:1]),
+        f"latseg run {context.config.run}",
+        _lead(context.config, winners) + _after_training(context, winners[:1]),
         sections,
-        footer=_footer(session.config),
-        simulated=session.config.simulated,
+        footer=_footer(context.config),
+        simulated=context.config.simulated,
     )
-    write_file(session.folder.report, html.encode())
-    return session.folder.report
+    write_file(context.folder.report, html.encode())
+    return context.folder.report
 
 
 def _lead(config: RunConfig, winners: Sequence[Trial]) -> str:
     budgets = " and ".join(f"{target.maximum_ms:g} ms on {target.device}" for target in config.targets)
-    asked = f"Asked for: at most {budgets}, at most {format_count(config.max_parameters)} parameters. "
+    limits = f"Limits: at most {budgets}, at most {format_count(config.max_parameters)} parameters. "
     if not winners:
-        return asked + "No net was certified."
+        return limits + "No net was certified."
     best = winners[0]
     measured = " and ".join(f"{ms:.3f} ms on {name}" for name, ms in best.measured_ms.items())
     kind = "Certified winner" if best.certified else "Best net (simulated, not certified)"
-    return asked + (
+    return limits + (
         f"{kind} {best.id}: {measured} measured, {format_count(best.parameters)} parameters, "
-        f"mean IoU {100 * best.quality:.1f} % with the weights of the search."
+        f"quality {100 * best.quality:.1f} % with the weights of the search."
     )
 
 
-def _after_training(session: RunContext, winners: Sequence[Trial]) -> str:
-    """What the winner's bundle says of its quality after full training, and of budgets that it does not prove."""
+def _after_training(context: RunContext, winners: Sequence[Trial]) -> str:
+    """Quality after full training and budgets that are not certified, from the winner's bundle."""
     for winner in winners:
-        bundle = session.folder.bundle(winner.id)
+        bundle = context.folder.bundle(winner.id)
         if bundle.is_dir():
             manifest = read_manifest(bundle)
-            found = {quality.metric: quality for quality in manifest.quality}.get("mean_iou")
-            trained = f" After full training: {100 * found.value:.1f} % ({found.data})." if found else ""
+            qualities = ", ".join(f"{each.metric} {100 * each.value:.1f} %" for each in manifest.quality)
+            trained = f" After full training: {qualities} ({manifest.quality[0].data})." if qualities else ""
             refused = "; ".join(manifest.refusals)
-            return trained + (f" The file that was delivered is NOT certified: {refused}." if refused else "")
+            return trained + (f" The exported file is NOT certified: {refused}." if refused else "")
     return ""
 
 
@@ -127,16 +126,16 @@ def _rejections_section(rejected: Any, evaluated: int) -> Section:
     return Section("What the limits ruled out", lead, body)
 
 
-def _example_section(session: RunContext, winners: Sequence[Trial], *, photographs: bool) -> list[Section]:
-    drawn = session.config.data.startswith("synthetic")
-    if not winners or not session.folder.training(winners[0].id).exists():
+def _example_section(context: RunContext, winners: Sequence[Trial], *, photographs: bool) -> list[Section]:
+    synthetic = context.config.data.startswith("synthetic")
+    if not winners or not context.folder.training(winners[0].id).exists():
         return []
-    if not isinstance(session.task, SegmentationTask):
+    if not isinstance(context.task, SegmentationTask):
         return []
-    if not drawn and not photographs:
-        note = "Photographs are left out, since reports get passed on; --photographs puts them in."
+    if not synthetic and not photographs:
+        note = "Photographs are left out, because a report may be passed on; --photographs includes them."
         return [Section("Example masks", note, "")]
-    strips = example_strip(session, winners[0])
+    strips = example_strip(context, winners[0])
     lead = "Validation images: the image, its true mask, and the mask of the winner after its full training."
     body = '<div class="examples">' + "".join(image(png, caption) for png, caption in strips) + "</div>"
     return [Section("Example masks", lead, body)]
@@ -148,7 +147,7 @@ def _reproduction_section(config: RunConfig, workspace: WorkspaceFolder, winners
         lines += [
             command_line(workspace.root, command, config.run, "--winner", winner.id) for command in ("train", "export")
         ]
-    return Section("Commands", "What made this run, and what goes on from it.", commands(lines))
+    return Section("Commands", "The command lines of this run and of the steps after it.", commands(lines))
 
 
 def _footer(config: RunConfig) -> str:
@@ -156,4 +155,4 @@ def _footer(config: RunConfig) -> str:
         f"{t.device}: {t.hardware}, {t.runtime} {t.runtime_version}, {t.threads} thread{'s' if t.threads > 1 else ''}"
         for t in config.targets
     )
-    return f"{devices}. Data: {config.data}. Begun {config.created}. latseg {config.versions.get('latseg', '')}."
+    return f"{devices}. Data: {config.data}. Started {config.created}. latseg {config.versions.get('latseg', '')}."

@@ -104,7 +104,7 @@ def test_every_long_command_goes_on_where_it_was_interrupted(shared: tuple[str, 
     assert nets_measured(shared) == 36 + 10, "those near the budget once, however often the search was interrupted"
 
     winner = found["winners"][0]["id"]
-    resume = interrupted(*shared, "train", found["run"], "--winner", winner, at="best mean IoU")
+    resume = interrupted(*shared, "train", found["run"], "--winner", winner, at="best quality")
     with start((*shared, "export", found["run"], "--winner", winner)) as process:
         _, said = process.communicate(timeout=60)
     assert process.returncode == 2
