@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -14,6 +15,18 @@ from latseg.run_handle import RunHandle
 from search.spaces.portrait.space import PortraitSpace
 
 DEVICE = "simulated:noise=0.02"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_fits() -> Iterator[None]:
+    """Fits that train attention for few steps: these tests are about what is done with a predictor."""
+    from latency.fit import fit_device
+    from latency.predictors.attention.training import TrainingSettings
+
+    defaults = dict(fit_device.__kwdefaults__)
+    fit_device.__kwdefaults__["settings"] = TrainingSettings(steps=200)
+    yield
+    fit_device.__kwdefaults__.update(defaults)
 
 
 @pytest.fixture(scope="session")
