@@ -152,7 +152,7 @@ def _portraits(folder: Path, seed: int) -> list[Path]:
 
 def _render(workspace: Path, document: Mapping[str, Any], winner: Mapping[str, Any]) -> list[Any]:
     """A table of the results, and what to do next; ``document`` is the union of the documents of all commands."""
-    scores = next(iter(document["predictors"].values()))  # the first is the one in use
+    scores = document["predictors"][document["handed_over"]]
     measured = next((file["measured_ms"] for file in document["files"] if file["measured_ms"]), None)
     excluded = 100 * (1 - document["feasible_fraction"])
     certified = "yes, by measurement" if document["certified"] else "NO: " + "; ".join(document["refusals"])

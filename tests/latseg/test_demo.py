@@ -52,7 +52,7 @@ def test_the_table_of_the_demo(capsys: pytest.CaptureFixture[str]) -> None:
     from latseg.console import Console
 
     document = {
-        "predictors": {"used": {"mape_percent": 3.21}, "base": {"mape_percent": 99.0}},
+        "predictors": {"base": {"mape_percent": 99.0}, "used": {"mape_percent": 3.21}}, "handed_over": "used",
         "files": [{"measured_ms": 1.234}], "feasible_fraction": 0.25, "certified": True, "refusals": [],
         "hardware": "A processor", "noise_floor_percent": 0.5, "models": 70, "operators": 40, "test_models": 14,
         "budget_ms": 2.0, "trials": 64, "ok": True, "quality": {"mean_iou": 0.87}, "total_seconds": 300.0,
