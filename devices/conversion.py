@@ -22,7 +22,7 @@ class ConversionCache:
         convert: writes the model of the first path to the second one.
     """
 
-    def __init__(self, file_name: str, convert: Callable[[Path, Path], None]) -> None:
+    def __init__(self, file_name: str, convert: Callable[[Path, Path], object]) -> None:
         self._file_name = file_name
         self._convert = convert
         folder = tempfile.TemporaryDirectory(prefix="latseg-")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
-from devices.worker.messages import Answer, Request, StepAnswer, decode, encode
+from devices.worker.messages import Answer, Request, StepAnswer, decode_answer, encode
 from devices.worker.transport import LocalTransport, Transport
 
 _logger = logging.getLogger(__name__)
@@ -71,8 +71,7 @@ class WorkerClient:
             WorkerFailedError: the worker crashed, or a step takes longer than the timeout.
         """
         while True:
-            line = self._line()
-            answer = cast("Answer", decode(line))
+            answer = decode_answer(self._line())
             if not isinstance(answer, StepAnswer):
                 return answer
             self._steps.append(answer.candidate)

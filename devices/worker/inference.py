@@ -68,7 +68,7 @@ class InferenceProcess:
         write_arrays(local, list(inputs.values()))
         feeds = transport.put(local)
         outputs = f"{feeds}.outputs"
-        self._request(InferRequest(tuple(inputs), feeds, outputs, INFERENCE_TIMEOUT_S))
+        self._request(InferRequest(list(inputs), feeds, outputs, INFERENCE_TIMEOUT_S))
         return read_arrays(transport.get(outputs))
 
     def close(self) -> None:

@@ -17,7 +17,6 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
@@ -34,7 +33,7 @@ from devices.worker.messages import (
     Request,
     StepAnswer,
     TimedAnswer,
-    decode,
+    decode_request,
     encode,
     read_arrays,
     write_arrays,
@@ -179,7 +178,7 @@ def _read_requests(descriptor: int, requests: queue.Queue[Request]) -> None:
     """Ends the process when the parent closes its end or dies, whatever the main thread is doing."""
     with os.fdopen(descriptor, "rb") as pipe:
         for line in pipe:
-            requests.put(cast("Request", decode(line)))
+            requests.put(decode_request(line))
     os._exit(0)
 
 

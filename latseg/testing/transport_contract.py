@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import takewhile
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -20,7 +19,7 @@ from devices.worker.messages import (
     MeasureRequest,
     ProfiledAnswer,
     StepAnswer,
-    decode,
+    decode_answer,
     encode,
 )
 from devices.worker.runtime import ModelFile
@@ -89,7 +88,7 @@ def _answers(transport: Transport) -> Iterator[Answer]:
         buffer += transport.receive(1.0) or b""
         *lines, buffer = buffer.split(b"\n")
         for line in lines:
-            yield cast("Answer", decode(line))
+            yield decode_answer(line)
 
 
 def _until(condition: Callable[[], bool]) -> bool:

@@ -1,0 +1,38 @@
+import subprocess
+import sys
+
+import pytest
+
+from devices.doctor import diagnose
+from devices.registry import DEVICES
+
+
+def test_lists_every_device_and_a_fix_for_every_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setattr("devices.hardware.load_average", lambda: 50.0)
+    monkeypatch.setattr("devices.hardware.core_count", lambda: 1)
+    monkeypatch.setattr("devices.hardware.frequency_governor", lambda: "powersave")
+    monkeypatch.setattr("devices.hardware.is_virtual", lambda: True)
+    diagnosis = diagnose()
+    assert [device.name for device in diagnosis.devices] == list(DEVICES.names)
+    warned = " ".join(warning.what for warning in diagnosis.warnings)
+    for word in ("OMP_NUM_THREADS=7", "load average 50.0", "one core", "powersave", "virtual machine"):
+        assert word in warned
+    assert all(warning.fix for warning in diagnosis.warnings)
+
+
+def test_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devices.worker.device.find_spec", lambda name: None if name == "openvino" else True)
+    diagnosis = diagnose()
+    (status,) = [device for device in diagnosis.devices if device.name == "openvino"]
+    assert not status.available
+    assert 'pip install "latseg[openvino]"' in status.reason
+    assert any("openvino" in warning.what and "pip install" in warning.fix for warning in diagnosis.warnings)
+
+
+def test_diagnosing_loads_no_runtime() -> None:
+    code = (
+        "import sys; from devices.doctor import diagnose; diagnose();"
+        "sys.exit(any(name in sys.modules for name in ('onnxruntime', 'openvino', 'torch', 'onnx')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
