@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from devices.worker.messages import Answer, Request, StepAnswer, decode_answer, encode
+from devices.worker import messages
 from devices.worker.transport import LocalTransport, Transport
 
 _logger = logging.getLogger(__name__)
@@ -53,26 +53,26 @@ class WorkerClient:
         self.transport.kill()
         _logger.debug("the worker is ended")
 
-    def send(self, request: Request) -> None:
+    def send(self, request: messages.Request) -> None:
         """Sends one request.
 
         Raises:
             WorkerFailedError: the worker is gone.
         """
         try:
-            self.transport.send(encode(request))
+            self.transport.send(messages.encode(request))
         except BrokenPipeError as error:
             raise WorkerFailedError(self.transport.ending(), self._candidate()) from error
 
-    def receive(self) -> Answer:
+    def receive(self) -> messages.Answer:
         """Waits for one answer.
 
         Raises:
             WorkerFailedError: the worker crashed, or a step takes longer than the timeout.
         """
         while True:
-            answer = decode_answer(self._line())
-            if not isinstance(answer, StepAnswer):
+            answer = messages.decode_answer(self._line())
+            if not isinstance(answer, messages.Step):
                 return answer
             self._steps.append(answer.candidate)
 

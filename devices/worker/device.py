@@ -25,16 +25,9 @@ from devices.prepared import PreparedCandidate, prepare
 from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
 from devices.reference_net import REFERENCE_NET
 from devices.result import measurement_of
+from devices.worker import messages
 from devices.worker.client import WorkerClient, WorkerFailedError
 from devices.worker.inference import INFERENCE_TIMEOUT_S, InferenceProcess
-from devices.worker.messages import (
-    ContinueRequest,
-    DoneAnswer,
-    FailedAnswer,
-    MeasureRequest,
-    ProfiledAnswer,
-    TimedAnswer,
-)
 from devices.worker.runtime import ModelFailedError, ModelFile, OperatorProfile
 from devices.worker.timing import Timing
 from devices.worker.transport import LocalTransport, Transport
@@ -217,16 +210,16 @@ class _Group:
         reference = prepare(Candidate("reference net", REFERENCE_NET))
         files = [self._file(each, worker.transport) for each in (reference, *self._candidates)]
         _logger.debug("measuring %s in one group", ", ".join(each.label for each in self._candidates) or "nothing")
-        worker.send(MeasureRequest(files[0], tuple(files[1:]), self._protocol, self._seed))
-        while not isinstance(answer := worker.receive(), DoneAnswer):
-            if isinstance(answer, TimedAnswer):
+        worker.send(messages.Measure(files[0], tuple(files[1:]), self._protocol, self._seed))
+        while not isinstance(answer := worker.receive(), messages.Done):
+            if isinstance(answer, messages.Timed):
                 self._timings[answer.candidate] = answer.timing
                 self._log_timing(self._candidates[answer.candidate].label, answer.timing)
-            elif isinstance(answer, FailedAnswer):
+            elif isinstance(answer, messages.Failed):
                 yield self._failed(answer.candidate, answer.reason)
-            elif isinstance(answer, ProfiledAnswer):
+            elif isinstance(answer, messages.Profiled):
                 yield self._measured(answer.candidate, answer.profile)
-                worker.send(ContinueRequest())
+                worker.send(messages.Continue())
 
     def remaining(self) -> list[PreparedCandidate]:
         """Candidates without a result."""

@@ -9,16 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from devices.protocol import MeasurementProtocol
+from devices.worker import messages
 from devices.worker.client import WorkerClient, WorkerFailedError
-from devices.worker.messages import (
-    Answer,
-    FailedAnswer,
-    InferRequest,
-    LoadedAnswer,
-    LoadRequest,
-    read_arrays,
-    write_arrays,
-)
 from devices.worker.runtime import Array, InputShapes, ModelFailedError
 from foundation.errors import UserError
 
@@ -51,8 +43,8 @@ class InferenceProcess:
         """
         self._held = None
         state = _state(path)
-        answer = self._request(LoadRequest(self._worker.transport.put(converted), INFERENCE_TIMEOUT_S))
-        assert isinstance(answer, LoadedAnswer)
+        answer = self._request(messages.Load(self._worker.transport.put(converted), INFERENCE_TIMEOUT_S))
+        assert isinstance(answer, messages.Loaded)
         self._inputs, self._held = answer.inputs, state
         _logger.debug("loaded %s for inference", path)
 
@@ -65,23 +57,23 @@ class InferenceProcess:
         """
         _check_feeds(inputs, self._inputs)
         transport, local = self._worker.transport, Path(self._folder.name, "feeds.npz")
-        write_arrays(local, list(inputs.values()))
+        messages.write_arrays(local, list(inputs.values()))
         feeds = transport.put(local)
         outputs = f"{feeds}.outputs"
-        self._request(InferRequest(list(inputs), feeds, outputs, INFERENCE_TIMEOUT_S))
-        return read_arrays(transport.get(outputs))
+        self._request(messages.Infer(list(inputs), feeds, outputs, INFERENCE_TIMEOUT_S))
+        return messages.read_arrays(transport.get(outputs))
 
     def close(self) -> None:
         """Ends the process."""
         self._end()
 
-    def _request(self, request: LoadRequest | InferRequest) -> Answer:
+    def _request(self, request: messages.Load | messages.Infer) -> messages.Answer:
         try:
             self._worker.send(request)
             answer = self._worker.receive()
         except WorkerFailedError as failure:
             raise ModelFailedError(failure.reason) from failure
-        if isinstance(answer, FailedAnswer):
+        if isinstance(answer, messages.Failed):
             raise ModelFailedError(answer.reason)
         return answer
 

@@ -21,23 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from devices.protocol import MeasurementProtocol
-from devices.worker.messages import (
-    Answer,
-    DoneAnswer,
-    FailedAnswer,
-    InferRequest,
-    LoadedAnswer,
-    LoadRequest,
-    MeasureRequest,
-    ProfiledAnswer,
-    Request,
-    StepAnswer,
-    TimedAnswer,
-    decode_request,
-    encode,
-    read_arrays,
-    write_arrays,
-)
+from devices.worker import messages
 from devices.worker.runtime import (
     PROFILE_WARM_UP_RUNS,
     InferenceModel,
@@ -49,6 +33,7 @@ from devices.worker.runtime import (
 )
 from devices.worker.timing import REFERENCE, Timing, time_group
 
+Requests = queue.Queue[messages.Request]
 _ALARM_FACTOR = 3
 """The parent kills a worker that hangs; where the parent is gone, an alarm does so after this many timeouts."""
 
@@ -63,7 +48,9 @@ class Worker:
         status: descriptor of the file that is shared with the parent; None where there is none.
     """
 
-    def __init__(self, runtime: Runtime, requests: queue.Queue[Request], answers: int, status: int | None) -> None:
+    def __init__(
+        self, runtime: Runtime, requests: queue.Queue[messages.Request], answers: int, status: int | None
+    ) -> None:
         self._runtime = runtime
         self._requests = requests
         self._answers = answers
@@ -78,10 +65,10 @@ class Worker:
             request = self._requests.get()
             gc.collect()
             gc.disable()
-            if isinstance(request, MeasureRequest):
+            if isinstance(request, messages.Measure):
                 self._alarm_after(request.protocol.timeout_s)
                 self._measure(request)
-            elif isinstance(request, LoadRequest | InferRequest):
+            elif isinstance(request, messages.Load | messages.Infer):
                 self._alarm_after(request.timeout_s)
                 self._use(request)
             gc.enable()
@@ -96,11 +83,11 @@ class Worker:
         self._steps += 1
         signal.alarm(self._alarm_s)
         if self._status is None:
-            self._answer(StepAnswer(candidate))
+            self._answer(messages.Step(candidate))
         else:
             os.pwrite(self._status, f"{candidate:>8} {self._steps:>12}".encode(), 0)
 
-    def _measure(self, request: MeasureRequest) -> None:
+    def _measure(self, request: messages.Measure) -> None:
         self._step(REFERENCE)
         reference = self._runtime.load(request.reference)
         models = self._load_all(request.candidates)
@@ -110,18 +97,18 @@ class Worker:
         for candidate, outcome in outcomes.items():
             if isinstance(outcome, Timing):
                 runs[candidate] = _profile_runs(outcome, protocol)
-                self._answer(TimedAnswer(candidate, outcome))
+                self._answer(messages.Timed(candidate, outcome))
             else:
                 models.pop(candidate)
-                self._answer(FailedAnswer(candidate, str(outcome)))
+                self._answer(messages.Failed(candidate, str(outcome)))
         while models:
             candidate, model = next(iter(models.items()))
             profile = self._profile(candidate, model, runs[candidate])
             signal.alarm(0)
-            self._answer(ProfiledAnswer(candidate, profile))
+            self._answer(messages.Profiled(candidate, profile))
             self._requests.get()  # the parent may be busy with the result: stay quiet until it asks for the next
             del models[candidate], model
-        self._answer(DoneAnswer())
+        self._answer(messages.Done())
 
     def _load_all(self, files: Sequence[ModelFile]) -> dict[int, LoadedModel]:
         models: dict[int, LoadedModel] = {}
@@ -130,7 +117,7 @@ class Worker:
             try:
                 models[candidate] = self._runtime.load(file)
             except ModelFailedError as error:
-                self._answer(FailedAnswer(candidate, str(error)))
+                self._answer(messages.Failed(candidate, str(error)))
         return models
 
     def _profile(self, candidate: int, model: LoadedModel, runs: int) -> OperatorProfile:
@@ -142,27 +129,27 @@ class Worker:
         except ModelFailedError as error:
             return OperatorProfile(f"failed: {error}")
 
-    def _use(self, request: LoadRequest | InferRequest) -> None:
+    def _use(self, request: messages.Load | messages.Infer) -> None:
         self._step(0)
         try:
-            self._answer(self._load(request) if isinstance(request, LoadRequest) else self._infer(request))
+            self._answer(self._load(request) if isinstance(request, messages.Load) else self._infer(request))
         except ModelFailedError as error:
-            self._answer(FailedAnswer(0, str(error)))
+            self._answer(messages.Failed(0, str(error)))
 
-    def _load(self, request: LoadRequest) -> Answer:
+    def _load(self, request: messages.Load) -> messages.Answer:
         self._loaded = None
         self._loaded = self._runtime.load_for_inference(Path(request.path))
-        return LoadedAnswer(self._loaded.inputs)
+        return messages.Loaded(self._loaded.inputs)
 
-    def _infer(self, request: InferRequest) -> Answer:
+    def _infer(self, request: messages.Infer) -> messages.Answer:
         if self._loaded is None:
             raise ModelFailedError("no model is loaded")
-        feeds = dict(zip(request.names, read_arrays(Path(request.feeds)), strict=True))
-        write_arrays(Path(request.outputs), self._loaded.infer(feeds))
-        return DoneAnswer()
+        feeds = dict(zip(request.names, messages.read_arrays(Path(request.feeds)), strict=True))
+        messages.write_arrays(Path(request.outputs), self._loaded.infer(feeds))
+        return messages.Done()
 
-    def _answer(self, message: Answer) -> None:
-        content = memoryview(encode(message))
+    def _answer(self, message: messages.Answer) -> None:
+        content = memoryview(messages.encode(message))
         while content:
             content = content[os.write(self._answers, content) :]
 
@@ -174,11 +161,11 @@ def _profile_runs(timing: Timing, protocol: MeasurementProtocol) -> int:
     return min(protocol.profile_runs, max(0, affordable))
 
 
-def _read_requests(descriptor: int, requests: queue.Queue[Request]) -> None:
+def _read_requests(descriptor: int, requests: Requests) -> None:
     """Ends the process when the parent closes its end or dies, whatever the main thread is doing."""
     with os.fdopen(descriptor, "rb") as pipe:
         for line in pipe:
-            requests.put(decode_request(line))
+            requests.put(messages.decode_request(line))
     os._exit(0)
 
 
@@ -186,7 +173,7 @@ def main() -> None:
     """Entry point of the worker process."""
     runtime_name, threads, read, write, *status = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it closes the pipe
-    requests: queue.Queue[Request] = queue.Queue()
+    requests: Requests = queue.Queue()
     threading.Thread(target=_read_requests, args=(int(read), requests), daemon=True).start()
     module, _, name = runtime_name.partition(":")
     runtime: Runtime = getattr(importlib.import_module(module), name)(int(threads))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class MeasureRequest:
+class Measure:
     """Time these models as one group."""
 
     reference: ModelFile
@@ -32,14 +32,14 @@ class MeasureRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class ContinueRequest:
+class Continue:
     """Profile the next candidate: the parent has handled the previous result."""
 
     kind: Literal["continue"] = "continue"
 
 
 @dataclass(frozen=True, slots=True)
-class LoadRequest:
+class Load:
     """Load a model for inference in the place of the previous one."""
 
     path: str
@@ -48,7 +48,7 @@ class LoadRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class InferRequest:
+class Infer:
     """Run the loaded model once; arrays travel as files."""
 
     names: Sequence[str]
@@ -59,7 +59,7 @@ class InferRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class StepAnswer:
+class Step:
     """A step of this candidate begins; sent only where parent and worker share no file."""
 
     candidate: int
@@ -67,7 +67,7 @@ class StepAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class TimedAnswer:
+class Timed:
     """A candidate's times."""
 
     candidate: int
@@ -76,7 +76,7 @@ class TimedAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class ProfiledAnswer:
+class Profiled:
     """A candidate's operator times; nothing follows for this candidate."""
 
     candidate: int
@@ -85,7 +85,7 @@ class ProfiledAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class FailedAnswer:
+class Failed:
     """A candidate, or the model of an inference, that the runtime refused; nothing follows for it."""
 
     candidate: int
@@ -94,7 +94,7 @@ class FailedAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedAnswer:
+class Loaded:
     """The model for inference is loaded."""
 
     inputs: InputShapes
@@ -102,20 +102,20 @@ class LoadedAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class DoneAnswer:
+class Done:
     """The request is fulfilled."""
 
     kind: Literal["done"] = "done"
 
 
-Request = MeasureRequest | ContinueRequest | LoadRequest | InferRequest
+Request = Measure | Continue | Load | Infer
 _REQUESTS: dict[str, type[Request]] = {
-    "measure": MeasureRequest,
-    "continue": ContinueRequest,
-    "load": LoadRequest,
-    "infer": InferRequest,
+    "measure": Measure,
+    "continue": Continue,
+    "load": Load,
+    "infer": Infer,
 }
-Answer = StepAnswer | TimedAnswer | ProfiledAnswer | FailedAnswer | LoadedAnswer | DoneAnswer
+Answer = Step | Timed | Profiled | Failed | Loaded | Done
 
 
 def encode(message: Request | Answer) -> bytes:

@@ -12,16 +12,7 @@ import pytest
 from devices.model_inputs import ModelInput
 from devices.protocol import MeasurementProtocol
 from devices.reference_net import REFERENCE_NET
-from devices.worker.messages import (
-    Answer,
-    LoadedAnswer,
-    LoadRequest,
-    MeasureRequest,
-    ProfiledAnswer,
-    StepAnswer,
-    decode_answer,
-    encode,
-)
+from devices.worker import messages
 from devices.worker.runtime import ModelFile
 from devices.worker.transport import Transport
 
@@ -38,9 +29,9 @@ class TransportContract:
         return transport
 
     def test_a_request_is_answered(self, started: Transport) -> None:
-        started.send(encode(LoadRequest(started.put(REFERENCE_NET), LONG_S)))
-        loaded = next(answer for answer in _answers(started) if not isinstance(answer, StepAnswer))
-        assert isinstance(loaded, LoadedAnswer)
+        started.send(messages.encode(messages.Load(started.put(REFERENCE_NET), LONG_S)))
+        loaded = next(answer for answer in _answers(started) if not isinstance(answer, messages.Step))
+        assert isinstance(loaded, messages.Loaded)
         assert loaded.inputs == (("image", (1, 3, 192, 192)),)
 
     def test_files_go_there_and_back(self, started: Transport, tmp_path: Path) -> None:
@@ -70,9 +61,9 @@ class TransportContract:
         path = started.put(REFERENCE_NET)
         file = ModelFile(Path(path), Path(path), (ModelInput("image", (1, 3, 192, 192), "float32"),))
         protocol = MeasurementProtocol(block_ms=0.1, minimum_blocks=3, maximum_blocks=3, profile_runs=0)
-        started.send(encode(MeasureRequest(file, (file,), protocol, seed=0)))
-        answers = list(takewhile(lambda answer: not isinstance(answer, ProfiledAnswer), _answers(started)))
-        steps = {answer.candidate for answer in answers if isinstance(answer, StepAnswer)}
+        started.send(messages.encode(messages.Measure(file, (file,), protocol, seed=0)))
+        answers = list(takewhile(lambda answer: not isinstance(answer, messages.Profiled), _answers(started)))
+        steps = {answer.candidate for answer in answers if isinstance(answer, messages.Step)}
         if started.status():
             assert not steps
             assert int(started.status().split()[0]) in {-1, 0}
@@ -80,7 +71,7 @@ class TransportContract:
             assert steps == {-1, 0}
 
 
-def _answers(transport: Transport) -> Iterator[Answer]:
+def _answers(transport: Transport) -> Iterator[messages.Answer]:
     """Answers as they come, one after the other."""
     buffer = b""
     end = time.monotonic() + LONG_S
@@ -88,7 +79,7 @@ def _answers(transport: Transport) -> Iterator[Answer]:
         buffer += transport.receive(1.0) or b""
         *lines, buffer = buffer.split(b"\n")
         for line in lines:
-            yield decode_answer(line)
+            yield messages.decode_answer(line)
 
 
 def _until(condition: Callable[[], bool]) -> bool:

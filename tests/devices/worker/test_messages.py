@@ -8,23 +8,7 @@ import pytest
 from devices.measurement import Block, OperatorTime
 from devices.model_inputs import ModelInput
 from devices.protocol import MeasurementProtocol
-from devices.worker.messages import (
-    Answer,
-    ContinueRequest,
-    DoneAnswer,
-    FailedAnswer,
-    InferRequest,
-    LoadedAnswer,
-    LoadRequest,
-    MeasureRequest,
-    ProfiledAnswer,
-    Request,
-    StepAnswer,
-    TimedAnswer,
-    decode_answer,
-    decode_request,
-    encode,
-)
+from devices.worker import messages
 from devices.worker.runtime import ModelFile, OperatorProfile
 from devices.worker.timing import Timing
 
@@ -36,36 +20,36 @@ ROWS = (OperatorTime("Conv", ("a", "b"), ("image",), 0.5, (1, 8, 4, 4), None, "N
 @pytest.mark.parametrize(
     "request_",
     [
-        MeasureRequest(FILE, (FILE, FILE), MeasurementProtocol(block_ms=3.0, normalise=False), 7),
-        ContinueRequest(),
-        LoadRequest("/a/net.onnx", 5.0),
-        InferRequest(["image"], "/a/feeds.npz", "/a/outputs.npz", 5.0),
+        messages.Measure(FILE, (FILE, FILE), MeasurementProtocol(block_ms=3.0, normalise=False), 7),
+        messages.Continue(),
+        messages.Load("/a/net.onnx", 5.0),
+        messages.Infer(["image"], "/a/feeds.npz", "/a/outputs.npz", 5.0),
     ],
 )
-def test_requests_arrive_as_they_were_sent(request_: Request) -> None:
-    line = encode(request_)
+def test_requests_arrive_as_they_were_sent(request_: messages.Request) -> None:
+    line = messages.encode(request_)
     assert line.count(b"\n") == 1
-    assert decode_request(line) == request_
+    assert messages.decode_request(line) == request_
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        StepAnswer(-1),
-        TimedAnswer(2, TIMING),
-        ProfiledAnswer(1, OperatorProfile("profiler", ROWS, 4096)),
-        FailedAnswer(0, "no such operator"),
-        LoadedAnswer((("image", (1, 3, None, None)),)),
-        DoneAnswer(),
+        messages.Step(-1),
+        messages.Timed(2, TIMING),
+        messages.Profiled(1, OperatorProfile("profiler", ROWS, 4096)),
+        messages.Failed(0, "no such operator"),
+        messages.Loaded((("image", (1, 3, None, None)),)),
+        messages.Done(),
     ],
 )
-def test_answers_arrive_as_they_were_sent(answer: Answer) -> None:
-    assert decode_answer(encode(answer)) == answer
+def test_answers_arrive_as_they_were_sent(answer: messages.Answer) -> None:
+    assert messages.decode_answer(messages.encode(answer)) == answer
 
 
 def test_a_line_that_is_no_message_is_refused() -> None:
     with pytest.raises(ValueError, match="kind"):
-        decode_answer(b'{"kind": "unknown"}\n')
+        messages.decode_answer(b'{"kind": "unknown"}\n')
 
 
 def test_a_worker_starts_without_pydantic() -> None:

@@ -200,24 +200,29 @@ def test_every_field_of_the_protocol_makes_a_difference(field: str) -> None:
         assert low < high
 
 
-def test_steps_begin_between_blocks() -> None:
+def test_each_step_names_the_model_that_runs_next_and_begins_between_blocks() -> None:
     """What happens at the beginning of a step, such as a message to another process, is in no block's time."""
     machine = Machine()
-    inside: list[bool] = []
+    steps: list[int] = []
+    running: list[int] = []
 
     class Watched(ScriptedModel):
+        key = REFERENCE
+
         def time_block(self, runs: int) -> BlockTime:
-            machine.log.append(("begin", 0))
+            assert steps[-1] == self.key
+            running.append(self.key)
             try:
                 return super().time_block(runs)
             finally:
-                machine.log.append(("end", 0))
+                running.pop()
 
     def on_step(key: int) -> None:
-        marks = [name for name, _ in machine.log if name in ("begin", "end")]
-        inside.append(bool(marks) and marks[-1] == "begin")
+        assert not running
+        steps.append(key)
 
-    reference, candidate = Watched(machine, "reference", 1.0), Watched(machine, "a", 2.0)
-    time_group({0: candidate}, reference, PROTOCOL, random=np.random.default_rng(0), on_step=on_step)
-    assert len(inside) > 2 * PROTOCOL.minimum_blocks
-    assert not any(inside)
+    models = {key: Watched(machine, str(key), 2.0 + key) for key in range(2)}
+    for key, model in models.items():
+        model.key = key
+    time_group(models, Watched(machine, "reference", 1.0), PROTOCOL, random=np.random.default_rng(0), on_step=on_step)
+    assert set(steps) == {0, 1, REFERENCE}

@@ -136,12 +136,12 @@ from pathlib import Path
 from devices.protocol import MeasurementProtocol
 from devices.reference_net import REFERENCE_NET
 from devices.worker.client import WorkerClient
-from devices.worker.messages import MeasureRequest
+from devices.worker.messages import Measure
 from devices.worker.runtime import ModelFile
 with WorkerClient("tests.devices.worker.misbehaving:MisbehavingRuntime", 1, 600.0) as worker:
     reference, hang = (ModelFile(Path(path), Path(path), ()) for path in (REFERENCE_NET, sys.argv[1]))
     protocol = MeasurementProtocol(timeout_s=float(sys.argv[2]))
-    worker.send(MeasureRequest(reference, (hang,), protocol, seed=0))
+    worker.send(Measure(reference, (hang,), protocol, seed=0))
     print(worker.transport.pid, flush=True)
     worker.receive()
 """
