@@ -21,6 +21,8 @@ from latseg.testing.synthetic import measured, random_graphs, single_operators
 INFO = DeviceInfo("simulated", "none", "none", "1.0", 1, "float32", simulated=True)
 GRAPHS = random_graphs(60, 0)
 SAMPLES = [*measured(GRAPHS), *single_operators(GRAPHS, 12, 1)]
+MANY = measured(random_graphs(FEW_NETS + 1, 3))
+"""Nets of which attention is fitted only, which is quick."""
 PROGRESS: list[Progress] = []
 
 
@@ -87,23 +89,22 @@ def test_too_few_nets_are_refused_with_the_command_that_helps() -> None:
         fit_device(measured(GRAPHS[:9]), INFO)
 
 
-def quick(samples: list[LatencySample] = SAMPLES, **changed: object) -> FitResult:
-    return fit_device(samples, INFO, **{"settings": TrainingSettings(width=16, steps=15), "members": 2, **changed})
+def quick(samples: list[LatencySample] = MANY, **changed: object) -> FitResult:
+    return fit_device(samples, INFO, **{"settings": TrainingSettings(width=8, steps=5), "members": 2, **changed})
 
 
 def test_of_many_nets_attention_is_handed_over_and_nothing_else_is_fitted() -> None:
-    samples = measured(random_graphs(FEW_NETS + 1, 3))
-    result = quick(samples)
+    result = quick()
     assert isinstance(result.predictor.predictor, AttentionPredictor)
     assert result.summary.handed_over == "attention"
     assert list(result.summary.predictors) == ["attention", "operator_counts"]
     assert result.predictor.calibration.ratios == tuple(result.predictor.predictor.out_of_fold.values())
-    few = quick(samples[:FEW_NETS])
+    few = quick(MANY[:FEW_NETS])
     assert few.summary.handed_over == "arbitrated"
 
 
 def test_compare_scores_every_baseline() -> None:
-    scores = quick(measured(random_graphs(FEW_NETS + 1, 3)), compare=True).summary.predictors
+    scores = quick(compare=True).summary.predictors
     assert set(scores) == {"attention", "operator_counts", *BASELINES}
 
 
@@ -121,7 +122,7 @@ def test_coverage_is_that_of_the_bound_and_not_of_the_prediction() -> None:
         {"test_fraction": 0.4},
         {"alpha": 0.5},
         {"members": 3},
-        {"settings": TrainingSettings(width=16, steps=16)},
+        {"settings": TrainingSettings(width=8, steps=6)},
         {"split_conformal": True},
     ],
 )
@@ -129,15 +130,14 @@ def test_every_option_of_a_fit_changes_its_bounds(changed: dict[str, object]) ->
     def bounds(result: FitResult) -> list[float]:
         return [row.upper_ms for row in result.summary.test_table]
 
-    assert bounds(quick(SAMPLES[:30])) == bounds(quick(SAMPLES[:30]))
-    assert bounds(quick(SAMPLES[:30], **changed)) != bounds(quick(SAMPLES[:30]))
+    assert bounds(quick(**changed)) != bounds(quick())
 
 
 def test_threads_are_those_of_torch_while_it_trains() -> None:
     import torch
 
     seen: set[int] = set()
-    quick(SAMPLES[:12], threads=2, on_progress=lambda _: seen.add(torch.get_num_threads()))
+    quick(threads=2, on_progress=lambda _: seen.add(torch.get_num_threads()))
     assert seen == {2}
 
 
