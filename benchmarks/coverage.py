@@ -1,8 +1,8 @@
-"""How often the bound that ``fit`` hands over holds for fresh nets, over many draws of the nets that it learns from.
+"""How often the bound that ``fit`` returns holds for other nets, over many draws of the training nets.
 
-The nets of a campaign both train and calibrate (``latency/calibration.py``), for which there is no proof; so it is
-measured. Of the nets in a store, ``--known`` are drawn, a predictor is fitted and calibrated as ``fit`` does it, and
-all others are asked for. Nets of all times are mixed: drift between a campaign and later nets is left out. Reads a
+The nets of a campaign both train and calibrate (``latency/calibration.py``), where coverage is not proved;
+so it is measured. Of the nets in a store, ``--known`` are drawn, a predictor is fitted and calibrated as ``fit`` does
+it, and all others are predicted. Nets of all times are mixed: drift between a campaign and later nets is left out. Reads a
 store that ``predictor_device.py`` wrote. Writes ``benchmarks/results/coverage.json``.
 """
 
@@ -24,11 +24,11 @@ from provenance import RESULTS, provenance, write_result
 RESULT = RESULTS / "coverage.json"
 ALPHAS = (0.05, 0.1, 0.2)
 GOAL = 0.01
-"""Most by which the mean coverage may fall short of nominal."""
+"""Largest shortfall of the mean coverage."""
 
 
 def draw(whole: list[LatencySample], single: list[LatencySample], known: int, seed: int) -> dict[str, dict[str, float]]:
-    """Coverage and slack by alpha, of one draw."""
+    """Coverage and mean ratio of bound and measurement by alpha, of one draw."""
     order = np.random.default_rng(seed).permutation(len(whole)).tolist()
     fresh = [whole[place] for place in order[known:]]
     training = [*(whole[place] for place in order[:known]), *single]
@@ -38,8 +38,8 @@ def draw(whole: list[LatencySample], single: list[LatencySample], known: int, se
     found = {}
     for alpha in ALPHAS:
         calibration = Calibration.of(list(predictor.out_of_fold.values()), alpha=alpha)
-        slack = float(np.mean(calibration.factor / np.array(ratios)))
-        found[f"{alpha:g}"] = {"coverage": calibration.coverage(ratios), "slack": slack}
+        bound_ratio = float(np.mean(calibration.factor / np.array(ratios)))
+        found[f"{alpha:g}"] = {"coverage": calibration.coverage(ratios), "slack": bound_ratio}
     return found
 
 
@@ -68,7 +68,7 @@ def main() -> None:
     with MeasurementStore(options.store) as store:
         (info,) = store.devices()
         samples = store.samples(info.fingerprint, sources={"campaign", "operator"})
-    whole, single = ([one for one in samples if one.single_operator == alone] for alone in (False, True))
+    whole, single = ([one for one in samples if one.single_operator == kind] for kind in (False, True))
     draws = []
     for seed in range(options.draws):
         draws.append(draw(whole, single, options.known, seed))

@@ -1,7 +1,7 @@
-"""A new device from 20 nets, asked about all other nets of NAS-Bench-201 (NASFLAT, Akhauri & Abdelfattah 2024).
+"""A new device from 20 nets: predictions of all other nets of NAS-Bench-201 (NASFLAT, Akhauri & Abdelfattah 2024).
 
 The source devices are those of ``predictor_public.py``; what they measured of the nets 0 to 899 is known. The 20 nets
-are drawn from all 15,625, and every other net is predicted: nothing is trimmed. ``--kind`` says of which devices: the
+are drawn from all 15,625, and every other net is predicted: nothing is trimmed. ``--kind`` chooses the devices: the
 four validation devices, the six targets, or a source that depends on topology and is left out of the sources. Writes
 ``benchmarks/results/predictor_public_all_nets_<kind>.json``.
 """

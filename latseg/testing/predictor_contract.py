@@ -1,4 +1,4 @@
-"""What every latency predictor must do. Subclass ``PredictorContract`` in a test module and say how to make one."""
+"""Conformance suite of latency predictors: subclass ``PredictorContract`` and define how to make one."""
 
 from __future__ import annotations
 

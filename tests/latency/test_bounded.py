@@ -41,11 +41,11 @@ def test_an_unseen_operator_widens_the_bound(bounded: BoundedPredictor) -> None:
     assert prediction.upper_ms > 2.5 * prediction.latency_ms
 
 
-def test_an_operator_measured_alone_widens_the_bound_less(tmp_path: Path) -> None:
+def test_an_operator_measured_in_isolation_widens_the_bound_less(tmp_path: Path) -> None:
     shape = (1, 32, 32, 32)
     strange = builders.operator("Einsum", (("equation", "ij"),), (shape,), (shape,), flops=10**7)
     graph = OperatorGraph((strange,), ((-1,),), (shape,))
-    alone = LatencySample("strange", graph, 0.5, (KernelTime((0,), 0.5),), single_operator=True)
+    isolated = LatencySample("strange", graph, 0.5, (KernelTime((0,), 0.5),), single_operator=True)
     nets = measured(random_graphs(20, 0))
 
     def bounded(samples: list[LatencySample]) -> BoundedPredictor:
@@ -53,11 +53,11 @@ def test_an_operator_measured_alone_widens_the_bound_less(tmp_path: Path) -> Non
         predictor.fit(samples)
         return BoundedPredictor(predictor, Calibration.of([1.0] * 20), INFO.to_json())
 
-    bounded([*nets, alone]).save(tmp_path)
+    bounded([*nets, isolated]).save(tmp_path)
     first = BoundedPredictor.load(tmp_path).predict([graph])[0]
     assert (first.unseen, first.isolated) == ((), (0,))
     assert first.upper_ms == pytest.approx(first.latency_ms + ISOLATED_WIDENING * first.operators_ms[0])
-    within = bounded([*nets, replace(alone, single_operator=False)]).predict([graph])[0]
+    within = bounded([*nets, replace(isolated, single_operator=False)]).predict([graph])[0]
     assert (within.unseen, within.isolated) == ((), ())
     assert within.upper_ms == pytest.approx(within.latency_ms)
 
@@ -75,7 +75,7 @@ def test_save_and_load_keep_everything(bounded: BoundedPredictor, tmp_path: Path
     assert sum(path.is_dir() for path in tmp_path.iterdir()) == 1
 
 
-def test_a_folder_tells_what_was_learned_and_old_ones_are_read(bounded: BoundedPredictor, tmp_path: Path) -> None:
+def test_a_folder_lists_the_training_nets_and_older_ones_are_read(bounded: BoundedPredictor, tmp_path: Path) -> None:
     learned = replace(bounded, learned=frozenset({"b" * 20, "a" * 20}))
     learned.save(tmp_path)
     assert BoundedPredictor.load(tmp_path).learned == learned.learned
@@ -129,9 +129,7 @@ def test_a_predictor_of_another_device_is_refused(
     assert "1.0" not in str(caught.value), "the version is not what it is refused for"
 
 
-def test_another_version_of_the_runtime_is_let_through_with_a_warning(
-    bounded: BoundedPredictor, tmp_path: Path
-) -> None:
+def test_another_version_of_the_runtime_is_accepted_with_a_warning(bounded: BoundedPredictor, tmp_path: Path) -> None:
     bounded.save(tmp_path)
     newer = replace(INFO, runtime_version="2.0")
     loaded = BoundedPredictor.load(tmp_path, device=newer)

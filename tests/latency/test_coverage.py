@@ -1,4 +1,4 @@
-"""Whether bounds cover what they say.
+"""Whether the coverage of bounds is nominal.
 
 The quantile on ratios of a real device (``benchmarks/predictor_device``): calibrated and tested on random parts, so the
 nets are exchangeable; what drift between a campaign and later nets does to a bound stands in the same files and in
@@ -37,10 +37,10 @@ def ratios() -> np.ndarray:
 
 
 def test_mean_coverage_of_ten_nets_near_a_budget_is_nominal(ratios: np.ndarray) -> None:
-    """Whatever the other nets say, ten of the same kind cover ten in eleven at least."""
+    """Whatever the calibration on other nets, ten nets near a budget cover ten in eleven of their kind."""
     generator = np.random.default_rng(0)
     coverages = []
-    for _ in range(10 * REPETITIONS):  # of ten nets one draw says little
+    for _ in range(10 * REPETITIONS):  # a draw of ten nets has a large variance
         shuffled = generator.permutation(ratios)
         calibration = Calibration.of([0.5] * 20).with_near_budget(list(shuffled[:10]))
         coverages.append(calibration.coverage(list(shuffled[10:])))
@@ -58,7 +58,7 @@ def test_mean_coverage_is_nominal(ratios: np.ndarray, alpha: float) -> None:
 
 
 def test_nets_that_train_and_calibrate_cover_fresh_ones() -> None:
-    """Each is judged by parts that have not seen it. Calibrated on their own errors, predictors cover .6 here."""
+    """Each is predicted by parts that were trained without it; with training errors the coverage is .6 here."""
     coverages = []
     for draw in range(4):
         known = measured(random_graphs(60, draw), noise=0.05, seed=draw)

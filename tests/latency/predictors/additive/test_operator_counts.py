@@ -48,7 +48,7 @@ def test_costs_of_an_additive_device_are_found_exactly() -> None:
 
 
 def with_dead_ends(alive: Sequence[str], dead: Sequence[str]) -> OperatorGraph:
-    """A chain whose end is the output, and another that nobody reads."""
+    """A chain whose end is the output, and another that is not read."""
     first, second = chain(list(alive)), chain(list(dead))
     moved = tuple(tuple(p + len(alive) if p >= 0 else p for p in each) for each in second.inputs)
     return OperatorGraph(
@@ -57,7 +57,7 @@ def with_dead_ends(alive: Sequence[str], dead: Sequence[str]) -> OperatorGraph:
 
 
 @pytest.mark.parametrize("skips", [False, True])
-def test_whether_a_device_skips_what_nobody_needs_is_found_out(skips: bool) -> None:
+def test_whether_a_device_skips_dead_operators_is_found_out(skips: bool) -> None:
     random = Random(1)
 
     def draw() -> list[str]:

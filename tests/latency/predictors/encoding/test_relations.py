@@ -20,7 +20,7 @@ def matrix_of(count: int, inputs: tuple[tuple[int, ...], ...]) -> np.ndarray:
 
 
 def test_a_diamond() -> None:
-    # 0 feeds 1 and 2, which feed 3; 4 stands alone.
+    # 0 feeds 1 and 2, which feed 3; 4 is not connected.
     matrix = matrix_of(5, ((-1,), (0,), (0,), (1, 2), (-2,)))
     assert matrix[1].tolist() == [PREDECESSOR, SAME, SIBLING, SUCCESSOR, NONE]
     assert matrix[0].tolist() == [SAME, SUCCESSOR, SUCCESSOR, NONE, NONE]

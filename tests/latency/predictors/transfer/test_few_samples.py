@@ -121,7 +121,7 @@ class Oracle:
 
 
 def test_the_predictions_of_the_transformer_count() -> None:
-    """Latencies at random, of which nobody else knows anything."""
+    """Random latencies, which only the oracle can predict."""
     random = Random(3)
     samples = [LatencySample(str(n), graph, random.uniform(1, 9)) for n, graph in enumerate(random_graphs(40, 7))]
     predictor = FewSamplesPredictor(replace(prior(), transformer=Oracle(samples)))
