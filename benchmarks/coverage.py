@@ -2,8 +2,8 @@
 
 The nets of a campaign both train and calibrate (``latency/calibration.py``), where coverage is not proved;
 so it is measured. Of the nets in a store, ``--known`` are drawn, a predictor is fitted and calibrated as ``fit`` does
-it, and all others are predicted. Nets of all times are mixed: drift between a campaign and later nets is left out. Reads a
-store that ``predictor_device.py`` wrote. Writes ``benchmarks/results/coverage.json``.
+it, and all others are predicted. Nets of all times are mixed: drift between a campaign and later nets is left out.
+Reads a store that ``predictor_device.py`` wrote. Writes ``benchmarks/results/coverage.json``.
 """
 
 from __future__ import annotations
