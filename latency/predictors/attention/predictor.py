@@ -8,6 +8,7 @@ folds).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
@@ -29,6 +30,7 @@ from latency.predictors.stored import Arrays, Document, StoredPredictor
 from latency.predictors.threads import torch_threads
 from latency.sample import LatencySample
 
+_logger = logging.getLogger(__name__)
 _CHUNK = 16
 OnStep = Callable[[int, int], None]
 """Steps done and steps in all."""
@@ -102,6 +104,7 @@ class AttentionPredictor(StoredPredictor):
         """Batches graphs of similar length."""
         assert self._members, "fit or load comes first"
         if self._table.full:
+            _logger.info("the cache of operator encodings is full and cleared")
             self._clear_caches()
         rows = [self._table.rows(graph) for graph in graphs]
         self._extend()
@@ -187,6 +190,7 @@ class AttentionPredictor(StoredPredictor):
         assert self._vocabulary is not None
         fresh = self._table.features[len(self._unseen) :]
         if fresh:
+            _logger.debug("%d operators encoded, %d known from before", len(fresh), len(self._unseen))
             encoded = self._vocabulary.encode(fresh)
             self._unseen.append(encoded.unseen)
             self._isolated.append(encoded.isolated)
