@@ -2,5 +2,5 @@
 
 Made by ``latseg pretrain --output latency/shipped_prior`` from workspaces with campaigns of the ``portrait`` space on
 one machine: ONNX Runtime with one thread (410 nets) and with two (200), OpenVINO with one (410) and with two (200). It
-must be made anew whenever ``latency.predictors.folder.SCHEMA`` is raised.
+must be rebuilt whenever ``latency.predictors.folder.SCHEMA`` is raised.
 """

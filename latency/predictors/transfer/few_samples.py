@@ -17,7 +17,7 @@ from latency.predictors.encoding.operator_table import OperatorTable
 from latency.predictors.encoding.vocabulary import Vocabulary
 from latency.predictors.sample_checks import whole_nets
 from latency.predictors.stored import Arrays, Document, StoredPredictor, prefixed, without_prefix
-from latency.predictors.transfer.in_context import Context, context_document, restored_context
+from latency.predictors.transfer.in_context import Context
 from latency.predictors.transfer.prior import Prior
 from latency.predictors.transfer.process_mixture import Conditioned
 from latency.predictors.transfer.views import VIEWS, View, view_group
@@ -136,7 +136,7 @@ class FewSamplesPredictor(StoredPredictor):
         arrays.update(prefixed(its_arrays, "counts/"))
         document["context"] = None
         if self._context is not None:
-            context, its_arrays = context_document(self._context)
+            context, its_arrays = self._context.document()
             document["context"] = {"weight": self._context_weight, "document": context}
             arrays.update(prefixed(its_arrays, "context/"))
         for name, fitted in self._views.items():
@@ -156,7 +156,7 @@ class FewSamplesPredictor(StoredPredictor):
         self._context = None
         if document["context"] is not None:
             self._context_weight = float(document["context"]["weight"])
-            self._context = restored_context(document["context"]["document"], without_prefix(arrays, "context/"))
+            self._context = Context.restored(document["context"]["document"], without_prefix(arrays, "context/"))
         for name, entry in document["views"].items():
             its_arrays = without_prefix(arrays, f"seen.{name}.")
             view = VIEWS[name](its_arrays["sources"], float(entry["level"]))

@@ -32,16 +32,27 @@ _MIN = 0.02
 
 @dataclass(frozen=True)
 class Context:
-    """The samples of one device, encoded."""
+    """The encoded samples of devices, the same number for each."""
 
-    hardware: NDArray[np.float32]
-    """HARDWARE x width"""
-    totals: NDArray[np.float32]
-    """samples x TOTALS x features"""
-    y: NDArray[np.float32]
-    """samples: latency over their mean."""
-    level_ms: float
-    """The samples' mean."""
+    hardware: Tensor
+    """devices x HARDWARE x width"""
+    totals: Tensor
+    """devices x samples x TOTALS x features"""
+    y: Tensor
+    """devices x samples: latency over their mean."""
+    level_ms: Matrix
+    """devices: the samples' mean."""
+
+    def document(self) -> tuple[Document, Arrays]:
+        """The context of one device, as JSON and as arrays."""
+        arrays = {name: getattr(self, name)[0].numpy() for name in ("hardware", "totals", "y")}
+        return {"level_ms": float(self.level_ms[0])}, arrays
+
+    @staticmethod
+    def restored(document: Document, arrays: Arrays) -> Context:
+        """Reads ``document``; raises what ``StoredPredictor.restore`` may."""
+        hardware, totals, y = (torch.from_numpy(arrays[name])[None] for name in ("hardware", "totals", "y"))
+        return Context(hardware, totals, y, np.array([float(document["level_ms"])]))
 
 
 @dataclass
@@ -80,19 +91,19 @@ class InContextTransformer:
         every = np.arange(count)
         rest = np.array([np.delete(every, left) for left in every])
         with torch.no_grad(), torch_threads(1):
-            whole = self._contexts(batch, every[None], latency_ms)
-            left_out = self._decoded(self._contexts(batch, rest, latency_ms), batch, every[:, None])
-        return whole.one(0), left_out[:, 0]
+            context = self._encoded(batch, every[None], latency_ms)
+            left_out = self._decoded(self._encoded(batch, rest, latency_ms), batch, every[:, None])
+        return context, left_out[:, 0]
 
     def predict(self, context: Context, graphs: Sequence[OperatorGraph]) -> Matrix:
         """nets: milliseconds on the device of the context; for an empty net the samples' mean."""
-        result = np.full(len(graphs), context.level_ms)
+        result = np.full(len(graphs), context.level_ms[0])
         places = [place for place, graph in enumerate(graphs) if graph.operators]
         with torch.no_grad(), torch_threads(1):
             for start in range(0, len(places), _CHUNK):
                 chosen = places[start : start + _CHUNK]
                 batch = self.vocabulary.encode(self._merged([graphs[place] for place in chosen]))
-                result[chosen] = self._decoded(_Contexts.of(context), batch, np.arange(len(batch))[None])[0]
+                result[chosen] = self._decoded(context, batch, np.arange(len(batch))[None])[0]
         return result
 
     def document(self) -> tuple[Document, Arrays]:
@@ -114,58 +125,29 @@ class InContextTransformer:
             self._table = OperatorTable()
         return [merged(graph, self._table) for graph in graphs]
 
-    def _contexts(self, batch: MergedBatch, known: Indices, latency_ms: Matrix) -> _Contexts:
-        """One context for each row of ``known`` (devices x samples), all in one pass."""
+    def _encoded(self, batch: MergedBatch, known: Indices, latency_ms: Matrix) -> Context:
+        """The context of the devices whose samples are the rows of ``known`` (devices x samples)."""
         level = latency_ms[known].mean(axis=1)
         y = torch.from_numpy((latency_ms[known] / level[:, None]).astype(np.float32))
         nets, _, present = self._nets(batch)
         totals = torch.from_numpy(batch.totals)[known]
         left_out, _ = self.network.bases(totals, y, totals[:, :1])
-        return _Contexts(self.network.devices(nets[known], present[known], y, left_out), totals, y, level)
+        return Context(self.network.devices(nets[known], present[known], y, left_out), totals, y, level)
 
-    def _decoded(self, contexts: _Contexts, batch: MergedBatch, queries: Indices) -> Matrix:
-        """``queries`` is contexts x nets of the batch; so is the result (ms)."""
+    def _decoded(self, context: Context, batch: MergedBatch, queries: Indices) -> Matrix:
+        """``queries`` is devices x nets of the batch; so is the result (ms)."""
         nets, relations, present = self._nets(batch)
-        _, base = self.network.bases(contexts.totals, contexts.y, torch.from_numpy(batch.totals)[queries])
-        hardware = contexts.hardware.repeat_interleave(queries.shape[1], dim=0)
+        _, base = self.network.bases(context.totals, context.y, torch.from_numpy(batch.totals)[queries])
+        hardware = context.hardware.repeat_interleave(queries.shape[1], dim=0)
         flat = queries.reshape(-1)
         predicted = self.network.decode(hardware, nets[flat], relations[flat], present[flat], base.flatten(0, 1))
         y: Matrix = predicted.double().numpy().reshape(queries.shape)
-        return np.maximum(y, _MIN) * contexts.level_ms[:, None]
+        return np.maximum(y, _MIN) * context.level_ms[:, None]
 
     def _nets(self, batch: MergedBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Encoded, their relations and presence."""
         relations, present = torch.from_numpy(batch.relations), torch.from_numpy(batch.present).float()
         return self.network.nets(torch.from_numpy(batch.features), relations, present), relations, present
-
-
-@dataclass(frozen=True)
-class _Contexts:
-    """Contexts of several devices, with the same number of samples each."""
-
-    hardware: Tensor
-    totals: Tensor
-    y: Tensor
-    level_ms: Matrix
-
-    @staticmethod
-    def of(context: Context) -> _Contexts:
-        hardware, totals, y = (torch.from_numpy(array)[None] for array in (context.hardware, context.totals, context.y))
-        return _Contexts(hardware, totals, y, np.array([context.level_ms]))
-
-    def one(self, device: int) -> Context:
-        hardware, totals, y = (each[device].numpy().copy() for each in (self.hardware, self.totals, self.y))
-        return Context(hardware, totals, y, float(self.level_ms[device]))
-
-
-def context_document(context: Context) -> tuple[Document, Arrays]:
-    """As JSON and as arrays."""
-    return {"level_ms": context.level_ms}, {"hardware": context.hardware, "totals": context.totals, "y": context.y}
-
-
-def restored_context(document: Document, arrays: Arrays) -> Context:
-    """Reads ``context_document``; raises what ``StoredPredictor.restore`` may."""
-    return Context(arrays["hardware"], arrays["totals"], arrays["y"], float(document["level_ms"]))
 
 
 def _stored_name(name: str) -> str:
