@@ -30,7 +30,7 @@ class Exporter(ABC):
     file_name: ClassVar[str]
     """Name of the file in the bundle."""
     device: ClassVar[str] = "cpu"
-    """Name of the device that runs the file."""
+    """Name of the device that runs the file; its ``infer`` reads files of this format."""
     input: ClassVar[InputKind] = "tensors"
     dynamic: ClassVar[bool] = False
     """Whether the file takes pictures of other heights and widths."""

@@ -65,7 +65,9 @@ def test_the_worst_example_counts(tmp_path: Path) -> None:
     for wrong in (0.5, float("nan")):
         bad = replace(good[1], outputs=(good[1].outputs[0] + wrong,))
         for order in ([good[0], bad], [bad, good[0]]):
-            assert not check_parity(path, order, infer).ok
+            parity = check_parity(path, order, infer)
+            assert not parity.ok
+            assert parity.max_abs == pytest.approx(wrong, abs=1e-4, nan_ok=True)
 
 
 def test_every_photograph_is_an_example() -> None:
