@@ -124,8 +124,5 @@ def _mask(logits: Array) -> Array:
 def _difference(expected: Sequence[Array], answers: Sequence[Array]) -> float:
     if [e.shape for e in expected] != [a.shape for a in answers]:
         return float("inf")
-    return float(
-        np.max(
-            [np.abs(e.astype(np.float64) - a.astype(np.float64)).max() for e, a in zip(expected, answers, strict=True)]
-        )
-    )
+    pairs = zip(expected, answers, strict=True)
+    return float(np.max([np.abs(e.astype(np.float64) - a.astype(np.float64)).max() for e, a in pairs]))

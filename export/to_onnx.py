@@ -249,8 +249,3 @@ def _serialised(model: onnx.ModelProto) -> bytes:
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
-
-
-def export_onnx(module: nn.Module, path: Path, *, height: int, width: int, **_: object) -> Path:
-    """``export_module`` of a network that takes one picture, float32 1 x 3 x height x width."""
-    return export_module(module, path, {INPUT_NAME: torch.zeros(1, 3, height, width)})

@@ -114,3 +114,14 @@ def test_smooth_picture_looks_like_a_photograph() -> None:
     assert np.abs(np.diff(smooth, axis=1)).mean() < 10
     assert smooth.std() > 15
     assert np.abs(np.diff(noise_picture(64, 64, 3).astype(float), axis=1)).mean() > 60
+
+
+def test_every_output_counts() -> None:
+    outputs = (np.zeros((7, 3), np.float32), np.ones(7, np.float32))
+    example = Example({"values": np.zeros((7, 4), np.float32)}, outputs)
+    for wrong in (0, 1):
+        answers = [output + 0.5 * (number == wrong) for number, output in enumerate(outputs)]
+        parity = check_parity(Path("model.onnx"), [example], lambda *_: answers)  # noqa: B023
+        assert parity.max_abs == 0.5
+    assert check_parity(Path("model.onnx"), [example], lambda *_: list(outputs)).max_abs == 0
+    assert check_parity(Path("model.onnx"), [example], lambda *_: list(outputs[:1])).max_abs == float("inf")

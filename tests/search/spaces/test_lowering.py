@@ -4,10 +4,11 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from export.to_onnx import export_onnx
+from export.to_onnx import export_module
 from latency.operators.from_onnx import from_onnx
 from latseg.testing.space_contract import check_lowering
 from search.architecture import Architecture
@@ -38,7 +39,7 @@ def test_lowering_equals_the_exported_net_for_many(tmp_path: Path) -> None:
 
 def test_the_teacher_is_lowered_too(tmp_path: Path) -> None:
     plan = teacher_plan(3)
-    path = export_onnx(Network(plan), tmp_path / "teacher.onnx", height=64, width=96)
+    path = export_module(Network(plan), tmp_path / "teacher.onnx", {"image": torch.zeros(1, 3, 64, 96)})
     assert lower(plan, 64, 96) == from_onnx(path)
 
 
