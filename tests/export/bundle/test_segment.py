@@ -14,6 +14,8 @@ from export.bundle.examples import smooth_picture
 from export.bundle.manifest import Manifest
 from export.bundle.segment import Segmenter, segment_image
 from foundation.errors import UserError
+from latseg import cli
+from latseg.bundle import Bundle
 from tests.export.runtime_device import RuntimeDevice
 
 Make = Callable[..., Manifest]
@@ -100,6 +102,17 @@ def test_file_that_is_run(bundle: Path, tmp_path: Path) -> None:
     assert used[1:] == [("cpu", "model_dynamic.onnx")]
     (bundle / "model.onnx").unlink()
     Segmenter(bundle, file_format="onnx-dynamic").segment_file(path, tmp_path / "alone")
+
+
+def test_command_and_interface_run_the_file_of_a_format(bundle: Path, tmp_path: Path) -> None:
+    path = picture(tmp_path / "in")
+    expected = Bundle(bundle).segment(path)
+    (bundle / "model.onnx").unlink()
+    words = ["--quiet", "segment", str(bundle), str(path), "-o", str(tmp_path / "out")]
+    assert cli.run(words) == 2
+    assert cli.run([*words, "--format", "onnx-dynamic"]) == 0
+    assert (tmp_path / "out" / "photo_mask.png").is_file()
+    np.testing.assert_array_equal(Bundle(bundle).segment(path, file_format="onnx-dynamic"), expected)
 
 
 @pytest.mark.parametrize("name", ["onnx-uint8", "python"])
