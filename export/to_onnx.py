@@ -16,11 +16,7 @@ import torch
 from onnx_ir.passes import common as passes
 from onnxscript import ir
 from onnxscript.rewriter import rewrite
-from onnxscript.rewriter.rules.common import (
-    fuse_batchnorm_into_conv_rule,
-    fuse_batchnorm_into_conv_transpose_rule,
-    fuse_batchnorm_into_gemm_rule,
-)
+from onnxscript.rewriter.rules.common import fuse_batchnorm_into_conv_transpose_rule, fuse_batchnorm_into_gemm_rule
 from pydantic import Field
 from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
@@ -40,11 +36,8 @@ MODEL_NAME = "model.onnx"
 LOGITS_NAME = "logits"
 LOWEST_OPSET = 17
 HIGHEST_OPSET = 20  # what torch's TorchScript exporter knows
-_FOLDING = [
-    fuse_batchnorm_into_conv_rule,
-    fuse_batchnorm_into_conv_transpose_rule,
-    fuse_batchnorm_into_gemm_rule,
-]
+_FOLDING = [fuse_batchnorm_into_conv_transpose_rule, fuse_batchnorm_into_gemm_rule]
+"""The exporter itself folds batch normalisation into convolutions only."""
 
 
 def export_module(
@@ -198,7 +191,6 @@ def _cleaned(model: onnx.ModelProto) -> onnx.ModelProto:
     _unshare_weights(model.graph)
     graph_model = ir.from_proto(model)
     passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(graph_model)
-    passes.IdentityEliminationPass()(graph_model)
     graph_model = rewrite(graph_model, _FOLDING)
     passes.ClearMetadataAndDocStringPass()(graph_model)
     for node in graph_model.graph:
