@@ -28,7 +28,7 @@ def test_every_step_runs_on_the_cpu(
 
     small = {"trials": 4, "calibration-nets": 2, "teacher-epochs": 1, "supernet-steps": 2, "winner-epochs": 1}
     small |= {"data": "synthetic:16", "data-size": "64x64", "batch-size": 2, "evaluation-images": 2}
-    monkeypatch.setattr(demo, "PROFILE", {"models": 12})
+    monkeypatch.setattr(demo, "PROFILE", {"models": 10})
     monkeypatch.setattr(demo, "SEARCH", small)
     monkeypatch.setattr(demo, "_budget_ms", roomy)
     code = cli.run(["--json", "demo", "--output", str(tmp_path), "--seed", "1"])
