@@ -50,7 +50,7 @@ def minimise(
         schedule.step()
         torch._foreach_lerp_(averaged, weights, 1 - decay(step))
         if step % _LOG_EVERY == 0 and _logger.isEnabledFor(logging.DEBUG):
-            _logger.debug("%s: step %d of %d, loss %.5f", type(network).__name__, step, steps, float(value))
+            _logger.debug("%s: step %d of %d, loss %.5f", type(network).__name__, step, steps, float(value.detach()))
         if on_step:
             on_step(step)
     for mean, weight in zip(averaged, weights, strict=True):

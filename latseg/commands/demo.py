@@ -31,10 +31,10 @@ PORTRAITS = 4
 SEARCH: Mapping[str, Any] = {
     "data": "synthetic:256",
     "data-size": SIZE,
-    "trials": 48,
+    "trials": 40,
     "calibration-nets": 9,  # as many as the bound's 90 % need
     "teacher-epochs": 3,
-    "supernet-steps": 120,
+    "supernet-steps": 100,
     "winner-epochs": 11,
     "batch-size": 8,
     "evaluation-images": 24,
