@@ -37,18 +37,6 @@ class Quality:
         """Plain numbers and lists, ``foreground_iou`` included."""
         return asdict(self) | {"foreground_iou": self.foreground_iou}
 
-    @staticmethod
-    def from_json(document: dict[str, Any]) -> Quality:
-        """Reads what ``to_json`` wrote."""
-        return Quality(
-            mean_iou=float(document["mean_iou"]),
-            mean_f1=float(document["mean_f1"]),
-            pixel_accuracy=float(document["pixel_accuracy"]),
-            iou_per_class=tuple(document["iou_per_class"]),
-            f1_per_class=tuple(document["f1_per_class"]),
-            images=int(document["images"]),
-        )
-
 
 class ConfusionMatrix:
     """Counts of labelled pixels by true class (row) and predicted class (column)."""

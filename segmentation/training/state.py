@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -28,6 +29,7 @@ from segmentation.training.checkpoint import (
 from segmentation.training.settings import TrainSettings
 
 _TRAINED = "trained."
+_QUALITY = TypeAdapter(Quality | None)
 
 _logger = logging.getLogger(__name__)
 
@@ -97,7 +99,7 @@ class TrainingState:
         self.average.n_averaged.fill_(self.step + 1)
         self.losses = [float(loss) for loss in document["losses"]]
         self.history = [EpochRecord(*record) for record in document["history"]]
-        self.quality = Quality.from_json(document["quality"]) if document["quality"] else None
+        self.quality = _QUALITY.validate_python(document["quality"])
         self.earlier_seconds, self.started = float(document["seconds"]), time.monotonic()
         _logger.info("resumed %s after %d updates and %d epochs", path, self.step, len(self.history))
 

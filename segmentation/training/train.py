@@ -78,10 +78,15 @@ def train(
     per_epoch = max(1, len(source.train) // settings.batch_size)
     steps = settings.steps or settings.epochs * per_epoch
     run = _Run(state, teacher, per_epoch, steps)
-    with _threads(settings.threads), saved_on_interrupt(lambda: _save(state, checkpoint)):
+
+    def save() -> None:
+        if checkpoint is not None:
+            state.save(checkpoint)
+
+    with _threads(settings.threads), saved_on_interrupt(save):
         while len(state.history) < run.epochs:
             run.epoch(on_progress)
-            _save(state, checkpoint)
+            save()
     network.load_state_dict(state.average.module.state_dict())
     _lay_out(network, torch.contiguous_format)
     network.eval()
@@ -235,12 +240,6 @@ def moving_average(network: nn.Module, decay: float) -> AveragedModel:
 
 def _lay_out(network: nn.Module, layout: torch.memory_format) -> None:
     network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs leave this form out
-
-
-def _save(state: TrainingState, checkpoint: Path | None) -> None:
-    if checkpoint is not None:
-        with uninterrupted():
-            state.save(checkpoint)
 
 
 def _order(count: int, batch_size: int, generator: torch.Generator) -> list[int]:

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from pydantic import TypeAdapter
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score
 
 from segmentation.losses import IGNORE
@@ -57,5 +58,5 @@ def test_quality_survives_json() -> None:
     matrix = ConfusionMatrix(3)
     matrix.update(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 0]))
     quality = matrix.quality(1)
-    assert Quality.from_json(json.loads(json.dumps(quality.to_json()))) == quality
+    assert TypeAdapter(Quality).validate_json(json.dumps(quality.to_json())) == quality
     assert quality.foreground_iou == 0.5
