@@ -322,6 +322,11 @@ def test_celebamask_splits_by_file_name(faces: Path) -> None:
     assert source.train[0][1].unique().tolist() == list(range(19))
 
 
+def test_count_limits_the_training_part_of_celebamask(faces: Path) -> None:
+    source = open_source(f"celebamask:{faces}", count=5)
+    assert [len(part) for part in (source.train, source.validation, source.test)] == [5, 2, 4]
+
+
 def test_celebamask_as_person(faces: Path) -> None:
     source = open_source(f"celebamask:{faces}?person", size=(20, 30))
     assert source.classes == ("background", "person")

@@ -90,6 +90,12 @@ def test_pairs_are_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
         portraits[2]
 
 
+def test_every_part_depends_on_the_seed() -> None:
+    first, second = (open_source("synthetic:5", seed=seed, size=(48, 48)) for seed in (0, 1))
+    parts = ((source.train, source.validation, source.test) for source in (first, second))
+    assert not any(torch.equal(mine[0][0], other[0][0]) for mine, other in zip(*parts, strict=True))
+
+
 def test_more_portraits_keep_the_earlier_ones() -> None:
     few, many = open_source("synthetic:5", size=(48, 48)), open_source("synthetic:20", size=(48, 48))
     torch.testing.assert_close(few.train[1][0], many.train[1][0])

@@ -159,6 +159,7 @@ def test_evaluation_normalises_the_images_and_keeps_frozen_parts() -> None:
             self.frozen = nn.BatchNorm2d(3).eval()
 
         def forward(self, images: Tensor) -> Tensor:
+            assert not self.training
             self.seen = images
             return images[:, :2]
 

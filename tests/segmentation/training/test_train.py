@@ -128,6 +128,7 @@ def test_result_is_the_moving_average_in_the_checkpoint(source: DataSource, tmp_
     assert document["classes"] == ["background", "person"]
     assert json.loads(json.dumps(document))["step"] == 6
     assert evaluate(other, source.validation, (48, 48)) == result.quality
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in _weights(result).items())
     tensors, _ = load_checkpoint(tmp_path / "c")
     assert not torch.equal(tensors["weights.0.weight"], tensors["trained.0.weight"])
 
