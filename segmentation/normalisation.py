@@ -19,10 +19,5 @@ def normalise(images: Tensor) -> Tensor:
     return (images - _channels(MEAN, images)) / _channels(STD, images)
 
 
-def denormalise(images: Tensor) -> Tensor:
-    """The inverse of ``normalise``."""
-    return images * _channels(STD, images) + _channels(MEAN, images)
-
-
 def _channels(values: tuple[float, float, float], like: Tensor) -> Tensor:
     return like.new_tensor(values).view(3, 1, 1)

@@ -45,18 +45,14 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
         """Text that changes whenever pair ``index`` does, such as names and sizes of its files; reads no pixels."""
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        image, mask = self.stored(index)
-        return image.float() / 255, mask.long()
-
-    def stored(self, index: int) -> tuple[Tensor, Tensor]:
-        """Pair number ``index`` from memory: image uint8 ``3 x height x width``, mask uint8 ``height x width``."""
         if not 0 <= index < len(self):
             raise IndexError(index)
         if index not in self._kept:
             image, mask = self.make(index)
             chw = np.ascontiguousarray(image.transpose(2, 0, 1))
             self._kept[index] = torch.from_numpy(chw), torch.from_numpy(np.ascontiguousarray(mask))
-        return self._kept[index]
+        kept_image, kept_mask = self._kept[index]
+        return kept_image.float() / 255, kept_mask.long()
 
 
 @dataclass(frozen=True, slots=True)

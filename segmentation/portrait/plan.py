@@ -27,7 +27,6 @@ from segmentation.portrait.slots import (
     KERNEL_EXPANSIONS,
     SIZES,
     SKIPS,
-    SLOTS,
     STAGE_WIDTHS,
     STAGES,
     STEM_WIDTHS,
@@ -35,8 +34,6 @@ from segmentation.portrait.slots import (
     UPSAMPLINGS,
     strides,
 )
-
-__all__ = ["SLOTS", "input_size", "plan"]
 
 PYRAMID_DILATIONS = (1, 2, 4)
 LEARNED_FACTOR = 4

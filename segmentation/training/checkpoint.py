@@ -78,11 +78,6 @@ def load_weights(network: nn.Module, path: Path) -> dict[str, Any]:
     return document
 
 
-def save_weights(network: nn.Module, path: Path, document: Mapping[str, Any] | None = None) -> None:
-    """Writes a network's weights, without the state of a training, for ``load_weights``."""
-    save_checkpoint(path, with_prefix(network, WEIGHTS), document or {})
-
-
 def with_prefix(network: nn.Module, prefix: str) -> dict[str, Tensor]:
     """The network's state with ``prefix`` before each name."""
     return {prefix + name: value for name, value in network.state_dict().items()}
