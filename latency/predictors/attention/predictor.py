@@ -24,7 +24,7 @@ from latency.predictors.attention.training import TrainingSettings
 from latency.predictors.cross_validation import stratified_folds
 from latency.predictors.encoding.operator_table import OperatorTable, RowCache
 from latency.predictors.encoding.tokens import TokenBatch, chunks_by_length, token_batch
-from latency.predictors.encoding.vocabulary import Vocabulary
+from latency.predictors.encoding.vocabulary import EncodedOperators, Vocabulary
 from latency.predictors.sample_checks import whole_nets
 from latency.predictors.stored import Arrays, Document, StoredPredictor
 from latency.predictors.threads import torch_threads
@@ -70,7 +70,9 @@ class AttentionPredictor(StoredPredictor):
             outside = [sample for sample, number in zip(whole, fold, strict=True) if number == index]
             with torch_threads(self.threads):
                 self._members += [self._fit_member(index, [*inside, *single], operators, settings, seed, on_step)]
-                self._predict_outside(index, outside)
+                self._predict_outside(index, outside, operators)
+        self._table = operators.table
+        self._append(operators.encoded)
 
     def _learn_vocabulary(self, samples: Sequence[LatencySample]) -> TrainingOperators:
         """From all samples: an operator that any member was trained on counts as seen. Uses no latency."""
@@ -93,10 +95,12 @@ class AttentionPredictor(StoredPredictor):
 
         return Member.fit(samples, operators, settings, seed=1000 * seed + index, on_step=report)
 
-    def _predict_outside(self, index: int, outside: Sequence[LatencySample]) -> None:
+    def _predict_outside(self, index: int, outside: Sequence[LatencySample], operators: TrainingOperators) -> None:
         """Adds to ``out_of_fold`` the nets that this member was trained without."""
         single = AttentionPredictor(self.settings, members=1)
         single._members, single._vocabulary = [self._members[index].fresh()], self._vocabulary
+        single._table = operators.table
+        single._append(operators.encoded)
         for sample, prediction in zip(outside, single.predict([sample.graph for sample in outside]), strict=True):
             self.out_of_fold[sample.label] = sample.latency_ms / prediction.latency_ms
 
@@ -191,8 +195,10 @@ class AttentionPredictor(StoredPredictor):
         fresh = self._table.features[len(self._unseen) :]
         if fresh:
             _logger.debug("%d operators encoded, %d known from before", len(fresh), len(self._unseen))
-            encoded = self._vocabulary.encode(fresh)
-            self._unseen.append(encoded.unseen)
-            self._isolated.append(encoded.isolated)
-            for member in self._members:
-                member.extend(encoded)
+            self._append(self._vocabulary.encode(fresh))
+
+    def _append(self, encoded: EncodedOperators) -> None:
+        self._unseen.append(encoded.unseen)
+        self._isolated.append(encoded.isolated)
+        for member in self._members:
+            member.extend(encoded)
