@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,8 @@ from search.architecture import Architecture
 from search.constraints.budgets import Budgets, ConstraintCheck
 from search.progress import SearchProgress
 from search.spaces.space import SearchSpace
+
+_logger = logging.getLogger(__name__)
 
 _STARTS = 4
 """Random nets, beside the space's smallest ones, from which each descent starts."""
@@ -74,7 +77,7 @@ def feasibility(
     smallest = _smallest(starts, budgets, descend)
     closest = _closest_net(starts, budgets, descend, rng)
     on_progress(SearchProgress("feasibility", 2, 2, feasible=sum(v.feasible for v in checks)))
-    return Feasibility(
+    found = Feasibility(
         samples=len(checks),
         feasible_fraction=sum(check.feasible for check in checks) / len(checks),
         rejected=Counter(name for check in checks for name in check.violated),
@@ -86,6 +89,9 @@ def feasibility(
         closest=closest,
         seconds=time.monotonic() - began,
     )
+    _logger.info("%.1f %% of %d random nets keep every budget", 100 * found.feasible_fraction, found.samples)
+    _logger.debug("safest net %s: bounds %s, violates %s", closest.architecture.id, closest.upper_ms, closest.violated)
+    return found
 
 
 Objective = Callable[[ConstraintCheck], float]

@@ -12,6 +12,7 @@ again. ``fit`` uses the nets like those of a campaign; the predictor that it mak
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from random import Random
@@ -27,6 +28,8 @@ from search.constraints.budgets import Budgets, LatencyBudget
 from search.constraints.near_budget_record import NearBudget, summary
 from search.constraints.near_nets import NearNet, sample_near_nets
 from search.spaces.space import SearchSpace
+
+_logger = logging.getLogger(__name__)
 
 STAGE = "near budget"
 
@@ -99,6 +102,7 @@ class _Calibrator:
             statement="",
         )
         statement = summary(record, budget.maximum_ms, after.calibration.statement, self._reason(fingerprint, nets))
+        _logger.info("calibration near the budget of %s: %s", budget.device, statement)
         return replace(budget, predictor=after), record.model_copy(update={"statement": statement})
 
     def _sample(self, budget: LatencyBudget, predictor: BoundedPredictor) -> tuple[list[NearNet], int]:
@@ -127,6 +131,9 @@ class _Calibrator:
             # The first of several: later ones must not move a calibration that a search has begun with.
             stored = self.store.measurements(fingerprint, sources={"campaign"}, label=net.label)
             ratios += [one.measurement.latency_ms / net.predicted_ms for one in stored[:1]]
+            _logger.debug(
+                "net %s: %.4g ms predicted, measured / predicted: %s", net.label, net.predicted_ms, ratios[-1:]
+            )
         return ratios
 
     def _reason(self, fingerprint: str, nets: list[NearNet]) -> str:

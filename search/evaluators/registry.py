@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from search.spaces.space import SearchSpace
 
 if TYPE_CHECKING:
     from search.tasks.task import Task
+
+_logger = logging.getLogger(__name__)
 
 EVALUATORS: Registry[Evaluator] = Registry(
     kind="evaluator",
@@ -32,4 +35,5 @@ def make_evaluator(text: str | None, space: SearchSpace, task: Task, *, folder: 
     from search.spaces.plan_space import PlanSpace
 
     evaluator, options = EVALUATORS.parse(text or ("supernet" if isinstance(space, PlanSpace) else "training"))
+    _logger.info("evaluator %s for space %s", evaluator.name, space.name)
     return evaluator(space, task, folder=folder, seed=seed, **options)

@@ -7,6 +7,7 @@ are trained, by the sandwich rule. Importing this module loads torch.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -34,6 +35,8 @@ from segmentation.normalisation import normalise
 from segmentation.supernet.supernet import Supernet, recalibrate
 from segmentation.supernet.training import Draw, SupernetSettings, train_supernet
 from segmentation.training.loop import TrainingProgress
+
+_logger = logging.getLogger(__name__)
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -120,6 +123,8 @@ class SupernetEvaluator(Evaluator):
             if architecture not in self._known:
                 network = self.weights(architecture)
                 self._known[architecture] = self.task.evaluate(architecture, network, limit=limit).value
+            else:
+                _logger.debug("evaluation of %s taken from the cache", architecture.id)
         return [self._known[architecture] for architecture in architectures]
 
     @override

@@ -129,7 +129,7 @@ class VectorSpace(SearchSpace):
 class VectorTask(Task):
     """Which of the first features is largest; ``options.data.source`` is ``vectors:COUNT``."""
 
-    classes = ("first", "second")
+    classes = ("first", "second", "third")
 
     def __init__(self, space: VectorSpace, options: TaskOptions) -> None:
         self.space = space

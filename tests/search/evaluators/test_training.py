@@ -13,7 +13,7 @@ from tests.search.vectors import VectorSpace
 
 
 def make(folder: Path, text: str = "training") -> TrainingEvaluator:
-    space = VectorSpace()
+    space = VectorSpace(classes=3)
     task = space.make_task(TaskOptions(DataOptions(source="vectors:64")))
     evaluator = make_evaluator(text, space, task, folder=folder)
     assert isinstance(evaluator, TrainingEvaluator)
@@ -28,7 +28,7 @@ class TestTrainingEvaluator(EvaluatorContract):
 
 
 def test_epochs_decide_how_long_each_net_is_trained(tmp_path: Path) -> None:
-    space = VectorSpace()
+    space = VectorSpace(classes=3)
     architecture = space.of([4])
     short, long = make(tmp_path / "short", "training:epochs=1"), make(tmp_path / "long", "training:epochs=200")
     assert long.quality([architecture])[0] > short.quality([architecture])[0]

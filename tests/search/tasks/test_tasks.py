@@ -26,7 +26,7 @@ class TestSegmentationTask(TaskContract):
 
 class TestVectorTask(TaskContract):
     def make_space(self) -> SearchSpace:
-        return VectorSpace()
+        return VectorSpace(classes=3)
 
     def make_task(self, space: SearchSpace, folder: Path) -> Task:
         return space.make_task(TaskOptions(DataOptions(source="vectors:32"), SMALLEST, folder=folder))

@@ -1,0 +1,107 @@
+"""Every training option makes a difference to what is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from search.evaluators import supernet as evaluating
+from search.evaluators.supernet import SupernetEvaluator
+from search.options import DataOptions, TrainingOptions
+from search.spaces.portrait.space import PortraitSpace
+from search.tasks import segmentation as tasks
+from search.tasks.segmentation import SegmentationTask
+from search.tasks.task import TaskOptions
+from segmentation.metrics import Quality
+from segmentation.training.settings import TrainSettings
+
+SPACE = PortraitSpace(sizes=[(160, 128)])
+(NET,) = SPACE.sample(1, Random(0))
+BASE = TrainingOptions(
+    teacher_epochs=3, supernet_steps=21, winner_epochs=5, batch_size=6, evaluation_images=7, threads=1
+)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Settings and arguments of each training; nothing is trained."""
+    seen: dict[str, Any] = {}
+
+    def trained(name: str) -> Any:
+        def call(*arguments: Any, **keywords: Any) -> SimpleNamespace:
+            settings = next(one for one in arguments if isinstance(one, TrainSettings))
+            seen[name], seen[f"{name} keywords"] = settings, keywords
+            quality = Quality(0.5, 0.5, 0.5, (0.5, 0.5), (0.5, 0.5), 1)
+            return SimpleNamespace(network="net of the " + name, quality=quality, epochs=1, seconds=0.0)
+
+        return call
+
+    def supernet(*arguments: Any, **keywords: Any) -> None:
+        seen["supernet"], seen["supernet keywords"] = arguments[3], keywords
+
+    monkeypatch.setattr(tasks, "train", trained("student"))
+    monkeypatch.setattr(tasks, "trained_teacher", trained("teacher"))
+    monkeypatch.setattr(evaluating, "train_supernet", supernet)
+    return seen
+
+
+def train(calls: dict[str, Any], folder: Path, *, seed: int = 0, epochs: int | None = None, **changes: Any) -> Any:
+    training = BASE.model_copy(update=changes)
+    data = DataOptions(source="synthetic:8", size=(100, 64))
+    task = SegmentationTask(SPACE, TaskOptions(data, training, seed, folder))
+    task.train(NET, checkpoint=folder / "net.safetensors", epochs=epochs)
+    SupernetEvaluator(SPACE, task, folder=folder, seed=seed, pool=2).prepare(lambda _, __: [NET])
+    return SimpleNamespace(**{name.replace(" ", "_"): value for name, value in calls.items()})
+
+
+def test_what_the_options_say(calls: dict[str, Any], tmp_path: Path) -> None:
+    seen = train(calls, tmp_path)
+    student, teacher, supernet = seen.student, seen.teacher, seen.supernet
+    assert (student.epochs, teacher.epochs, supernet.steps) == (5, 3, 21)
+    assert student.batch_size == teacher.batch_size == supernet.batch_size == 6
+    assert student.evaluate_limit == teacher.evaluate_limit == 7
+    assert student.threads == teacher.threads == 1
+    assert student.seed == teacher.seed == supernet.seed == 0
+    assert student.input_size == (160, 128)
+    assert teacher.input_size == student.teacher_input_size == supernet.teacher_size == (128, 64)
+    assert seen.student_keywords["teacher"] == seen.supernet_keywords["teacher"] == "net of the teacher"
+    assert seen.teacher_keywords["checkpoint"] == tmp_path / "teacher.safetensors"
+    assert seen.supernet_keywords["checkpoint"] == tmp_path / "supernet.safetensors"
+    assert seen.student_keywords["resume"]
+    assert seen.supernet_keywords["resume"]
+
+
+@pytest.mark.parametrize(
+    ("change", "parts", "field", "expected"),
+    [
+        ({"teacher_epochs": 4}, ["teacher"], "epochs", 4),
+        ({"winner_epochs": 9}, ["student"], "epochs", 9),
+        ({"epochs": 2}, ["student"], "epochs", 2),
+        ({"supernet_steps": 22}, ["supernet"], "steps", 22),
+        ({"batch_size": 3}, ["student", "teacher", "supernet"], "batch_size", 3),
+        ({"evaluation_images": 2}, ["student", "teacher"], "evaluate_limit", 2),
+        ({"threads": 2}, ["student", "teacher"], "threads", 2),
+        ({"seed": 5}, ["student", "teacher", "supernet"], "seed", 5),
+        ({"training_size": (40, 33)}, ["teacher"], "input_size", (64, 64)),
+        ({"training_size": (40, 33)}, ["student"], "teacher_input_size", (64, 64)),
+        ({"training_size": (40, 33)}, ["supernet"], "teacher_size", (64, 64)),
+    ],
+)
+def test_each_option_changes_its_trainings(
+    calls: dict[str, Any], tmp_path: Path, change: dict[str, Any], parts: list[str], field: str, expected: object
+) -> None:
+    seen = train(calls, tmp_path, **change)
+    assert [getattr(getattr(seen, part), field) for part in parts] == [expected] * len(parts)
+
+
+def test_without_a_teacher(calls: dict[str, Any], tmp_path: Path) -> None:
+    seen = train(calls, tmp_path, teacher_epochs=0)
+    assert "teacher" not in calls
+    assert seen.student.teacher_input_size is None
+    assert seen.supernet.teacher_size is None
+    assert seen.student_keywords["teacher"] is None
+    assert seen.supernet_keywords["teacher"] is None
