@@ -147,8 +147,6 @@ class RunConfig(_Record):
             run=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             command=command,
-            space=search.space,
-            sizes=search.sizes,
             data=task.data,
             data_size=data.size,
             data_count=data.count,
@@ -157,13 +155,8 @@ class RunConfig(_Record):
             classes=task.classes,
             targets=tuple(targets),
             max_parameters=budgets.parameters,
-            trials=search.trials,
-            winners=search.winners,
-            strategy=search.strategy,
-            evaluator=search.evaluator,
-            calibration_nets=search.calibration_nets,
-            seed=search.seed,
             training=training,
+            **search.model_dump(),
             versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         )
 

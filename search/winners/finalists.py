@@ -32,7 +32,8 @@ class Finalists:
     def measure(self, architecture: Architecture) -> dict[str, Measurement | FailedMeasurement]:
         """Exports the net and measures it on each device; every result is kept in the store."""
         path = self.folder.candidate(architecture.id)
-        module = self.evaluator.weights(architecture) or self.task.build(architecture)
+        weights = self.evaluator.weights(architecture)
+        module = self.task.build(architecture) if weights is None else weights
         export_module(module, path, self.task.example_inputs(architecture))
         candidate = Candidate(architecture.id, path)
         return {

@@ -10,16 +10,16 @@ import pytest
 from search.architecture import Architecture
 from search.loop import SearchResult
 from search.settings import SearchSettings
-from tests.search.test_loop import OPTIMIST, search, toy_budgets
+from tests.search.test_loop import search, toy_budgets
 from tests.search.toy import FormulaEvaluator, FormulaPredictor, NoisyDevice, certify
 
 BASE = SearchSettings(trials=48, winners=2, feasibility_samples=30)
 
 
-def run(folder: Path, settings: SearchSettings, predictor: FormulaPredictor = OPTIMIST) -> SearchResult:
+def run(folder: Path, settings: SearchSettings) -> SearchResult:
     folder.mkdir()
     device = NoisyDevice(FormulaPredictor())
-    return search(folder, toy_budgets(predictor), settings=settings, measure=device.measure, certify=certify)
+    return search(folder, toy_budgets(), settings=settings, measure=device.measure, certify=certify)
 
 
 def test_trials_winners_samples_and_seed(tmp_path: Path) -> None:

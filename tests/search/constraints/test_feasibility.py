@@ -62,7 +62,7 @@ class _Opposed(FormulaPredictor):
         return 20.0 / len(graph.operators)  # type: ignore[attr-defined]
 
 
-OPPOSED = Budgets(None, (LatencyBudget("a", 1.6, P), LatencyBudget("b", 2.2, _Opposed())))
+OPPOSED = Budgets(None, (LatencyBudget("a", 1.6, P), LatencyBudget("b", 1.8, _Opposed())))
 
 
 def test_budgets_that_are_out_of_reach_only_together() -> None:
@@ -74,20 +74,20 @@ def test_budgets_that_are_out_of_reach_only_together() -> None:
 
 def test_a_narrow_gap_between_opposed_budgets_is_found() -> None:
     """Not where going smaller leads: the net has to be deep and narrow."""
-    for seed in range(3):
+    for seed in (0, 1):
         assert feasibility(SPACE, OPPOSED, samples=40, seed=seed).feasible
 
 
 def test_the_sampler_finds_nets_in_a_narrow_gap_by_mutating_a_known_one() -> None:
     anchor = feasibility(SPACE, OPPOSED, samples=40).closest.architecture
-    without = feasible_sampler(SPACE, OPPOSED)(24, Random(0))
-    found = feasible_sampler(SPACE, OPPOSED, anchors=[anchor])(24, Random(0))
-    assert len(found) > len(without)
+    without = feasible_sampler(SPACE, OPPOSED)(8, Random(0))
+    found = feasible_sampler(SPACE, OPPOSED, anchors=[anchor])(8, Random(0))
+    assert len(found) >= 6 > len(without)
     assert all(check.feasible for check in OPPOSED.check_many(SPACE, found))
 
 
 class _Silent(Strategy):
-    """Has no ideas."""
+    """Proposes nothing."""
 
     name = "silent"
 

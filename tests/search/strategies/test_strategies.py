@@ -11,7 +11,6 @@ from foundation.errors import UserError
 from latseg.testing.strategy_contract import StrategyContract
 from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
 from search.loop import run_search
-from search.pareto import hypervolume
 from search.settings import SearchSettings
 from search.spaces.portrait.space import PortraitSpace
 from search.spaces.space import SearchSpace
@@ -19,6 +18,7 @@ from search.strategies.evolution import Evolution
 from search.strategies.registry import STRATEGIES, make_strategy
 from search.strategies.strategy import Strategy
 from search.trials import TrialStore
+from tests.search.hypervolume import hypervolume
 from tests.search.toy import FormulaEvaluator, FormulaPredictor, ToySpace
 
 
