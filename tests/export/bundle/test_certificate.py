@@ -107,9 +107,10 @@ def test_noise_floor_that_is_none(taken: Measurement) -> None:
         ({"nominal_reference_ms": 1.0}, "raw samples give 2.0000 ms"),
         ({"upper_ms": 4.0}, "upper value"),
         ({"budget_ms": 4.0}, "above the budget"),
+        ({"device": replace(INFO, simulated=True)}, "a simulated device certifies nothing"),
     ],
 )
-def test_certificate_that_contradicts_itself(taken: Measurement, changes: dict[str, float], fault: str) -> None:
+def test_certificate_that_contradicts_itself(taken: Measurement, changes: dict[str, object], fault: str) -> None:
     certificate = certify(taken, budget_ms=5.0, noise_floor_percent=2.0)
     assert isinstance(certificate, Certificate)
     assert contradictions(certificate) == []
