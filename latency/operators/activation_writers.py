@@ -7,8 +7,7 @@ from math import sqrt
 
 import numpy as np
 
-from latency.operators.generic_writer import write_generic
-from latency.operators.node_writer import NodeWriter, Writer
+from latency.operators.node_writer import NodeWriter, Writer, write_generic
 from latency.operators.operator import Operator
 
 INNER_TENSORS = ("linear", "scaled", "error", "shifted", "gate")

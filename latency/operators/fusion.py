@@ -11,10 +11,9 @@ from math import prod
 
 import numpy as np
 
-from latency.operators.activation_patterns import PATTERNS
 from latency.operators.builders import ACTIVATION_KINDS
 from latency.operators.nodes import Node, NodeGraph
-from latency.operators.normalisation_pattern import layer_normalisation
+from latency.operators.patterns import PATTERNS
 from latency.operators.rewriting import rewrite
 
 _VIEWS = frozenset({"Identity", "Dropout", "Reshape", "Flatten", "Squeeze", "Unsqueeze"})
@@ -25,7 +24,7 @@ ACTIVATIONS = {kind: name for name, kind in ACTIVATION_KINDS.items()}
 def fuse(graph: NodeGraph) -> None:
     """Fuses in place."""
     remove_views(graph)
-    for find in (*PATTERNS, layer_normalisation):
+    for find in PATTERNS:
         rewrite(graph, find)
     for node in graph.nodes:
         _name_global_pool(node, graph)

@@ -8,8 +8,7 @@ from math import prod
 import numpy as np
 
 from latency.operators.activation_writers import write_activation, write_gelu, write_lone_activation
-from latency.operators.generic_writer import write_generic
-from latency.operators.node_writer import NodeWriter, Writer
+from latency.operators.node_writer import NodeWriter, Writer, write_generic
 from latency.operators.operator import Operator, Shape
 
 

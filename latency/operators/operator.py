@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer
 
 Shape = tuple[int, ...]
 AttributeValue = int | float | str | tuple[int, ...]
+
+
+def _pairs(attributes: object) -> object:
+    return tuple(sorted(attributes.items())) if isinstance(attributes, Mapping) else attributes
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +25,10 @@ class Operator:
 
     kind: str
     """The ONNX operator type of the main node: ``Conv``, ``ConvTranspose``, ``Resize``, ``Add``..."""
-    attributes: tuple[tuple[str, AttributeValue], ...]
-    """Sorted by name. Convolutions: activation, dilations, group, kernel, strides."""
+    attributes: Annotated[
+        tuple[tuple[str, AttributeValue], ...], BeforeValidator(_pairs), PlainSerializer(dict, return_type=dict)
+    ]
+    """Sorted by name; a JSON object in files. Convolutions: activation, dilations, group, kernel, strides."""
     input_shapes: tuple[Shape, ...]
     """Of the activations that flow in; weights are not inputs."""
     output_shapes: tuple[Shape, ...]

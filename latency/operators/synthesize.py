@@ -15,8 +15,7 @@ from onnx import TensorProto, helper
 
 from foundation.errors import UserError
 from latency.operators.activation_writers import INNER_TENSORS
-from latency.operators.generic_writer import write_generic
-from latency.operators.node_writer import NodeWriter
+from latency.operators.node_writer import NodeWriter, write_generic
 from latency.operators.node_writers import WRITERS
 from latency.operators.operator import Operator, OperatorGraph, Shape
 
