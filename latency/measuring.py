@@ -1,4 +1,4 @@
-"""One model, measured and kept: what ``measure``, winners and exports have in common."""
+"""Measures models and stores the results: what ``measure``, winners and exports have in common."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ def reference_ms(device: Device, store: MeasurementStore) -> float:
     info = device.info()
     known = store.nominal_reference_ms(info)
     if known is None:
+        _logger.info("measuring the reference net on %s", device.name)
         store.remember_reference(info, device.nominal_reference_ms())
         known = store.nominal_reference_ms(info)  # that of another process, where it was first
         assert known is not None
+    _logger.debug("reference net on %s: %.3f ms", device.name, known)
     return known
 
 
@@ -42,6 +44,7 @@ def noise_floor(
     info = device.info()
     known = store.noise_floor(info)
     if known is None:
+        _logger.info("A/A check on %s with %s", device.name, candidate.label)
         nominal_ms = reference_ms(device, store)
         known = device.noise_floor(
             candidate, nominal_reference_ms=nominal_ms, protocol=protocol or MeasurementProtocol(), seed=seed
@@ -79,7 +82,7 @@ def measure_one(
     seed: int = 0,
     source: str = "user",
 ) -> Measured:
-    """Measures one model and keeps the result in the store, success or failure.
+    """Measures one model and stores the result, success or failure.
 
     Raises:
         DeviceUnavailableError: the device cannot be used here.
@@ -113,7 +116,7 @@ def measure_together(
     seed: int = 0,
     source: str = "user",
 ) -> list[Measurement]:
-    """Measures models of different labels in one interleaved group, in their order; every result is kept.
+    """Measures models of different labels timed in turns, in their order; every result is stored.
 
     Raises:
         DeviceUnavailableError: the device cannot be used here.
@@ -136,10 +139,12 @@ def _measure(
     adapted = adapt_protocol(protocol or MeasurementProtocol(), store.noise_floor(device.info()))
     nominal_ms = reference_ms(device, store)
     by_label = {}
-    paths = {candidate.label: candidate for candidate in candidates}
+    given = {candidate.label: candidate for candidate in candidates}
+    for label in given:
+        _logger.info("%s: measuring on %s", label, device.name)
     for result in device.measure(candidates, nominal_reference_ms=nominal_ms, protocol=adapted, seed=seed):
         by_label[result.label] = result
-        _keep(result, paths[result.label], store, source)
+        _keep(result, given[result.label], store, source)
     return [by_label[candidate.label] for candidate in candidates]
 
 
@@ -156,12 +161,14 @@ def _measured(device: Device, candidate: Candidate, result: Measurement | Failed
 
 def _keep(result: Measurement | FailedMeasurement, candidate: Candidate, store: MeasurementStore, source: str) -> None:
     if isinstance(result, FailedMeasurement):
+        _logger.info("%s: failed on %s: %s", result.label, result.device.name, result.reason)
         store.add_failure(result, source=source)
         return
+    _logger.debug("%s: %.3f ms, interval %s", result.label, result.latency_ms, result.interval_ms)
     try:
         graph = from_onnx(candidate.path, dict(candidate.input_shapes))
     except UserError as error:
-        # The runtime can run what our operator graph cannot describe (loops); nothing is learned from such a model.
-        _logger.warning("not kept for fitting: %s", error)
+        # A runtime runs models that an operator graph cannot describe (loops); no predictor can be fitted on them.
+        _logger.warning("%s: not stored for fitting: %s", result.label, error)
         return
     store.add_measurement(result, graph, source=source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -19,7 +20,8 @@ from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import MeasurementProtocol
 from foundation.errors import DeviceUnavailableError
 from latency.campaign import CampaignProgress, run_campaign
-from latency.campaign_items import CampaignItem, campaign_items
+from latency.campaign_items import DEFAULT_OPERATORS, CampaignItem, campaign_items, default_operators
+from latency.fit import FEW_NETS
 from latency.operators.operator import Operator, OperatorGraph
 from latency.operators.serialize import graph_digest
 from latency.operators.synthesize import single_operator
@@ -40,6 +42,7 @@ class Watched(SimulatedDevice):
     def __init__(self, *, failing: Sequence[str] = (), interrupt_after: int | None = None) -> None:
         super().__init__(noise=0.01)
         self.groups: list[list[str]] = []
+        self.calls: list[tuple[float, MeasurementProtocol, int]] = []
         self.asked_reference = 0
         self.closed = 0
         self._failing = failing
@@ -61,6 +64,7 @@ class Watched(SimulatedDevice):
         if not protocol.profile_runs:
             return results  # the A/A check, or the nominal time of the reference net
         self.groups.append([candidate.label for candidate in candidates])
+        self.calls.append((nominal_reference_ms, protocol, seed))
         return self._watched(results)
 
     def _watched(self, results: Iterator[Measurement | FailedMeasurement]) -> Iterator[Measurement | FailedMeasurement]:
@@ -84,7 +88,7 @@ def store(tmp_path: Path) -> Iterator[MeasurementStore]:
         yield opened
 
 
-def test_nets_first_then_operators_in_larger_groups(store: MeasurementStore) -> None:
+def test_nets_come_first_then_operators_in_larger_groups(store: MeasurementStore) -> None:
     device, items = Watched(), campaign_items(nets(), 30)
     result = run_campaign(device, store, items, protocol=QUICK, group_size=4)
     assert (result.models, result.operators, result.failed, result.left) == (6, 30, 0, 0)
@@ -99,6 +103,48 @@ def test_nets_first_then_operators_in_larger_groups(store: MeasurementStore) -> 
         # That of a single operator is the kernel's own, which the simulated device profiles with its noise.
         room = 0.1 if sample.single_operator else 1e-6
         assert sum(kernel.ms for kernel in sample.kernels) == pytest.approx(sample.latency_ms, rel=room)
+
+
+def test_every_setting_reaches_the_device(store: MeasurementStore) -> None:
+    device = Watched()
+    store.remember_reference(device.info(), 3.25)
+    store.remember_reference(device.info(), 9.0)
+    store.remember_noise_floor(device.info(), NoiseFloor(1.0, 2.0, 5))
+    protocol = replace(QUICK, minimum_blocks=2)
+    run_campaign(device, store, campaign_items(nets(), 0), protocol=protocol, group_size=2, seed=40)
+    assert [len(group) for group in device.groups] == [2, 2, 2]
+    assert device.calls == [(3.25, protocol, 40), (3.25, protocol, 41), (3.25, protocol, 42)]
+
+
+def test_the_noise_floor_is_taken_with_the_settings_of_the_campaign(store: MeasurementStore) -> None:
+    taken: list[dict[str, object]] = []
+
+    class Checked(Watched):
+        def noise_floor(self, candidate: Candidate, **settings: object) -> NoiseFloor:
+            taken.append(settings)
+            return NoiseFloor(6.0, 3.0, 5)
+
+    device = Checked()
+    store.remember_reference(device.info(), 3.25)
+    run_campaign(device, store, campaign_items(nets(), 0), protocol=QUICK, seed=40)
+    assert taken == [{"nominal_reference_ms": 3.25, "protocol": QUICK, "seed": 40}]
+    assert {protocol.normalise for _, protocol, _ in device.calls} == {False}
+
+
+def test_the_log_names_what_is_measured_skipped_and_failed(
+    store: MeasurementStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    items = campaign_items(nets(2), 1)
+    bad, good, operator = (item.label for item in items)
+    with caplog.at_level(logging.INFO, "latency"):
+        run_campaign(Watched(failing=[bad]), store, items, protocol=QUICK)
+        assert f"net {bad}: measuring on simulated" in caplog.text
+        assert f"net {bad}: failed: it crashed" in caplog.text
+        assert f"{items[2].graph.operators[0].kind} {operator}: measuring on simulated" in caplog.text
+        caplog.clear()
+        run_campaign(Watched(), store, items, protocol=QUICK)
+        assert f"net {bad}: skipped, it failed before: it crashed" in caplog.text
+        assert f"net {good}: skipped, its measurement is stored" in caplog.text
 
 
 def test_a_second_run_has_nothing_to_do(store: MeasurementStore) -> None:
@@ -130,7 +176,7 @@ def test_interrupt_keeps_what_was_measured(store: MeasurementStore) -> None:
     assert resumed.asked_reference == 0
 
 
-def test_failures_are_recorded_and_not_repeated_unless_asked(store: MeasurementStore) -> None:
+def test_failures_are_recorded_and_repeated_only_on_request(store: MeasurementStore) -> None:
     items = campaign_items(nets(), 0)
     bad = items[2].label
     failing = Watched(failing=[bad])
@@ -166,6 +212,7 @@ def test_limit_of_minutes(store: MeasurementStore) -> None:
     device, items = Watched(), campaign_items(nets(), 10)
     stopped = run_campaign(device, store, items, protocol=QUICK, minutes=0)
     assert (stopped.models, stopped.operators, stopped.left) == (0, 0, 16)
+    assert device.groups == []
     assert run_campaign(device, store, items, protocol=QUICK).left == 0
 
 
@@ -194,7 +241,7 @@ def test_temporary_models_are_taken_away(
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
-def test_killed_campaign_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_killed_campaign_is_continued(tmp_path: Path) -> None:
     path = tmp_path / "measurements.sqlite"
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.latency.campaign_runner", str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
@@ -228,18 +275,11 @@ def test_a_net_that_fails_the_noise_check_gives_way_to_another(store: Measuremen
     assert result.models == 6
 
 
-@pytest.mark.parametrize(("normalised", "raw", "normalises"), [(2.0, 20.0, True), (1.1, 1.0, True), (6.0, 3.0, False)])
-def test_normalising_is_given_up_only_where_it_clearly_harms(
-    store: MeasurementStore, normalised: float, raw: float, normalises: bool
-) -> None:
-    device = Watched()
-    store.remember_noise_floor(device.info(), NoiseFloor(normalised, raw, 5))
-    run_campaign(device, store, campaign_items(nets(1), 0), protocol=QUICK)
-    (stored,) = store.measurements(device.info().fingerprint)
-    assert stored.measurement.protocol["normalise"] == normalises
-
-
 class TestItems:
+    def test_beside_few_nets_no_operators_are_measured(self) -> None:
+        assert default_operators(FEW_NETS) == 0
+        assert default_operators(FEW_NETS + 1) == DEFAULT_OPERATORS
+
     def test_equal_nets_are_one_item(self) -> None:
         graph = small_net()
         assert [item.label for item in campaign_items([graph, small_net(), small_net(4)], 0)] == [

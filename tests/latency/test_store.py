@@ -100,9 +100,9 @@ def test_single_operator_models_give_the_time_of_the_kernel_itself(path: Path) -
     assert (sample.latency_ms, sample.kernels[0].ms) == (2.0, 0.25)
 
 
-def test_samples_take_the_median_of_a_label(path: Path) -> None:
+def test_samples_take_the_median_of_a_graph_and_not_the_latest(path: Path) -> None:
     with MeasurementStore(path) as store:
-        for latency_ms in (2.0, 9.0, 3.0):
+        for latency_ms in (3.0, 2.0, 9.0):
             taken = measurement(latency_ms=latency_ms, operators=(row("t9", latency_ms),))
             store.add_measurement(taken, with_tensor_names(small_net()), source="campaign")
         (sample,) = store.samples(INFO.fingerprint)
