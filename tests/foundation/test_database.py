@@ -1,0 +1,76 @@
+"""What every store gets from its base class; stores test the rest with files of their own."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from foundation import database
+from foundation.database import Database, Schema
+from foundation.errors import UserError
+
+
+class Notes(Database):
+    schema = Schema(
+        kind="note store",
+        application_id=7,
+        version=3,
+        statements=("CREATE TABLE IF NOT EXISTS notes (text TEXT NOT NULL)",),
+        remedy="write them again",
+    )
+
+    def add(self, *texts: str) -> None:
+        with self._transaction() as connection:
+            for text in texts:
+                connection.execute("INSERT INTO notes VALUES (?)", (text,))
+
+    def decoded(self) -> list[object]:
+        return list(self._select(json.loads, "SELECT text FROM notes ORDER BY rowid"))
+
+    def pragma(self, name: str) -> object:
+        return self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Iterator[Notes]:
+    with Notes(tmp_path / "folder" / "notes.sqlite") as opened:
+        yield opened
+
+
+def test_commits_are_on_disk_and_references_are_checked(notes: Notes) -> None:
+    assert notes.pragma("journal_mode") == "wal"
+    assert notes.pragma("synchronous") == 2
+    assert notes.pragma("foreign_keys") == 1
+    assert (notes.pragma("application_id"), notes.pragma("user_version")) == (7, 3)
+
+
+def test_a_failed_transaction_stores_nothing(notes: Notes) -> None:
+    notes.add("1", "2")
+    with pytest.raises(sqlite3.IntegrityError):
+        notes.add("3", None)  # type: ignore[arg-type]
+    assert notes.decoded() == [1, 2]
+
+
+def test_a_value_that_cannot_be_decoded_is_damage(notes: Notes) -> None:
+    notes.add("{")
+    with pytest.raises(UserError, match=r"note store .*intact SQLite file; write them again"):
+        notes.decoded()
+
+
+def test_a_missing_table_is_damage(notes: Notes) -> None:
+    with closing(sqlite3.connect(notes.path)) as connection:
+        connection.execute("DROP TABLE notes")
+    with pytest.raises(UserError, match="no such table"):
+        notes.decoded()
+
+
+def test_a_writer_that_does_not_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.05)
+    path = tmp_path / "notes.sqlite"
+    with Notes(path) as one, Notes(path) as two, one._transaction(), pytest.raises(UserError, match="end it"):
+        two.add("1")
