@@ -1,4 +1,4 @@
-"""Delays Ctrl-C until a step is complete, so that what is saved afterwards is consistent."""
+"""Delays Ctrl-C until a step is complete, so that a checkpoint written afterwards is consistent."""
 
 from __future__ import annotations
 

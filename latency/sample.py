@@ -1,4 +1,4 @@
-"""What predictors learn from: a net's operator graph with what a device said about it."""
+"""Training data of predictors: a net's operator graph with its measured times."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LatencySample:
     """Empty where the runtime reported no operator times."""
     single_operator: bool = False
     """True for the single-operator models of the campaign: their latency includes what a whole net pays only once; the
-    time of their kernel does not, where the profiler can tell."""
+    time of their kernel does not, where the profiler measures it."""
 
     def scaled(self, factor: float) -> LatencySample:
         """The same with every time multiplied."""

@@ -133,7 +133,7 @@ class MeasurementStore(Database):
     def nominal_reference_ms(self, info: DeviceInfo) -> float | None:
         """The nominal time of the reference net on this device.
 
-        The first one that was stored, so that all measurements of a store are on one scale, whoever took them.
+        The first one that was stored, so that all measurements of a store are on one scale.
         """
         query = "SELECT nominal_ms FROM reference_times WHERE fingerprint = ? ORDER BY id LIMIT 1"
         return next(self._select(float, query, info.fingerprint), None)
@@ -191,11 +191,11 @@ class MeasurementStore(Database):
         return next((stored for stored in candidates if stored.graph == graph), None)
 
     def samples(self, fingerprint: str, *, sources: Collection[str] | None = None) -> list[LatencySample]:
-        """What predictors learn from: one sample for each operator graph, in the order of its first measurement.
+        """Training data of predictors: one sample for each operator graph, in the order of its first measurement.
 
-        Files with the same graph are one sample whatever their names, so that none is both learned from and tested on;
-        different graphs of one name get labels of their own. Where a graph was measured several times its latency is
-        the median of them, and the operator times of the latest are scaled to it.
+        Files with the same graph are one sample even if their names differ, so that no graph is in both training and
+        test data; different graphs of one name get different labels. The latency of a graph that was measured several
+        times is the median, and the operator times of the latest measurement are scaled to it.
         """
         by_graph: defaultdict[str, list[StoredMeasurement]] = defaultdict(list)
         for stored in self.measurements(fingerprint, sources=sources):

@@ -36,7 +36,7 @@ def write_activation(
             writer.node({**kinds, "leaky_relu": "LeakyRelu"}[activation], [source], [target])
 
 
-def write_lone_activation(activation: str) -> Writer:
+def write_single_activation(activation: str) -> Writer:
     """The writer of an activation that is an operator of its own."""
 
     def write(writer: NodeWriter, operator: Operator, inputs: Sequence[str], outputs: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """Constructors of operators: the one place where FLOPs, bytes and parameters are counted.
 
-``from_onnx`` and ``search.spaces.lowering`` both build with these, so that a file and a plan give equal graphs.
+``from_onnx`` and ``search.spaces.lowering`` both use these, so that a file and a plan give equal graphs.
 Conventions: shapes are batch x channels x height x width; a number is float32 (4 bytes); a multiply-add is two FLOPs;
 bias and fused activation are not counted; what does no arithmetic (concatenation, nearest resize) counts one for each
 output number.
@@ -73,7 +73,7 @@ def convolution(
     """Convolution with bias (batch normalisation folded) and activation.
 
     Without ``output_hw`` the padding is ``dilation * (kernel - 1) // 2``: every side is divided by its stride, rounded
-    up. ``slopes`` is the number of learned slopes of a PReLU.
+    up. ``slopes`` is the number of trained slopes of a PReLU.
     """
     if output_hw is None:
         output_hw = tuple(-(-side // stride) for side, stride in zip(input_shape[2:], strides, strict=True))

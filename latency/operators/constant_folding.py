@@ -1,8 +1,8 @@
-"""Evaluates what does not depend on the input's numbers, until every shape of a model is known.
+"""Evaluates the nodes that do not depend on the values of the input, until every shape of a model is known.
 
 Exported networks compute sizes at run time (``Shape -> Gather -> Concat -> Resize``); a predictor that does not know
-the decoder's shapes is blind there. Folding and shape inference take turns: a folded size lets inference know one more
-tensor, whose ``Shape`` can then be folded.
+the decoder's shapes cannot predict its cost. Folding and shape inference alternate: with each folded size, inference
+finds the shape of one more tensor, whose ``Shape`` can then be folded.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from devices.model_inputs import data_inputs, known_shapes, remove_inner_shapes
 from foundation.errors import UserError
 from latency.operators.operator import Shape
 
-_SMALL = 1024
-"""Constants up to this many numbers are shown to shape inference; larger ones are weights, whose type is enough."""
-_LARGEST_FOLDED = 1 << 24
-"""Numbers that a node reads and yields; a larger one stays an operator."""
+_MAX_SHOWN = 1024
+"""Shape inference gets the values of constants up to this size; larger ones are weights, whose type is enough."""
+_MAX_FOLDED = 1 << 24
+"""Maximum of the numbers that a node reads and writes; a larger node stays an operator."""
 _CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 _RANDOM = frozenset(
     {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
@@ -34,7 +34,7 @@ _RANDOM = frozenset(
 
 @dataclass(slots=True)
 class FoldedModel:
-    """What is left to compute, with every constant and every tensor's shape."""
+    """The nodes that remain, with every constant and every tensor's shape."""
 
     nodes: list[onnx.NodeProto]
     constants: dict[str, NDArray[np.generic]]
@@ -61,7 +61,7 @@ def fold(model: onnx.ModelProto) -> FoldedModel:
             break
         nodes = left
     outputs = [value.name for value in model.graph.output if value.name not in constants]
-    return FoldedModel(_alive(nodes, outputs), constants, shapes, outputs)
+    return FoldedModel(_needed(nodes, outputs), constants, shapes, outputs)
 
 
 def _refuse_control_flow(nodes: Sequence[onnx.NodeProto]) -> None:
@@ -78,13 +78,13 @@ def _refuse_control_flow(nodes: Sequence[onnx.NodeProto]) -> None:
 def _infer(
     model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto], constants: dict[str, NDArray[np.generic]]
 ) -> dict[str, Shape]:
-    """Shapes of all tensors that can be told; weights travel as types only."""
+    """Shapes of all tensors that inference can determine; of large weights it gets the type only."""
     used = {name for node in nodes for name in node.input}
     graph = helper.make_graph(list(nodes), "skeleton", list(data_inputs(model.graph)), list(model.graph.output))
     graph.value_info.extend(value for value in model.graph.value_info if value.name not in constants)
     for name in used & constants.keys():
         array = constants[name]
-        if array.size <= _SMALL:
+        if array.size <= _MAX_SHOWN:
             graph.initializer.append(numpy_helper.from_array(np.asarray(array), name))
         else:
             kind = helper.np_dtype_to_tensor_dtype(array.dtype)
@@ -95,7 +95,7 @@ def _infer(
 
 
 def _inferred(skeleton: onnx.ModelProto) -> onnx.ModelProto:
-    """Shapes noted in the file help with operators that ONNX does not define; where they are stale they go."""
+    """Uses the shapes noted in the file (for operators that ONNX does not define), unless they are stale."""
     try:
         return onnx.shape_inference.infer_shapes(skeleton, strict_mode=True, data_prop=True)
     except onnx.shape_inference.InferenceError:
@@ -123,7 +123,7 @@ def _fold_node(
     if len(known) < len(inputs) or node.op_type in _RANDOM:
         return False
     numbers = sum(array.size for array in known) + sum(prod(shapes.get(name, ())) for name in node.output)
-    if numbers > _LARGEST_FOLDED:
+    if numbers > _MAX_FOLDED:
         return False
     values = _evaluate(node, dict(zip(inputs, known, strict=True)), opsets)
     if values is None:
@@ -150,12 +150,12 @@ def _evaluate(
     return {name: np.asarray(result) for name, result in zip(outputs, results, strict=True)}
 
 
-def _alive(nodes: Sequence[onnx.NodeProto], outputs: Sequence[str]) -> list[onnx.NodeProto]:
+def _needed(nodes: Sequence[onnx.NodeProto], outputs: Sequence[str]) -> list[onnx.NodeProto]:
     """The nodes on which an output depends."""
     needed = set(outputs)
-    alive: list[onnx.NodeProto] = []
+    kept: list[onnx.NodeProto] = []
     for node in reversed(nodes):
         if needed.intersection(node.output):
             needed.update(node.input)
-            alive.append(node)
-    return alive[::-1]
+            kept.append(node)
+    return kept[::-1]

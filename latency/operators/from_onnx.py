@@ -11,43 +11,43 @@ import onnx
 
 from devices.model_inputs import fix_input_shapes, model_inputs
 from foundation.errors import UserError
+from latency.operators.canonical_form import canonicalise
 from latency.operators.constant_folding import fold
 from latency.operators.fusion import fuse
 from latency.operators.node_readers import read_operator
 from latency.operators.nodes import Node, NodeGraph, node_graph
 from latency.operators.operator import Operator, OperatorGraph, Shape
-from latency.operators.spelling import unify
 
-OLDEST_OPSET = 9
+MIN_OPSET = 9
 
 
 def from_onnx(model: onnx.ModelProto | Path, input_shapes: Mapping[str, Shape] | None = None) -> OperatorGraph:
-    """Operators of a model after the fusions that runtimes make.
+    """Reads the operators of a model, after the fusions that all runtimes perform.
 
     Args:
         model: the model or its file.
         input_shapes: by input name; needed where an input has dynamic dimensions.
 
     Raises:
-        UserError: missing or broken file, dynamic input without a shape, control flow, shapes that only the numbers
-            decide, an opset that is too old or too new.
+        UserError: missing or broken file, dynamic input without a shape, control flow, shapes that depend on
+            values, an opset that is too old or too new.
     """
     model = _load(model) if isinstance(model, Path) else _copy(model)
     opset = _check_opset(model)
     shapes = {each.name: each.shape for each in model_inputs(model, tuple((input_shapes or {}).items()))}
     fix_input_shapes(model, shapes)
-    with _faults_of_the_file():
+    with _errors_of_the_file():
         folded = fold(model)
     graph = node_graph(folded)
-    unify(graph, opset)
+    canonicalise(graph, opset)
     fuse(graph)
-    with _faults_of_the_file():
+    with _errors_of_the_file():
         return _operator_graph(graph, shapes)
 
 
 @contextmanager
-def _faults_of_the_file() -> Iterator[None]:
-    """Files come from anywhere: what ONNX's checker lets pass may still be nonsense (no groups, unknown types)."""
+def _errors_of_the_file() -> Iterator[None]:
+    """Reports errors of a file that ONNX's checker accepts although it is invalid (no groups, unknown types)."""
     try:
         yield
     except onnx.shape_inference.InferenceError as error:
@@ -83,11 +83,11 @@ def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
 def _check_opset(model: onnx.ModelProto) -> int:
     newest = onnx.defs.onnx_opset_version()
     versions = [opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")]
-    if not versions or not OLDEST_OPSET <= versions[0] <= newest:
+    if not versions or not MIN_OPSET <= versions[0] <= newest:
         raise UserError(
             "opset of the model",
             seen=versions[0] if versions else "none",
-            expected=f"{OLDEST_OPSET} to {newest}",
+            expected=f"{MIN_OPSET} to {newest}",
             remedy="export the network with opset 17",
         )
     return int(versions[0])
@@ -108,5 +108,5 @@ def _operator(node: Node, graph: NodeGraph) -> Operator:
     read = [name for name in node.outputs if name in graph.shapes]
     operator = read_operator(node, [graph.shapes[name] for name in read])
     if any(side < 0 for shape in operator.output_shapes for side in shape):
-        raise ValueError(f"{node.kind} {node.name!r} yields the shape {operator.output_shapes[0]}")
+        raise ValueError(f"{node.kind} {node.name!r} has the output shape {operator.output_shapes[0]}")
     return replace(operator, tensors=(*node.inner, *reversed(node.outputs)))

@@ -1,8 +1,8 @@
-"""The fusions that every runtime makes, so that one operator is one kernel.
+"""The fusions that every runtime performs, after which one operator is one kernel.
 
-Views (Reshape, Flatten, ...) cost nothing and vanish; activations and layer normalisation written out as several nodes
-become one; batch normalisation and activation go into the convolution before them. What only some runtimes fuse
-(residual addition) is left to the join with the runtime's own profile.
+Views (Reshape, Flatten, ...) cost nothing and are removed; activations and layer normalisation written out as several
+nodes become one; batch normalisation and activation go into the convolution before them. What only some runtimes fuse
+(residual addition) is handled where operator times are joined (``latency.kernel_times``).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def fuse(graph: NodeGraph) -> None:
 
 
 def remove_views(graph: NodeGraph) -> None:
-    """Takes out what moves no data: its readers read the source, under the view's shape."""
+    """Removes nodes that move no data: their readers read the source, with the view's shape."""
     source_of: dict[str, str] = {}
     producers = graph.producers()
     views = [node for node in graph.nodes if node.kind in _VIEWS and not node.domain and node.inputs]
@@ -50,7 +50,7 @@ def remove_views(graph: NodeGraph) -> None:
 
 
 def _name_global_pool(node: Node, graph: NodeGraph) -> None:
-    """Means over height and width go by one name."""
+    """Gives means over height and width one name."""
     if node.kind not in ("ReduceMean", "AveragePool") or len(node.inputs) != 1 or len(node.input_shape) < 3:
         return
     spatial = node.input_shape[2:]
@@ -63,10 +63,10 @@ def _name_global_pool(node: Node, graph: NodeGraph) -> None:
 
 
 def _absorb(graph: NodeGraph, kinds: frozenset[str]) -> None:
-    """Merges the sole reader of a convolution into it, where it is of these kinds."""
+    """Merges the only reader of a convolution into it, if it is of these kinds."""
     uses = graph.uses()
     readers = {name: node for node in graph.nodes for name in node.inputs.values()}
-    gone: list[Node] = []
+    removed: list[Node] = []
     for node in graph.nodes:
         reader = readers.get(node.output)
         if not is_plain_convolution(node) or node.activation != "none" or uses[node.output] != 1 or reader is None:
@@ -77,8 +77,8 @@ def _absorb(graph: NodeGraph, kinds: frozenset[str]) -> None:
         node.outputs = reader.outputs
         node.activation = ACTIVATIONS.get(reader.kind, "none")
         node.slopes = reader.constants[1].size if reader.kind == "PRelu" else 0
-        gone.append(reader)
-    graph.remove(gone)
+        removed.append(reader)
+    graph.remove(removed)
 
 
 def is_plain_convolution(node: Node) -> bool:
@@ -89,15 +89,15 @@ def is_plain_convolution(node: Node) -> bool:
 def _absorb_padding(graph: NodeGraph) -> None:
     """A Pad with zeros in front of a convolution becomes the convolution's own padding."""
     uses, producers = graph.uses(), graph.producers()
-    gone: list[Node] = []
+    removed: list[Node] = []
     for node in graph.nodes:
         pad = producers.get(node.input) if node.kind == "Conv" and is_plain_convolution(node) else None
         if pad is None or not _pads_space_with_zeros(pad) or uses[pad.output] != 1:
             continue
         node.inner = [*pad.inner, pad.output, *node.inner]
         node.inputs, node.input_shapes = dict(pad.inputs), dict(pad.input_shapes)
-        gone.append(pad)
-    graph.remove(gone)
+        removed.append(pad)
+    graph.remove(removed)
 
 
 def _pads_space_with_zeros(pad: Node) -> bool:

@@ -15,7 +15,7 @@ from latency.operators.operator import AttributeValue, Operator, Shape
 
 Reader = Callable[[Node, Sequence[Shape]], Operator]
 
-_LONGEST_LIST = 16
+_MAX_LIST = 16
 
 
 def read_operator(node: Node, output_shapes: Sequence[Shape]) -> Operator:
@@ -45,7 +45,7 @@ def _convolution(node: Node, output_shapes: Sequence[Shape]) -> Operator:
 
 
 def _check_convolution(node: Node, weights: Shape, output_shape: Shape) -> None:
-    """What shape inference lets pass.
+    """Checks what shape inference does not.
 
     Raises:
         ValueError: weights for another number of channels, or a kernel larger than what it slides over.
@@ -54,7 +54,7 @@ def _check_convolution(node: Node, weights: Shape, output_shape: Shape) -> None:
     if node.input_shape[1] != channels:
         raise ValueError(f"{node.kind} {node.name!r} has weights for {channels} channels, not {node.input_shape[1]}")
     if min(output_shape) < 1:
-        raise ValueError(f"{node.kind} {node.name!r} yields the shape {output_shape}")
+        raise ValueError(f"{node.kind} {node.name!r} has the output shape {output_shape}")
 
 
 def _convolution_flops(node: Node, output_shape: Shape) -> int | None:
@@ -137,7 +137,7 @@ def _plain(array: NDArray[np.generic]) -> AttributeValue | None:
     whole = np.issubdtype(array.dtype, np.integer)
     if array.ndim == 0 and (whole or np.issubdtype(array.dtype, np.floating)):
         return int(array) if whole else float(array)
-    return tuple(map(int, array)) if whole and array.ndim == 1 and array.size <= _LONGEST_LIST else None
+    return tuple(map(int, array)) if whole and array.ndim == 1 and array.size <= _MAX_LIST else None
 
 
 def _int(node: Node, name: str, default: int) -> int:

@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from latency.operators.activation_writers import write_activation, write_gelu, write_lone_activation
+from latency.operators.activation_writers import write_activation, write_gelu, write_single_activation
 from latency.operators.node_writer import NodeWriter, Writer, write_generic
 from latency.operators.operator import Operator, Shape
 
@@ -90,7 +90,7 @@ def _ints(operator: Operator, name: str) -> tuple[int, ...]:
 
 
 def _padding(operator: Operator, kernel: Shape, strides: Shape, dilations: Shape) -> dict[str, tuple[int, ...]]:
-    """Padding that yields the output's shape, symmetric where it can be."""
+    """Padding that gives the output shape, symmetric where possible."""
     before, after, extra = [], [], []
     sides = zip(operator.input_shapes[0][2:], operator.output_shapes[0][2:], kernel, strides, dilations, strict=True)
     transposed = operator.kind == "ConvTranspose"
@@ -118,8 +118,8 @@ WRITERS: dict[str, Writer] = {
     "BatchNormalization": write_batch_normalization,
     "Gelu": write_gelu,
     "Split": write_split,
-    "HardSigmoid": write_lone_activation("hsigmoid"),
-    "Clip": write_lone_activation("clip"),
-    "PRelu": write_lone_activation("prelu"),
-    "Silu": write_lone_activation("silu"),
+    "HardSigmoid": write_single_activation("hsigmoid"),
+    "Clip": write_single_activation("clip"),
+    "PRelu": write_single_activation("prelu"),
+    "Silu": write_single_activation("silu"),
 }

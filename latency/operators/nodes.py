@@ -1,4 +1,4 @@
-"""ONNX nodes as fusion sees them: activations apart from constants, attributes as plain values."""
+"""ONNX nodes for fusion: activations separate from constants, attributes as plain values."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class Node:
     domain: str
     position: int
     inputs: dict[int, str]
-    """Activations by slot; behind a view (Reshape) the tensor that is viewed."""
+    """Activations by slot; after a view (Reshape) the tensor that is viewed."""
     input_shapes: dict[int, Shape]
-    """What the node sees of them."""
+    """Their shapes as the node reads them."""
     constants: Constants
     """Constant inputs by slot."""
     outputs: list[str]
     attributes: dict[str, AttributeValue]
     name: str = ""
     inner: list[str] = field(default_factory=list)
-    """Tensors inside a fused node and behind views of its output."""
+    """Tensors inside a fused node and views of its output."""
     activation: str = "none"
     slopes: int = 0
 
@@ -68,12 +68,12 @@ class NodeGraph:
         return Counter([name for node in self.nodes for name in node.inputs.values()] + self.outputs)
 
     def producers(self) -> dict[str, Node]:
-        """The node that makes each tensor."""
+        """The node that produces each tensor."""
         return {name: node for node in self.nodes for name in node.outputs}
 
-    def remove(self, gone: Iterable[Node]) -> None:
-        """Takes nodes out."""
-        identities = {id(node) for node in gone}
+    def remove(self, removed: Iterable[Node]) -> None:
+        """Removes nodes."""
+        identities = {id(node) for node in removed}
         self.nodes = [node for node in self.nodes if id(node) not in identities]
 
 
@@ -92,7 +92,7 @@ def _refuse_unknown_shapes(folded: FoldedModel) -> None:
                 kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
                 raise UserError(
                     f"tensor {name!r} of operator {kind} (node {node.name!r})",
-                    seen="a shape that only the numbers decide, or an operator that ONNX does not define",
+                    seen="a shape that depends on values, or an operator that ONNX does not define",
                     expected="shapes that follow from the inputs' shapes",
                     remedy="export the network with standard operators and a fixed input size",
                 )

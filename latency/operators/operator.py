@@ -20,7 +20,7 @@ def _pairs(attributes: object) -> object:
 class Operator:
     """Convolution + batch normalisation + activation is ONE operator.
 
-    Equality leaves out ``tensors``: the same operator in two files is equal, whatever its tensors are called.
+    Equality ignores ``tensors``: operators of two files are equal even if their tensors have other names.
     """
 
     kind: str
@@ -62,7 +62,7 @@ class OperatorGraph:
     the input's shape and is not yet taken is meant."""
     input_shapes: tuple[Shape, ...]
     outputs: tuple[int, ...] = ()
-    """Positions of the operators that yield the answer; empty where these are the ``sinks``, as for ONNX files."""
+    """Positions of the operators that produce the outputs; empty where these are the ``sinks``, as for ONNX files."""
 
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:
@@ -74,7 +74,7 @@ class OperatorGraph:
 
     @property
     def sinks(self) -> tuple[int, ...]:
-        """Positions of the operators that no other operator reads: they yield the graph's outputs."""
+        """Positions of the operators that no other operator reads: they produce the graph's outputs."""
         read = {source for sources in self.inputs for source in sources}
         return tuple(position for position in range(len(self.operators)) if position not in read)
 

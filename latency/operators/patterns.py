@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from latency.operators.nodes import Node
-from latency.operators.rewriting import Match, Pattern, both_ways, scalar
+from latency.operators.rewriting import Match, Pattern, both_orders, scalar
 
 
 def _hard_sigmoid(node: Node, producers: dict[str, Node]) -> Match | None:
@@ -18,7 +18,7 @@ def _hard_swish_divided_last(node: Node, producers: dict[str, Node]) -> Match | 
     product = producers.get(node.input) if _divides_by_six(node) else None
     if product is None or product.kind != "Mul":
         return None
-    for source, other in both_ways(product):
+    for source, other in both_orders(product):
         clip = producers.get(other)
         shifted = _clipped_shift(clip, producers)
         if clip and shifted and shifted.input == source:
@@ -30,7 +30,7 @@ def _gated(node: Node, producers: dict[str, Node]) -> Match | None:
     """x * HardSigmoid(x) and x * Sigmoid(x)."""
     if node.kind != "Mul":
         return None
-    for source, other in both_ways(node):
+    for source, other in both_orders(node):
         gate = producers.get(other)
         if gate and gate.kind in ("HardSigmoid", "Sigmoid") and gate.input == source:
             return Match("HardSwish" if gate.kind == "HardSigmoid" else "Silu", source, [gate])
@@ -42,7 +42,7 @@ def _gelu_halved_last(node: Node, producers: dict[str, Node]) -> Match | None:
     product = producers.get(node.input) if _multiplies(node, 0.5) else None
     if product is None or product.kind != "Mul":
         return None
-    for source, other in both_ways(product):
+    for source, other in both_orders(product):
         gate = _error_gate(other, source, producers)
         if gate:
             return Match("Gelu", source, [*gate, product])
@@ -53,7 +53,7 @@ def _gelu_halved_first(node: Node, producers: dict[str, Node]) -> Match | None:
     """(x * 0.5) * (1 + erf(x / sqrt(2))) and x * ((1 + erf(x / sqrt(2))) * 0.5)."""
     if node.kind != "Mul":
         return None
-    for first, other in both_ways(node):
+    for first, other in both_orders(node):
         half = producers.get(first)
         if half is None or not _multiplies(half, 0.5):
             continue
@@ -65,7 +65,7 @@ def _gelu_halved_first(node: Node, producers: dict[str, Node]) -> Match | None:
 
 
 def _error_gate(name: str, source: str, producers: dict[str, Node]) -> list[Node] | None:
-    """The nodes of 1 + erf(source / sqrt(2)) if they yield ``name``."""
+    """The nodes of 1 + erf(source / sqrt(2)) if they produce ``name``."""
     shifted = producers.get(name)
     error = producers.get(shifted.input) if shifted and shifted.kind == "Add" and scalar(shifted) == 1.0 else None
     scaled = producers.get(error.input) if error and error.kind == "Erf" else None
@@ -114,7 +114,7 @@ def _layer_normalisation(node: Node, producers: dict[str, Node]) -> Match | None
     names = list(divided.inputs.values())
     centred = producers.get(names[0])
     root = producers.get(names[-1])
-    mean = _mean_taken_off(centred, producers)
+    mean = _subtracted_mean(centred, producers)
     spread = _spread(root, names[0], producers)
     if not (centred and root and mean and spread) or _last_axes(mean) != _last_axes(spread[0]):
         return None
@@ -129,7 +129,7 @@ def _with_weights(node: Node | None, kind: str, producers: dict[str, Node]) -> N
     return producers.get(node.input) if node and fits else None
 
 
-def _mean_taken_off(centred: Node | None, producers: dict[str, Node]) -> Node | None:
+def _subtracted_mean(centred: Node | None, producers: dict[str, Node]) -> Node | None:
     """The mean in x - mean(x), over the last axes."""
     if centred is None or centred.kind != "Sub" or len(centred.inputs) != 2:
         return None
@@ -150,7 +150,7 @@ def _spread(root: Node | None, centred: str, producers: dict[str, Node]) -> list
 
 def _squares(node: Node, source: str) -> bool:
     if node.kind == "Mul":
-        return any(pair == (source, source) for pair in both_ways(node))
+        return any(pair == (source, source) for pair in both_orders(node))
     return node.kind == "Pow" and node.input == source and scalar(node) == 2.0
 
 

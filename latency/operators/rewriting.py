@@ -1,4 +1,4 @@
-"""Turns groups of nodes that stand for one kernel into one node."""
+"""Replaces groups of nodes that are one kernel by one node."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from latency.operators.operator import AttributeValue
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What stands for a group of nodes."""
+    """The node that replaces a group of nodes."""
 
     kind: str
     source: str
@@ -28,18 +28,18 @@ Pattern = Callable[[Node, dict[str, Node]], Match | None]
 
 
 def rewrite(graph: NodeGraph, find: Pattern) -> None:
-    """Turns the last node of each group that ``find`` recognises into the one node that stands for the group.
+    """Replaces each group of nodes that ``find`` recognises: its last node becomes the one that ``find`` describes.
 
-    A group of which another node reads an inner tensor is left as it is.
+    A group is kept where another node reads one of its inner tensors.
     """
     producers, uses = graph.producers(), graph.uses()
-    gone: list[Node] = []
+    removed: list[Node] = []
     for node in graph.nodes:
         found = find(node, producers)
         if found is not None and _closed(node, found.inner, uses):
-            gone.extend(found.inner)
+            removed.extend(found.inner)
             _replace(graph, node, found)
-    graph.remove(gone)
+    graph.remove(removed)
     graph.nodes.sort(key=lambda node: node.position)
 
 
@@ -65,8 +65,8 @@ def scalar(node: Node) -> float | None:
     return float(arrays[0].reshape(-1)[0]) if len(arrays) == 1 and arrays[0].size == 1 else None
 
 
-def both_ways(node: Node) -> Iterator[tuple[str, str]]:
-    """The two activations of a binary node in either order; none where it has not two."""
+def both_orders(node: Node) -> Iterator[tuple[str, str]]:
+    """The two activations of a binary node in both orders; nothing where it does not have two."""
     if len(node.inputs) == 2:
         first, second = node.inputs.values()
         yield first, second

@@ -23,7 +23,7 @@ from latency.operators.operator import Operator, OperatorGraph, Shape
 def to_model(graph: OperatorGraph, *, seed: int = 0) -> onnx.ModelProto:
     """An ONNX model with these operators and random weights.
 
-    The graph's inputs are float32 tensors ``input``, ``input_1``, ...; operator ``i`` yields ``t{i}`` (further outputs
+    The graph's inputs are float32 tensors ``input``, ``input_1``, ...; operator ``i`` writes ``t{i}`` (further outputs
     ``t{i}_1``, ...); outputs are those of the operators that nothing reads. Weights are normal, scaled as by He et al.
     (2015, section 2.2), so that numbers neither overflow nor become denormal.
 
@@ -61,7 +61,7 @@ def with_tensor_names(graph: OperatorGraph) -> OperatorGraph:
 
 
 def single_operator(operator: Operator) -> OperatorGraph:
-    """A graph of this operator alone."""
+    """A graph with this operator only."""
     shapes = operator.input_shapes
     return OperatorGraph((operator,), (tuple(-1 - slot for slot in range(len(shapes))),), shapes)
 

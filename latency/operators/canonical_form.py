@@ -1,7 +1,7 @@
-"""One spelling for every operator, whichever opset it was written in.
+"""One form for every operator, independent of the opset.
 
-From opset to opset attributes became inputs, defaults moved, axes came to count from the end; what the operator costs
-stayed the same. After this, the same net has the same graph in every opset, in the spelling of opset 17, in which
+From opset to opset attributes became inputs, defaults changed, axes may be negative; the cost of the operator stayed
+the same. In canonical form the same net has the same graph in every opset: that of opset 17, in which
 ``latency.operators.synthesize`` writes.
 """
 
@@ -18,30 +18,30 @@ from latency.operators.operator import AttributeValue, Shape
 _SOFTMAX_OVER_ONE_AXIS = 13
 """Since this opset; before, all axes from the given one on were taken together."""
 _DEFAULT_AXIS = {"LayerNormalization": -1}
-_COST_NOTHING = frozenset({"epsilon", "momentum", "stash_type"})
+_WITHOUT_COST = frozenset({"epsilon", "momentum", "stash_type"})
 _POOLS = frozenset({"MaxPool", "AveragePool", "LpPool"})
 _COMMUTATIVE = frozenset({"Add", "Mul"})
 _SOFTMAX = frozenset({"Softmax", "LogSoftmax", "Hardmax"})
 
 
-def unify(graph: NodeGraph, opset: int) -> None:
+def canonicalise(graph: NodeGraph, opset: int) -> None:
     """Rewrites attributes and constants in place; ``opset`` is the model's."""
     for node in graph.nodes:
         if node.domain or not node.inputs:
             continue
         if node.kind in _SOFTMAX:
-            _unify_softmax(node, graph, opset)
+            _canonicalise_softmax(node, graph, opset)
         elif node.kind == "Split":
-            _forget_sizes(node)
+            _drop_sizes(node)
         elif node.kind.startswith("Reduce"):
             _axes_to_attribute(node)
         elif node.kind in _COMMUTATIVE and list(node.inputs) == [1] and list(node.constants) == [0]:
             _constant_last(node)
-        _count_axes_from_the_front(node)
-        _drop_what_goes_without_saying(node, opset)
+        _make_axes_non_negative(node)
+        _drop_defaults(node, opset)
 
 
-def _unify_softmax(node: Node, graph: NodeGraph, opset: int) -> None:
+def _canonicalise_softmax(node: Node, graph: NodeGraph, opset: int) -> None:
     shape = node.input_shape
     modern = opset >= _SOFTMAX_OVER_ONE_AXIS
     axis = _int(node.attributes.get("axis"), -1 if modern else 1) % max(len(shape), 1)
@@ -51,8 +51,8 @@ def _unify_softmax(node: Node, graph: NodeGraph, opset: int) -> None:
     node.attributes["axis"] = axis
 
 
-def _forget_sizes(node: Node) -> None:
-    """The output shapes tell them."""
+def _drop_sizes(node: Node) -> None:
+    """The output shapes contain them."""
     node.constants.pop(1, None)
     for name in ("split", "num_outputs"):
         node.attributes.pop(name, None)
@@ -70,7 +70,7 @@ def _constant_last(node: Node) -> None:
     node.constants = {1: node.constants[0]}
 
 
-def _count_axes_from_the_front(node: Node) -> None:
+def _make_axes_non_negative(node: Node) -> None:
     shape = node.input_shapes.get(0, node.constants[0].shape if 0 in node.constants else node.input_shape)
     rank = max(len(shape), 1)
     axis, axes = node.attributes.get("axis", _DEFAULT_AXIS.get(node.kind)), node.attributes.get("axes")
@@ -80,12 +80,12 @@ def _count_axes_from_the_front(node: Node) -> None:
         node.attributes["axes"] = tuple(sorted(axis % rank for axis in axes))
 
 
-def _drop_what_goes_without_saying(node: Node, opset: int) -> None:
-    """Defaults, and what has no bearing on cost; an axis is always said, because its defaults have changed."""
+def _drop_defaults(node: Node, opset: int) -> None:
+    """Removes defaults and attributes without influence on cost; an axis stays, because its default changed."""
     defaults = _defaults(node.kind, opset)
     for name, value in list(node.attributes.items()):
-        says_nothing = name in defaults and defaults[name] == value and name != "axis"
-        if says_nothing or name in _COST_NOTHING or (node.kind in _POOLS and _is_plain(name, value)):
+        default = name in defaults and defaults[name] == value and name != "axis"
+        if default or name in _WITHOUT_COST or (node.kind in _POOLS and _is_plain(name, value)):
             del node.attributes[name]
 
 
