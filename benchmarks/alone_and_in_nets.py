@@ -1,7 +1,7 @@
-"""How far the time of an operator within a net lies from that of its kernels in a model of its own.
+"""Compares the time of an operator within a net with that of its kernels in a single-operator model.
 
-Beside it the time of the whole model, with the reorders and all that a net pays once. Reads what ``latseg profile`` has
-measured; ``latency.calibration.ISOLATED_WIDENING`` rests on it.
+Also compares it with the time of the whole model, which contains reorders and what a net spends once. Reads what
+``latseg profile`` has measured; ``latency.calibration.ISOLATED_WIDENING`` is derived from it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from provenance import RESULTS, provenance, write_result
 
 
 @dataclass(frozen=True, slots=True)
-class BothWays:
-    """An operator that was measured within nets and in a model of its own."""
+class MeasuredOperator:
+    """An operator that was measured within nets and in a single-operator model."""
 
     operator: Operator
     in_nets_ms: float
@@ -37,7 +37,7 @@ class BothWays:
     """Of the whole model of this operator."""
 
 
-def both_ways(samples: Sequence[LatencySample]) -> list[BothWays]:
+def both_ways(samples: Sequence[LatencySample]) -> list[MeasuredOperator]:
     """Operators measured both ways."""
     alone: dict[object, tuple[Operator, float, float]] = {}
     within: defaultdict[object, list[float]] = defaultdict(list)
@@ -49,7 +49,7 @@ def both_ways(samples: Sequence[LatencySample]) -> list[BothWays]:
             elif len(kernel.operators) == 1:
                 within[operator.signature].append(kernel.ms)
     return [
-        BothWays(operator, fmean(within[key]), alone_ms, model_ms)
+        MeasuredOperator(operator, fmean(within[key]), alone_ms, model_ms)
         for key, (operator, alone_ms, model_ms) in alone.items()
         if key in within
     ]
@@ -62,7 +62,7 @@ def describe(ratios: Sequence[float]) -> dict[str, float]:
 
 
 def goals(ratios: Sequence[float], together: float) -> list[dict[str, Any]]:
-    """What the widening for operators measured alone stands for; of a net it is their sum that counts."""
+    """The widening for operators measured in isolation; for a net their sum counts."""
     limit = 1 + ISOLATED_WIDENING
     share = 100 * float(np.mean(np.array(ratios) <= limit))
     each = f"operators that take within nets at most {limit:g} times as long as alone, %"

@@ -1,7 +1,7 @@
 """From nothing to a usable predictor: ``latseg profile --models 20`` and ``latseg fit`` in an empty workspace, timed.
 
-Then fresh random nets are measured in the same workspace and compared with what that predictor says of them. The prior
-is the one that comes with the package, without what it learned on the very device. Writes
+Then new random nets are measured in the same workspace and compared with their predictions. The prior is the one of
+the package, without the data of this device. Writes
 ``benchmarks/results/first_minute.json``.
 """
 
@@ -31,9 +31,9 @@ from search.spaces.portrait.space import PortraitSpace
 RESULT = RESULTS / "first_minute.json"
 NETS = 20
 SEED = 4000
-"""Of the fresh nets."""
+"""Of the new nets."""
 GOALS = {"profile_seconds": 60.0, "profile_and_fit_seconds": 60.0, "mape_percent": 10.0}
-"""A minute for both is how we read the promise of the README; the mean error is ours."""
+"""One minute for both commands, as the README says; the goal for the mean error is ours."""
 
 
 def latseg(workspace: Path, *words: str) -> tuple[float, Any]:
@@ -45,7 +45,7 @@ def latseg(workspace: Path, *words: str) -> tuple[float, Any]:
 
 
 def one_device(name: str, threads: int, fresh: int, seed: int) -> dict[str, Any]:
-    """Times of the two commands, and how well the predictor does on fresh nets."""
+    """Times of the two commands, and the scores of the predictor on new nets."""
     device = get_device(name, threads=threads)
     words = ("--device", name, "--threads", str(threads), "--seed", str(seed))
     with tempfile.TemporaryDirectory() as folder:
@@ -59,7 +59,7 @@ def one_device(name: str, threads: int, fresh: int, seed: int) -> dict[str, Any]
             profile(store, device, items, SEED)
             measured = {sample.label: sample for sample in store.samples(device.info().fingerprint)}
     samples = [measured[item.label] for item in items if item.label in measured]
-    told = predictor.predict([sample.graph for sample in samples])
+    predicted = predictor.predict([sample.graph for sample in samples])
     truth = [sample.latency_ms for sample in samples]
     return {
         "device": device.info().to_json(),
@@ -70,9 +70,9 @@ def one_device(name: str, threads: int, fresh: int, seed: int) -> dict[str, Any]
         "profile_and_fit_seconds": round(profile_seconds + fit_seconds, 1),
         "bound": fitted["bound"],
         "fresh_nets": len(samples),
-        "figures": asdict(Scores.of([one.latency_ms for one in told], truth)),
-        "coverage_of_bound": float(np.mean([ms <= one.upper_ms for ms, one in zip(truth, told, strict=True)])),
-        "slack_of_bound": float(np.mean([one.upper_ms / ms for ms, one in zip(truth, told, strict=True)])),
+        "figures": asdict(Scores.of([one.latency_ms for one in predicted], truth)),
+        "coverage_of_bound": float(np.mean([ms <= one.upper_ms for ms, one in zip(truth, predicted, strict=True)])),
+        "slack_of_bound": float(np.mean([one.upper_ms / ms for ms, one in zip(truth, predicted, strict=True)])),
     }
 
 

@@ -1,4 +1,4 @@
-"""What is guessed without measuring operators: a constant and a time for each operation, as if all were alike."""
+"""Baseline: a constant and one time for every floating-point operation, without operator times."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from latency.operators.operator import OperatorGraph
 from latency.sample import LatencySample
 
-_LEAST_MS = 1e-3
+_MIN_MS = 1e-3
 
 
 def fit_flops(samples: Sequence[LatencySample]) -> Callable[[Sequence[OperatorGraph]], list[float]]:
@@ -18,7 +18,7 @@ def fit_flops(samples: Sequence[LatencySample]) -> Callable[[Sequence[OperatorGr
     truth = np.array([sample.latency_ms for sample in whole])
     matrix = np.array([[_flops(sample.graph), 1.0] for sample in whole]) / truth[:, None]
     (per_operation, constant), *_ = np.linalg.lstsq(matrix, np.ones(len(truth)))
-    return lambda graphs: [max(_LEAST_MS, float(per_operation * _flops(graph) + constant)) for graph in graphs]
+    return lambda graphs: [max(_MIN_MS, float(per_operation * _flops(graph) + constant)) for graph in graphs]
 
 
 def _flops(graph: OperatorGraph) -> float:

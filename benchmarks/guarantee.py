@@ -1,11 +1,11 @@
-"""Ten searches on the real device with different budgets and seeds: does a certified winner ever break its promise?
+"""Ten searches on the real device with different budgets and seeds: does a certified winner ever exceed its budget?
 
 Each winner is trained briefly, exported, certified, and later measured again by ``latseg verify``. Training is as short
-as it can be: what is tested is the promise on latency, not the quality. A net far below its budget tests nothing, so
-of the certified ones that closest to the budget goes on.
+as possible: the test is about latency, not about quality. A net far below its budget is no test, so the certified net
+that is closest to the budget is used.
 
-Every candidate winner that a search measures also tests the bound that it was accepted by: how often the measurement
-lies above is the violations among searched nets. Writes ``benchmarks/results/guarantee.json``.
+Every candidate winner that a search measures also tests the bound by which it was accepted: the share of measurements
+above the bound is the rate of violations among searched nets. Writes ``benchmarks/results/guarantee.json``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from search.trials import TrialStore
 RESULT = RESULTS / "guarantee.json"
 SIZE = "128x128"
 ALPHA = 0.1
-"""What ``latseg fit`` takes unless it is told otherwise."""
+"""The default of ``latseg fit``."""
 EFFORT = [
     "--trials", "96", "--winners", "12", "--teacher-epochs", "0", "--supernet-steps", "30", "--winner-epochs", "1",
 ]  # fmt: skip
@@ -41,7 +41,7 @@ def latseg(workspace: Path, *words: str) -> tuple[int, Any]:
 
 
 def finalists(workspace: Path, run: str) -> list[dict[str, float]]:
-    """Of each measured candidate winner the bound it was accepted by and its measurement."""
+    """The bound by which each measured candidate winner was accepted, and its measurement."""
     with TrialStore(RunFolder(WorkspaceFolder(workspace).runs() / run).trials) as store:
         trials = [trial for trial in store.trials() if "cpu" in trial.measured_ms]
     return [
@@ -91,7 +91,7 @@ def one_search(workspace: Path, budget_ms: float, seed: int) -> dict[str, Any]:
 
 
 def verified(workspace: Path, row: dict[str, Any]) -> dict[str, Any]:
-    """The row with what ``verify`` says now."""
+    """The row with the result of ``verify``."""
     if not row["certified"]:
         return row
     code, document = latseg(workspace, "verify", row.pop("bundle"))

@@ -1,7 +1,7 @@
 """How repeatable is a latency? Plain median, minimum, five processes and the protocol, idle and beside a busy core.
 
-The same five nets are measured again and again (A/A); what differs between the repeats is noise. All methods run
-interleaved in one run of this script. Writes ``benchmarks/results/measurement.json``.
+The same five nets are measured repeatedly (A/A); differences between the repeats are noise. All methods take turns in
+one run of this script. Writes ``benchmarks/results/measurement.json``.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def write_nets(folder: Path) -> dict[str, Path]:
 
 
 def plain_process(paths: list[str]) -> dict[str, dict[str, float]]:
-    """What a careful user does by hand in one process: warm up, time single runs, take median and minimum."""
+    """What a careful user does in one process: warm up, time single runs, take median and minimum."""
     import onnx
 
     from devices.backends.ort.calls import open_session, session_options
@@ -88,7 +88,7 @@ def plain_process(paths: list[str]) -> dict[str, dict[str, float]]:
 
 
 def busy_work() -> None:
-    """Occupies one core for ever with changing work: arithmetic, memory traffic, matrix products."""
+    """Keeps one core busy with changing work: arithmetic, memory traffic, matrix products."""
     random = np.random.default_rng(0)
     large, square = np.ones(8_000_000, np.float32), np.ones((256, 256), np.float32)
     while True:
@@ -104,7 +104,7 @@ def busy_work() -> None:
 
 @contextmanager
 def condition(name: str) -> Iterator[None]:
-    """A busy process beside, or none."""
+    """A busy process in the background, or none."""
     if name == "idle":
         yield
         return
@@ -124,7 +124,7 @@ def run_plain(nets: dict[str, Path]) -> dict[str, dict[str, float]]:
 
 
 def run_protocol(nets: dict[str, Path], nominal_ms: float, seed: int) -> tuple[dict[str, float], float]:
-    """Latencies by net, and the share of nets whose interval became narrow enough."""
+    """Latencies by net, and the share of nets whose interval reached the target width."""
     candidates = [Candidate(name, path) for name, path in nets.items()]
     protocol = MeasurementProtocol(profile_runs=0)
     results = CpuDevice().measure(candidates, nominal_reference_ms=nominal_ms, protocol=protocol, seed=seed)
@@ -147,8 +147,8 @@ def repeat_once(nets: dict[str, Path], nominal_ms: float, seed: int, estimates: 
             estimates[method].setdefault(net, []).append(value)
 
 
-def measure(nets: dict[str, Path], repeats: int, tell: Callable[[str], None]) -> tuple[dict[str, Estimates], object]:
-    """Repeats under both conditions in turn, so that slow changes of the machine meet both alike."""
+def measure(nets: dict[str, Path], repeats: int, report: Callable[[str], None]) -> tuple[dict[str, Estimates], object]:
+    """Repeats under both conditions in turn, so that slow changes of the machine affect both equally."""
     estimates: dict[str, Estimates] = {name: {method: {} for method in METHODS} for name in CONDITIONS}
     shares: dict[str, list[float]] = {name: [] for name in CONDITIONS}
     nominal_ms = CpuDevice().nominal_reference_ms()
@@ -156,7 +156,7 @@ def measure(nets: dict[str, Path], repeats: int, tell: Callable[[str], None]) ->
         for name in CONDITIONS:
             with condition(name):
                 repeat_once(nets, nominal_ms, repeat, estimates[name], shares[name])
-            tell(f"repeat {repeat + 1} of {repeats}, {name}")
+            report(f"repeat {repeat + 1} of {repeats}, {name}")
     return estimates, {name: mean(values) for name, values in shares.items()}
 
 

@@ -1,8 +1,8 @@
-"""How well a new device is known from a few measured nets, with what other devices teach.
+"""How well latency is predicted on a new device from a few measured nets and the data of other devices.
 
-Two devices that were measured well teach, a third one is new: of its measured nets a few are known, chosen as ``latseg
-profile`` chooses them or drawn, the others are predicted. The transformer and the Gaussian processes learn from the
-teachers only. Reads the stores that ``predictor_device.py`` and ``latseg profile`` wrote. Writes
+Two devices with many measurements are the sources, a third one is new: a few of its nets are known, chosen as ``latseg
+profile`` chooses them or sampled at random, the others are predicted. The transformer and the Gaussian processes are
+trained on the sources only. Reads the stores that ``predictor_device.py`` and ``latseg profile`` wrote. Writes
 ``benchmarks/results/new_device.json``.
 """
 
@@ -51,14 +51,14 @@ def ways(prior: Prior, info: DeviceInfo) -> dict[str, Predict]:
         def fit(known: list[LatencySample]) -> Callable[[Sequence[LatencySample]], list[float]]:
             predictor = make()
             predictor.fit(known, seed=0)
-            return lambda asked: [one.latency_ms for one in predictor.predict([sample.graph for sample in asked])]
+            return lambda samples: [one.latency_ms for one in predictor.predict([sample.graph for sample in samples])]
 
         return fit
 
     def fitted(using: Prior | None) -> Predict:
         def fit(known: list[LatencySample]) -> Callable[[Sequence[LatencySample]], list[float]]:
             bounded = fit_device(known, info, prior=using).predictor
-            return lambda asked: [one.latency_ms for one in bounded.predict([sample.graph for sample in asked])]
+            return lambda samples: [one.latency_ms for one in bounded.predict([sample.graph for sample in samples])]
 
         return fit
 
@@ -71,9 +71,9 @@ def ways(prior: Prior, info: DeviceInfo) -> dict[str, Predict]:
     }
 
 
-def scored(predict: Predict, known: list[LatencySample], asked: list[LatencySample]) -> dict[str, float]:
-    predicted = predict(known)(asked)
-    return asdict(Scores.of(predicted, [sample.latency_ms for sample in asked]))
+def scored(predict: Predict, known: list[LatencySample], others: list[LatencySample]) -> dict[str, float]:
+    predicted = predict(known)(others)
+    return asdict(Scores.of(predicted, [sample.latency_ms for sample in others]))
 
 
 def means(rows: list[dict[str, float]]) -> dict[str, float]:
@@ -99,13 +99,13 @@ def main() -> None:
         rows: dict[str, list[dict[str, float]]] = {}
         for draw in range(options.draws):
             order = np.random.default_rng([draw, count]).permutation(len(whole)).tolist()
-            # A third is kept for the test in every way, so that chosen and drawn nets are tried on the same nets.
+            # A third is always kept for the test, so that chosen and sampled nets are compared on the same nets.
             test, pool = order[: len(whole) // 3], order[len(whole) // 3 :]
             chosen = informative_nets(prior, [whole[place].graph for place in pool], count)
             for kind, places in (("chosen", [pool[place] for place in chosen]), ("drawn", pool[:count])):
                 for name, predict in ways(prior, info).items():
-                    known, asked = [whole[place] for place in places], [whole[place] for place in test]
-                    rows.setdefault(f"{name}; nets {kind}", []).append(scored(predict, known, asked))
+                    known, others = [whole[place] for place in places], [whole[place] for place in test]
+                    rows.setdefault(f"{name}; nets {kind}", []).append(scored(predict, known, others))
         found[str(count)] = {name: means(each) for name, each in rows.items()}
         for name, each in found[str(count)].items():
             print(count, name, {key: round(value, 3) for key, value in each.items()}, file=sys.stderr)

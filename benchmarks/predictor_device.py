@@ -1,7 +1,7 @@
-"""How well latency is predicted on this CPU: every predictor, on nets of the space that none has seen and outside it.
+"""How well latency is predicted on this CPU: every predictor, on new nets of the space and on nets outside it.
 
-A campaign of nets of the portrait space, each predictor fitted on it, then fresh nets of another seed, measured
-afterwards, and nets from outside the space (``outside_nets.py``): predicted as they come, and once more after
+A campaign of nets of the portrait space, each predictor fitted on it, then new nets of another seed, measured
+afterwards, and nets from outside the space (``outside_nets.py``): predicted without preparation, and once more after
 ``profile --for`` has measured their operators. Writes ``benchmarks/results/predictor_device.json``.
 """
 
@@ -44,7 +44,7 @@ RESULT = RESULTS / "predictor_device.json"
 GROUP = 5
 """Nets from outside the space that share a worker."""
 COLUMNS = {"mape_percent": -1, "within_5_percent": 1, "within_10_percent": 1, "spearman": 1}
-"""What predictors are compared by, and whether less or more is better."""
+"""Scores by which predictors are compared, and whether less or more is better."""
 INFORMED = "attention, their operators profiled"
 OWN = ("attention", INFORMED)
 """Not among the methods that attention is compared with."""
@@ -100,7 +100,7 @@ def fitted(known: Sequence[LatencySample], seed: int) -> tuple[dict[str, Latency
 def goals(
     scores: dict[str, dict[str, float]], outside_scores: dict[str, dict[str, float]], nets: int
 ) -> list[dict[str, Any]]:
-    """Those of the predictor that ``fit`` hands over, then whether attention is first in every column."""
+    """Goals of the predictor that ``fit`` returns, then whether attention is first in every column."""
     best = scores["attention"]
     outside_error = outside_scores[INFORMED]["mape_percent"]
     rows = [
@@ -120,7 +120,7 @@ def goals(
 
 @dataclass(frozen=True)
 class Measured:
-    """All that the campaign yields."""
+    """All results of the campaign."""
 
     known: list[LatencySample]
     """The profiled nets and single operators."""
@@ -168,7 +168,7 @@ def _labelled(store: MeasurementStore, device: Device, labels: set[str]) -> list
 
 
 def evaluate(data: Measured, info: DeviceInfo, seed: int) -> dict[str, Any]:
-    """Every predictor on the fresh nets and on those from outside, and the bound of what ``fit`` hands over."""
+    """Every predictor on the new nets and on those from outside, and the bound of the one that ``fit`` returns."""
     graphs, truth = [sample.graph for sample in data.fresh], [sample.latency_ms for sample in data.fresh]
     foreign, foreign_truth = (list(each) for each in zip(*data.outside.values(), strict=True))
     predictors, fit_seconds = fitted(data.known, seed)

@@ -1,4 +1,4 @@
-"""What every result says about how it was made, and how it is written."""
+"""How every result was produced, and how it is written."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""How far the same nets, measured again by other processes later on, lie from the first measurement.
+"""How much repeated measurements of the same nets, taken later by other processes, differ from the first one.
 
-What a single measurement leaves uncertain no predictor can get right. Takes the fresh nets of ``predictor_device.py``,
+This is a lower limit for the error of any predictor. Takes the fresh nets of ``predictor_device.py``,
 measures each ``--repeats`` times more on the scale of their store, in another order each time, and scores the stored
 predictions against each round. Writes ``benchmarks/results/remeasured.json``.
 """
@@ -26,7 +26,7 @@ from provenance import RESULTS, provenance, write_result
 
 RESULT = RESULTS / "remeasured.json"
 GOAL_PERCENT = 2.0
-"""The issue's own for repeats on an idle machine (``measurement.py``)."""
+"""The goal for repeats on an idle machine (``measurement.py``)."""
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--store", type=Path, required=True, help="of the predictor_device.py that made the result")
     parser.add_argument("--result", type=Path, default=RESULTS / "predictor_device.json")
-    parser.add_argument("--again", type=Path, required=True, help="store of the repeats; goes on from what it holds")
+    parser.add_argument("--again", type=Path, required=True, help="store of the repeats; is continued")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args()
