@@ -58,7 +58,7 @@ def profile(store: MeasurementStore, device: Device, items: Sequence[CampaignIte
         items,
         protocol=MeasurementProtocol(),
         seed=seed,
-        on_progress=lambda p: print(f"{p.done} done, {p.left} left", file=sys.stderr) if p.done % 25 == 0 else None,
+        on_progress=lambda p: print(f"{p.done} of {p.total}", file=sys.stderr) if p.done % 25 == 0 else None,
     )
     return result.seconds
 
