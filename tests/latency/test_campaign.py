@@ -43,13 +43,13 @@ class Watched(SimulatedDevice):
         super().__init__(noise=0.01)
         self.groups: list[list[str]] = []
         self.calls: list[tuple[float, MeasurementProtocol, int]] = []
-        self.asked_reference = 0
+        self.reference_calls = 0
         self.closed = 0
         self._failing = failing
         self._interrupt_after = interrupt_after
 
     def nominal_reference_ms(self) -> float:
-        self.asked_reference += 1
+        self.reference_calls += 1
         return super().nominal_reference_ms()
 
     def measure(
@@ -154,7 +154,7 @@ def test_a_second_run_has_nothing_to_do(store: MeasurementStore) -> None:
     again = run_campaign(device, store, items, protocol=QUICK)
     assert (again.models, again.operators, again.measured) == (6, 5, 0)
     assert len(device.groups) == groups
-    assert device.asked_reference == 1
+    assert device.reference_calls == 1
 
 
 def test_new_items_are_added_to_old_ones(store: MeasurementStore) -> None:
@@ -173,7 +173,7 @@ def test_interrupt_keeps_what_was_measured(store: MeasurementStore) -> None:
     resumed = Watched()
     result = run_campaign(resumed, store, items, protocol=QUICK)
     assert (result.models, result.measured) == (6, 3)
-    assert resumed.asked_reference == 0
+    assert resumed.reference_calls == 0
 
 
 def test_failures_are_recorded_and_repeated_only_on_request(store: MeasurementStore) -> None:
@@ -247,14 +247,14 @@ def test_a_killed_campaign_is_continued(tmp_path: Path) -> None:
         [sys.executable, "-m", "tests.latency.campaign_runner", str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    heard = [process.stdout.readline().strip() for _ in range(3)]
+    reported = [process.stdout.readline().strip() for _ in range(3)]
     os.kill(process.pid, signal.SIGKILL)
-    heard += [line.strip() for line in process.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
+    reported += [line.strip() for line in process.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
     process.wait()
     process.stdout.close()
     device, items = Watched(), campaign_items(nets(), 0)
     with MeasurementStore(path) as store:
-        assert set(heard) <= store.measured_labels(device.info().fingerprint)
+        assert set(reported) <= store.measured_labels(device.info().fingerprint)
         result = run_campaign(device, store, items, protocol=QUICK)
         assert result.models == 6
         assert len(store.measurements(device.info().fingerprint)) == 6

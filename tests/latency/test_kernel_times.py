@@ -83,13 +83,13 @@ def test_the_sum_is_kept_and_each_operator_covered_at_most_once(graph: OperatorG
     assert len(covered) == len(set(covered))
 
 
-def test_an_operator_alone_takes_what_its_kernels_take_themselves() -> None:
-    alone = with_tensor_names(single_operator(small_net().operators[0]))
+def test_a_single_operator_gets_the_time_of_its_kernels_themselves() -> None:
+    single = with_tensor_names(single_operator(small_net().operators[0]))
     rows = (replace(row("t0_linear", 2.0), own_ms=0.25), replace(row("t0", 3.0), own_ms=0.5))
-    (kernel,) = join_single_operator(alone, rows)
+    (kernel,) = join_single_operator(single, rows)
     assert (kernel.operators, kernel.ms) == ((0,), 0.75)
-    (unknown,) = join_single_operator(alone, (rows[0], row("t0", 3.0)))
+    (unknown,) = join_single_operator(single, (rows[0], row("t0", 3.0)))
     assert unknown.ms == pytest.approx(5.0)
-    assert join_single_operator(alone, ()) == ()
-    (quick,) = join_single_operator(alone, (replace(row("t0", 3.0), own_ms=0.0),))
+    assert join_single_operator(single, ()) == ()
+    (quick,) = join_single_operator(single, (replace(row("t0", 3.0), own_ms=0.0),))
     assert 0 < quick.ms < 0.001

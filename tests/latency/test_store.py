@@ -124,8 +124,24 @@ def test_samples_by_source(path: Path) -> None:
         store.add_measurement(measurement("operator"), small_net(4), source="operator")
         assert [sample.label for sample in store.samples(INFO.fingerprint, sources={"operator"})] == ["operator"]
         assert [sample.single_operator for sample in store.samples(INFO.fingerprint)] == [False, True]
-        with pytest.raises(UserError, match="rumour"):
-            store.add_measurement(measurement(), small_net(), source="rumour")
+        with pytest.raises(UserError, match="got 'estimate'; expected one of campaign"):
+            store.add_measurement(measurement(), small_net(), source="estimate")
+
+
+def test_measurements_by_source_and_label(path: Path) -> None:
+    with MeasurementStore(path) as store:
+        for label, source in (("a", "campaign"), ("b", "campaign"), ("a", "user"), ("a", "winner")):
+            store.add_measurement(measurement(label), small_net(), source=source)
+
+        def found(**filters: Any) -> list[tuple[str, str]]:
+            taken = store.measurements(INFO.fingerprint, **filters)
+            return [(stored.measurement.label, stored.source) for stored in taken]
+
+        assert len(found()) == 4
+        assert found(label="b") == [("b", "campaign")]
+        assert found(sources={"user", "winner"}) == [("a", "user"), ("a", "winner")]
+        assert found(sources={"campaign"}, label="a") == [("a", "campaign")]
+        assert found(sources=()) == []
 
 
 def test_references_noise_floors_and_failures(path: Path) -> None:

@@ -214,9 +214,9 @@ def test_convolution_whose_weights_are_no_constant() -> None:
     made = model(body, inputs="float[1,3,8,8] x, float[4,3,3,3] w", weights={"b": (4,)})
     convolution = from_onnx(made).operators[-1]
     assert convolution.flops == 2 * 8 * 8 * 4 * 3 * 3 * 3
-    alone = to_model(single_operator(convolution))
-    onnx.checker.check_model(alone, full_check=True)
-    assert from_onnx(alone).operators[-1].output_shapes == ((1, 4, 8, 8),)
+    single = to_model(single_operator(convolution))
+    onnx.checker.check_model(single, full_check=True)
+    assert from_onnx(single).operators[-1].output_shapes == ((1, 4, 8, 8),)
 
 
 def test_what_would_fill_the_memory_is_not_folded() -> None:
