@@ -240,8 +240,8 @@ def _groups(items: Sequence[CampaignItem], group_size: int) -> Iterator[Sequence
 
 
 def _name(item: CampaignItem) -> str:
-    kinds = item.graph.operators[0].kind if item.source == "operator" and item.graph.operators else "net"
-    return f"{kinds} {item.label}"
+    kind = item.graph.operators[0].kind if item.source == "operator" and item.graph.operators else "net"
+    return f"{kind} {item.label}"
 
 
 @contextmanager
