@@ -17,9 +17,9 @@ import pytest
 
 DEVICE = "simulated:noise=0.02"
 SEARCH = (
-    *("search", "--device", DEVICE, "--max-latency", "2ms", "--size", "128x128", "--winner-epochs", "40"),
+    *("search", "--device", DEVICE, "--max-latency", "2ms", "--size", "128x128", "--winner-epochs", "8"),
     *("--data", "synthetic:24", "--data-size", "64x64", "--evaluation-images", "2", "--batch-size", "4"),
-    *("--trials", "12", "--teacher-epochs", "0", "--supernet-steps", "40"),
+    *("--trials", "12", "--teacher-epochs", "0", "--supernet-steps", "10", "--calibration-nets", "4"),
 )
 
 
@@ -85,10 +85,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 @pytest.mark.slow
 def test_every_long_command_goes_on_where_it_was_interrupted(shared: tuple[str, str]) -> None:
-    profile = ("profile", "--device", DEVICE, "--size", "128x128", "--models", "36", "--operators", "4")
-    campaign, said = finished(interrupted(*shared, *profile, at="8/40"))
-    assert (campaign["models"], campaign["operators"], campaign["left"]) == (36, 4, 0)
-    assert " 1/40" not in said, "what was measured is not measured again"
+    profile = ("profile", "--device", DEVICE, "--size", "128x128", "--models", "24", "--operators", "4")
+    campaign, said = finished(interrupted(*shared, *profile, at="6/28"))
+    assert (campaign["models"], campaign["operators"], campaign["left"]) == (24, 4, 0)
+    assert " 1/28" not in said, "what was measured is not measured again"
 
     fitted, _ = finished(interrupted(*shared, "fit", "--device", DEVICE, at="fit"))
     assert fitted["test_models"] > 0
@@ -100,17 +100,17 @@ def test_every_long_command_goes_on_where_it_was_interrupted(shared: tuple[str, 
     assert again == resume
     found, _ = finished(again)
     assert found["trials"] == 12
-    assert [near["nets"] for near in found["near_budget"]] == [10]
-    assert nets_measured(shared) == 36 + 10, "those near the budget once, however often the search was interrupted"
+    assert [near["nets"] for near in found["near_budget"]] == [4]
+    assert nets_measured(shared) == 24 + 4, "those near the budget once, however often the search was interrupted"
 
     winner = found["winners"][0]["id"]
     resume = interrupted(*shared, "train", found["run"], "--winner", winner, at="best quality")
     with start((*shared, "export", found["run"], "--winner", winner)) as process:
         _, said = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert "of 40 epochs of training" in said, "weights that were not trained to the end are not exported"
+    assert "of 8 epochs of training" in said, "weights that were not trained to the end are not exported"
     trained, said = finished(resume)
-    assert trained["epochs"] == 40
+    assert trained["epochs"] == 8
     assert " 1/" not in said, "training goes on where it stopped"
 
     resume = interrupted(*shared, "export", found["run"], "--winner", winner, at="export: ")
