@@ -15,12 +15,15 @@ from latency.predictors.additive.lookup_table import LookupTablePredictor
 from latency.sample import LatencySample
 from latseg.testing.synthetic import measured
 from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
+from search.loop import run_search
+from search.settings import SearchSettings
 from search.spaces.portrait.space import PortraitSpace
+from search.strategies.registry import make_strategy
 from search.trial import REJECTED, DeviceResult, Trial
 from search.trials import TrialStore
 from search.winners.rejection_feedback import RejectionFeedback
 from tests.search.test_loop import search
-from tests.search.toy import FormulaPredictor, NoisyDevice, ToySpace, certify
+from tests.search.toy import FormulaEvaluator, FormulaPredictor, NoisyDevice, ToySpace, certify
 
 INFO = DeviceInfo("cpu", "none", "none", "1.0", 1, "float32")
 SPACE = PortraitSpace(sizes=((128, 128),))
@@ -105,6 +108,27 @@ def test_after_a_rejection_the_whole_search_uses_the_wider_bound(tmp_path: Path)
     assert widened > 1.1
     for trial in result.trials:
         assert trial.upper_ms["toy"] == pytest.approx(widened * trial.predicted_ms["toy"])
+
+
+def test_the_strategy_receives_the_recalibrated_budgets(tmp_path: Path) -> None:
+    predictor = BoundedPredictor(Optimist(), Calibration.of([1.02] * 20), INFO.to_json())
+    before = Budgets(None, (LatencyBudget("toy", 3.0, predictor),))
+    device, feedback = NoisyDevice(FormulaPredictor()), RejectionFeedback(ToySpace(), before)
+    strategy = make_strategy("evolution:population=12", ToySpace(), before)
+    with TrialStore(tmp_path / "trials.sqlite") as store:
+        run_search(
+            ToySpace(),
+            before,
+            FormulaEvaluator(),
+            strategy,
+            store,
+            SearchSettings(trials=60, feasibility_samples=60),
+            measure=device.measure,
+            certify=certify,
+            recalibrate=feedback,
+        )
+    assert feedback.budgets != before
+    assert strategy.budgets is feedback.budgets
 
 
 def test_a_predictor_that_cannot_be_recalibrated_still_ends_with_the_safest_net(tmp_path: Path) -> None:
