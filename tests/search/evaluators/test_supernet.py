@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,8 @@ from search.tasks.segmentation import SegmentationTask
 from search.tasks.task import TaskOptions
 from segmentation.networks.network import Network
 from segmentation.networks.plan import Plan
+from segmentation.normalisation import normalise
+from segmentation.supernet.supernet import recalibrate
 from tests.search.vectors import VectorSpace
 
 BUDGETS = Budgets(ParameterBudget(40_000))
@@ -147,6 +150,14 @@ def test_batch_normalisation_is_recalibrated_before_an_evaluation(
     changed = [not torch.equal(network.state_dict()[name], fresh.state_dict()[name]) for name in means]
     assert all(changed)
     assert not network.training
+
+
+def test_calibration_images_are_normalised(evaluator: SupernetEvaluator, sampler: FeasibleSampler) -> None:
+    (architecture,) = sampler(1, Random(1))
+    network = evaluator.weights(architecture)
+    expected = copy.deepcopy(network)
+    recalibrate(expected, [normalise(images) for images in evaluator._calibration_batches()])
+    torch.testing.assert_close(network.state_dict(), expected.state_dict())
 
 
 def test_calibration_images_and_batch_decide_the_statistics(sampler: FeasibleSampler, tmp_path: Path) -> None:
