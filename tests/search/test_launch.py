@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
@@ -21,10 +22,13 @@ from search.launch import launch
 from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOptions
 from search.run_config import RunConfig
 from search.run_context import RunContext
+from search.run_folder import RunFolder
 from search.spaces.registry import SPACES
 from search.trial import CERTIFIED
 from search.winners.export import export_winner
+from search.winners.finalists import Finalists
 from search.winners.training import find_trial, train_winner
+from tests.export.runtime_device import measurement
 from tests.search.toy import FormulaPredictor
 
 SMALLEST = TrainingOptions(
@@ -197,3 +201,15 @@ def test_the_weights_of_the_evaluator_are_exported_for_measuring(
     context = RunContext.open(tmp_path / "run", config(DataOptions(source="vectors:64"), search), store)
     result = launch(context, budgets_of(context))
     assert exported == [result.winners[0].id]
+
+
+def test_the_noise_floor_belongs_to_the_certificates_rule(tmp_path: Path) -> None:
+    device, path = get_device("cpu"), tmp_path / "model.onnx"
+    path.write_bytes(b"model")
+    measured = measurement(path, latency_ms=0.9)
+    for percent, holds in ((1.0, True), (30.0, False)):
+        with MeasurementStore(tmp_path / f"{percent}.sqlite") as store:
+            store.remember_noise_floor(device.info(), NoiseFloor(percent, percent, 10))
+            nothing = cast("Any", None)
+            finalists = Finalists(RunFolder(tmp_path), nothing, nothing, {"cpu": device}, store)
+            assert finalists.holds(measured, 1.0, "cpu") == holds
