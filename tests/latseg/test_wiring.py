@@ -103,8 +103,9 @@ def test_every_search_option_is_tested() -> None:
 
 @pytest.mark.usefixtures("without_work")
 def test_the_command_of_a_run_starts_the_same_search(tmp_path: Path) -> None:
-    words = ("--seed", "3", "--size", "128x128", "--training-size", "64x64", "--resize-masks")
-    words += ("--data-count", "9", "--training-threads", "1")
+    repeated = {"--device", "--max-latency", "--threads", "--near-budget", "--data", "--data-size"}
+    changed = {option: values for option, (values, _) in SEARCH_OPTIONS.items() if option not in repeated}
+    words = [word for option, values in changed.items() for word in (option, *values)]
     first = run_file(tmp_path / "first", *words)
     (path,) = (tmp_path / "first").glob("runs/*/run.json")
     command = json.loads(path.read_text())["command"].split()
