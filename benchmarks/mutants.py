@@ -54,6 +54,7 @@ do_not_mutate_patterns = ['\\b(raise|seen|expected|remedy)\\b', '_logger\\.', '\
 def score(file: str, tree: Path, packages: list[str]) -> dict[str, Any]:
     """Runs the tests on every mutant of one file in ``tree``, a copy of the source tree."""
     shutil.rmtree(tree / "mutants", ignore_errors=True)
+    (tree / "mutants").mkdir()  # a folder of PYTHONPATH that is made later is not seen
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     settings = _CONFIGURATION.format(
         packages=json.dumps(packages), files=json.dumps([file]), tests=json.dumps(FILES[file])
