@@ -47,7 +47,7 @@ also_copy = ["tests", "pyproject.toml"]
 pytest_add_cli_args_test_selection = {tests}
 pytest_add_cli_args = ["--timeout=60"]
 process_isolation = "forkserver"
-do_not_mutate_patterns = ['\\b(raise|seen|expected|remedy)\\b', '_logger\\.', '\\bassert\\b']
+do_not_mutate_patterns = ['\\b(raise|seen|expected|remedy)\\b', '_logger\\.', '\\bassert\\b', '\\bcast\\(']
 """
 
 

@@ -24,6 +24,11 @@ class Cat(Animal):
     pass
 
 
+class Sheep(Animal):
+    class Options(PluginOptions):
+        wool: int
+
+
 class Stone:
     pass
 
@@ -35,13 +40,13 @@ ANIMALS: Registry[Animal] = Registry("animal", "tests.animals", f"{HERE}:Animal"
 @pytest.fixture
 def with_entry_points(monkeypatch: pytest.MonkeyPatch) -> Registry[Animal]:
     found = [EntryPoint(name, f"{HERE}:{value}", "tests.animals") for name, value in
-             [("stone", "Stone"), ("cat", "Cat"), ("dog", "Cat"), ("gone", "Missing")]]  # fmt: skip
+             [("stone", "Stone"), ("cat", "Cat"), ("dog", "Cat"), ("gone", "Missing"), ("sheep", "Sheep")]]  # fmt: skip
     monkeypatch.setattr(module, "entry_points", lambda group: found if group == "tests.animals" else [])
     return Registry("animal", "tests.animals", f"{HERE}:Animal", ANIMALS.builtin)
 
 
 def test_built_in_names_come_first_and_cannot_be_taken(with_entry_points: Registry[Animal]) -> None:
-    assert with_entry_points.names == ("dog", "cat", "gone", "stone")
+    assert with_entry_points.names == ("dog", "cat", "gone", "sheep", "stone")
     assert with_entry_points.get("dog") is Dog
     assert with_entry_points.get("cat") is Cat
 
@@ -49,6 +54,7 @@ def test_built_in_names_come_first_and_cannot_be_taken(with_entry_points: Regist
 def test_options_are_validated_by_the_model_of_the_class() -> None:
     assert ANIMALS.parse("dog") == (Dog, {})
     assert ANIMALS.parse("dog:legs=3,name=Max") == (Dog, {"legs": 3, "name": "Max"})
+    assert ANIMALS.parse("dog:name=a=b") == (Dog, {"name": "a=b"}), "only the first equals sign divides"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +63,8 @@ def test_options_are_validated_by_the_model_of_the_class() -> None:
         ("horse", "'horse'; expected one of dog"),
         ("dog:legs=many", "legs: Input should be a valid integer"),
         ("dog:wings=2", "wings: Extra inputs are not permitted; expected options of dog: legs, name"),
-        ("dog:legs", "KEY=VALUE"),
+        ("dog:wings=2", "write for example dog:legs=4$"),
+        ("dog:legs", "^animal 'dog:legs': got 'legs'; expected KEY=VALUE"),
         ("dog:=3", "KEY=VALUE"),
     ],
 )
@@ -66,7 +73,15 @@ def test_what_is_wrong_is_one_line(text: str, message: str) -> None:
         ANIMALS.parse(text)
 
 
-@pytest.mark.parametrize(("name", "message"), [("stone", "is no Animal"), ("gone", "Missing"), ("cat:a=1", "a: Extra")])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("stone", "is no Animal"),
+        ("gone", "Missing"),
+        ("cat:a=1", "a: Extra.* options of cat: none; write for example cat$"),
+        ("sheep", "sheep:wool=VALUE$"),
+    ],
+)
 def test_broken_plug_ins_are_named(with_entry_points: Registry[Animal], name: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         with_entry_points.parse(name)
