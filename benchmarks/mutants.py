@@ -31,10 +31,14 @@ FILES = {
     "foundation/registry.py": ("tests/foundation/test_registry.py",),
     "latency/calibration.py": ("tests/latency/test_calibration.py",),
     "latency/conformal.py": ("tests/latency/test_calibration.py", "tests/latency/test_coverage.py"),
-    "search/constraints/budgets.py": ("tests/search/constraints/test_budgets.py",),
+    "search/constraints/budgets.py": (
+        "tests/search/constraints/test_budgets.py",
+        "tests/search/constraints/test_feasibility.py",
+        "tests/search/strategies/test_strategies.py",
+    ),
     "search/pareto.py": ("tests/search/test_pareto.py",),
-    "search/winners/certification.py": ("tests/search/winners/test_certification.py",),
-    "search/winners/selection.py": ("tests/search/test_loop.py",),
+    "search/winners/certification.py": ("tests/search/winners/test_certification.py", "tests/search/test_loop.py"),
+    "search/winners/selection.py": ("tests/search/winners/test_selection.py",),
     "segmentation/losses.py": ("tests/segmentation/test_losses.py",),
     "segmentation/metrics.py": ("tests/segmentation/test_metrics.py",),
 }
@@ -43,7 +47,7 @@ _CONFIGURATION = """
 [tool.mutmut]
 source_paths = {packages}
 only_mutate = {files}
-also_copy = ["tests", "pyproject.toml"]
+also_copy = ["tests", "benchmarks", "pyproject.toml"]
 pytest_add_cli_args_test_selection = {tests}
 pytest_add_cli_args = ["--timeout=60"]
 process_isolation = "forkserver"
@@ -105,7 +109,7 @@ def main() -> None:
         tree = Path(folder)
         listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S607
         for name in listed.stdout.split():
-            if (ROOT / name).is_file() and not name.startswith("benchmarks/"):
+            if (ROOT / name).is_file():
                 (tree / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / name, tree / name)
         packages = sorted({path.parent.name for path in tree.glob("*/__init__.py")} - {"tests"})

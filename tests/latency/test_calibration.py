@@ -48,6 +48,19 @@ def test_unseen_operators_widen_the_bound() -> None:
     assert 0 < ISOLATED_WIDENING < UNSEEN_WIDENING
 
 
+def test_the_factor_multiplies_the_prediction() -> None:
+    assert Calibration.of([1.25] * 30).upper_ms(4.0) == pytest.approx(5.0)
+
+
+def test_the_factor_itself_is_covered() -> None:
+    assert Calibration.of([1.25] * 30).coverage([1.25, 1.26]) == 0.5
+
+
+def test_further_ratios_are_kept_at_the_same_level() -> None:
+    calibration = Calibration.of([1.05] * 30, alpha=0.2)
+    assert calibration.recalibrated([1.2]).alpha == calibration.with_near_budget([1.2]).alpha == 0.2
+
+
 def test_fed_back_winners_raise_the_bound_and_never_lower_it() -> None:
     calibration = Calibration.of([1.05] * 30)
     assert calibration.recalibrated([1.2]).factor == pytest.approx(1.2)

@@ -97,6 +97,26 @@ def test_an_untimed_run_precedes_every_timed_block() -> None:
         assert timed[1] > 1
 
 
+class WaitingModel(ScriptedModel):
+    """Of every run, a quarter of a millisecond is spent waiting for the core."""
+
+    def time_block(self, runs: int) -> BlockTime:
+        block = super().time_block(runs)
+        return replace(block, waited_ms=0.25 * runs)
+
+
+def test_waiting_is_kept_per_run_and_is_no_processor_time() -> None:
+    machine = Machine()
+    model, reference = WaitingModel(machine, "a", 2.0), ScriptedModel(machine, "reference", 1.0)
+    model.load_ms = 3.0
+    timing = time_group({0: model}, reference, PROTOCOL, random=np.random.default_rng(0))[0]
+    assert isinstance(timing, Timing)
+    assert {block.waited_ms for block in timing.blocks} == {0.25}
+    assert timing.ratio == pytest.approx(1.75)
+    assert timing.cpu_per_wall == pytest.approx(2.0 / 1.75)
+    assert timing.load_ms == 3.0
+
+
 def test_the_order_of_candidates_is_random_and_repeats_with_the_seed() -> None:
     logs = []
     for _ in range(2):

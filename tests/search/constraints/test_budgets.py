@@ -10,7 +10,7 @@ import pytest
 
 from foundation.errors import UserError
 from latency.operators.operator import OperatorGraph
-from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget, collector_paused
+from search.constraints.budgets import Budgets, ConstraintCheck, LatencyBudget, ParameterBudget, collector_paused
 from tests.search.toy import Bounded, FormulaPredictor, ToySpace
 
 SPACE = ToySpace()
@@ -72,12 +72,35 @@ def test_excess_adds_up_the_relative_overruns() -> None:
     assert budgets.latency_ratio({"a": 1.0, "b": 3.0}) == 0.75
 
 
+def test_a_net_at_its_limits_is_kept_and_one_above_is_not() -> None:
+    budgets = Budgets(ParameterBudget(100), (LatencyBudget("a", 2.0, FAST),))
+    assert budgets.violated(100, {"a": 2.0}) == ()
+    assert budgets.violated(101, {"a": 2.001}) == ("parameters", "latency:a")
+    architecture = SPACE.sample(1, Random(4))[0]
+    size = SPACE.parameters(architecture)
+    for maximum, feasible in ((size, True), (size - 1, False)):
+        for predict_all in (False, True):
+            (check,) = Budgets(ParameterBudget(maximum)).check_many(SPACE, [architecture], predict_all=predict_all)
+            assert check.feasible == feasible
+
+
+def test_the_worst_ratio_is_that_of_size_or_latency() -> None:
+    latencies = (LatencyBudget("a", 2.0, FAST), LatencyBudget("b", 4.0, FAST))
+    budgets, architecture = Budgets(ParameterBudget(100), latencies), SPACE.sample(1, Random(4))[0]
+    assert budgets.worst_ratio(ConstraintCheck(architecture, 50)) == 0.5
+    assert budgets.worst_ratio(ConstraintCheck(architecture, 50, upper_ms={"a": 1.5, "b": 1.0})) == 0.75
+    assert budgets.worst_ratio(ConstraintCheck(architecture, 90, upper_ms={"a": 1.5, "b": 1.0})) == 0.9
+    assert Budgets(None, latencies).worst_ratio(ConstraintCheck(architecture, 90, upper_ms={"a": 1.5, "b": 1})) == 0.75
+    assert Budgets(None, latencies).ratios(90, {"a": 1.0, "b": 1.0}) == (0.5, 0.25)
+    assert Budgets().worst_ratio(ConstraintCheck(architecture, 90)) == Budgets().latency_ratio({}) == 0.0
+
+
 @pytest.mark.parametrize("maximum", [0, -5, float("nan")])
 def test_budgets_are_positive(maximum: float) -> None:
-    with pytest.raises(UserError, match="latency budget for cpu: got") as refused:
+    with pytest.raises(UserError, match=r"latency budget for cpu: got .*8ms") as refused:
         LatencyBudget("cpu", maximum, FAST)
     assert refused.value.exit_code == 2
-    with pytest.raises(UserError, match="parameter budget"):
+    with pytest.raises(UserError, match=r"^parameter budget: got .*0\.4M"):
         ParameterBudget(maximum)  # type: ignore[arg-type]
 
 
