@@ -8,7 +8,6 @@ import threading
 
 from foundation.interruption import uninterrupted
 
-
 _CTRL_C = """
 import os, signal
 from foundation.interruption import uninterrupted
