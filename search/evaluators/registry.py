@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from foundation.registry import Registry
-from search.evaluators.evaluator import Evaluator
-from search.spaces.space import SearchSpace
 
 if TYPE_CHECKING:
+    from search.evaluators.evaluator import Evaluator
+    from search.spaces.space import SearchSpace
     from search.tasks.task import Task
 
 _logger = logging.getLogger(__name__)

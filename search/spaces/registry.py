@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from foundation.errors import UserError
 from foundation.registry import Registry
-from search.spaces.space import SearchSpace
+
+if TYPE_CHECKING:
+    from search.spaces.space import SearchSpace
 
 SPACES: Registry[SearchSpace] = Registry(
     kind="search space",

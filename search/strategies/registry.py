@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from foundation.registry import Registry
-from search.constraints.budgets import Budgets
-from search.spaces.space import SearchSpace
-from search.strategies.strategy import Strategy
+
+if TYPE_CHECKING:
+    from search.constraints.budgets import Budgets
+    from search.spaces.space import SearchSpace
+    from search.strategies.strategy import Strategy
 
 STRATEGIES: Registry[Strategy] = Registry(
     kind="strategy",
