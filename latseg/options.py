@@ -52,7 +52,8 @@ class SpaceOptions:
 
     space: Annotated[str, typer.Option("--space", help=f"{one_of(SPACES.names)}; options follow a colon.")] = "portrait"
     size: Annotated[
-        list[str] | None, typer.Option("--size", help="Input size, e.g. 160x160; may be repeated. Default: all.")
+        list[str] | None,
+        typer.Option("--size", help="Input HEIGHTxWIDTH, e.g. 160x128; may be repeated. Default: all."),
     ] = None
 
 
@@ -124,9 +125,9 @@ class DataGroup:
 class TrainingGroup:
     """How much is trained in a search."""
 
-    teacher_epochs: Annotated[int, typer.Option(min=0, help="Training of the teacher; 0: no teacher.")] = 12
-    supernet_steps: Annotated[int, typer.Option(min=1, help="Training of the supernet.")] = 400
-    winner_epochs: Annotated[int, typer.Option(min=1, help="Default of `latseg train`.")] = 30
+    teacher_epochs: Annotated[int, typer.Option(min=0, help="Epochs of the teacher; 0: no teacher.")] = 12
+    supernet_steps: Annotated[int, typer.Option(min=1, help="Training steps of the supernet.")] = 400
+    winner_epochs: Annotated[int, typer.Option(min=1, help="Epochs of `latseg train`.")] = 30
     training_size: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH at which the teacher is trained.")] = None
     batch_size: Annotated[int, typer.Option(min=2, help="Images in a training step.")] = 8
     evaluation_images: Annotated[int, typer.Option(min=1, help="Validation images by which trials are compared.")] = 48

@@ -1,4 +1,4 @@
-"""``latseg devices``: the targets, available or with the reason why not."""
+"""``latseg devices``: the devices, available or with the reason why not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from latseg.options import IgnoredSeedOption
 
 
 def devices(context: typer.Context, seed: IgnoredSeedOption = 0) -> None:  # noqa: ARG001 - every command takes --seed
-    """List the targets."""
+    """List the devices, and why one is not available."""
     from devices.doctor import diagnose
 
     console: Console = context.obj

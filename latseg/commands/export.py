@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -39,6 +40,7 @@ def export(
             ),
             *(plain(certificate.statement) for certificate in written.manifest.certificates),
             *(f"[bold red]NOT certified[/] on {plain(refusal)}" for refusal in written.refusals),
+            "Continue with: " + plain(shlex.join(["latseg", "verify", str(written.bundle)])),
         ],
     )
     if written.refusals:

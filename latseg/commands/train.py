@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from latseg.console import Console
+from latseg.console import Console, plain
 from latseg.options import RunArgument, RunSeedOption, WinnerOption
 
 
@@ -33,8 +33,9 @@ def train(
     scores = ", ".join(f"{name} {value:.3f}" for name, value in quality.metrics.items())
     console.emit(
         document,
-        lambda: (
+        lambda: [
             f"Winner {winner}: {quality.main} [bold]{100 * quality.value:.2f} %[/bold] on {quality.examples} "
-            f"validation examples after {result.epochs} epochs; {scores}"
-        ),
+            f"validation examples after {result.epochs} epochs; {scores}",
+            "Continue with: " + plain(console.line("export", run, "--winner", winner)),
+        ],
     )

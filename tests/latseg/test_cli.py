@@ -273,10 +273,14 @@ def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
     assert line in out.splitlines()[-1], "a command to be pasted is on one line, however narrow the terminal"
     trained = document(capsys, *shared, "train", found["run"], "--winner", winner)
     assert {"quality", "epochs", "checkpoint"} <= set(trained)
+    _, out, _ = say(capsys, *shared, "train", found["run"], "--winner", winner, "--quiet")
+    assert out.splitlines()[-1] == "Continue with: " + line.replace(" train ", " export ")
     code, out, _ = say(capsys, *shared, "--json", "--quiet", "export", found["run"], "-w", winner, "-f", "onnx")
     assert code == 4, "a simulated device proves nothing"
     exported = json.loads(out)
     assert exported["files"][0]["parity_mask_iou"] > 0.99
+    _, out, _ = say(capsys, *shared, "export", found["run"], "-w", winner, "-f", "onnx", "--quiet")
+    assert out.splitlines()[-1] == f"Continue with: latseg verify {exported['bundle']}"
     page = Path(document(capsys, *shared, "report", found["run"])["path"]).read_text()
     assert "SIMULATED" in page
     assert "its bound held for " in page, "coverage"
