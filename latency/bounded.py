@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from devices.device_info import DeviceInfo
+from devices.model_file import sha256_of
 from foundation.errors import UserError
 from latency.calibration import Calibration
 from latency.operators.operator import OperatorGraph
@@ -123,6 +124,7 @@ class BoundedPredictor:
             "calibration": self.calibration.to_json(),
             "device": dict(self.device_info_json),
             "learned": sorted(self.learned),
+            "files": _digests(folder / subfolder),
         }
         write_json(folder / f"{_NAME}.json", document)
         if previous:
@@ -141,13 +143,15 @@ class BoundedPredictor:
         document = read_document(folder / f"{_NAME}.json", _NAME)
         try:
             subfolder = folder / Path(str(document["folder"])).name
+            if document["schema"] == SCHEMA and document["files"] != _digests(subfolder):
+                raise corrupt(folder, f"files in {subfolder.name!r} that are not those that were written")
             predictor = predictor_class(str(document["kind"])).load(subfolder)
             # Absent in folders of older versions.
             learned = frozenset(map(str, document.get("learned", ())))
             calibration = Calibration.from_json(document["calibration"])
             found = _DEVICE.validate_python(document["device"])
             bounded = BoundedPredictor(predictor, calibration, found.to_json(), learned)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
             raise corrupt(folder, f"{type(error).__name__}: {error}") from error
         _logger.debug("predictor in %s: %s, %s", folder, predictor.name, calibration.statement)
         others = [] if device is None else [name for name in found.differences(device) if name != _VERSION]
@@ -159,6 +163,11 @@ class BoundedPredictor:
                 remedy=_remedy(device),
             )
         return bounded
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file by name."""
+    return {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
 
 
 def _described(device: DeviceInfo, names: Sequence[str]) -> str:

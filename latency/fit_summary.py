@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from foundation.errors import UserError
-from latency.predictors.folder import write_json
+from latency.predictors.folder import read_checked, write_json
 from latency.scores import Scores
 
 FILE_NAME = "fit.json"
@@ -80,7 +80,7 @@ def read_summary(folder: Path) -> FitSummary:
     """
     path = folder / FILE_NAME
     try:
-        return FitSummary.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        return FitSummary.model_validate(read_checked(path))
+    except (OSError, ValueError) as error:
         seen = str(error).splitlines()[0]
         raise UserError(str(path), seen=seen, expected="what `latseg fit` wrote", remedy="run `latseg fit`") from error

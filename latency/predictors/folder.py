@@ -16,10 +16,15 @@ from numpy.typing import NDArray
 
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
+from foundation.regular_file import read_json, read_regular
 
-SCHEMA = 5
+SCHEMA = 6
 """Raised whenever older readers would misread a newer folder or the other way round."""
+_WITHOUT_CHECKSUM = 5
+"""The last schema whose documents have no checksum of their own; still read."""
+_CHECKSUM = "sha256"
 
+_TENSOR_BYTES = 2**30
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -43,12 +48,30 @@ def write_folder(folder: Path, name: str, document: Mapping[str, Any], arrays: M
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Writes a JSON document atomically.
+    """Writes a JSON document and its checksum atomically.
 
     Raises:
         UserError: it cannot be written.
     """
-    _write(path, json.dumps(document, indent=1, allow_nan=False).encode())
+    plain = json.loads(json.dumps(document, allow_nan=False))
+    _write(path, json.dumps({**plain, _CHECKSUM: _checksum(plain)}, indent=1).encode())
+
+
+def read_checked(path: Path) -> dict[str, Any]:
+    """The document that ``write_json`` wrote, without its checksum.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: not JSON, a number that is not finite, or other content than its checksum says.
+    """
+    document = read_json(path)
+    if not isinstance(document, dict):
+        raise ValueError("not a JSON object")
+    checksum = document.pop(_CHECKSUM, None)
+    # Documents of older versions have none.
+    if checksum != _checksum(document) and (checksum is not None or document.get("schema") == SCHEMA):
+        raise ValueError("other content than its checksum says")
+    return document
 
 
 def read_folder(folder: Path, name: str) -> tuple[dict[str, Any], Arrays]:
@@ -63,7 +86,7 @@ def read_folder(folder: Path, name: str) -> tuple[dict[str, Any], Arrays]:
     document = read_document(folder / f"{name}.json", name)
     try:
         entry = document["tensors"]
-        data = (folder / Path(str(entry["file"])).name).read_bytes()
+        data = read_regular(folder / Path(str(entry["file"])).name, limit=_TENSOR_BYTES)
         if hashlib.sha256(data).hexdigest() != entry["sha256"]:
             raise corrupt(folder, "tensors that differ from their checksum")
         arrays = load(data)
@@ -81,7 +104,7 @@ def read_document(path: Path, name: str) -> dict[str, Any]:
         UserError: missing, corrupt, or of another schema.
     """
     try:
-        document = json.loads(path.read_bytes())
+        document = read_checked(path)
         schema, found = document["schema"], document["name"]
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(
@@ -94,16 +117,20 @@ def read_document(path: Path, name: str) -> dict[str, Any]:
             expected="a file that can be read",
             remedy="check the file and its rights",
         ) from error
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise corrupt(path, "a file that is not its JSON document") from error
-    if schema != SCHEMA or found != name:
+    except (ValueError, KeyError) as error:
+        raise corrupt(path, f"{error}") from error
+    if schema not in (SCHEMA, _WITHOUT_CHECKSUM) or found != name:
         raise UserError(
             "predictor",
             seen=f"{found!r} of schema {schema} in {path}",
             expected=f"{name!r} of schema {SCHEMA}",
             remedy="fit it again with this version: `latseg fit`",
         )
-    return dict(document)
+    return document
+
+
+def _checksum(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -2,5 +2,5 @@
 
 Made by ``latseg pretrain --output latency/shipped_prior`` from workspaces with campaigns of the ``portrait`` space on
 one machine: ONNX Runtime with one thread (410 nets) and with two (200), OpenVINO with one (410) and with two (200). It
-must be rebuilt whenever ``latency.predictors.folder.SCHEMA`` is raised.
+must be written anew whenever ``latency.predictors.folder.SCHEMA`` is raised and its old value is no longer read.
 """

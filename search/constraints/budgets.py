@@ -100,8 +100,8 @@ class LatencyBudget:
         return f"latency:{self.device}"
 
     def ratio(self, upper_ms: float) -> float:
-        """Bound over budget; above 1 the constraint is violated."""
-        return upper_ms / self.maximum_ms
+        """Bound over budget; above 1 the constraint is violated. Infinite where the bound is no positive number."""
+        return _upper_ms(upper_ms) / self.maximum_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ class Budgets:
     def _timed(
         self, sized: ConstraintCheck, graph: OperatorGraph, bounds: Mapping[str, BoundedLatency]
     ) -> ConstraintCheck:
-        upper_ms = {device: float(bound.upper_ms) for device, bound in bounds.items()}
+        upper_ms = {device: _upper_ms(bound.upper_ms) for device, bound in bounds.items()}
         return replace(
             sized,
             flops=graph.flops,
@@ -186,6 +186,11 @@ class Budgets:
         )
 
 
+def _upper_ms(found: float) -> float:
+    """The bound, infinite where it is no positive number: no comparison with a NaN may succeed."""
+    return float(found) if found > 0 else math.inf
+
+
 def _require_positive(what: str, value: float, example: str) -> None:
-    if math.isnan(value) or value <= 0:
+    if not 0 < value < math.inf:
         raise UserError(what, seen=value, expected="a number above zero", remedy=f"give one like {example}")

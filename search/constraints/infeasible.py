@@ -55,6 +55,8 @@ def _reached(budgets: Budgets, smallest: Reach) -> dict[str, float]:
 def _quantity(name: str, value: float) -> str:
     if name == "parameters":
         return f"{value:,.0f} parameters"
+    if not math.isfinite(value):
+        return f"no finite bound on {name.removeprefix('latency:')}"
     # Rounded up: a user who types the number gets a budget that can be kept.
     return f"{math.ceil(value * 1000) / 1000:g} ms on {name.removeprefix('latency:')}"
 

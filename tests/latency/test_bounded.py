@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,7 +82,8 @@ def test_a_folder_lists_the_training_nets_and_older_ones_are_read(bounded: Bound
     learned.save(tmp_path)
     assert BoundedPredictor.load(tmp_path).learned == learned.learned
     document = json.loads((tmp_path / "bounded.json").read_text())
-    del document["learned"], document["calibration"]["near_budget"]
+    del document["learned"], document["calibration"]["near_budget"], document["files"], document["sha256"]
+    document["schema"] = 5
     (tmp_path / "bounded.json").write_text(json.dumps(document))
     old = BoundedPredictor.load(tmp_path)
     assert (old.learned, old.calibration) == (frozenset(), bounded.calibration)
@@ -153,6 +156,52 @@ def test_missing_and_damaged_folders_are_refused(bounded: BoundedPredictor, tmp_
         path.write_text(damaged)
         with pytest.raises(UserError, match="latseg fit"):
             BoundedPredictor.load(tmp_path)
+
+
+def leaves(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every value that holds no others."""
+    if isinstance(document, dict | list) and document:
+        for key in document if isinstance(document, dict) else range(len(document)):
+            yield from leaves(document[key], (*path, key))
+    else:
+        yield path
+
+
+def changed(document: Any, path: tuple[Any, ...]) -> str:
+    """The document's text with another value at ``path``."""
+    copy = json.loads(json.dumps(document))
+    *above, last = path
+    place = copy
+    for key in above:
+        place = place[key]
+    value = place[last]
+    place[last] = f"{value}x" if isinstance(value, str) else value * 1.001 + 1 if isinstance(value, float) else 7
+    return json.dumps(copy)
+
+
+def test_no_changed_value_is_accepted(bounded: BoundedPredictor, tmp_path: Path) -> None:
+    bounded.save(tmp_path)
+    for path in sorted(tmp_path.rglob("*.json")):
+        text = path.read_text()
+        document = json.loads(text)
+        for leaf in leaves(document):
+            path.write_text(changed(document, leaf))
+            with pytest.raises(UserError, match=r"predictor: got|run `latseg fit`"):
+                BoundedPredictor.load(tmp_path)
+        path.write_text(text.replace("0.", "NaN, 0.", 1) if "0." in text else "NaN")
+        with pytest.raises(UserError, match="predictor"):
+            BoundedPredictor.load(tmp_path)
+        path.write_text(text)
+    BoundedPredictor.load(tmp_path)
+
+
+def test_files_of_another_fit_are_refused(bounded: BoundedPredictor, tmp_path: Path) -> None:
+    bounded.save(tmp_path / "one")
+    other = LookupTablePredictor()
+    other.fit(measured(random_graphs(20, 1)))
+    other.save(tmp_path / "one" / "first")
+    with pytest.raises(UserError, match="not those that were written"):
+        BoundedPredictor.load(tmp_path / "one")
 
 
 def test_a_path_out_of_the_folder_is_not_followed(bounded: BoundedPredictor, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ import pytest
 from foundation.errors import UserError
 from latency.operators.operator import OperatorGraph
 from search.constraints.budgets import Budgets, ConstraintCheck, LatencyBudget, ParameterBudget, collector_paused
+from search.constraints.feasibility import feasibility
+from search.constraints.infeasible import InfeasibleError, require_feasible
 from tests.search.toy import Bounded, FormulaPredictor, ToySpace
 
 SPACE = ToySpace()
@@ -130,3 +132,26 @@ def test_a_collector_that_was_off_stays_off() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("bound", [float("nan"), float("-inf"), -1.0, 0.0])
+def test_a_bound_that_is_no_positive_number_keeps_no_budget(bound: float) -> None:
+    class Broken(FormulaPredictor):
+        def predict(self, graphs: Sequence[OperatorGraph]) -> list[Bounded]:
+            return [Bounded(bound, bound) for _ in graphs]
+
+    budgets = Budgets(None, (LatencyBudget("toy", 1e9, Broken()),))
+    (check,) = budgets.check_many(SPACE, SPACE.sample(1, Random(0)))
+    assert check.violated == ("latency:toy",)
+    assert budgets.worst_ratio(check) > 1
+    assert budgets.excess(check.parameters, {"toy": bound}) > 0
+    assert budgets.violated(check.parameters, {"toy": bound}) == ("latency:toy",)
+    found = feasibility(SPACE, budgets, seed=0)
+    with pytest.raises(InfeasibleError, match="no finite bound on toy"):
+        require_feasible(budgets, found)
+
+
+def test_a_budget_is_a_finite_number() -> None:
+    for limit in (float("nan"), float("inf"), 0.0):
+        with pytest.raises(UserError, match="above zero"):
+            LatencyBudget("toy", limit, FAST)
