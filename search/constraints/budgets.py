@@ -192,5 +192,5 @@ def _upper_ms(found: float) -> float:
 
 
 def _require_positive(what: str, value: float, example: str) -> None:
-    if not 0 < value < math.inf:
+    if not value > 0:
         raise UserError(what, seen=value, expected="a number above zero", remedy=f"give one like {example}")

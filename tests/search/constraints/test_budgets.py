@@ -149,9 +149,3 @@ def test_a_bound_that_is_no_positive_number_keeps_no_budget(bound: float) -> Non
     found = feasibility(SPACE, budgets, seed=0)
     with pytest.raises(InfeasibleError, match="no finite bound on toy"):
         require_feasible(budgets, found)
-
-
-def test_a_budget_is_a_finite_number() -> None:
-    for limit in (float("nan"), float("inf"), 0.0):
-        with pytest.raises(UserError, match="above zero"):
-            LatencyBudget("toy", limit, FAST)
