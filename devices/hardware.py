@@ -10,10 +10,15 @@ _CPUINFO = Path("/proc/cpuinfo")
 
 
 def cpu_name() -> str:
-    """Model of the processor and the number of cores that this process may use."""
+    """Model of the processor and the number of its cores, whichever of them this process may use."""
     fields = _cpuinfo()
     name = fields.get("model name") or fields.get("Model") or platform.processor() or platform.machine()
-    return f"{name} ({core_count()} cores)"
+    return f"{name} ({all_cores()} cores)"
+
+
+def all_cores() -> int:
+    """Cores of the machine."""
+    return os.cpu_count() or 1
 
 
 def core_count() -> int:

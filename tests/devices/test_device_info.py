@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from dataclasses import asdict, replace
 
 import pytest
@@ -94,3 +97,12 @@ def test_measurements_of_older_versions_are_read() -> None:
     read = TypeAdapter(Measurement).validate_python(stored | {"written_by_a_newer_version": 1})
     assert read == now
     assert read.protocol["normalise"] is True
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system cannot restrict a process to a core")
+def test_a_process_that_may_use_one_core_is_on_the_same_device() -> None:
+    code = (
+        "import os; from devices.registry import get_device; one = get_device('cpu').info().fingerprint; "
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); assert get_device('cpu').info().fingerprint == one"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
