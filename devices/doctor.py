@@ -87,7 +87,7 @@ def _virtual() -> list[Warning_]:
     if not hardware.is_virtual():
         return []
     what = "virtual machine: other machines on the same host change its speed"
-    return [Warning_(what, "use normalised latencies, not raw ones, and check the noise floor")]
+    return [Warning_(what, "`latseg` divides by a reference network; look at the noise floor that it prints")]
 
 
 def _variables() -> list[Warning_]:
