@@ -1,6 +1,7 @@
 """Reads picture files as 8-bit RGB, the same way for training, for export and for a bundle.
 
-Needs numpy and Pillow only: the text of this file, from its imports on, is also part of a bundle's ``segment.py``.
+Needs numpy and Pillow only: the text of this file and of ``regular_file.py``, from their imports on, is also part of a
+bundle's ``segment.py``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from foundation.regular_file import PICTURE_BYTES, open_regular
 
 Pixels = NDArray[np.uint8]
 
@@ -70,12 +73,16 @@ def open_picture(path: Path) -> Iterator[Image.Image]:
     """The file opened by Pillow; what a decoder raises inside the block becomes a ``PictureError``.
 
     Raises:
-        PictureError: missing, not a picture, truncated, or too large.
+        PictureError: missing, no regular file, not a picture, truncated, or too large.
     """
-    if not path.is_file():
-        raise PictureError(path, "is not a file" if path.exists() else "no such file")
     try:
-        with Image.open(path) as image:
+        stream = open_regular(path, limit=PICTURE_BYTES)
+    except FileNotFoundError as error:
+        raise PictureError(path, "no such file") from error
+    except OSError as error:
+        raise PictureError(path, error.strerror or str(error)) from error
+    try:
+        with stream, Image.open(stream) as image:
             yield image
     except Image.DecompressionBombError as error:
         raise PictureError(path, "has too many pixels") from error

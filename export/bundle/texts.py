@@ -8,16 +8,20 @@ from export.bundle.manifest import BundleFile, Manifest
 from export.parity import Parity
 
 _MARKER = "{{preprocess}}"
-_OWN_IMPORT = "from foundation.picture import"
+_OWN_IMPORT = "from foundation."
 _HEAD_END = "from __future__ import annotations\n"
 
 
 def segment_script() -> str:
     """``segment.py``: runs alone with numpy, Pillow and onnxruntime; treats pictures exactly as this package does."""
     template = _text("export.bundle", "segment_template.txt")
-    parts = _text("foundation", "picture.py"), _text("export.bundle", "preprocess.py")
+    parts = (
+        _text("foundation", "regular_file.py"),
+        _text("foundation", "picture.py"),
+        _text("export.bundle", "preprocess.py"),
+    )
     code = "\n\n\n".join(part.split(_HEAD_END, 1)[1].strip() for part in parts)
-    return template.replace(_MARKER, "\n".join(line for line in code.splitlines() if _OWN_IMPORT not in line))
+    return template.replace(_MARKER, "\n".join(line for line in code.splitlines() if not line.startswith(_OWN_IMPORT)))
 
 
 def _text(package: str, name: str) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -92,8 +93,19 @@ def test_not_a_picture(tmp_path: Path, content: bytes) -> None:
 def test_no_file_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match="no such file"):
         read_picture(tmp_path / "missing.png")
-    with pytest.raises(PictureError, match="is not a file"):
+    with pytest.raises(PictureError, match="is a folder"):
         read_picture(tmp_path)
+
+
+@pytest.mark.timeout(60)
+def test_a_pipe_and_a_huge_file_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(PictureError, match=r"pipe.png: is not a regular file"):
+        read_picture(tmp_path / "pipe.png")
+    path = saved(tmp_path, Image.fromarray(COLOUR))
+    monkeypatch.setattr("foundation.picture.PICTURE_BYTES", 10)
+    with pytest.raises(PictureError, match="more than 10"):
+        upright_size(path)
 
 
 def test_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
