@@ -11,6 +11,7 @@ import shlex
 import signal
 import sys
 import time
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from types import FrameType
@@ -22,6 +23,7 @@ from latseg.commands import COMMANDS
 from latseg.console import INTERRUPTED, Console
 from latseg.logs import logging_to
 from latseg.option_groups import expand
+from latseg.streams import OutputError, ReaderGoneError, prepare_streams, writing_to_stdout
 from latseg.workspace_folder import DEFAULT_WORKSPACE, for_workspace
 
 app = typer.Typer(
@@ -33,6 +35,8 @@ app = typer.Typer(
 )
 _FLAG = re.compile(r"--json|--quiet|--debug|--verbose|-v+|--log-file=.*")
 _WITH_VALUE = "--log-file"
+_ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""Signals that end a process, from ``kill``, a service manager or a terminal that is closed; they save like Ctrl-C."""
 _logger = logging.getLogger(__name__)
 
 
@@ -72,11 +76,16 @@ for command_name, command in COMMANDS.items():
 
 def main() -> None:
     """Entry point of the ``latseg`` command."""
+    prepare_streams()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _DebouncedInterrupt())
+    for number in _ENDINGS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
     code = run(sys.argv[1:])
     if code == INTERRUPTED:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python's own handler is gone while the interpreter ends
+        for number in (signal.SIGINT, *_ENDINGS):
+            signal.signal(number, signal.SIG_IGN)  # Python's own handler is gone while the interpreter ends
     sys.exit(code)
 
 
@@ -144,7 +153,7 @@ def _interrupted(arguments: list[str], console: Console) -> int:
 
 
 def _failed(error: Exception, console: Console) -> int:
-    if isinstance(error, typer.Exit):
+    if isinstance(error, typer.Exit | ReaderGoneError):
         return int(error.exit_code)
     if console.debug:
         raise error
@@ -170,5 +179,6 @@ def _command(error: object) -> str:
 
 def _print_error(line: str, code: int, console: Console) -> None:
     if console.as_json:
-        sys.stdout.write(json.dumps({"error": line, "exit_code": code}) + "\n")
+        with suppress(OutputError), writing_to_stdout():
+            sys.stdout.write(json.dumps({"error": line, "exit_code": code}) + "\n")
     sys.stderr.write(f"latseg: {line}\n")

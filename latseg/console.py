@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from latseg.streams import writing_to_stdout
 from latseg.workspace_folder import DEFAULT_WORKSPACE, command_line, for_workspace
 
 if TYPE_CHECKING:
@@ -46,15 +47,11 @@ class Console:
         self.last = document
         if self.muted:
             return
-        if self.as_json:
-            sys.stdout.write(json.dumps(document, indent=2, default=_jsonable) + "\n")
-            return
-        from rich.console import Console as RichConsole
-
-        rendered = render()
-        rich = RichConsole(width=None if sys.stdout.isatty() else 120, highlight=False)
-        for part in rendered if isinstance(rendered, list | tuple) else [rendered]:
-            rich.print(part, soft_wrap=isinstance(part, str))
+        with writing_to_stdout():
+            if self.as_json:
+                sys.stdout.write(json.dumps(document, indent=2, default=_jsonable) + "\n")
+            else:
+                _print(render())
 
     def line(self, *words: str) -> str:
         """A command line for this workspace, to be pasted into a shell."""
@@ -78,6 +75,14 @@ class Console:
         from latseg.api import Workspace
 
         return Workspace(self.workspace, progress=not self.quiet, on_warning=self.warn)
+
+
+def _print(rendered: RenderableType | Sequence[RenderableType]) -> None:
+    from rich.console import Console as RichConsole
+
+    rich = RichConsole(width=None if sys.stdout.isatty() else 120, highlight=False)
+    for part in rendered if isinstance(rendered, list | tuple) else [rendered]:
+        rich.print(part, soft_wrap=isinstance(part, str))
 
 
 def plain(text: object) -> str:

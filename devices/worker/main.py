@@ -172,7 +172,10 @@ def _read_requests(descriptor: int, requests: Requests) -> None:
 def main() -> None:
     """Entry point of the worker process."""
     runtime_name, threads, read, write, *status = sys.argv[1:]
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it closes the pipe
+    # A signal to the whole group of processes is the parent's to handle; it closes the pipe.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     requests: Requests = queue.Queue()
     threading.Thread(target=_read_requests, args=(int(read), requests), daemon=True).start()
     module, _, name = runtime_name.partition(":")
