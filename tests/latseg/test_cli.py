@@ -16,6 +16,7 @@ import onnx
 import pytest
 from PIL import Image
 
+from latency.predictors.folder import read_checked, write_json
 from latseg import cli
 from latseg.commands import COMMANDS
 from tests.latseg.conftest import DEVICE
@@ -292,9 +293,9 @@ def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
     later = tmp_path / "later"
     shutil.copytree(workspace, later)
     (kept,) = later.glob("predictors/*/bounded.json")
-    fitted = json.loads(kept.read_text())
+    fitted = read_checked(kept)
     fitted["calibration"]["ratios"] = [2.0] * 40
-    kept.write_text(json.dumps(fitted))
+    write_json(kept, fitted)
     page = Path(document(capsys, "--workspace", str(later), "report", found["run"])["path"]).read_text()
     assert "It was fitted again since this search" in page
     assert f"(bound {bound:.3f} ms)" in page
