@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from devices import hardware
@@ -47,7 +48,7 @@ def diagnose() -> Diagnosis:
     missing = [
         Warning_(f"device {device.name} cannot be used", device.reason) for device in devices if not device.available
     ]
-    return Diagnosis(devices, tuple(missing + _load() + _cores() + _governor() + _virtual() + _variables()))
+    return Diagnosis(devices, (*missing, *_machine_warnings()))
 
 
 def _status(name: str) -> DeviceStatus:
@@ -59,40 +60,21 @@ def _status(name: str) -> DeviceStatus:
     return DeviceStatus(name, True, "", info.runtime, info.runtime_version)
 
 
-def _load() -> list[Warning_]:
-    load, cores = hardware.load_average(), hardware.core_count()
-    if load is None or load <= _CALM_LOAD_PER_CORE * cores:
-        return []
-    what = f"load average {load:.1f} on {cores} cores: other processes disturb the timing"
-    return [Warning_(what, "close other programs; results stay usable, but measuring takes longer")]
-
-
-def _cores() -> list[Warning_]:
-    cores = hardware.core_count()
-    if cores > 1:
-        return []
-    what = "only one core: the operating system runs on the core that is measured"
-    return [Warning_(what, "allow this process more cores, or expect wider intervals")]
-
-
-def _governor() -> list[Warning_]:
-    governor = hardware.frequency_governor()
-    if governor is None or governor in _STEADY_GOVERNORS:
-        return []
-    what = f"frequency governor {governor!r}: the clock changes while measuring"
-    return [Warning_(what, "sudo cpupower frequency-set --governor performance")]
-
-
-def _virtual() -> list[Warning_]:
-    if not hardware.is_virtual():
-        return []
-    what = "virtual machine: other machines on the same host change its speed"
-    return [Warning_(what, "`latseg` divides by a reference network; look at the noise floor that it prints")]
-
-
-def _variables() -> list[Warning_]:
-    return [
-        Warning_(f"environment variable {name}={os.environ[name]} may change the runtimes' threads", f"unset {name}")
-        for name in _THREAD_VARIABLES
-        if name in os.environ
-    ]
+def _machine_warnings() -> Iterator[Warning_]:
+    load, cores, governor = hardware.load_average(), hardware.core_count(), hardware.frequency_governor()
+    if load is not None and load > _CALM_LOAD_PER_CORE * cores:
+        what = f"load average {load:.1f} on {cores} cores: other processes disturb the timing"
+        yield Warning_(what, "close other programs; results stay usable, but measuring takes longer")
+    if cores == 1:
+        what = "only one core: the operating system runs on the core that is measured"
+        yield Warning_(what, "allow this process more cores, or expect wider intervals")
+    if governor is not None and governor not in _STEADY_GOVERNORS:
+        what = f"frequency governor {governor!r}: the clock changes while measuring"
+        yield Warning_(what, "sudo cpupower frequency-set --governor performance")
+    if hardware.is_virtual():
+        what = "virtual machine: other machines on the same host change its speed"
+        yield Warning_(what, "`latseg` divides by a reference network; look at the noise floor that it prints")
+    for name in _THREAD_VARIABLES:
+        if name in os.environ:
+            what = f"environment variable {name}={os.environ[name]} may change the runtimes' threads"
+            yield Warning_(what, f"unset {name}")

@@ -111,8 +111,3 @@ class NoiseFloor:
     normalised_percent: float
     raw_percent: float
     repeats: int
-
-    @property
-    def normalising_helps(self) -> bool:
-        """Whether dividing by the reference net reduced the spread."""
-        return self.normalised_percent <= self.raw_percent

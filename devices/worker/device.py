@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from importlib.util import find_spec
@@ -180,26 +181,21 @@ class ProcessDevice(Device):
         return None
 
 
+@dataclass
 class _Group:
     """One request to one worker; ``open`` holds the positions of the candidates without a result."""
 
-    def __init__(
-        self,
-        device: Device,
-        candidates: list[PreparedCandidate],
-        nominal_reference_ms: float,
-        protocol: MeasurementProtocol,
-        seed: int,
-    ) -> None:
-        self._device = device
-        self._info = device.info()
-        self._candidates = candidates
-        self._nominal_reference_ms = nominal_reference_ms
-        self._protocol = protocol
-        self._seed = seed
-        self._timings: dict[int, Timing] = {}
-        self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        self.open = set(range(len(candidates)))
+    device: Device
+    candidates: list[PreparedCandidate]
+    nominal_reference_ms: float
+    protocol: MeasurementProtocol
+    seed: int
+    timings: dict[int, Timing] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.info = self.device.info()
+        self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self.open = set(range(len(self.candidates)))
 
     def run(self, worker: WorkerClient) -> Generator[Result, None, None]:
         """Yields results as they arrive from the worker.
@@ -208,13 +204,13 @@ class _Group:
             WorkerFailedError: the worker crashed or hung.
         """
         reference = prepare(Candidate("reference net", REFERENCE_NET))
-        files = [self._file(each, worker.transport) for each in (reference, *self._candidates)]
-        _logger.debug("measuring %s in one group", ", ".join(each.label for each in self._candidates) or "nothing")
-        worker.send(messages.Measure(files[0], tuple(files[1:]), self._protocol, self._seed))
+        files = [self._file(each, worker.transport) for each in (reference, *self.candidates)]
+        _logger.debug("measuring %s in one group", ", ".join(each.label for each in self.candidates) or "nothing")
+        worker.send(messages.Measure(files[0], tuple(files[1:]), self.protocol, self.seed))
         while not isinstance(answer := worker.receive(), messages.Done):
             if isinstance(answer, messages.Timed):
-                self._timings[answer.candidate] = answer.timing
-                self._log_timing(self._candidates[answer.candidate].label, answer.timing)
+                self.timings[answer.candidate] = answer.timing
+                self._log_timing(self.candidates[answer.candidate].label, answer.timing)
             elif isinstance(answer, messages.Failed):
                 yield self._failed(answer.candidate, answer.reason)
             elif isinstance(answer, messages.Profiled):
@@ -223,7 +219,7 @@ class _Group:
 
     def remaining(self) -> list[PreparedCandidate]:
         """Candidates without a result."""
-        return [self._candidates[index] for index in sorted(self.open)]
+        return [self.candidates[index] for index in sorted(self.open)]
 
     def attribute(self, failure: WorkerFailedError) -> Iterator[Result]:
         """The result that a failure leaves for the candidate that was running, else for the only one that is left.
@@ -233,13 +229,13 @@ class _Group:
         candidate = failure.candidate if failure.candidate >= 0 else min(self.open, default=-1)
         if candidate not in self.open:
             return
-        if candidate in self._timings:
+        if candidate in self.timings:
             yield self._measured(candidate, OperatorProfile(f"profiling failed: {failure.reason}"))
         else:
             yield self._failed(candidate, failure.reason)
 
     def _file(self, candidate: PreparedCandidate, transport: Transport) -> ModelFile:
-        converted = self._device.convert(candidate.path)
+        converted = self.device.convert(candidate.path)
         return ModelFile(Path(transport.put(converted)), Path(transport.put(candidate.path)), candidate.inputs)
 
     def _log_timing(self, label: str, timing: Timing) -> None:
@@ -259,17 +255,17 @@ class _Group:
     def _measured(self, candidate: int, profile: OperatorProfile) -> Measurement:
         self.open.discard(candidate)
         return measurement_of(
-            self._candidates[candidate],
-            self._timings[candidate],
+            self.candidates[candidate],
+            self.timings[candidate],
             profile,
-            device=self._info,
-            nominal_reference_ms=self._nominal_reference_ms,
-            protocol=self._protocol,
-            started_at=self._started_at,
+            device=self.info,
+            nominal_reference_ms=self.nominal_reference_ms,
+            protocol=self.protocol,
+            started_at=self.started_at,
         )
 
     def _failed(self, candidate: int, reason: str) -> FailedMeasurement:
         self.open.discard(candidate)
-        prepared = self._candidates[candidate]
-        _logger.info("could not measure %s on %s: %s", prepared.label, self._device.name, reason)
-        return FailedMeasurement(prepared.label, prepared.sha256, self._info, reason, self._started_at)
+        prepared = self.candidates[candidate]
+        _logger.info("could not measure %s on %s: %s", prepared.label, self.device.name, reason)
+        return FailedMeasurement(prepared.label, prepared.sha256, self.info, reason, self.started_at)

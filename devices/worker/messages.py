@@ -1,4 +1,4 @@
-"""Messages between parent and worker: one JSON object a line, its type named by ``kind``."""
+"""Messages between parent and worker: one JSON object a line, its class named by ``kind``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -28,14 +28,11 @@ class Measure:
     candidates: tuple[ModelFile, ...]
     protocol: MeasurementProtocol
     seed: int
-    kind: Literal["measure"] = "measure"
 
 
 @dataclass(frozen=True, slots=True)
 class Continue:
     """Profile the next candidate: the parent has handled the previous result."""
-
-    kind: Literal["continue"] = "continue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,6 @@ class Load:
 
     path: str
     timeout_s: float
-    kind: Literal["load"] = "load"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,6 @@ class Infer:
     feeds: str
     outputs: str
     timeout_s: float
-    kind: Literal["infer"] = "infer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +58,6 @@ class Step:
     """A step of this candidate begins; sent only where parent and worker share no file."""
 
     candidate: int
-    kind: Literal["step"] = "step"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +66,6 @@ class Timed:
 
     candidate: int
     timing: Timing
-    kind: Literal["timed"] = "timed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +74,6 @@ class Profiled:
 
     candidate: int
     profile: OperatorProfile
-    kind: Literal["profiled"] = "profiled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +82,6 @@ class Failed:
 
     candidate: int
     reason: str
-    kind: Literal["failed"] = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,29 +89,21 @@ class Loaded:
     """The model for inference is loaded."""
 
     inputs: InputShapes
-    kind: Literal["loaded"] = "loaded"
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
     """The request is fulfilled."""
 
-    kind: Literal["done"] = "done"
-
 
 Request = Measure | Continue | Load | Infer
-_REQUESTS: dict[str, type[Request]] = {
-    "measure": Measure,
-    "continue": Continue,
-    "load": Load,
-    "infer": Infer,
-}
 Answer = Step | Timed | Profiled | Failed | Loaded | Done
+_KINDS: dict[str, Any] = {each.__name__: each for each in get_args(Request | Answer)}
 
 
 def encode(message: Request | Answer) -> bytes:
     """One line."""
-    return json.dumps(asdict(message), default=str).encode() + b"\n"
+    return json.dumps({"kind": type(message).__name__, **asdict(message)}, default=str).encode() + b"\n"
 
 
 def decode_request(line: bytes) -> Request:
@@ -129,11 +112,13 @@ def decode_request(line: bytes) -> Request:
     Without pydantic, whose import would take a third of the time in which a worker starts.
     """
     values = json.loads(line)
-    if values["kind"] == "measure":
+    kind = values.pop("kind")
+    if kind == "Measure":
         values["protocol"] = MeasurementProtocol(**values["protocol"])
         values["reference"] = _model_file(values["reference"])
         values["candidates"] = tuple(map(_model_file, values["candidates"]))
-    return _REQUESTS[values["kind"]](**values)
+    request: Request = _KINDS[kind](**values)
+    return request
 
 
 def _model_file(values: dict[str, Any]) -> ModelFile:
@@ -147,14 +132,18 @@ def decode_answer(line: bytes) -> Answer:
     Raises:
         ValueError: not such a message.
     """
-    return _answers().validate_python(json.loads(line))
+    values = json.loads(line)
+    kind = values.pop("kind")
+    if kind not in _KINDS:
+        raise ValueError(f"a message of unknown kind {kind!r}")
+    return _adapter(kind).validate_python(values)
 
 
-@lru_cache(maxsize=1)
-def _answers() -> TypeAdapter[Answer]:
-    from pydantic import Field, TypeAdapter
+@lru_cache
+def _adapter(kind: str) -> TypeAdapter[Answer]:
+    from pydantic import TypeAdapter
 
-    return TypeAdapter(Annotated[Answer, Field(discriminator="kind")])
+    return TypeAdapter(_KINDS[kind])
 
 
 def write_arrays(path: Path, arrays: Sequence[Array]) -> None:

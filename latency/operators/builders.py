@@ -9,15 +9,17 @@ Results are cached: operators are immutable, and the nets of a space share most 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
 from math import prod
+from typing import ParamSpec, cast
 
 from foundation.errors import UserError
 from latency.operators.operator import AttributeValue, Operator, Shape
 
 NUMBER_BYTES = 4
 _CACHE = 1 << 16
+Parameters = ParamSpec("Parameters")
 
 ACTIVATION_KINDS: dict[str, str] = {
     "relu": "Relu",
@@ -33,6 +35,11 @@ ACTIVATION_KINDS: dict[str, str] = {
 }
 """Name of an activation to the ONNX operator type (``Silu`` stands for x * Sigmoid(x)). Slopes and limits do not change
 what an activation costs and are not kept: ReLU6 is ``clip``."""
+
+
+def _cached(build: Callable[Parameters, Operator]) -> Callable[Parameters, Operator]:
+    # The type of ``lru_cache`` forgets the arguments.
+    return cast("Callable[Parameters, Operator]", lru_cache(maxsize=_CACHE)(build))
 
 
 def operator(
@@ -58,6 +65,7 @@ def operator(
     )
 
 
+@_cached
 def convolution(
     input_shape: Shape,
     out_channels: int,
@@ -69,76 +77,21 @@ def convolution(
     activation: str = "none",
     output_hw: tuple[int, ...] | None = None,
     slopes: int = 0,
+    transposed: bool = False,
 ) -> Operator:
     """Convolution with bias (batch normalisation folded) and activation.
 
     Without ``output_hw`` the padding is ``dilation * (kernel - 1) // 2``: every side is divided by its stride, rounded
-    up. ``slopes`` is the number of trained slopes of a PReLU.
+    up; of a transposed convolution it is multiplied by its stride. ``slopes`` is the number of trained slopes of a
+    PReLU.
     """
     if output_hw is None:
-        output_hw = tuple(-(-side // stride) for side, stride in zip(input_shape[2:], strides, strict=True))
-    return _convolution(
-        "Conv",
-        input_shape,
-        out_channels,
-        kernel=kernel,
-        strides=strides,
-        dilations=dilations,
-        group=group,
-        activation=activation,
-        output_hw=output_hw,
-        slopes=slopes,
-    )
-
-
-def transposed_convolution(
-    input_shape: Shape,
-    out_channels: int,
-    *,
-    kernel: tuple[int, ...],
-    strides: tuple[int, ...] = (1, 1),
-    dilations: tuple[int, ...] = (1, 1),
-    group: int = 1,
-    activation: str = "none",
-    output_hw: tuple[int, ...] | None = None,
-    slopes: int = 0,
-) -> Operator:
-    """Transposed convolution; without ``output_hw`` every side is multiplied by its stride."""
-    if output_hw is None:
-        output_hw = tuple(side * stride for side, stride in zip(input_shape[2:], strides, strict=True))
-    return _convolution(
-        "ConvTranspose",
-        input_shape,
-        out_channels,
-        kernel=kernel,
-        strides=strides,
-        dilations=dilations,
-        group=group,
-        activation=activation,
-        output_hw=output_hw,
-        slopes=slopes,
-    )
-
-
-@lru_cache(maxsize=_CACHE)
-def _convolution(
-    kind: str,
-    input_shape: Shape,
-    out_channels: int,
-    *,
-    kernel: tuple[int, ...],
-    strides: tuple[int, ...],
-    dilations: tuple[int, ...],
-    group: int,
-    activation: str,
-    output_hw: tuple[int, ...],
-    slopes: int,
-) -> Operator:
+        sides = zip(input_shape[2:], strides, strict=True)
+        output_hw = tuple(side * stride if transposed else -(-side // stride) for side, stride in sides)
     batch, in_channels = input_shape[0], input_shape[1]
-    output_shape = (batch, out_channels, *output_hw)
     weights = in_channels * out_channels // group * prod(kernel)
     # Each output position of a convolution, each input position of a transposed one, meets every weight once.
-    positions = batch * prod(output_hw if kind == "Conv" else input_shape[2:])
+    positions = batch * prod(input_shape[2:] if transposed else output_hw)
     attributes: list[tuple[str, AttributeValue]] = [
         ("activation", activation),
         ("dilations", dilations),
@@ -147,27 +100,27 @@ def _convolution(
         ("strides", strides),
     ]
     return operator(
-        kind,
+        "ConvTranspose" if transposed else "Conv",
         attributes,
         (input_shape,),
-        (output_shape,),
+        ((batch, out_channels, *output_hw),),
         parameters=weights + out_channels + slopes,
         flops=2 * positions * weights,
     )
 
 
-@lru_cache(maxsize=_CACHE)
-def _global_average_pool(shape: Shape) -> Operator:
+transposed_convolution = partial(convolution, transposed=True)
+"""The same arguments."""
+
+
+@_cached
+def global_average_pool(shape: Shape) -> Operator:
+    """Mean over height and width, which stay as 1 x 1; one FLOP for each input number."""
     output_shape = (*shape[:2], *(1 for _ in shape[2:]))
     return operator("GlobalAveragePool", (), (shape,), (output_shape,), flops=prod(shape))
 
 
-def global_average_pool(shape: Shape) -> Operator:
-    """Mean over height and width, which stay as 1 x 1; one FLOP for each input number."""
-    return _global_average_pool(shape)
-
-
-@lru_cache(maxsize=_CACHE)
+@_cached
 def _elementwise(kind: str, shapes: tuple[Shape, ...]) -> Operator:
     return operator(kind, (), shapes, (broadcast(shapes),))
 
@@ -181,7 +134,7 @@ def elementwise(kind: str, shapes: Sequence[Shape]) -> Operator:
     return _elementwise(kind, tuple(shapes))
 
 
-@lru_cache(maxsize=_CACHE)
+@_cached
 def _concat(shapes: tuple[Shape, ...], axis: int) -> Operator:
     output_shape = list(shapes[0])
     output_shape[axis] = sum(shape[axis] for shape in shapes)
@@ -193,42 +146,31 @@ def concat(shapes: Sequence[Shape], axis: int = 1) -> Operator:
     return _concat(tuple(shapes), axis)
 
 
-@lru_cache(maxsize=_CACHE)
-def _resize(shape: Shape, output_shape: Shape, mode: str) -> Operator:
+@_cached
+def resize(shape: Shape, output_shape: Shape, mode: str = "linear") -> Operator:
+    """Resize to ``output_shape``; mode ``linear`` (``bilinear`` is the same), ``nearest`` or ``cubic``.
+
+    How source positions are rounded is not kept: it does not change the cost.
+    """
+    mode = {"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
     # Separable interpolation between two neighbours in each direction touches four; cubic sixteen.
     multiply_adds = {"linear": 4, "cubic": 16}.get(mode, 0)
     flops = 2 * multiply_adds * prod(output_shape) if multiply_adds else None
     return operator("Resize", (("mode", mode),), (shape,), (output_shape,), flops=flops)
 
 
-def resize(shape: Shape, output_shape: Shape, mode: str = "linear") -> Operator:
-    """Resize to ``output_shape``; mode ``linear`` (``bilinear`` is the same), ``nearest`` or ``cubic``.
-
-    How source positions are rounded is not kept: it does not change the cost.
-    """
-    return _resize(shape, output_shape, {"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode))
-
-
-@lru_cache(maxsize=_CACHE)
-def _depth_to_space(shape: Shape, blocksize: int) -> Operator:
+@_cached
+def depth_to_space(shape: Shape, blocksize: int) -> Operator:
+    """Pixel shuffle."""
     batch, channels, height, width = shape
     output_shape = (batch, channels // blocksize**2, height * blocksize, width * blocksize)
     return operator("DepthToSpace", (("blocksize", blocksize),), (shape,), (output_shape,))
 
 
-def depth_to_space(shape: Shape, blocksize: int) -> Operator:
-    """Pixel shuffle."""
-    return _depth_to_space(shape, blocksize)
-
-
-@lru_cache(maxsize=_CACHE)
-def _activation(kind: str, shape: Shape, slopes: int) -> Operator:
-    return operator(ACTIVATION_KINDS.get(kind, kind), (), (shape,), (shape,), parameters=slopes)
-
-
+@_cached
 def activation(kind: str, shape: Shape, *, slopes: int = 0) -> Operator:
     """An activation that is a kernel of its own; ``kind`` is a key or a value of ``ACTIVATION_KINDS``."""
-    return _activation(kind, shape, slopes)
+    return operator(ACTIVATION_KINDS.get(kind, kind), (), (shape,), (shape,), parameters=slopes)
 
 
 def broadcast(shapes: Sequence[Shape]) -> Shape:

@@ -30,8 +30,7 @@ def _convolution(node: Node, output_shapes: Sequence[Shape]) -> Operator:
     weights, output_shape = node.constants[1], output_shapes[0]
     _check_convolution(node, tuple(weights.shape), output_shape)
     ones = (1,) * (len(output_shape) - 2)
-    build = builders.convolution if node.kind == "Conv" else builders.transposed_convolution
-    return build(
+    return builders.convolution(
         node.input_shape,
         output_shape[1],
         kernel=tuple(weights.shape[2:]),
@@ -41,6 +40,7 @@ def _convolution(node: Node, output_shapes: Sequence[Shape]) -> Operator:
         activation=node.activation,
         output_hw=output_shape[2:],
         slopes=node.slopes,
+        transposed=node.kind == "ConvTranspose",
     )
 
 

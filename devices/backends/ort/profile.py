@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,24 +62,13 @@ def profile_model(path: Path, feeds: Mapping[str, Array], threads: int, runs: in
     return OperatorProfile(SOURCE, with_shapes(join_rows(nodes), shapes), _peak_memory(events))
 
 
-class _Kernel:
-    """Events of one node over the runs."""
-
-    def __init__(self) -> None:
-        self.microseconds: list[float] = []
-
-    @property
-    def ms(self) -> float:
-        return interquartile_mean(self.microseconds[PROFILE_WARM_UP_RUNS:] or self.microseconds) / 1000
-
-
-def _kernels(events: list[dict[str, Any]]) -> dict[str, _Kernel]:
-    kernels: dict[str, _Kernel] = {}
+def _kernels(events: list[dict[str, Any]]) -> dict[str, float]:
+    """Milliseconds of each node, over the runs."""
+    microseconds: defaultdict[str, list[float]] = defaultdict(list)
     for event in events:
-        if event.get("cat") != "Node" or not event["name"].endswith(_SUFFIX):
-            continue
-        kernels.setdefault(event["name"].removesuffix(_SUFFIX), _Kernel()).microseconds.append(float(event["dur"]))
-    return kernels
+        if event.get("cat") == "Node" and event["name"].endswith(_SUFFIX):
+            microseconds[event["name"].removesuffix(_SUFFIX)].append(float(event["dur"]))
+    return {name: interquartile_mean(each[PROFILE_WARM_UP_RUNS:] or each) / 1000 for name, each in microseconds.items()}
 
 
 def _peak_memory(events: list[dict[str, Any]]) -> int | None:
@@ -86,15 +76,14 @@ def _peak_memory(events: list[dict[str, Any]]) -> int | None:
     return max(peaks, default=0) or None
 
 
-def executed_nodes(user: TensorGraph, optimized: onnx.GraphProto, kernels: Mapping[str, _Kernel]) -> list[ExecutedNode]:
+def executed_nodes(user: TensorGraph, optimized: onnx.GraphProto, kernels: Mapping[str, float]) -> list[ExecutedNode]:
     """Nodes of the optimised graph with their times, inputs and the tensors of the user's model that they make."""
     producers: dict[str, int | str] = {name: name for name in user.inputs}
     nodes: list[ExecutedNode] = []
     for index, (node, outputs) in enumerate(zip(optimized.node, _made_tensors(user, optimized), strict=True)):
-        kernel = kernels.get(node.name)
         sources = tuple(producers[name] for name in node.input if name in producers)
         kind = f"{node.domain}:{node.op_type}" if node.domain else node.op_type
-        nodes.append(ExecutedNode(kind, kernel.ms if kernel else 0.0, sources, outputs))
+        nodes.append(ExecutedNode(kind, kernels.get(node.name, 0.0), sources, outputs))
         producers.update((name, index) for name in node.output if name)
     return nodes
 

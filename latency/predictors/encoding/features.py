@@ -8,18 +8,13 @@ from math import log, log1p, prod
 
 from latency.operators.operator import AttributeValue, Operator, Shape
 
+_WORK = ("log_flops", "log_bytes_read", "log_bytes_written")
+_SIDES = ("log_channels_in", "log_height_in", "log_width_in", "log_channels_out", "log_height_out", "log_width_out")
 NUMERIC_NAMES: tuple[str, ...] = (
-    "log_flops",
-    "log_bytes_read",
-    "log_bytes_written",
+    *_WORK,
     "log_parameters",
     "log_intensity",
-    "log_channels_in",
-    "log_height_in",
-    "log_width_in",
-    "log_channels_out",
-    "log_height_out",
-    "log_width_out",
+    *_SIDES,
     "log_channels_per_group",
     "log_kernel_area",
     "log_stride_area",
@@ -41,20 +36,7 @@ NUMERIC_NAMES: tuple[str, ...] = (
 """``waste``: channels added by rounding up to the vector width, which blocked layouts compute as well. Runtimes use
 another layout where channels are not ``aligned``."""
 
-SIZED: tuple[int, ...] = tuple(
-    NUMERIC_NAMES.index(name)
-    for name in (
-        "log_flops",
-        "log_bytes_read",
-        "log_bytes_written",
-        "log_channels_in",
-        "log_height_in",
-        "log_width_in",
-        "log_channels_out",
-        "log_height_out",
-        "log_width_out",
-    )
-)
+SIZED = tuple(NUMERIC_NAMES.index(name) for name in (*_WORK, *_SIDES))
 """The sizes whose measured range decides whether an operator counts as seen."""
 
 
