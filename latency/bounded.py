@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -16,7 +15,7 @@ from devices.model_file import sha256_of
 from foundation.errors import UserError
 from latency.calibration import Calibration
 from latency.operators.operator import OperatorGraph
-from latency.predictor import LatencyPredictor
+from latency.predictor import LatencyPredictor, Prediction
 from latency.predictors.folder import SCHEMA, corrupt, read_document, write_json
 from latency.predictors.registry import predictor_class
 
@@ -26,19 +25,12 @@ _DEVICE = TypeAdapter(DeviceInfo)
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class BoundedPrediction:
-    """The predicted latency of one net and its upper bound. Milliseconds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundedPrediction(Prediction):
+    """The predicted latency of one net and its upper bound, which ``unseen`` and ``isolated`` operators widen."""
 
-    latency_ms: float
     upper_ms: float
     """One-sided bound at the calibration's confidence; budgets are checked against it."""
-    operators_ms: tuple[float, ...]
-    overhead_ms: float
-    unseen: tuple[int, ...]
-    """Positions of the operators that were never measured: they widen the bound."""
-    isolated: tuple[int, ...] = ()
-    """Positions of those that were measured in single-operator models only: they widen it less."""
 
 
 @dataclass(frozen=True)
@@ -47,20 +39,10 @@ class BoundedPredictor:
 
     predictor: LatencyPredictor
     calibration: Calibration
-    device_info_json: Mapping[str, Any]
-    """``DeviceInfo.to_json()``: hardware, runtime, version, fingerprint."""
+    device_info: DeviceInfo
+    """The device whose measurements the predictor was fitted on."""
     learned: frozenset[str] = frozenset()
     """Digests of the whole nets that it was fitted on, which must not calibrate it."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the device whose measurements the predictor was fitted on."""
-        return str(self.device_info_json["fingerprint"])
-
-    @property
-    def device_info(self) -> DeviceInfo:
-        """The device whose measurements the predictor was fitted on."""
-        return _DEVICE.validate_python(self.device_info_json)
 
     def version_warning(self, device: DeviceInfo) -> str | None:
         """A warning where the runtime of ``device`` has another version than the one that was measured."""
@@ -80,16 +62,9 @@ class BoundedPredictor:
                 sum(prediction.operators_ms[position] for position in positions)
                 for positions in (prediction.unseen, prediction.isolated)
             )
-            results.append(
-                BoundedPrediction(
-                    latency_ms=prediction.latency_ms,
-                    upper_ms=self.calibration.upper_ms(prediction.latency_ms, unseen_ms, isolated_ms),
-                    operators_ms=prediction.operators_ms,
-                    overhead_ms=prediction.overhead_ms,
-                    unseen=prediction.unseen,
-                    isolated=prediction.isolated,
-                )
-            )
+            upper_ms = self.calibration.upper_ms(prediction.latency_ms, unseen_ms, isolated_ms)
+            parts = (prediction.latency_ms, prediction.operators_ms, prediction.overhead_ms)
+            results.append(BoundedPrediction(*parts, prediction.unseen, prediction.isolated, upper_ms=upper_ms))
         return results
 
     def recalibrated(self, ratios: Sequence[float]) -> BoundedPredictor:
@@ -122,7 +97,7 @@ class BoundedPredictor:
             "kind": self.predictor.name,
             "folder": subfolder,
             "calibration": self.calibration.to_json(),
-            "device": dict(self.device_info_json),
+            "device": self.device_info.to_json(),
             "learned": sorted(self.learned),
             "files": _digests(folder / subfolder),
         }
@@ -150,7 +125,7 @@ class BoundedPredictor:
             learned = frozenset(map(str, document.get("learned", ())))
             calibration = Calibration.from_json(document["calibration"])
             found = _DEVICE.validate_python(document["device"])
-            bounded = BoundedPredictor(predictor, calibration, found.to_json(), learned)
+            bounded = BoundedPredictor(predictor, calibration, found, learned)
         except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
             raise corrupt(folder, f"{type(error).__name__}: {error}") from error
         _logger.debug("predictor in %s: %s, %s", folder, predictor.name, calibration.statement)

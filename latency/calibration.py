@@ -68,26 +68,8 @@ class Calibration:
         return Calibration(alpha, tuple(ratios))
 
     @property
-    def count(self) -> int:
-        """Number of calibration nets."""
-        return len(self.ratios)
-
-    @property
-    def exact(self) -> bool:
-        """Whether there were enough nets for the quantile; otherwise their largest ratio is used."""
-        return self.held_out.exact
-
-    @property
-    def confidence(self) -> float:
-        """Probability that the bound holds for a net like the calibration nets; with few nets, below the level.
-
-        For random nets near the budget, see ``near``.
-        """
-        return self.held_out.confidence
-
-    @property
     def held_out(self) -> ConformalQuantile:
-        """The bound on the ratio of nets like the calibration nets."""
+        """The bound on the ratio of nets like the calibration nets; for random nets near the budget, see ``near``."""
         return ConformalQuantile(self.ratios, self.alpha)
 
     @property

@@ -110,7 +110,7 @@ def fit_device(
         result, rows = _bounded(final, alpha, device_info, samples), _test_rows(bounded, test)
     ratios = [row.upper_ms / row.measured_ms for row in rows]
     summary = FitSummary(
-        fingerprint=result.fingerprint,
+        fingerprint=device_info.fingerprint,
         handed_over=scored.name,
         predictors={each.name: _scores(each, test) for each in _scored(scored, training, seed, compare=compare)},
         coverage=float(np.mean([ratio >= 1 for ratio in ratios])),
@@ -202,7 +202,7 @@ def _bounded(
 ) -> BoundedPredictor:
     calibration = Calibration.of(list(predictor.out_of_fold.values()), alpha=alpha)
     learned = frozenset(graph_digest(sample.graph) for sample in samples if not sample.single_operator)
-    return BoundedPredictor(predictor, calibration, device_info.to_json(), learned)
+    return BoundedPredictor(predictor, calibration, device_info, learned)
 
 
 def _calibrated_on(

@@ -110,7 +110,7 @@ class FitReport:
             "alpha": self.alpha,
             "slack": summary.bound_ratio,
             "bound": calibration.statement,
-            "calibration_nets": calibration.count,
+            "calibration_nets": calibration.held_out.count,
             "test_models": summary.test_models,
             "seconds": summary.seconds,
             "path": str(self.path),
@@ -143,12 +143,12 @@ class PredictedModel:
     @property
     def confidence(self) -> float:
         """Share of nets, like those calibrated on, that are within the bound."""
-        return self.predictor.calibration.confidence
+        return self.predictor.calibration.held_out.confidence
 
     @property
     def simulated(self) -> bool:
         """Whether the device is simulated; then nothing was ever timed."""
-        return bool(self.predictor.device_info_json["simulated"])
+        return self.predictor.device_info.simulated
 
     @property
     def unseen(self) -> Table:
@@ -174,8 +174,8 @@ class PredictedModel:
             "constant_ms": self.prediction.overhead_ms,
             "seen_percent": self.seen_percent,
             "confidence": self.confidence,
-            "calibration_nets": self.predictor.calibration.count,
-            "device": self.predictor.device_info_json,
+            "calibration_nets": self.predictor.calibration.held_out.count,
+            "device": self.predictor.device_info.to_json(),
             "simulated": self.simulated,
             "flops": self.graph.flops,
             "parameters": self.graph.parameters,

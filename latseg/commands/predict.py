@@ -48,7 +48,7 @@ def _headline(predicted: PredictedModel, device: str) -> str:
     return (
         f"[bold]{predicted.latency_ms:.3f} ms[/bold] predicted on {device}{simulated}, under "
         f"{predicted.upper_ms:.3f} ms with {100 * predicted.confidence:.3g} % confidence for nets like the "
-        f"{predicted.predictor.calibration.count} calibrated on{before}"
+        f"{predicted.predictor.calibration.held_out.count} calibrated on{before}"
     )
 
 

@@ -25,7 +25,7 @@ INFO = DeviceInfo("simulated", "none", "none", "1.0", 1, "float32", simulated=Tr
 def bounded() -> BoundedPredictor:
     predictor = LookupTablePredictor()
     predictor.fit(measured(random_graphs(20, 0)))
-    return BoundedPredictor(predictor, Calibration.of([1.1] * 20), INFO.to_json())
+    return BoundedPredictor(predictor, Calibration.of([1.1] * 20), INFO)
 
 
 def test_the_bound_lies_above_the_prediction(bounded: BoundedPredictor) -> None:
@@ -53,7 +53,7 @@ def test_an_operator_measured_in_isolation_widens_the_bound_less(tmp_path: Path)
     def bounded(samples: list[LatencySample]) -> BoundedPredictor:
         predictor = LookupTablePredictor()
         predictor.fit(samples)
-        return BoundedPredictor(predictor, Calibration.of([1.0] * 20), INFO.to_json())
+        return BoundedPredictor(predictor, Calibration.of([1.0] * 20), INFO)
 
     bounded([*nets, isolated]).save(tmp_path)
     first = BoundedPredictor.load(tmp_path).predict([graph])[0]
@@ -72,8 +72,8 @@ def test_save_and_load_keep_everything(bounded: BoundedPredictor, tmp_path: Path
     graphs = random_graphs(5, 3)
     expected = [prediction.upper_ms for prediction in recalibrated.predict(graphs)]
     assert [prediction.upper_ms for prediction in loaded.predict(graphs)] == pytest.approx(expected, rel=1e-9)
-    assert loaded.fingerprint == INFO.fingerprint
-    assert loaded.device_info_json["runtime_version"] == "1.0"
+    assert loaded.device_info.fingerprint == INFO.fingerprint
+    assert loaded.device_info.runtime_version == "1.0"
     assert sum(path.is_dir() for path in tmp_path.iterdir()) == 1
 
 

@@ -16,17 +16,17 @@ RATIOS = st.lists(st.floats(0.5, 2.0), min_size=1, max_size=200)
 def test_the_quantile_is_the_finite_sample_one() -> None:
     ratios = [1 + index / 100 for index in range(1, 20)]  # n = 19, alpha = .1: rank ceil(20 * .9) = 18
     calibration = Calibration.of(ratios, alpha=0.1)
-    assert calibration.exact
+    assert calibration.held_out.exact
     assert calibration.factor == pytest.approx(1.18)
 
 
 def test_too_few_nets_fall_back_to_the_largest_and_say_so() -> None:
     calibration = Calibration.of([1.2, 0.9, 1.1], alpha=0.1)
-    assert not calibration.exact
+    assert not calibration.held_out.exact
     assert calibration.factor == pytest.approx(1.2)
     assert "largest ratio of 3" in calibration.statement
     assert "the 9 that 90 % needs" in calibration.statement
-    assert Calibration.of([1.0] * 9).exact
+    assert Calibration.of([1.0] * 9).held_out.exact
 
 
 def test_coverage_on_fresh_nets_is_nominal_on_average() -> None:
@@ -97,7 +97,7 @@ def test_too_few_nets_near_the_budget_give_their_largest_ratio_and_say_so() -> N
     assert calibration.factor == pytest.approx(1.1)
     assert calibration.near is not None
     assert not calibration.near.exact
-    assert calibration.exact, "that of the nets held out is another matter"
+    assert calibration.held_out.exact, "that of the nets held out is another matter"
     assert "largest ratio of 3 random nets near the budget: fewer than the 9" in calibration.statement
     assert "probability 0.75 for nets like those" in calibration.statement
 

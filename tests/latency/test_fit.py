@@ -57,7 +57,7 @@ def test_the_table_of_test_nets_shows_measured_predicted_and_bound(result: FitRe
 
 
 def test_what_is_handed_back_learns_from_all_nets_and_is_calibrated_out_of_fold(result: FitResult) -> None:
-    assert result.predictor.calibration.count == 60
+    assert result.predictor.calibration.held_out.count == 60
     assert {row.label for row in result.summary.test_table} <= set(result.predictor.predictor.out_of_fold)
     assert result.predictor.learned == {graph_digest(graph) for graph in GRAPHS}
 
@@ -170,7 +170,7 @@ def test_ten_nets_are_enough(count: int, test_fraction: float) -> None:
     result = fit_device(samples, INFO, settings=settings, members=2, test_fraction=test_fraction)
     assert result.summary.test_models + result.summary.training_models == count
     assert result.summary.test_models >= 2
-    assert result.predictor.calibration.count == count
+    assert result.predictor.calibration.held_out.count == count
 
 
 def test_nine_nets_are_too_few() -> None:
@@ -182,7 +182,7 @@ def test_split_conformal_trains_on_no_net_that_calibrates(result: FitResult) -> 
     settings = TrainingSettings(steps=60)
     found = fit_device(SAMPLES, INFO, seed=1, members=2, settings=settings, split_conformal=True)
     calibration = found.predictor.calibration
-    assert calibration.count == found.summary.test_models == 12
+    assert calibration.held_out.count == found.summary.test_models == 12
     tested = {row.label: row for row in found.summary.test_table}
     graphs = {sample.label: sample.graph for sample in SAMPLES}
     assert not {graph_digest(graphs[label]) for label in tested} & found.predictor.learned
@@ -192,4 +192,4 @@ def test_split_conformal_trains_on_no_net_that_calibrates(result: FitResult) -> 
     ratios = sorted(row.measured_ms / row.predicted_ms for row in found.summary.test_table)
     assert calibration.factor == pytest.approx(max(1.0, ratios[-1])), "the twelfth of 13 (1 - .1) = 11.7"
     assert found.summary.coverage == pytest.approx(11 / 12, abs=1 / 12), "each by the bound of the eleven others"
-    assert result.predictor.calibration.count == 60
+    assert result.predictor.calibration.held_out.count == 60

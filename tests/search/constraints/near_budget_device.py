@@ -111,5 +111,5 @@ class Blind(LatencyPredictor):
 def bounded(*, near: float = 0.8, alpha: float = 0.1, learned: frozenset[str] = frozenset()) -> BoundedPredictor:
     """Calibrated on nets among which those near the budget are too rare to matter."""
     ratios = [exp(Random(number).gauss(0.0, 0.02)) for number in range(60)]
-    info = SimulatedDevice().info().to_json()
+    info = SimulatedDevice().info()
     return BoundedPredictor(Blind(near), Calibration.of(ratios, alpha=alpha), info, learned)

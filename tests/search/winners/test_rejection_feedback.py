@@ -35,7 +35,7 @@ def budgets() -> Budgets:
     samples: list[LatencySample] = measured([SPACE.lower(net) for net in NETS])
     predictor = LookupTablePredictor()
     predictor.fit(samples)
-    bounded = BoundedPredictor(predictor, Calibration.of([1.05] * 20), INFO.to_json())
+    bounded = BoundedPredictor(predictor, Calibration.of([1.05] * 20), INFO)
     return Budgets(ParameterBudget(400_000), (LatencyBudget("cpu", 2.0, bounded),))
 
 
@@ -96,7 +96,7 @@ class Optimist(LatencyPredictor):
 
 
 def test_after_a_rejection_the_whole_search_uses_the_wider_bound(tmp_path: Path) -> None:
-    predictor = BoundedPredictor(Optimist(), Calibration.of([1.02] * 20), INFO.to_json())
+    predictor = BoundedPredictor(Optimist(), Calibration.of([1.02] * 20), INFO)
     before = Budgets(None, (LatencyBudget("toy", 3.0, predictor),))
     device, feedback = NoisyDevice(FormulaPredictor()), RejectionFeedback(ToySpace(), before)
     options = {"measure": device.measure, "certify": certify, "recalibrate": feedback}
@@ -111,7 +111,7 @@ def test_after_a_rejection_the_whole_search_uses_the_wider_bound(tmp_path: Path)
 
 
 def test_the_strategy_receives_the_recalibrated_budgets(tmp_path: Path) -> None:
-    predictor = BoundedPredictor(Optimist(), Calibration.of([1.02] * 20), INFO.to_json())
+    predictor = BoundedPredictor(Optimist(), Calibration.of([1.02] * 20), INFO)
     before = Budgets(None, (LatencyBudget("toy", 3.0, predictor),))
     device, feedback = NoisyDevice(FormulaPredictor()), RejectionFeedback(ToySpace(), before)
     strategy = make_strategy("evolution:population=12", ToySpace(), before)
