@@ -172,8 +172,9 @@ def _check_operator(path: Path, kind: str, domain: str, opset: int) -> None:
 
 
 def _check_inputs(path: Path, model: onnx.ModelProto) -> None:
-    weights = {tensor.name for tensor in model.graph.initializer}
-    if all(value.name in weights for value in model.graph.input):
+    from devices.model_inputs import data_inputs
+
+    if not data_inputs(model.graph):
         raise UserError(f"model {path}", seen="no inputs", expected="at least one", remedy="export it with its input")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -99,8 +100,7 @@ def tensor_shapes(model: onnx.ModelProto, input_shapes: Mapping[str, Shape]) -> 
     """Shapes by tensor name, as far as ONNX can infer them with the given input shapes; weights included."""
     import onnx
 
-    fixed = onnx.ModelProto()
-    fixed.CopyFrom(model)
+    fixed = deepcopy(model)
     fix_input_shapes(fixed, input_shapes)
     del fixed.graph.value_info[:]
     return known_shapes(onnx.shape_inference.infer_shapes(fixed, data_prop=True).graph)

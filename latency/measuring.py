@@ -88,23 +88,8 @@ def measure_one(
         DeviceUnavailableError: the device cannot be used here.
         UserError: the model cannot be measured on it; the reason is the runtime's.
     """
-    result = measure_or_fail(device, candidate, store, protocol=protocol, seed=seed, source=source)
-    return Measured(
-        _measured(device, candidate, result), noise_floor(device, store, candidate, protocol=protocol, seed=seed)
-    )
-
-
-def measure_or_fail(
-    device: Device,
-    candidate: Candidate,
-    store: MeasurementStore,
-    *,
-    protocol: MeasurementProtocol | None = None,
-    seed: int = 0,
-    source: str = "user",
-) -> Measurement | FailedMeasurement:
-    """Like ``measure_one`` with a failure as its result."""
-    return _measure(device, [candidate], store, protocol=protocol, seed=seed, source=source)[0]
+    (measured,) = measure_together(device, [candidate], store, protocol=protocol, seed=seed, source=source)
+    return Measured(measured, noise_floor(device, store, candidate, protocol=protocol, seed=seed))
 
 
 def measure_together(
@@ -122,20 +107,20 @@ def measure_together(
         DeviceUnavailableError: the device cannot be used here.
         UserError: one of them cannot be measured on it; the reason is the runtime's.
     """
-    results = _measure(device, candidates, store, protocol=protocol, seed=seed, source=source)
+    results = measure_each(device, candidates, store, protocol=protocol, seed=seed, source=source)
     return [_measured(device, each, result) for each, result in zip(candidates, results, strict=True)]
 
 
-def _measure(
+def measure_each(
     device: Device,
     candidates: Sequence[Candidate],
     store: MeasurementStore,
     *,
-    protocol: MeasurementProtocol | None,
-    seed: int,
-    source: str,
+    protocol: MeasurementProtocol | None = None,
+    seed: int = 0,
+    source: str = "user",
 ) -> list[Measurement | FailedMeasurement]:
-    """Results in the order of the candidates."""
+    """Like ``measure_together`` with a failure as a result."""
     adapted = adapt_protocol(protocol or MeasurementProtocol(), store.noise_floor(device.info()))
     nominal_ms = reference_ms(device, store)
     by_label = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def from_onnx(model: onnx.ModelProto | Path, input_shapes: Mapping[str, Shape] |
         UserError: missing or broken file, dynamic input without a shape, control flow, shapes that depend on
             values, an opset that is too old or too new.
     """
-    model = _load(model) if isinstance(model, Path) else _copy(model)
+    model = _load(model) if isinstance(model, Path) else deepcopy(model)
     opset = _check_opset(model)
     shapes = {each.name: each.shape for each in model_inputs(model, tuple((input_shapes or {}).items()))}
     fix_input_shapes(model, shapes)
@@ -72,12 +73,6 @@ def _load(path: Path) -> onnx.ModelProto:
     model = check_model(path)
     onnx.load_external_data_for_model(model, str(path.parent))
     return model
-
-
-def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    return copy
 
 
 def _check_opset(model: onnx.ModelProto) -> int:

@@ -9,7 +9,7 @@ from devices.device import Candidate, Device
 from devices.measurement import FailedMeasurement, Measurement
 from export.bundle.certificate import Certificate, certify
 from export.to_onnx import export_module
-from latency.measuring import measure_or_fail, noise_floor
+from latency.measuring import measure_each, noise_floor
 from latency.store import MeasurementStore
 from search.architecture import Architecture
 from search.evaluators.evaluator import Evaluator
@@ -37,7 +37,7 @@ class Finalists:
         export_module(module, path, self.task.example_inputs(architecture))
         candidate = Candidate(architecture.id, path)
         return {
-            name: measure_or_fail(device, candidate, self.store, seed=self.seed, source="winner")
+            name: measure_each(device, [candidate], self.store, seed=self.seed, source="winner")[0]
             for name, device in self.devices.items()
         }
 

@@ -15,7 +15,7 @@ from devices.device import Candidate
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import MeasurementProtocol
 from foundation.errors import UserError
-from latency.measuring import adapt_protocol, measure_one, measure_or_fail, measure_together, noise_floor, reference_ms
+from latency.measuring import adapt_protocol, measure_each, measure_one, measure_together, noise_floor, reference_ms
 from latency.operators.synthesize import to_model
 from latency.store import MeasurementStore
 from tests.latency.graphs import small_net
@@ -92,9 +92,9 @@ def test_times_are_on_the_scale_of_the_first_reference_time(store: MeasurementSt
     device = Recorder()
     first = reference_ms(device, store)
     assert first == store.nominal_reference_ms(device.info())
-    before = measure_or_fail(device, candidate, store, protocol=QUICK)
+    (before,) = measure_each(device, [candidate], store, protocol=QUICK)
     store.remember_reference(device.info(), 2 * first)
-    after = measure_or_fail(device, candidate, store, protocol=QUICK)
+    (after,) = measure_each(device, [candidate], store, protocol=QUICK)
     assert isinstance(before, Measurement)
     assert isinstance(after, Measurement)
     assert before.nominal_reference_ms == after.nominal_reference_ms == first
@@ -153,7 +153,7 @@ def test_a_model_without_an_operator_graph_is_measured_and_not_stored(
 
     monkeypatch.setattr("latency.measuring.from_onnx", refuse)
     device = Recorder()
-    assert isinstance(measure_or_fail(device, candidate, store, protocol=QUICK), Measurement)
+    assert isinstance(measure_each(device, [candidate], store, protocol=QUICK)[0], Measurement)
     assert store.measured_labels(device.info().fingerprint) == set()
     assert "control flow" in caplog.text
 

@@ -67,7 +67,7 @@ class BoostedTreesPredictor(AdditivePredictor):
 
     def _learned(self) -> tuple[Document, Arrays]:
         assert self._trees is not None, "fit or load comes first"
-        return {}, prefixed(self._trees.arrays(), "trees.")
+        return {}, prefixed(vars(self._trees), "trees.")
 
     def _relearn(self, document: Document, arrays: Arrays) -> None:  # noqa: ARG002 - of the contract
         self._trees = Trees.from_arrays(without_prefix(arrays, "trees."))

@@ -110,7 +110,7 @@ class AdditivePredictor(StoredPredictor):
         assert self._regression is not None
         learned, arrays = self._learned()
         shared = {"vocabulary": self._vocabulary.to_json(), "scale": self._scale, "constant": self._overhead}
-        return {**shared, **learned}, {**self._regression.arrays(), **arrays}
+        return {**shared, **learned}, {**vars(self._regression), **arrays}
 
     @override
     def restore(self, document: Document, arrays: Arrays) -> None:

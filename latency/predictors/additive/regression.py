@@ -67,13 +67,9 @@ class OperatorRegression:
         result: Matrix = self.isolated[operators.family]
         return result
 
-    def arrays(self) -> dict[str, Matrix]:
-        """Its numbers by name, to be written to disk."""
-        return {"pooled": self.pooled, "family": self.family, "isolated": self.isolated}
-
     @staticmethod
     def from_arrays(arrays: dict[str, Matrix]) -> OperatorRegression:
-        """Reads ``arrays()``.
+        """From its fields by name; further arrays are ignored.
 
         Raises:
             KeyError: one is missing.

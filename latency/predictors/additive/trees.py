@@ -63,13 +63,9 @@ class Trees:
                 return np.asarray(self.value[nodes].sum(axis=1) + self.start[0], dtype=np.float64)
             nodes = following
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Its numbers by name, to be written to disk."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
-
     @staticmethod
     def from_arrays(arrays: dict[str, NDArray[Any]]) -> Trees:
-        """Reads ``arrays()``.
+        """From its fields by name; further arrays are ignored.
 
         Raises:
             KeyError, ValueError: numbers are missing, or lead out of the arrays.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from latency.predictors.attention.training import TrainingSettings, train_member
 from latency.predictors.encoding.operator_table import OperatorTable, RowCache
 from latency.predictors.encoding.tokens import TokenBatch
 from latency.predictors.encoding.vocabulary import EncodedOperators
+from latency.predictors.stored import Arrays, prefixed, without_prefix
 from latency.sample import LatencySample
 
 _OVERHEAD_SHARE = 0.003
@@ -95,30 +95,22 @@ class Member:
         )
         return torch.from_numpy(self._log_base[tokens.rows]) + correction, float(self.network.log_constant.exp())
 
-    def arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> Arrays:
         """Its numbers by name, to be written to disk."""
-        weights = {f"network.{name}": tensor.numpy() for name, tensor in self.network.state_dict().items()}
-        base = {f"regression.{name}": array for name, array in self.regression.arrays().items()}
-        return {f"{prefix}{name}": array for name, array in {**weights, **base}.items()}
+        weights = {name: tensor.numpy() for name, tensor in self.network.state_dict().items()}
+        return prefixed(weights, "network.") | prefixed(vars(self.regression), "regression.")
 
     @staticmethod
-    def from_arrays(width: int, settings: TrainingSettings, arrays: dict[str, NDArray[Any]], prefix: str) -> Member:
+    def from_arrays(width: int, settings: TrainingSettings, arrays: Arrays) -> Member:
         """Reads ``arrays``; ``width`` is that of an encoded operator.
 
         Raises:
             KeyError, RuntimeError: numbers are missing or of another shape.
         """
-        mine = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
         network = _network(width, settings, 0)
-        network.load_state_dict(
-            {
-                name.removeprefix("network."): torch.from_numpy(array)
-                for name, array in mine.items()
-                if name.startswith("network.")
-            }
-        )
-        base = {name.removeprefix("regression."): array for name, array in mine.items()}
-        return Member(OperatorRegression.from_arrays(base), network.eval())
+        weights = without_prefix(arrays, "network.")
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+        return Member(OperatorRegression.from_arrays(without_prefix(arrays, "regression.")), network.eval())
 
 
 def _network(features: int, settings: TrainingSettings, seed: int) -> CorrectionNetwork:

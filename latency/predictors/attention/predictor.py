@@ -26,7 +26,7 @@ from latency.predictors.encoding.operator_table import OperatorTable, RowCache
 from latency.predictors.encoding.tokens import TokenBatch, chunks_by_length, token_batch
 from latency.predictors.encoding.vocabulary import EncodedOperators, Vocabulary
 from latency.predictors.sample_checks import whole_nets
-from latency.predictors.stored import Arrays, Document, StoredPredictor
+from latency.predictors.stored import Arrays, Document, StoredPredictor, prefixed, without_prefix
 from latency.predictors.threads import torch_threads
 from latency.sample import LatencySample
 
@@ -170,7 +170,7 @@ class AttentionPredictor(StoredPredictor):
         }
         arrays: Arrays = {}
         for index, member in enumerate(self._members):
-            arrays.update(member.arrays(f"{index}."))
+            arrays.update(prefixed(member.arrays(), f"{index}."))
         return document, arrays
 
     @override
@@ -179,7 +179,7 @@ class AttentionPredictor(StoredPredictor):
         self._count = int(document["members"])
         self._vocabulary = Vocabulary.from_json(document["vocabulary"])
         self._members = [
-            Member.from_arrays(self._vocabulary.width, self.settings, arrays, f"{index}.")
+            Member.from_arrays(self._vocabulary.width, self.settings, without_prefix(arrays, f"{index}."))
             for index in range(self._count)
         ]
         self.out_of_fold = {str(label): float(ratio) for label, ratio in document["out_of_fold"].items()}

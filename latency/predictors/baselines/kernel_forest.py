@@ -50,7 +50,7 @@ class KernelForestPredictor(AdditivePredictor):
     def _learned(self) -> tuple[Document, Arrays]:
         arrays: Arrays = {}
         for index, forest in self._forests.items():
-            arrays.update(prefixed(forest.arrays(), f"forest.{index}."))
+            arrays.update(prefixed(vars(forest), f"forest.{index}."))
         return {"forests": list(self._forests)}, arrays
 
     def _relearn(self, document: Document, arrays: Arrays) -> None:

@@ -17,10 +17,12 @@ from latency.predictors.transfer.merged_batch import MergedBatch
 from latency.predictors.transfer.synthetic_devices import DeviceSource
 
 Indices = NDArray[np.int64]
-_SAMPLES = (6, 10, 20)
+SAMPLES = (6, 10, 20)
+"""Numbers of samples in the tasks."""
 _NOISE = (0.0, 0.05, 0.1, 0.2)
 """Relative noise of the samples' latencies."""
 _TRIMMED_SHARE = 0.7
+"""Share of the tasks that use only the middle 80 % of a device's latencies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def _loss(
     random: np.random.Generator,
 ) -> Tensor:
     chosen = random.permutation(len(nets))[: settings.nets]
-    count = min(int(random.choice(_SAMPLES)), len(chosen) // 3)
+    count = min(int(random.choice(SAMPLES)), len(chosen) // 3)
     queries = min(settings.queries, len(chosen) // 3)
     tasks = [_task(devices.draw(chosen, random), count, queries, random) for _ in range(settings.devices)]
     predicted = _predicted(network, nets[chosen], tasks)
@@ -103,12 +105,18 @@ def _predicted(network: InContextNetwork, batch: MergedBatch, tasks: Sequence[_T
     return predicted.view(queries.shape)
 
 
-def _task(latency: NDArray[np.float64], count: int, queries: int, random: np.random.Generator) -> _Task:
-    """A few random nets as samples, others as queries."""
+def nets_of_task(latency: NDArray[np.float64], random: np.random.Generator) -> Indices:
+    """Positions of a device's nets in random order: all of them, or those of the middle latencies."""
     order = random.permutation(len(latency))
     if random.random() < _TRIMMED_SHARE:
         low, high = np.quantile(latency, [0.1, 0.9])
         order = order[(latency[order] >= low) & (latency[order] <= high)]
+    return order
+
+
+def _task(latency: NDArray[np.float64], count: int, queries: int, random: np.random.Generator) -> _Task:
+    """A few random nets as samples, others as queries."""
+    order = nets_of_task(latency, random)
     known, rest = order[:count], order[count:]
     chosen = rest[:queries] if len(rest) >= queries else np.resize(rest, queries)
     noisy = latency[known] * np.exp(random.choice(_NOISE) * random.standard_normal(count))

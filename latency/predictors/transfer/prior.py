@@ -18,23 +18,19 @@ from latency.predictors.sample_checks import whole_nets
 from latency.predictors.stored import Arrays, Document, prefixed, without_prefix
 from latency.predictors.threads import torch_threads
 from latency.predictors.transfer.in_context import InContextTransformer
-from latency.predictors.transfer.in_context_training import InContextSettings
+from latency.predictors.transfer.in_context_training import SAMPLES, InContextSettings, nets_of_task
 from latency.predictors.transfer.net_groups import NetGroups
 from latency.predictors.transfer.process_mixture import ProcessMixture, Task
-from latency.predictors.transfer.source import CachedSources, SourcePredictor, latency_matrix
+from latency.predictors.transfer.source import SourcePredictor, latency_matrix
 from latency.predictors.transfer.views import VIEW_GROUPS, VIEWS, view_group
 from latency.sample import LatencySample
 
 _logger = logging.getLogger(__name__)
 Matrix = NDArray[np.float64]
 
-_SAMPLES = (6, 10, 20)
-"""Numbers of samples in the tasks."""
 _QUERIES = 64
 _TASKS = 2000
 _STEPS = 1000
-_TRIMMED_SHARE = 0.7
-"""Share of the tasks that use only the middle 80 % of a device's latencies."""
 MIN_NETS = 40
 """Fewest whole nets of a source device."""
 
@@ -86,12 +82,15 @@ class Prior:
         sources = {device.name: SourcePredictor.fit(device.samples, minimum=MIN_NETS, seed=seed) for device in devices}
         measured = {device.name: whole_nets(device.samples, minimum=MIN_NETS) for device in devices}
         groups = NetGroups.learn([sample.graph for samples in measured.values() for sample in samples])
-        cached = CachedSources(sources)
-        tables = [_Table.of(groups, cached, measured[device.name], _others(device, devices)) for device in devices]
+        nets = {graph_digest(sample.graph): sample.graph for samples in measured.values() for sample in samples}
+        predicted = {name: source.latencies_ms(nets) for name, source in sources.items()}
+        tables = [
+            _Table.of(groups, measured[device.name], [predicted[other] for other in _others(device, devices)])
+            for device in devices
+        ]
         with torch_threads(1):
             mixtures = {name: _learned(name, tables, groups, seed, steps) for name in VIEWS}
-        nets = {graph_digest(sample.graph): sample.graph for samples in measured.values() for sample in samples}
-        matrix = latency_matrix(nets, measured, cached)
+        matrix = latency_matrix(predicted, measured)
         transformer = InContextTransformer.learn(list(nets.values()), matrix, in_context, seed=seed)
         return Prior(groups, sources, mixtures, transformer)
 
@@ -125,7 +124,7 @@ class Prior:
             documents["sources"][name], its_arrays = source.trees.document()
             arrays.update(prefixed(its_arrays, f"{name}/"))
         for view, mixture in self.mixtures.items():
-            arrays.update(prefixed(mixture.arrays(), f"view.{view}."))
+            arrays.update(prefixed(vars(mixture), f"view.{view}."))
         documents["transformer"] = None
         if self.transformer is not None:
             documents["transformer"], its_arrays = self.transformer.document()
@@ -159,20 +158,15 @@ class _Table:
     latency_ms: Matrix
 
     @staticmethod
-    def of(groups: NetGroups, cached: CachedSources, samples: Sequence[LatencySample], others: Sequence[str]) -> _Table:
+    def of(groups: NetGroups, samples: Sequence[LatencySample], predicted: Sequence[Mapping[str, float]]) -> _Table:
         graphs = [sample.graph for sample in samples]
-        latency_ms = np.array([sample.latency_ms for sample in samples])
-        return _Table(
-            groups.encode(graphs), np.array([cached.latencies(name, graphs) for name in others]).T, latency_ms
-        )
+        source_ms = np.array([[its[graph_digest(graph)] for graph in graphs] for its in predicted]).T
+        return _Table(groups.encode(graphs), source_ms, np.array([sample.latency_ms for sample in samples]))
 
     def task(self, view: str, group: NDArray[np.int64], random: np.random.Generator) -> Task:
         """A few random nets as samples, others as queries."""
-        order = random.permutation(len(self.latency_ms))
-        if random.random() < _TRIMMED_SHARE:
-            low, high = np.quantile(self.latency_ms, [0.1, 0.9])
-            order = order[(self.latency_ms[order] >= low) & (self.latency_ms[order] <= high)]
-        count = min(int(random.choice(_SAMPLES)), len(order) // 2)
+        order = nets_of_task(self.latency_ms, random)
+        count = min(int(random.choice(SAMPLES)), len(order) // 2)
         known, queries = order[:count], order[count : count + _QUERIES]
         fitted = VIEWS[view].of(self.source_ms[known], self.latency_ms[known])
         return Task(

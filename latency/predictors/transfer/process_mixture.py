@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -77,10 +76,6 @@ class ProcessMixture:
             left_out = share @ torch.stack([part.left_out() for part in parts])
             weights = torch.stack([part.weights() for part in parts])
         return Conditioned(weights.numpy(), share.numpy(), left_out.numpy())
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Its numbers by name."""
-        return {"log_scale": self.log_scale, "log_noise": self.log_noise}
 
 
 @dataclass(frozen=True)

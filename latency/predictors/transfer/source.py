@@ -56,36 +56,24 @@ class SourcePredictor:
             for prediction, digest in zip(self.trees.predict(graphs), digests, strict=True)
         ]
 
-
-class CachedSources:
-    """The predictions of sources; each net is predicted once, however many devices measured it."""
-
-    def __init__(self, sources: Mapping[str, SourcePredictor]) -> None:
-        self._sources = sources
-        self._known: dict[str, dict[str, float]] = {name: {} for name in sources}
-
-    def latencies(self, name: str, graphs: Sequence[OperatorGraph]) -> list[float]:
-        """Predicted milliseconds of the nets on the source."""
-        known, digests = self._known[name], [graph_digest(graph) for graph in graphs]
-        new = {digest: graph for digest, graph in zip(digests, graphs, strict=True) if digest not in known}
-        predictions = self._sources[name].predict(list(new.values()), list(new))
-        known.update(zip(new, [prediction.latency_ms for prediction in predictions], strict=True))
-        return [known[digest] for digest in digests]
+    def latencies_ms(self, nets: Mapping[str, OperatorGraph]) -> dict[str, float]:
+        """Predicted milliseconds of nets that are given by digest."""
+        predictions = self.predict(list(nets.values()), list(nets))
+        return {digest: one.latency_ms for digest, one in zip(nets, predictions, strict=True)}
 
 
 def latency_matrix(
-    nets: Mapping[str, OperatorGraph], measured: Mapping[str, Sequence[LatencySample]], sources: CachedSources
+    predicted: Mapping[str, Mapping[str, float]], measured: Mapping[str, Sequence[LatencySample]]
 ) -> Matrix:
     """devices x nets, milliseconds: measured, or predicted by the device's own predictor where it was not measured.
 
     Args:
-        nets: by digest.
+        predicted: milliseconds of every net by its digest, by source device.
         measured: the nets that each device measured.
-        sources: their predictors.
     """
     rows = []
     for name, samples in measured.items():
-        row = dict(zip(nets, sources.latencies(name, list(nets.values())), strict=True))
+        row = dict(predicted[name])
         row.update({graph_digest(sample.graph): sample.latency_ms for sample in samples})
         rows.append(list(row.values()))
     return np.array(rows)

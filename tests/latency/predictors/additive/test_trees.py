@@ -32,7 +32,7 @@ def test_boosting_learns(data: tuple[np.ndarray, np.ndarray]) -> None:
 def test_arrays_are_all_it_is(data: tuple[np.ndarray, np.ndarray]) -> None:
     rows, target = data
     trees = Trees.boosted(rows, target, seed=0)
-    arrays = trees.arrays()
+    arrays = dict(vars(trees))
     assert np.array_equal(Trees.from_arrays(arrays).predict(rows), trees.predict(rows))
     with pytest.raises(ValueError, match="outside"):
         Trees.from_arrays({**arrays, "left": arrays["left"] + 10**6})
