@@ -34,6 +34,7 @@ def measurement_of(
     latency_ms = timing.ratio * unit_ms
     low, high = timing.ratio_interval
     raw = [block.wall_ms for block in timing.blocks]
+    on_core_ms = float(np.median([block.candidate_ms for block in timing.blocks]))
     median, p90, p99 = (float(value) for value in np.percentile(raw, [50, 90, 99]))
     measurement = Measurement(
         label=candidate.label,
@@ -51,7 +52,7 @@ def measurement_of(
         converged=timing.converged,
         cpu_per_wall=timing.cpu_per_wall,
         blocks=timing.blocks,
-        operators=scale_rows(profile.operators, latency_ms, latency_ms / _candidate_ms(timing)),
+        operators=scale_rows(profile.operators, latency_ms, latency_ms / on_core_ms),
         profiler=profile.source,
         started_at=started_at,
         input_shapes=candidate.input_shapes,
@@ -68,8 +69,3 @@ def measurement_of(
         "converged" if timing.converged else "not converged",
     )
     return measurement
-
-
-def _candidate_ms(timing: Timing) -> float:
-    """Median over the blocks of the time on the core, not normalised."""
-    return float(np.median([block.candidate_ms for block in timing.blocks]))

@@ -8,14 +8,14 @@ from latency.operators.rewriting import Match, Pattern, both_orders, scalar
 
 def _hard_sigmoid(node: Node, producers: dict[str, Node]) -> Match | None:
     """relu6(x + 3) / 6."""
-    clip = producers.get(node.input) if _divides_by_six(node) else None
+    clip = producers.get(node.input) if _multiplies(node, 1 / 6) else None
     shifted = _clipped_shift(clip, producers)
     return Match("HardSigmoid", shifted.input, [shifted, clip]) if clip and shifted else None
 
 
 def _hard_swish_divided_last(node: Node, producers: dict[str, Node]) -> Match | None:
     """x * relu6(x + 3) / 6, the division at the end."""
-    product = producers.get(node.input) if _divides_by_six(node) else None
+    product = producers.get(node.input) if _multiplies(node, 1 / 6) else None
     if product is None or product.kind != "Mul":
         return None
     for source, other in both_orders(product):
@@ -80,10 +80,6 @@ def _multiplies(node: Node, factor: float) -> bool:
     if not constant or not (node.kind == "Mul" or (node.kind == "Div" and 1 in node.constants)):
         return False
     return abs((constant if node.kind == "Mul" else 1 / constant) / factor - 1) < 1e-3
-
-
-def _divides_by_six(node: Node) -> bool:
-    return _multiplies(node, 1 / 6)
 
 
 def _clipped_shift(clip: Node | None, producers: dict[str, Node]) -> Node | None:

@@ -13,7 +13,7 @@ from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
 from latency.predictors.additive.boosted_trees import BoostedTreesPredictor
 from latency.predictors.additive.lookup_table import LookupTablePredictor
-from latency.predictors.attention.predictor import AttentionPredictor
+from latency.predictors.attention.predictor import AttentionPredictor, OnStep
 from latency.predictors.cross_validation import enough_folds, held_out_ratios, stratified_folds
 from latency.predictors.registry import predictor_class
 from latency.predictors.sample_checks import MIN_NETS, whole_nets
@@ -54,9 +54,7 @@ class ArbitratedPredictor(StoredPredictor):
         """Measured / predicted by label, for every whole training net, by parts that were fitted without it."""
 
     @override
-    def fit(
-        self, samples: Sequence[LatencySample], *, seed: int = 0, on_step: Callable[[int, int], None] | None = None
-    ) -> None:
+    def fit(self, samples: Sequence[LatencySample], *, seed: int = 0, on_step: OnStep = lambda *_: None) -> None:
         whole = whole_nets(samples, minimum=MIN_NETS + 1)
         self._attention.fit(samples, seed=seed, on_step=on_step)
         members: dict[str, StoredPredictor] = {self._attention.name: self._attention}

@@ -22,7 +22,7 @@ def minimise(
     steps: int,
     rate: float,
     decay: Callable[[int], float] = lambda _: 0.0,
-    on_step: Callable[[int], None] | None = None,
+    on_step: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Trains in place; afterwards the network is in evaluation mode and holds the moving average of its weights.
 
@@ -51,8 +51,7 @@ def minimise(
         torch._foreach_lerp_(averaged, weights, 1 - decay(step))
         if step % _LOG_EVERY == 0 and _logger.isEnabledFor(logging.DEBUG):
             _logger.debug("%s: step %d of %d, loss %.5f", type(network).__name__, step, steps, float(value.detach()))
-        if on_step:
-            on_step(step)
+        on_step(step)
     for mean, weight in zip(averaged, weights, strict=True):
         weight.copy_(mean)
     network.eval()

@@ -50,7 +50,7 @@ class Member:
         settings: TrainingSettings,
         *,
         seed: int,
-        on_step: Callable[[int], None] | None = None,
+        on_step: Callable[[int], None],
     ) -> Member:
         """Fits the base in closed form, then trains the network on its residuals."""
         encoded = operators.encoded

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import torch
@@ -57,7 +58,7 @@ class AttentionPredictor(StoredPredictor):
         self.out_of_fold: dict[str, float] = {}
         """Measured / predicted by label, for every whole training net, by the member that was trained without it."""
 
-    def fit(self, samples: Sequence[LatencySample], *, seed: int = 0, on_step: OnStep | None = None) -> None:
+    def fit(self, samples: Sequence[LatencySample], *, seed: int = 0, on_step: OnStep = lambda *_: None) -> None:
         """Trains the members; the same samples and seed give the same numbers on the same machine."""
         whole = whole_nets(samples)
         single = [sample for sample in samples if sample.single_operator]
@@ -65,11 +66,17 @@ class AttentionPredictor(StoredPredictor):
         operators, settings = self._learn_vocabulary(samples), self.settings.for_nets(len(whole))
         self._members, self.out_of_fold = [], {}
         self._clear_caches()
+
+        def on_member_step(index: int, step: int) -> None:
+            on_step(index * settings.steps + step, self._count * settings.steps)
+
         for index in range(self._count):
             inside = [sample for sample, number in zip(whole, fold, strict=True) if number != index]
             outside = [sample for sample, number in zip(whole, fold, strict=True) if number == index]
             with torch_threads(self.threads):
-                self._members += [self._fit_member(index, [*inside, *single], operators, settings, seed, on_step)]
+                report, its_seed = partial(on_member_step, index), 1000 * seed + index
+                member = Member.fit([*inside, *single], operators, settings, seed=its_seed, on_step=report)
+                self._members.append(member)
                 self._predict_outside(index, outside, operators)
         self._table = operators.table
         self._append(operators.encoded)
@@ -79,21 +86,6 @@ class AttentionPredictor(StoredPredictor):
         table = OperatorTable()
         self._vocabulary = Vocabulary.of(samples, table)
         return TrainingOperators(table, self._vocabulary.encode(table.features), len(self._vocabulary.families))
-
-    def _fit_member(
-        self,
-        index: int,
-        samples: Sequence[LatencySample],
-        operators: TrainingOperators,
-        settings: TrainingSettings,
-        seed: int,
-        on_step: OnStep | None,
-    ) -> Member:
-        def report(step: int) -> None:
-            if on_step is not None:
-                on_step(index * settings.steps + step, self._count * settings.steps)
-
-        return Member.fit(samples, operators, settings, seed=1000 * seed + index, on_step=report)
 
     def _predict_outside(self, index: int, outside: Sequence[LatencySample], operators: TrainingOperators) -> None:
         """Adds to ``out_of_fold`` the nets that this member was trained without."""

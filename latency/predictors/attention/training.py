@@ -83,7 +83,7 @@ def train_member(
     settings: TrainingSettings,
     *,
     seed: int,
-    on_step: Callable[[int], None] | None = None,
+    on_step: Callable[[int], None],
 ) -> None:
     """Trains in place; afterwards the network holds the averaged weights.
 

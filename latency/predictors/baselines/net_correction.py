@@ -95,10 +95,9 @@ class NetCorrectionPredictor(AdditivePredictor):
 
     network: type[NetCorrection]
 
-    def __init__(self, *, epochs: int = _EPOCHS, threads: int = 1) -> None:
+    def __init__(self, *, epochs: int = _EPOCHS) -> None:
         super().__init__()
         self._epochs = epochs
-        self._threads = threads
         self._network: NetCorrection | None = None
 
     @override
@@ -109,7 +108,7 @@ class NetCorrectionPredictor(AdditivePredictor):
         graphs = [sample.graph for sample in whole]
         base = [prediction.latency_ms for prediction in self.predict(graphs)]
         target = torch.tensor([np.log(s.latency_ms / ms) for s, ms in zip(whole, base, strict=True)]).float()
-        with torch_threads(self._threads), torch.random.fork_rng(devices=[]):
+        with torch_threads(1), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self._network = self._trained(graphs, target, np.random.default_rng(seed))
 

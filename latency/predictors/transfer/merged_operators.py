@@ -8,7 +8,7 @@ is used.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,8 +55,8 @@ def merged(graph: OperatorGraph, table: OperatorTable) -> MergedNet:
     described = [table.features[row] for row in table.rows(graph)]
     keys = [operator_key(one) for one in described]
     alive, around = liveness(graph), _neighbours(graph)
-    colour = _coarse_enough(around, keys, [one.family for one in described], alive)
-    members = _membership(colour)
+    classes = _classes(around, keys, [one.family for one in described], alive)
+    members = np.eye(max(classes) + 1)[classes]  # operators x classes
     sizes = np.array([[1, each.flops, each.bytes_read + each.bytes_written] for each in graph.operators], np.float64)
     count = members.sum(axis=0)
     return MergedNet(
@@ -69,28 +69,15 @@ def merged(graph: OperatorGraph, table: OperatorTable) -> MergedNet:
     )
 
 
-def _coarse_enough(
-    around: _Around, keys: Sequence[str], families: Sequence[str], alive: NDArray[np.float32]
-) -> list[int]:
-    """Class of each operator."""
-    for colour in _colourings(around, keys, families, alive):
-        if len(set(colour)) <= LIMIT:
-            return colour
-    common = sorted(set(families), key=lambda family: -families.count(family))[: LIMIT - 1]
-    return _numbered([family if family in common else "" for family in families])
-
-
-def _colourings(
-    around: _Around, keys: Sequence[str], families: Sequence[str], alive: NDArray[np.float32]
-) -> Iterator[list[int]]:
-    """From fine to coarse."""
-    flags = [tuple(row) for row in alive.tolist()]
-    rounds = [_numbered(list(zip(keys, flags, strict=True)))]
+def _classes(around: _Around, keys: Sequence[str], families: Sequence[str], alive: NDArray[np.float32]) -> list[int]:
+    """Class of each operator, by the finest colours of which there are not too many."""
+    rounds = [_numbered(list(zip(keys, map(tuple, alive.tolist()), strict=True)))]
     for _ in range(_ROUNDS):
         rounds.append(_refined(around, rounds[-1]))
-    yield from reversed(rounds)
-    yield _numbered(list(keys))
-    yield _numbered(list(families))
+    common = [family for family, _ in Counter(families).most_common(LIMIT - 1)]
+    coarsest = _numbered([family if family in common else "" for family in families])
+    fine_to_coarse = (*reversed(rounds), _numbered(keys), _numbered(families), coarsest)
+    return next(colours for colours in fine_to_coarse if len(set(colours)) <= LIMIT)
 
 
 def _refined(around: _Around, colour: Sequence[int]) -> list[int]:
@@ -138,13 +125,6 @@ def _common(keys: Sequence[str]) -> str:
         return keys[0]
     families = {key.partition(" ")[0] for key in keys}
     return families.pop() if len(families) == 1 else ""
-
-
-def _membership(colour: Sequence[int]) -> NDArray[np.float64]:
-    """operators x classes"""
-    result = np.zeros((len(colour), max(colour) + 1))
-    result[np.arange(len(colour)), colour] = 1.0
-    return result
 
 
 def _depth(graph: OperatorGraph) -> NDArray[np.float64]:
