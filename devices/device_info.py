@@ -6,7 +6,8 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 
-_IDENTITY = ("name", "hardware", "runtime", "runtime_version", "threads", "precision", "protocol_version", "settings")
+_ALWAYS = ("name", "hardware", "runtime", "runtime_version", "threads", "precision")
+_IDENTITY = (*_ALWAYS, "protocol_version", "settings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,7 @@ class DeviceInfo:
     @property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits of SHA-256 over the identity fields."""
-        identity: list[object] = [
-            self.name,
-            self.hardware,
-            self.runtime,
-            self.runtime_version,
-            self.threads,
-            self.precision,
-        ]
+        identity: list[object] = [getattr(self, name) for name in _ALWAYS]
         identity += [self.protocol_version] if self.protocol_version > 1 else []  # the first had no number
         identity += [self.settings] if self.settings else []  # older fingerprints had none
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]

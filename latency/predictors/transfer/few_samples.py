@@ -122,23 +122,22 @@ class FewSamplesPredictor(StoredPredictor):
     @override
     def document(self) -> tuple[Document, Arrays]:
         assert self._views, "fit or load comes first"
-        prior, arrays = self._known_prior().document()
         assert self._vocabulary is not None
+        prior, prior_arrays = self._known_prior().document()
+        counts, counts_arrays = self._counts.document()
+        arrays = prefixed(prior_arrays, "prior/") | prefixed(counts_arrays, "counts/")
         document: Document = {
             "prior": prior,
             "vocabulary": self._vocabulary.to_json(),
             "out_of_fold": self.out_of_fold,
             "views": {},
+            "counts": {"weight": self._counts_weight, "document": counts},
+            "context": None,
         }
-        arrays = prefixed(arrays, "prior/")
-        counts, its_arrays = self._counts.document()
-        document["counts"] = {"weight": self._counts_weight, "document": counts}
-        arrays.update(prefixed(its_arrays, "counts/"))
-        document["context"] = None
         if self._context is not None:
-            context, its_arrays = self._context.document()
+            context, context_arrays = self._context.document()
             document["context"] = {"weight": self._context_weight, "document": context}
-            arrays.update(prefixed(its_arrays, "context/"))
+            arrays.update(prefixed(context_arrays, "context/"))
         for name, fitted in self._views.items():
             document["views"][name] = {"weight": fitted.weight, "level": fitted.view.level}
             processes = fitted.processes
