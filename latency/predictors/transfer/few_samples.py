@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,6 @@ class _FittedView:
 
     view: View
     processes: Conditioned
-    weight: float
 
 
 class FewSamplesPredictor(StoredPredictor):
@@ -54,17 +53,12 @@ class FewSamplesPredictor(StoredPredictor):
         self._prior = prior
         self._views: dict[str, _FittedView] = {}
         self._context: Context | None = None
-        self._context_weight = 0.0
-        self._counts, self._counts_weight = OperatorCountsPredictor(), 0.0
+        self._counts = OperatorCountsPredictor()
         self._vocabulary: Vocabulary | None = None
+        self.weights: dict[str, float] = {}
+        """Of its parts; they add up to one."""
         self.out_of_fold: dict[str, float] = {}
         """Measured / leave-one-out prediction by label."""
-
-    @property
-    def weights(self) -> dict[str, float]:
-        """Of its parts; they add up to one."""
-        views = {name: fitted.weight for name, fitted in self._views.items()}
-        return {**views, self._counts.name: self._counts_weight, _IN_CONTEXT: self._context_weight}
 
     @override
     def fit(self, samples: Sequence[LatencySample], *, seed: int = 0) -> None:
@@ -77,15 +71,14 @@ class FewSamplesPredictor(StoredPredictor):
         if prior.transformer is not None:
             self._context, left_out[_IN_CONTEXT] = prior.transformer.condition(graphs, latency_ms)
         weights = error_weights({name: latency_ms / found for name, found in left_out.items()})
-        self._views = {name: replace(fitted, weight=weights[name]) for name, fitted in self._views.items()}
-        self._counts_weight, self._context_weight = weights[self._counts.name], weights.get(_IN_CONTEXT, 0.0)
+        self.weights = {_IN_CONTEXT: 0.0, **weights}
         _logger.info("%s: weights of the parts: %s", self.name, ", ".join(f"{n} {w:.3f}" for n, w in weights.items()))
         logs = sum(weight * np.log(left_out[name]) for name, weight in weights.items())
         ratios = latency_ms / np.exp(logs)
         self.out_of_fold = dict(zip([sample.label for sample in whole], ratios.tolist(), strict=True))
 
     def _fit_views(self, graphs: Sequence[OperatorGraph], latency_ms: Matrix) -> dict[str, Matrix]:
-        """Conditions the views, still without weights; returns their leave-one-out predictions."""
+        """Conditions the views; returns their leave-one-out predictions."""
         prior = self._known_prior()
         net, source_ms = prior.groups.encode(graphs), _latencies(prior.source_predictions(graphs))
         group = view_group(prior.groups.group, source_ms.shape[1])
@@ -95,7 +88,7 @@ class FewSamplesPredictor(StoredPredictor):
             view = kind.of(source_ms, latency_ms)
             columns, target = view.columns(net, source_ms), view.target(latency_ms, source_ms)
             processes = prior.mixtures[name].condition(columns, target, group)
-            self._views[name] = _FittedView(view, processes, 0.0)
+            self._views[name] = _FittedView(view, processes)
             left_out[name] = view.latency_ms(processes.left_out, source_ms)
         return left_out
 
@@ -108,12 +101,12 @@ class FewSamplesPredictor(StoredPredictor):
         sources = prior.source_predictions(graphs)
         source_ms = _latencies(sources)
         net = prior.groups.encode(graphs)
-        logs = self._counts_weight * np.log([one.latency_ms for one in self._counts.predict(graphs)])
-        for fitted in self._views.values():
+        logs = self.weights[self._counts.name] * np.log([one.latency_ms for one in self._counts.predict(graphs)])
+        for name, fitted in self._views.items():
             target = fitted.processes.predict(fitted.view.columns(net, source_ms))
-            logs += fitted.weight * np.log(fitted.view.latency_ms(target, source_ms))
+            logs += self.weights[name] * np.log(fitted.view.latency_ms(target, source_ms))
         if self._context is not None and prior.transformer is not None:
-            logs += self._context_weight * np.log(prior.transformer.predict(self._context, graphs))
+            logs += self.weights[_IN_CONTEXT] * np.log(prior.transformer.predict(self._context, graphs))
         means = [
             _mean(parts, *known) for parts, known in zip(zip(*sources, strict=True), self._known(graphs), strict=True)
         ]
@@ -131,15 +124,15 @@ class FewSamplesPredictor(StoredPredictor):
             "vocabulary": self._vocabulary.to_json(),
             "out_of_fold": self.out_of_fold,
             "views": {},
-            "counts": {"weight": self._counts_weight, "document": counts},
+            "counts": {"weight": self.weights[self._counts.name], "document": counts},
             "context": None,
         }
         if self._context is not None:
             context, context_arrays = self._context.document()
-            document["context"] = {"weight": self._context_weight, "document": context}
+            document["context"] = {"weight": self.weights[_IN_CONTEXT], "document": context}
             arrays.update(prefixed(context_arrays, "context/"))
         for name, fitted in self._views.items():
-            document["views"][name] = {"weight": fitted.weight, "level": fitted.view.level}
+            document["views"][name] = {"weight": self.weights[name], "level": fitted.view.level}
             processes = fitted.processes
             its_arrays = {"sources": fitted.view.sources, "weights": processes.weights, "share": processes.share}
             arrays.update(prefixed(its_arrays, f"seen.{name}."))
@@ -150,17 +143,18 @@ class FewSamplesPredictor(StoredPredictor):
         self._prior = Prior.restored(document["prior"], without_prefix(arrays, "prior/"))
         self._vocabulary = Vocabulary.from_json(document["vocabulary"])
         self.out_of_fold = {str(label): float(ratio) for label, ratio in document["out_of_fold"].items()}
-        self._counts_weight = float(document["counts"]["weight"])
+        self.weights = {_IN_CONTEXT: 0.0, self._counts.name: float(document["counts"]["weight"])}
         self._counts.restore(document["counts"]["document"], without_prefix(arrays, "counts/"))
         self._context = None
         if document["context"] is not None:
-            self._context_weight = float(document["context"]["weight"])
+            self.weights[_IN_CONTEXT] = float(document["context"]["weight"])
             self._context = Context.restored(document["context"]["document"], without_prefix(arrays, "context/"))
         for name, entry in document["views"].items():
             its_arrays = without_prefix(arrays, f"seen.{name}.")
             view = VIEWS[name](its_arrays["sources"], float(entry["level"]))
             processes = Conditioned(its_arrays["weights"], its_arrays["share"], np.zeros(0))
-            self._views[str(name)] = _FittedView(view, processes, float(entry["weight"]))
+            self._views[str(name)] = _FittedView(view, processes)
+            self.weights[str(name)] = float(entry["weight"])
 
     def _known_prior(self) -> Prior:
         assert self._prior is not None, "a prior comes first: Prior.learn, or load"
