@@ -72,12 +72,8 @@ class NetGroups:
             KeyError, TypeError, ValueError: not such a document.
         """
         pairs = tuple((str(first), str(second)) for first, second in document["pairs"])
-        groups = NetGroups(
-            tuple(map(str, document["keys"])),
-            pairs,
-            np.array(document["mean"], np.float64),
-            np.array(document["scale"], np.float64),
-        )
+        mean, scale = (np.array(document[name], np.float64) for name in ("mean", "scale"))
+        groups = NetGroups(tuple(map(str, document["keys"])), pairs, mean, scale)
         if not len(groups.mean) == len(groups.scale) == len(groups.group):
             raise ValueError("net features of another layout")
         return groups
