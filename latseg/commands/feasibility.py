@@ -39,12 +39,13 @@ def feasibility(
         "seconds": found.seconds,
         "warnings": console.warnings,
     }
+    rejected = ", ".join(f"{name} {count}" for name, count in found.rejected.items())
     latencies = ", ".join(f"{ms:.3f} ms on {name}" for name, ms in found.smallest.latency_ms.items())
     console.emit(
         document,
         lambda: [
             f"[bold]{100 * found.feasible_fraction:.1f} %[/bold] of {found.samples} random nets keep every budget.",
             f"Smallest reachable: {found.smallest.parameters:,} parameters; upper bound of {latencies}.",
-            f"Rejected by: {', '.join(f'{name} {count}' for name, count in found.rejected.items()) or 'nothing'}.",
+            f"Rejected by (a net may exceed several): {rejected or 'nothing'}.",
         ],
     )

@@ -31,13 +31,18 @@ def fit(
         test_fraction=test_fraction, alpha=alpha, split=split_conformal, compare=compare, seed=seed
     )
     summary = report.result.summary
-    columns = ("mape_percent", "within_5_percent", "within_10_percent", "spearman")
+    columns = {
+        "mape_percent": "mean error, %",
+        "within_5_percent": "within 5 %, %",
+        "within_10_percent": "within 10 %, %",
+        "spearman": "rank correlation",
+    }
     console.emit(
         report.to_json(),
         lambda: [
             table(
                 f"Predictors of {report.device.name} on {summary.test_models} nets held out",
-                ("predictor", *columns),
+                ("predictor", *columns.values()),
                 [(name, *(getattr(scores, column) for column in columns)) for name, scores in report.scores.items()],
             ),
             f"The bound held for {100 * report.coverage:.0f} % of them, and is {summary.bound_ratio:.3f} times the "

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from latseg.console import Console, table
+from latseg.console import Console, plain, table
 from latseg.options import DeviceOptions, SeedOption, ShapesOption, SpaceOptions
 from latseg.units import parse_shapes
 
@@ -57,4 +57,11 @@ def profile(
         seed=seed,
     )
     document = result.to_json()
-    console.emit(document, lambda: table(f"Profile of {result.device.name}", ("what", "value"), list(document.items())))
+    threads = () if target.threads is None else ("--threads", str(target.threads))
+    console.emit(
+        document,
+        lambda: [
+            table(f"Profile of {result.device.name}", ("what", "value"), list(document.items())),
+            "Continue with: " + plain(console.line("fit", "--device", target.device, *threads)),
+        ],
+    )

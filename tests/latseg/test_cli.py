@@ -230,6 +230,8 @@ def test_pretrain_makes_few_measurements_do(
     told = document(capsys, *shared, "pretrain", "--workspace-of", str(tmp_path))
     assert [row["nets"] for row in told["devices"]] == [40, 40], "a device of two workspaces is one device"
     few = document(capsys, *shared, "profile", "-d", DEVICE, *words, "--models", "12")
+    _, out, _ = say(capsys, *shared, "profile", "-d", DEVICE, *words, "--models", "12", "--threads", "1", "--quiet")
+    assert out.splitlines()[-1].endswith(f" fit --device {DEVICE} --threads 1")
     assert (few["models"], few["operators"]) == (12, 0)
     fitted = document(capsys, *shared, "fit", "-d", DEVICE)
     assert "few_samples" in fitted["predictors"]
