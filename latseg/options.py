@@ -97,7 +97,7 @@ class DataGroup:
 
     data: Annotated[
         str | None,
-        typer.Option(help=f"{one_of(SOURCES.names)}; its text follows a colon, as in folder:PATH or synthetic:300."),
+        typer.Option(help=f"{one_of(SOURCES.names)}; its text follows a colon, as in folder:PATH."),
     ] = None
     data_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH to which images are resized.")] = "256x256"
     data_count: Annotated[int | None, typer.Option(min=4, help="Use at most so many pairs.")] = None
