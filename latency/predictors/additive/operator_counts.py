@@ -48,6 +48,7 @@ class OperatorCountsPredictor(StoredPredictor):
         self._isolated: frozenset[str] = frozenset()
         self._overhead = _MIN_MS
         self._table = OperatorTable()
+        self._key_of_row: list[str] = []
 
     def fit(self, samples: Sequence[LatencySample], *, seed: int = 0, minimum: int = MIN_NETS) -> None:  # noqa: ARG002 - of the contract
         """Deterministic, ``seed`` changes nothing. Operators of single-operator models count as seen, at no cost."""
@@ -97,8 +98,10 @@ class OperatorCountsPredictor(StoredPredictor):
 
     def _keys(self, graph: OperatorGraph) -> list[str]:
         if self._table.full:
-            self._table = OperatorTable()
-        keys = [operator_key(self._table.features[row]) for row in self._table.rows(graph)]
+            self._table, self._key_of_row = OperatorTable(), []
+        rows = self._table.rows(graph)
+        self._key_of_row += map(operator_key, self._table.features[len(self._key_of_row) :])
+        keys = [self._key_of_row[row] for row in rows]
         if not self._live_only:
             return keys
         return [key if charged else _DEAD for key, (_, charged) in zip(keys, liveness(graph), strict=True)]
@@ -119,8 +122,8 @@ def fitted_counts(samples: Sequence[LatencySample]) -> tuple[OperatorCountsPredi
 def _left_out(samples: Sequence[LatencySample], *, live_only: bool) -> NDArray[np.float64]:
     """Leave-one-out predictions of the samples, in milliseconds."""
     predictions = []
+    predictor = OperatorCountsPredictor(live_only=live_only)  # only one, so that each operator is encoded once
     for position, sample in enumerate(samples):
-        predictor = OperatorCountsPredictor(live_only=live_only)
         predictor.fit([*samples[:position], *samples[position + 1 :]], minimum=1)
         predictions += [one.latency_ms for one in predictor.predict([sample.graph])]
     return np.array(predictions)
