@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
 from hypothesis import settings
+
+# Threads of PyTorch that wait for each other leave the core to others: otherwise a busy machine doubles all times.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Asserts of the suites that plug-ins import too say what they compared.
 pytest.register_assert_rewrite("latseg.testing")

@@ -27,7 +27,13 @@ def test_every_step_runs_on_the_cpu(
         return 4 * budgets[-1]  # a busy machine must not decide whether the net is certified
 
     small = {"trials": 4, "calibration-nets": 2, "teacher-epochs": 1, "supernet-steps": 2, "winner-epochs": 1}
-    small |= {"data": "synthetic:16", "data-size": "64x64", "batch-size": 2, "evaluation-images": 2}
+    small |= {
+        "data": "synthetic:16",
+        "data-size": "64x64",
+        "batch-size": 2,
+        "evaluation-images": 2,
+        "training-threads": 1,
+    }
     monkeypatch.setattr(demo, "PROFILE", {"models": 10})
     monkeypatch.setattr(demo, "SEARCH", small)
     monkeypatch.setattr(demo, "_budget_ms", roomy)

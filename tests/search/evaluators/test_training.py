@@ -30,7 +30,7 @@ class TestTrainingEvaluator(EvaluatorContract):
 def test_epochs_decide_how_long_each_net_is_trained(tmp_path: Path) -> None:
     space = VectorSpace(classes=3)
     architecture = space.of([4])
-    short, long = make(tmp_path / "short", "training:epochs=1"), make(tmp_path / "long", "training:epochs=400")
+    short, long = make(tmp_path / "short", "training:epochs=1"), make(tmp_path / "long", "training:epochs=40")
     assert long.quality([architecture])[0] > short.quality([architecture])[0]
     assert short.weights(space.of([1])) is None
     assert short.weights(architecture) is not None
