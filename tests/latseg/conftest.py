@@ -19,12 +19,12 @@ DEVICE = "simulated:noise=0.02"
 
 @pytest.fixture(scope="session", autouse=True)
 def short_fits() -> Iterator[None]:
-    """Fits that train attention for few steps: these tests are about what is done with a predictor."""
+    """These tests are about what is done with a predictor."""
     from latency.fit import fit_device
-    from latency.predictors.attention.training import TrainingSettings
+    from tests.short_fits import shorten
 
     defaults = dict(fit_device.__kwdefaults__)
-    fit_device.__kwdefaults__["settings"] = TrainingSettings(steps=200)
+    shorten()
     yield
     fit_device.__kwdefaults__.update(defaults)
 

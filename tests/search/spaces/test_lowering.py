@@ -24,7 +24,7 @@ architectures = st.fixed_dictionaries({name: st.integers(0, choices - 1) for nam
 )
 
 
-@settings(max_examples=12, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(architecture=architectures, classes=st.integers(2, 19))
 def test_lowering_equals_the_exported_net(architecture: Architecture, classes: int, tmp_path: Path) -> None:
     check_lowering(PortraitSpace(classes), "synthetic:4", architecture, tmp_path)

@@ -1,0 +1,9 @@
+"""Fits that train attention for few steps, for tests that are about what is done with a predictor."""
+
+from latency.fit import fit_device
+from latency.predictors.attention.training import TrainingSettings
+
+
+def shorten(steps: int = 200) -> None:
+    """Changes the default of ``fit_device`` in this process."""
+    fit_device.__kwdefaults__["settings"] = TrainingSettings(steps=steps)
