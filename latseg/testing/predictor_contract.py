@@ -15,7 +15,7 @@ from foundation.errors import UserError
 from latency.operators import builders
 from latency.operators.operator import OperatorGraph
 from latency.predictor import LatencyPredictor, Prediction
-from latency.predictors.folder import SCHEMA, read_folder, write_folder
+from latency.predictors.folder import SCHEMA, read_checked, read_folder, write_folder, write_json
 from latency.sample import KernelTime, LatencySample
 from latseg.testing.synthetic import measured, random_graphs, single_operators
 
@@ -162,6 +162,6 @@ class PredictorContract:
     def test_another_schema_is_refused(self, fitted: LatencyPredictor, tmp_path: Path) -> None:
         fitted.save(tmp_path)
         path = next(tmp_path.glob("*.json"))
-        path.write_text(path.read_text().replace(f'"schema": {SCHEMA}', f'"schema": {SCHEMA + 1}'))
+        write_json(path, read_checked(path) | {"schema": SCHEMA + 1})
         with pytest.raises(UserError, match=f"schema {SCHEMA + 1}"):
             type(fitted).load(tmp_path)
