@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing_extensions import override
 
 from foundation.errors import UserError
-from segmentation.data.folder import FolderPairs, check_sizes, left_and_right, path_and_options
+from segmentation.data.folder import left_and_right, path_and_options
+from segmentation.data.folder_pairs import FolderPairs, check_pairs
 from segmentation.data.pair_files import find_pairs
 from segmentation.data.source import PERSON_CLASSES, DataOptions, DataSource
 
@@ -27,7 +28,8 @@ class CelebAMaskSource(DataSource):
     @classmethod
     def open(cls, text: str, options: DataOptions) -> CelebAMaskSource:
         folder, given = path_and_options("celebamask", text, ("person", "resize-masks"))
-        pairs = find_pairs(folder)
+        found = find_pairs(folder)
+        pairs = found.pairs
         if len(pairs) < _MIN_PAIRS:
             raise UserError(
                 "number of pairs", seen=f"{len(pairs)} ({folder})", expected=f"at least {_MIN_PAIRS}",
@@ -37,10 +39,9 @@ class CelebAMaskSource(DataSource):
         resize_masks = options.resize_masks or "resize-masks" in given
         first, second = len(pairs) * 7 // 10, len(pairs) * 8 // 10
         parts = pairs[:first][: options.count], pairs[first:second], pairs[second:]
-        for part in parts:
-            check_sizes(part, resize_masks=resize_masks)
+        checked = check_pairs([pair for part in parts for pair in part], len(CLASSES), resize_masks=resize_masks)
         train, validation, test = (
-            FolderPairs(part, len(CLASSES), size=options.size, person_only=person) for part in parts
+            FolderPairs(part, checked.convention, size=options.size, person_only=person) for part in parts
         )
         written = [name for name, on in (("person", person), ("resize-masks", resize_masks)) if on]
         return cls(
@@ -50,4 +51,5 @@ class CelebAMaskSource(DataSource):
             validation=validation,
             test=test,
             flip_swaps=() if person else left_and_right(CLASSES),
+            notes=(*checked.notes, *found.notes),
         )

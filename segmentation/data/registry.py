@@ -42,8 +42,9 @@ def open_source(
     Options of a kind follow a question mark, joined by ``&``: ``folder:PATH?resize-masks``, ``celebamask:PATH?person``.
 
     Raises:
-        UserError: no such kind, or the source cannot be opened.
+        UserError: no such kind, the source cannot be opened, or a class occurs in none of the masks of a part.
     """
+    from segmentation.data.class_presence import require_every_class
     from segmentation.data.source import DataOptions
 
     kind, _, rest = text.partition(":")
@@ -60,4 +61,7 @@ def open_source(
         "data %s: %d training, %d validation, %d test pairs at %d x %d; classes %s",
         source.name, len(source.train), len(source.validation), len(source.test), *size, ", ".join(source.classes),
     )  # fmt: skip
+    for note in source.notes:
+        _logger.info("data %s: %s", source.name, note)
+    require_every_class(source)
     return source

@@ -80,7 +80,7 @@ class DataSource(ABC):
     """
 
     name: str
-    """Text that ``open_source`` opens again, ``KIND:TEXT``."""
+    """Text that ``open_source`` opens again from any folder, ``KIND:TEXT``; paths in it are absolute."""
     classes: tuple[str, ...]
     """Names of the mask's values 0, 1, ...; the first is the background."""
     train: PairDataset
@@ -89,6 +89,8 @@ class DataSource(ABC):
     """Empty where there are too few pairs."""
     flip_swaps: tuple[tuple[int, int], ...] = ()
     """Classes that change places when an image is mirrored, such as left eye and right eye."""
+    notes: tuple[str, ...] = ()
+    """What was decided when the data were opened and what was left out, for people: a sentence each."""
 
     @classmethod
     @abstractmethod

@@ -20,7 +20,9 @@ def test_runs_of_115e2da_keep_their_split(tmp_path: Path, document: dict[str, An
     for part, mode in (("images", "RGB"), ("masks", "L")):
         (tmp_path / part).mkdir()
         for number in range(60):
-            Image.new(mode, (16, 16)).save(tmp_path / part / f"{number}.png")
+            picture = Image.new(mode, (16, 16))
+            picture.paste("white", (4, 4, 12, 16))
+            picture.save(tmp_path / part / f"{number}.png")
     (tmp_path / FILE_NAME).write_text(json.dumps(OF_115E2DA | {"data": f"folder:{tmp_path}"} | document))
     source = SegmentationTask(PortraitSpace(), read_config(tmp_path).task_options(tmp_path)).source
     assert (len(source.test) > 0) == bool(document)

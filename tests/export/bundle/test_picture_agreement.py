@@ -15,7 +15,8 @@ from export.bundle.preprocess import fit, normalise, place
 from export.bundle.texts import segment_script
 from export.to_onnx_uint8 import Uint8Network
 from foundation.picture import read_picture
-from segmentation.data.folder import FolderPairs
+from segmentation.data.folder_pairs import FolderPairs
+from segmentation.data.mask_convention import mask_convention
 from segmentation.normalisation import MEAN, STD
 from segmentation.normalisation import normalise as normalise_for_training
 
@@ -47,7 +48,9 @@ def test_one_network_input_for_training_bundle_and_script(
     path = tmp_path / name
     Image.fromarray(_PICTURES[name]).save(path)
     Image.new("L", (30, 20)).save(tmp_path / "mask.png")
-    trained = normalise_for_training(FolderPairs([(path, tmp_path / "mask.png")], 2, size=size)[0][0])[None].numpy()
+    mask = tmp_path / "mask.png"
+    pairs = FolderPairs([(path, mask)], mask_convention([mask], 2), size=size)
+    trained = normalise_for_training(pairs[0][0])[None].numpy()
     rgb = read_picture(path).rgb
     pixels = fit(rgb, place(*rgb.shape[:2], *size, "resize"), *size, MEAN)
     np.testing.assert_allclose(normalise(pixels, MEAN, STD), trained, atol=1e-5)

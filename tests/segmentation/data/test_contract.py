@@ -8,14 +8,14 @@ from typing_extensions import override
 from latseg.testing.data_contract import DataContract
 
 
-def _write_pairs(folder: Path, count: int) -> Path:
+def _write_pairs(folder: Path, count: int, classes: int) -> Path:
     rng = np.random.default_rng(0)
     for part in ("images", "masks"):
         (folder / part).mkdir(parents=True)
     for number in range(count):
         name = f"{number:02}.png"
         Image.fromarray(rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(folder / "images" / name)
-        Image.fromarray(rng.integers(0, 2, (20, 30), dtype=np.uint8)).save(folder / "masks" / name)
+        Image.fromarray(rng.integers(0, classes, (20, 30), dtype=np.uint8)).save(folder / "masks" / name)
     return folder
 
 
@@ -27,10 +27,11 @@ class TestSynthetic(DataContract):
 
 class _OnFiles(DataContract):
     kind: str
+    classes: int
 
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path: Path) -> None:
-        self.folder = _write_pairs(tmp_path / "pairs", 60)
+        self.folder = _write_pairs(tmp_path / "pairs", 60, self.classes)
 
     @override
     def text(self) -> str:
@@ -39,14 +40,17 @@ class _OnFiles(DataContract):
 
 class TestFolder(_OnFiles):
     kind = "folder"
+    classes = 2
 
 
 class TestCelebAMask(_OnFiles):
     kind = "celebamask"
+    classes = 19
 
 
 class TestCelebAMaskPerson(_OnFiles):
     kind = "celebamask"
+    classes = 19
 
     @override
     def text(self) -> str:

@@ -9,8 +9,10 @@ import torch
 from PIL import Image
 
 from foundation.errors import UserError
-from segmentation.data.folder import FolderPairs, left_and_right
-from segmentation.data.mask_file import read_mask, resized_mask
+from segmentation.data.folder import left_and_right
+from segmentation.data.folder_pairs import FolderPairs
+from segmentation.data.mask_convention import Mask, mask_convention
+from segmentation.data.mask_size import resized_mask
 from segmentation.data.registry import open_source
 from segmentation.data.source import PairDataset
 
@@ -259,6 +261,10 @@ def test_synthetic_text() -> None:
 # Files
 
 
+def read_mask(path: Path, classes: int) -> Mask:
+    return mask_convention([path], classes).read(path)
+
+
 @pytest.mark.parametrize("mode", ["L", "1", "P", "LA", "RGB", "I;16"])
 def test_binary_masks_of_every_mode(tmp_path: Path, mode: str) -> None:
     mask = _pair()[1]
@@ -273,16 +279,16 @@ def test_binary_masks_of_every_mode(tmp_path: Path, mode: str) -> None:
 
 
 def test_masks_of_floats(tmp_path: Path) -> None:
-    values = np.array([[0, 0.4, 0.6, 1]], np.float32)
+    values = np.array([[0, 0.4, 0.6, 1, 1, 1, 1]], np.float32)
     Image.fromarray(values).save(tmp_path / "smooth.tif")
-    assert read_mask(tmp_path / "smooth.tif", 2).tolist() == [[0, 0, 1, 1]]
+    assert read_mask(tmp_path / "smooth.tif", 2).tolist() == [[0, 0, 1, 1, 1, 1, 1]]
     Image.fromarray(np.rint(values)).save(tmp_path / "whole.tif")
-    assert read_mask(tmp_path / "whole.tif", 3).tolist() == [[0, 0, 1, 1]]
+    assert read_mask(tmp_path / "whole.tif", 3).tolist() == [[0, 0, 1, 1, 1, 1, 1]]
 
 
 def test_smoothed_masks_are_cut_at_the_middle(tmp_path: Path) -> None:
-    Image.fromarray(np.array([[0, 100, 127, 128, 200, 255]], np.uint8)).save(tmp_path / "m.png")
-    assert read_mask(tmp_path / "m.png", 2).tolist() == [[0, 0, 0, 1, 1, 1]]
+    Image.fromarray(np.array([[0, 100, 127, 128, 200, *[255] * 8]], np.uint8)).save(tmp_path / "m.png")
+    assert read_mask(tmp_path / "m.png", 2).tolist() == [[0, 0, 0, *[1] * 10]]
 
 
 def test_resized_masks_hold_the_same_classes() -> None:
