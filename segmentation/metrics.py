@@ -52,41 +52,18 @@ class ConfusionMatrix:
         counts = pairs[truth != IGNORE].bincount(minlength=self.classes**2)
         self.counts += counts.numpy().reshape(self.classes, self.classes)
 
-    def iou_per_class(self) -> tuple[float | None, ...]:
-        """Intersection over union by class; ``None`` for a class that does not occur."""
-        hits, true, predicted = self._marginals()
-        return _ratios(hits, true + predicted - hits)
-
-    def f1_per_class(self) -> tuple[float | None, ...]:
-        """F1 (Dice coefficient) by class; ``None`` for a class that does not occur."""
-        hits, true, predicted = self._marginals()
-        return _ratios(2 * hits, true + predicted)
-
-    def mean_iou(self) -> float:
-        """Mean of ``iou_per_class`` over the classes that occur; 0 when nothing was counted."""
-        return _mean(self.iou_per_class())
-
-    def mean_f1(self) -> float:
-        """Mean of ``f1_per_class`` over the classes that occur; 0 when nothing was counted."""
-        return _mean(self.f1_per_class())
-
-    def pixel_accuracy(self) -> float:
-        """Share of labelled pixels that are right; 0 when nothing was counted."""
-        return float(np.trace(self.counts) / max(1, self.counts.sum()))
-
     def quality(self, images: int) -> Quality:
-        """All scores of the matrix, which was counted over ``images`` images."""
+        """All scores of the matrix, which was counted over ``images`` images; 0 when nothing was counted."""
+        hits, true, predicted = np.diag(self.counts), self.counts.sum(1), self.counts.sum(0)
+        iou, f1 = _ratios(hits, true + predicted - hits), _ratios(2 * hits, true + predicted)
         return Quality(
-            mean_iou=self.mean_iou(),
-            mean_f1=self.mean_f1(),
-            pixel_accuracy=self.pixel_accuracy(),
-            iou_per_class=self.iou_per_class(),
-            f1_per_class=self.f1_per_class(),
+            mean_iou=_mean(iou),
+            mean_f1=_mean(f1),
+            pixel_accuracy=float(hits.sum() / max(1, true.sum())),
+            iou_per_class=iou,
+            f1_per_class=f1,
             images=images,
         )
-
-    def _marginals(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        return np.diag(self.counts), self.counts.sum(1), self.counts.sum(0)
 
 
 def _ratios(numerators: npt.NDArray[np.int64], denominators: npt.NDArray[np.int64]) -> tuple[float | None, ...]:

@@ -34,7 +34,6 @@ from segmentation.networks.network import Network
 from segmentation.normalisation import normalise
 from segmentation.supernet.supernet import Supernet, recalibrate
 from segmentation.supernet.training import Draw, SupernetSettings, train_supernet
-from segmentation.training.loop import TrainingProgress
 
 _logger = logging.getLogger(__name__)
 
@@ -100,7 +99,7 @@ class SupernetEvaluator(Evaluator):
         torch.manual_seed(self.seed)
         supernet = Supernet(self._space.classes, self._space.widest())
 
-        def report(progress: TrainingProgress) -> None:
+        def report(progress: Progress) -> None:
             on_progress(Progress("supernet", progress.done, progress.total, f"{progress.note} over {len(pool)} nets"))
 
         train_supernet(
@@ -110,7 +109,6 @@ class SupernetEvaluator(Evaluator):
             settings,
             teacher=self._task.teacher(on_progress),
             checkpoint=self.folder / "supernet.safetensors",
-            resume=True,
             on_progress=report,
         )
         self._supernet = supernet

@@ -129,7 +129,6 @@ class SegmentationTask(Task):
             ),
             teacher=self.teacher(on_progress),
             checkpoint=checkpoint,
-            resume=True,
             on_progress=_passed_on(on_progress, f"train {architecture.id}"),
         )
         return Trained(result.network, _quality(result.quality), result.epochs, result.seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -14,7 +14,6 @@ from segmentation.networks.plan import INPUT, Layer, Plan
 _LOGIT_SCALE = 0.1
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "none": nn.Identity,
     "relu": nn.ReLU,
     "hswish": nn.Hardswish,
     "hsigmoid": nn.Hardsigmoid,
@@ -54,48 +53,36 @@ class Network(nn.Module):
         return self.layers[position]
 
 
-class Add(nn.Module):
-    """Element-wise sum."""
+class WithoutWeights(nn.Module):
+    """A layer that has no weights."""
 
-    def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """Broadcasts the second to the first."""
-        return first + second
-
-
-class Mul(nn.Module):
-    """Element-wise product."""
-
-    def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """Broadcasts the second to the first."""
-        return first * second
-
-
-class Concat(nn.Module):
-    """Channels side by side."""
-
-    def forward(self, *tensors: Tensor) -> Tensor:
-        """Concatenates along the channels."""
-        return torch.cat(tensors, dim=1)
-
-
-class Resize(nn.Module):
-    """Enlargement by a constant factor, so that an exported model has constant scales for any height and width."""
-
-    def __init__(self, factor: int, mode: str) -> None:
+    def __init__(self, layer: Layer) -> None:
         super().__init__()
-        self.factor = float(factor)
-        self.mode = mode
+        self.layer = layer
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Half-pixel centres (``align_corners=False``)."""
-        return resize(x, self.factor, self.mode)
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """As ``compute``."""
+        return compute(self.layer, inputs)
 
 
-def resize(x: Tensor, factor: float, mode: str) -> Tensor:
-    """Enlarges height and width by ``factor``; ``mode`` is ``bilinear`` or ``nearest``."""
-    if mode == "nearest":
-        return functional.interpolate(x, scale_factor=factor, mode="nearest")
-    return functional.interpolate(x, scale_factor=factor, mode=mode, align_corners=False)
+def compute(layer: Layer, inputs: Sequence[Tensor]) -> Tensor:
+    """The output of a layer that has no weights: any kind but ``conv`` and ``conv_transpose``."""
+    x = inputs[0]
+    match layer.kind:
+        case "add":
+            return x + inputs[1]
+        case "mul":
+            return x * inputs[1]
+        case "concat":
+            return torch.cat(list(inputs), dim=1)
+        case "resize":
+            # By a factor and not to a size: so an exported model has constant scales for any height and width.
+            aligned = None if layer.mode == "nearest" else False
+            return functional.interpolate(x, scale_factor=float(layer.factor), mode=layer.mode, align_corners=aligned)
+        case "pixel_shuffle":
+            return functional.pixel_shuffle(x, layer.factor)
+        case _:
+            return functional.adaptive_avg_pool2d(x, 1)
 
 
 def _uses(plan: Plan) -> dict[str, int]:
@@ -108,13 +95,7 @@ def _uses(plan: Plan) -> dict[str, int]:
 
 
 def _module(layer: Layer, in_channels: int) -> nn.Module:
-    if layer.kind in ("conv", "conv_transpose"):
-        return _convolution(layer, in_channels)
-    if layer.kind == "resize":
-        return Resize(layer.factor, layer.mode)
-    if layer.kind == "pixel_shuffle":
-        return nn.PixelShuffle(layer.factor)
-    return _WITHOUT_PARAMETERS[layer.kind]()
+    return _convolution(layer, in_channels) if layer.kind in ("conv", "conv_transpose") else WithoutWeights(layer)
 
 
 def _convolution(layer: Layer, in_channels: int) -> nn.Sequential:
@@ -140,14 +121,6 @@ def _convolution(layer: Layer, in_channels: int) -> nn.Sequential:
     if layer.activation != "none":
         parts.append(ACTIVATIONS[layer.activation]())
     return nn.Sequential(*parts)
-
-
-_WITHOUT_PARAMETERS: dict[str, Callable[[], nn.Module]] = {
-    "global_pool": lambda: nn.AdaptiveAvgPool2d(1),
-    "add": Add,
-    "mul": Mul,
-    "concat": Concat,
-}
 
 
 def initialise(weight: Tensor, layer: Layer) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segmentation.networks.network import Network, initialise, resize
+from segmentation.networks.network import ACTIVATIONS, Network, compute, initialise
 from segmentation.networks.plan import INPUT, Layer, Plan
 from segmentation.portrait.widest import widest_plans
 from segmentation.supernet.extents import MAIN, Extent, Layout, extents, layouts
@@ -70,7 +70,7 @@ class Supernet(nn.Module):
             tensors[layer.name] = (
                 self._convolve(inputs[0], layer, layout_of[layer.inputs[0]])
                 if layer.kind in ("conv", "conv_transpose")
-                else _compute(layer, inputs)
+                else compute(layer, inputs)
             )
         return tensors[plan.layers[-1].name]
 
@@ -87,7 +87,7 @@ class Supernet(nn.Module):
         if layer.normalise:
             scale = self.scale(layer, layout)
             x = functional.batch_norm(x, None, None, scale, shift, training=True, eps=_BATCH_NORM_EPSILON)
-        return _activate(x, layer.activation)
+        return x if layer.activation == "none" else cast("Tensor", ACTIVATIONS[layer.activation]()(x))
 
     def weight(self, layer: Layer, layout: Layout) -> Tensor:
         """The layer's slice of the shared weight; ``layout`` is that of its input."""
@@ -173,31 +173,6 @@ def _weight_shape(layer: Layer, in_channels: int, size: Extent | Layer) -> tuple
     if layer.kind == "conv_transpose":
         return in_channels, size.out_channels
     return size.out_channels, in_channels
-
-
-def _activate(x: Tensor, activation: str) -> Tensor:
-    match activation:
-        case "relu":
-            return functional.relu(x)
-        case "hswish":
-            return functional.hardswish(x)
-        case "hsigmoid":
-            return functional.hardsigmoid(x)
-        case _:
-            return x
-
-
-def _compute(layer: Layer, inputs: list[Tensor]) -> Tensor:
-    x = inputs[0]
-    if layer.kind in ("add", "mul"):
-        return x + inputs[1] if layer.kind == "add" else x * inputs[1]
-    if layer.kind == "concat":
-        return torch.cat(inputs, dim=1)
-    if layer.kind == "resize":
-        return resize(x, float(layer.factor), layer.mode)
-    if layer.kind == "pixel_shuffle":
-        return functional.pixel_shuffle(x, layer.factor)
-    return functional.adaptive_avg_pool2d(x, 1)
 
 
 def _has_classifier_inside(layer: Layer) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from foundation.errors import UserError
 from foundation.interruption import uninterrupted
+from foundation.progress import OnProgress, Progress, ignore_progress
 from segmentation.data.source import DataSource, batch_of
 from segmentation.evaluation import resized, resized_masks
 from segmentation.losses import distillation, segmentation_loss
@@ -37,7 +37,7 @@ from segmentation.training.checkpoint import (
     save_checkpoint,
     with_prefix,
 )
-from segmentation.training.loop import OnTrainingProgress, TrainingProgress, apply_gradients, saved_on_interrupt
+from segmentation.training.loop import apply_gradients, saved_on_interrupt
 from segmentation.training.settings import warm_up_cosine
 
 _logger = logging.getLogger(__name__)
@@ -81,8 +81,7 @@ def train_supernet(
     *,
     teacher: nn.Module | None = None,
     checkpoint: Path | None = None,
-    resume: bool = False,
-    on_progress: OnTrainingProgress | None = None,
+    on_progress: OnProgress = ignore_progress,
 ) -> list[float]:
     """Trains in place; returns the losses of the steps of this call (empty where all had been done before).
 
@@ -95,8 +94,8 @@ def train_supernet(
         sample: samples the nets of a step; at least one.
         settings: amounts and rates.
         teacher: its logits, in evaluation mode, are learned too; its weights are not changed.
-        checkpoint: file to save to, every ``checkpoint_every`` steps, at the end and on Ctrl-C.
-        resume: continue from ``checkpoint`` where it exists.
+        checkpoint: file to save to, every ``checkpoint_every`` steps, at the end and on Ctrl-C; where it exists, the
+            training continues from it.
         on_progress: called after each step.
 
     Raises:
@@ -104,9 +103,8 @@ def train_supernet(
         KeyboardInterrupt: on Ctrl-C, after the running step was finished and saved.
     """
     training = _Training(supernet, source, settings, teacher)
-    first = training.restore(checkpoint) if resume and checkpoint is not None and checkpoint.exists() else 0
+    first = training.restore(checkpoint) if checkpoint is not None and checkpoint.exists() else 0
     losses: list[float] = []
-    started = time.perf_counter()
 
     def save() -> None:
         if checkpoint is not None:
@@ -119,17 +117,7 @@ def train_supernet(
             done = step + 1
             if done == settings.steps or done % settings.checkpoint_every == 0:
                 save()
-            if on_progress is not None:
-                on_progress(
-                    TrainingProgress(
-                        stage="supernet",
-                        done=done,
-                        total=settings.steps,
-                        note=f"loss {losses[-1]:.3f}",
-                        loss=losses[-1],
-                        seconds=time.perf_counter() - started,
-                    )
-                )
+            on_progress(Progress("supernet", done, settings.steps, f"loss {losses[-1]:.3f}"))
     return losses
 
 

@@ -11,21 +11,14 @@ from torch import nn
 
 from foundation.interruption import uninterrupted
 from foundation.progress import Progress
-from segmentation.metrics import Quality
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress(Progress):
-    """Reported after each update; ``done`` and ``total`` are updates."""
+    """Reported after each update; ``done`` and ``total`` are updates, ``note`` is the loss."""
 
-    loss: float = 0.0
-    seconds: float = 0.0
-    epoch: int = 0
-    """Counted from 1; 0 in a training without epochs, which has no ``quality`` either."""
-    epochs: int = 0
-    quality: Quality | None = None
-    """Of the last evaluation on the validation part."""
     best_mean_iou: float | None = None
+    """Of the evaluations on the validation part so far; None in a training without evaluations."""
 
 
 OnTrainingProgress = Callable[[TrainingProgress], None]

@@ -122,7 +122,7 @@ class TrainingState:
         if document.get("kind") != "training":
             raise UserError(
                 "checkpoint", seen=f"{path} without the state of training", expected="a checkpoint written by training",
-                remedy="train from the start, without resuming",
+                remedy="delete the file to train from the start",
             )  # fmt: skip
         other = self.settings.difference(document["settings"])
         data = (self.source.name, len(self.source.train))
@@ -131,6 +131,6 @@ class TrainingState:
         if other is not None:
             raise UserError(
                 "checkpoint", seen=f"{path} written with {other}", expected="the same settings and data",
-                remedy="resume with those, or train from the start, without resuming",
+                remedy="resume with those, or delete the file to train from the start",
             )  # fmt: skip
         check_fingerprint(document, self.source, path)

@@ -19,6 +19,7 @@ from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 from foundation.errors import UserError
 from foundation.evaluation_mode import evaluation_mode
 from foundation.interruption import uninterrupted
+from foundation.progress import ignore_progress
 from segmentation.data.source import DataSource, batch_of
 from segmentation.evaluation import evaluate, resized, resized_masks
 from segmentation.losses import distillation, segmentation_loss
@@ -56,14 +57,13 @@ def train(
     *,
     teacher: nn.Module | None = None,
     checkpoint: Path | None = None,
-    resume: bool = False,
-    on_progress: OnTrainingProgress | None = None,
+    on_progress: OnTrainingProgress = ignore_progress,
 ) -> TrainingResult:
     """Trains ``network`` in place; afterwards it has the weights of the moving average.
 
-    The checkpoint is written after every epoch and on Ctrl-C. With ``resume``, training continues from an existing
-    checkpoint and ends with the same weights as without the interruption. The teacher is not changed; it sees the same
-    images as the network.
+    The checkpoint is written after every epoch and on Ctrl-C. Training continues from an existing checkpoint and ends
+    with the same weights as without the interruption. The teacher is not changed; it sees the same images as the
+    network.
 
     Raises:
         UserError: settings or data differ from the checkpoint's, a file cannot be read or written, or the loss is no
@@ -73,7 +73,7 @@ def train(
     # Channels last: convolutions on a CPU train up to twice as fast.
     _lay_out(network, torch.channels_last)
     state = _new_state(network, source, settings)
-    if resume and checkpoint is not None and checkpoint.exists():
+    if checkpoint is not None and checkpoint.exists():
         state.restore(checkpoint)
     per_epoch = max(1, len(source.train) // settings.batch_size)
     steps = settings.steps or settings.epochs * per_epoch
@@ -101,7 +101,7 @@ def trained_teacher(
     settings: TrainSettings,
     *,
     checkpoint: Path | None,
-    on_progress: OnTrainingProgress | None = None,
+    on_progress: OnTrainingProgress = ignore_progress,
 ) -> TrainingResult:
     """The teacher, trained at ``settings.input_size`` (multiples of its stride); resumed from the checkpoint.
 
@@ -110,7 +110,7 @@ def trained_teacher(
     """
     torch.manual_seed(settings.seed)
     network = Network(teacher_plan(len(source.classes)))
-    return train(network, source, settings, checkpoint=checkpoint, resume=True, on_progress=on_progress)
+    return train(network, source, settings, checkpoint=checkpoint, on_progress=on_progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +125,18 @@ class _Run:
         """Number of epochs; the last one may be shorter."""
         return -(-self.steps // self.per_epoch)
 
-    def epoch(self, on_progress: OnTrainingProgress | None) -> None:
+    def epoch(self, on_progress: OnTrainingProgress) -> None:
         """Trains to the end of the running epoch and evaluates it."""
         state = self.state
         state.network.train()
         end = min(self.steps, (len(state.history) + 1) * self.per_epoch)
         while state.step < end:
             loss = self._update()
-            if on_progress is not None and state.step < end:
+            if state.step < end:
                 on_progress(self._progress(loss))
         loss = state.losses[-1]
         self._finish_epoch()
-        if on_progress is not None:
-            on_progress(self._progress(loss))
+        on_progress(self._progress(loss))
 
     def _update(self) -> float:
         state = self.state
@@ -199,18 +198,7 @@ class _Run:
 
     def _progress(self, loss: float) -> TrainingProgress:
         state = self.state
-        return TrainingProgress(
-            stage="training",
-            done=state.step,
-            total=self.steps,
-            note=f"loss {loss:.3f}",
-            loss=loss,
-            epoch=(state.step - 1) // self.per_epoch + 1,
-            epochs=self.epochs,
-            quality=state.quality,
-            best_mean_iou=state.best_mean_iou,
-            seconds=state.seconds,
-        )
+        return TrainingProgress("training", state.step, self.steps, f"loss {loss:.3f}", state.best_mean_iou)
 
 
 def _new_state(network: nn.Module, source: DataSource, settings: TrainSettings) -> TrainingState:

@@ -24,11 +24,12 @@ def test_scores_are_sklearns() -> None:
     for image in range(3):
         matrix.update(predicted[image], target[image])
     truth, guess = target.flatten().numpy(), predicted.flatten().numpy()
-    np.testing.assert_allclose(np.array(matrix.iou_per_class(), float), jaccard_score(truth, guess, average=None))
-    np.testing.assert_allclose(np.array(matrix.f1_per_class(), float), f1_score(truth, guess, average=None))
-    assert matrix.mean_iou() == pytest.approx(jaccard_score(truth, guess, average="macro"))
-    assert matrix.mean_f1() == pytest.approx(f1_score(truth, guess, average="macro"))
-    assert matrix.pixel_accuracy() == pytest.approx(accuracy_score(truth, guess))
+    scores = matrix.quality(3)
+    np.testing.assert_allclose(np.array(scores.iou_per_class, float), jaccard_score(truth, guess, average=None))
+    np.testing.assert_allclose(np.array(scores.f1_per_class, float), f1_score(truth, guess, average=None))
+    assert scores.mean_iou == pytest.approx(jaccard_score(truth, guess, average="macro"))
+    assert scores.mean_f1 == pytest.approx(f1_score(truth, guess, average="macro"))
+    assert scores.pixel_accuracy == pytest.approx(accuracy_score(truth, guess))
 
 
 def test_unlabelled_pixels_do_not_count() -> None:
@@ -44,9 +45,10 @@ def test_unlabelled_pixels_do_not_count() -> None:
 def test_absent_classes_have_no_score_and_confused_ones_score_zero() -> None:
     matrix = ConfusionMatrix(4)
     matrix.update(torch.tensor([0, 0, 0, 1]), torch.tensor([0, 0, 2, 0]))
-    assert matrix.iou_per_class() == (0.5, 0.0, 0.0, None)
-    assert matrix.f1_per_class()[3] is None
-    assert matrix.mean_iou() == pytest.approx(0.5 / 3)
+    scores = matrix.quality(1)
+    assert scores.iou_per_class == (0.5, 0.0, 0.0, None)
+    assert scores.f1_per_class[3] is None
+    assert scores.mean_iou == pytest.approx(0.5 / 3)
 
 
 def test_nothing_counted_scores_zero() -> None:

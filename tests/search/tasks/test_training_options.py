@@ -71,8 +71,7 @@ def test_what_the_options_say(calls: dict[str, Any], tmp_path: Path) -> None:
     assert seen.student_keywords["teacher"] == seen.supernet_keywords["teacher"] == "net of the teacher"
     assert seen.teacher_keywords["checkpoint"] == tmp_path / "teacher.safetensors"
     assert seen.supernet_keywords["checkpoint"] == tmp_path / "supernet.safetensors"
-    assert seen.student_keywords["resume"]
-    assert seen.supernet_keywords["resume"]
+    assert seen.student_keywords["checkpoint"] == tmp_path / "net.safetensors"
 
 
 @pytest.mark.parametrize(

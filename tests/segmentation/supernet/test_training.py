@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from foundation.errors import UserError
+from foundation.progress import Progress
 from segmentation.evaluation import resized, resized_masks
 from segmentation.networks.network import Network
 from segmentation.networks.plan import INPUT, Layer, Plan
@@ -18,7 +19,6 @@ from segmentation.normalisation import normalise
 from segmentation.supernet.supernet import Supernet, recalibrate
 from segmentation.supernet.training import Draw, SupernetSettings, train_supernet
 from segmentation.training.checkpoint import load_checkpoint, save_checkpoint
-from segmentation.training.loop import TrainingProgress
 from tests.segmentation.blobs import Blobs, blob_source
 
 SETTINGS = SupernetSettings(steps=8, batch_size=4, checkpoint_every=3)
@@ -64,13 +64,13 @@ def accuracy(network: Network) -> float:
 
 def test_every_net_of_the_sandwich_learns() -> None:
     supernet = make_supernet()
-    reports: list[TrainingProgress] = []
+    reports: list[Progress] = []
     losses = train_supernet(
         supernet, SOURCE, draw_nets, replace(SETTINGS, steps=60, learning_rate=0.03), on_progress=reports.append
     )
     assert losses[-1] < 0.6 * losses[0]
     assert [progress.done for progress in reports] == list(range(1, 61))
-    assert [progress.loss for progress in reports] == losses
+    assert [progress.note for progress in reports] == [f"loss {loss:.3f}" for loss in losses]
     for plan in (net(12, 5), net(12, 3)):
         assert accuracy(supernet.extract(plan)) > 0.95
 
@@ -102,25 +102,23 @@ def test_interrupted_and_resumed_is_the_same_as_in_one_go(tmp_path: Path) -> Non
     expected = train_supernet(whole, SOURCE, draw_nets, SETTINGS)
     checkpoint = tmp_path / "run" / "supernet.safetensors"
 
-    def press_ctrl_c(progress: TrainingProgress) -> None:
+    def press_ctrl_c(progress: Progress) -> None:
         if progress.done == 4:
             signal.raise_signal(signal.SIGINT)
 
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        train_supernet(
-            halves, SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint, resume=True, on_progress=press_ctrl_c
-        )
+        train_supernet(halves, SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint, on_progress=press_ctrl_c)
     assert signal.getsignal(signal.SIGINT) is handler
     assert [file.name for file in checkpoint.parent.iterdir()] == [checkpoint.name]
     fresh = make_supernet()
-    rest = train_supernet(fresh, SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint, resume=True)
+    rest = train_supernet(fresh, SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint)
     assert rest == expected[-len(rest) :]
     assert 0 < len(rest) < len(expected)
     assert equal(weights(fresh), weights(whole))
     # Nothing is left to do, and the weights are there.
     again = make_supernet()
-    assert train_supernet(again, SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint, resume=True) == []
+    assert train_supernet(again, SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint) == []
     assert equal(weights(again), weights(whole))
 
 
@@ -128,11 +126,9 @@ def test_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     checkpoint = tmp_path / "supernet.safetensors"
     train_supernet(make_supernet(), SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint)
     with pytest.raises(UserError, match="delete the file"):
-        train_supernet(
-            make_supernet(), SOURCE, draw_nets, replace(SETTINGS, seed=9), checkpoint=checkpoint, resume=True
-        )
+        train_supernet(make_supernet(), SOURCE, draw_nets, replace(SETTINGS, seed=9), checkpoint=checkpoint)
     with pytest.raises(UserError, match="weights of another network"):
-        train_supernet(Supernet(2, [net(8, 5)]), SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint, resume=True)
+        train_supernet(Supernet(2, [net(8, 5)]), SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint)
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"\x00" * 100])
@@ -140,7 +136,7 @@ def test_damaged_checkpoint_is_refused(content: bytes, tmp_path: Path) -> None:
     checkpoint = tmp_path / "supernet.safetensors"
     checkpoint.write_bytes(content)
     with pytest.raises(UserError, match=r"supernet\.safetensors"):
-        train_supernet(make_supernet(), SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint, resume=True)
+        train_supernet(make_supernet(), SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint)
 
 
 def test_nothing_to_train_with_or_on() -> None:
@@ -155,7 +151,7 @@ def first_update(settings: SupernetSettings) -> float:
     supernet = make_supernet()
     before = weights(supernet)
 
-    def stop(progress: TrainingProgress) -> None:
+    def stop(progress: Progress) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -193,7 +189,7 @@ def trained(settings: SupernetSettings, folder: Path, teacher: Network | None) -
     """What a training leaves behind: weights, losses, and the steps at which a checkpoint was written."""
     supernet, checkpoint, saved = make_supernet(), folder / "c", set()
 
-    def look(progress: TrainingProgress) -> None:
+    def look(progress: Progress) -> None:
         if checkpoint.exists():
             saved.add(load_checkpoint(checkpoint)[1]["step"])
 
@@ -230,7 +226,7 @@ def test_the_first_release_checkpoints_resume(tmp_path: Path) -> None:
     whole, resumed, checkpoint = make_supernet(), make_supernet(), tmp_path / "c"
     train_supernet(whole, SOURCE, draw_nets, SETTINGS)
 
-    def stop(progress: TrainingProgress) -> None:
+    def stop(progress: Progress) -> None:
         if progress.done == 4:
             raise KeyboardInterrupt
 
@@ -248,7 +244,7 @@ def test_the_first_release_checkpoints_resume(tmp_path: Path) -> None:
 
     del document["fingerprint"]
     save_checkpoint(checkpoint, {first_release(key): value for key, value in tensors.items()}, document)
-    train_supernet(resumed, SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint, resume=True)
+    train_supernet(resumed, SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint)
     assert equal(weights(resumed), weights(whole))
 
 
@@ -256,7 +252,7 @@ def test_exchanged_data_are_refused(tmp_path: Path) -> None:
     checkpoint = tmp_path / "c"
     train_supernet(make_supernet(), SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint)
     with pytest.raises(UserError, match="data blobs: got other files or another split"):
-        train_supernet(make_supernet(), blob_source(first=500), draw_nets, SETTINGS, checkpoint=checkpoint, resume=True)
+        train_supernet(make_supernet(), blob_source(first=500), draw_nets, SETTINGS, checkpoint=checkpoint)
 
 
 def test_resizing() -> None:
