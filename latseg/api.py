@@ -172,7 +172,7 @@ class Workspace(OpenWorkspace):
         """
         from search.run_config import RunConfig
 
-        latencies = tuple((name, as_latency_ms(limit)) for name, limit in budgets.items())
+        latencies = {name: as_latency_ms(limit) for name, limit in budgets.items()}
         config = RunConfig.create(
             BudgetOptions(latency_ms=latencies, parameters=as_parameters(max_parameters), threads=threads),
             DataOptions(source=data) if isinstance(data, str) else data,

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from search.run_context import RunContext
     from search.tasks.task import Quality, Trained
     from search.trial import Trial
-    from search.winners.export import ExportedWinner
 
 DEFAULT_FORMATS = ("onnx", "onnx-dynamic", "onnx-uint8")
 
@@ -86,10 +85,9 @@ class RunHandle:
     @property
     def winners(self) -> list[Trial]:
         """Nets whose measured latency keeps every budget, best quality first; simulated devices certify none."""
-        from search.trial import CERTIFIED, UNCERTIFIED
+        from search.winners.selection import won
 
-        kept = [trial for trial in self.trials if trial.status in (CERTIFIED, UNCERTIFIED)]
-        return sorted(kept, key=lambda trial: -trial.quality)[: self.config.winners]
+        return won(self.trials)[: self.config.winners]
 
     def train(self, winner: Trial | str, *, epochs: int | None = None) -> TrainedWinner:
         """Trains a winner in full, with its teacher; continues where it was interrupted.
@@ -123,22 +121,15 @@ class RunHandle:
         Raises:
             UserError: it was not trained, or a format is unknown.
         """
-        return Bundle(self.exported(winner, formats=formats).bundle)
-
-    def exported(self, winner: Trial | str, *, formats: Sequence[str] = DEFAULT_FORMATS) -> ExportedWinner:
-        """As ``export``, with the manifest and the reasons why a budget is not certified."""
         from search.winners.export import export_winner
         from search.winners.training import find_trial
 
         root = self.workspace.path
         lines = [command_line(root, command, "RUN", "--winner", _id(winner)) for command in ("train", "export")]
         with self._opened("export") as context:
-            return export_winner(
-                context,
-                find_trial(context, _id(winner)),
-                formats=list(formats),
-                command=" && ".join([self.config.command, *lines]),
-            )
+            trial = find_trial(context, _id(winner))
+            export_winner(context, trial, formats=formats, command=" && ".join([self.config.command, *lines]))
+            return Bundle(context.folder.bundle(trial.id))
 
     def report(self, *, photographs: bool = False) -> Path:
         """Writes one self-contained HTML file and returns its path.

@@ -47,7 +47,7 @@ def launch(context: RunContext, budgets: Budgets) -> SearchResult:
         on_progress=context.on_progress,
     )
     write_near_budget(context.folder.near_budget, near_budget)
-    finalists = Finalists(context.folder, context.task, evaluator, context.devices, context.store, seed=config.seed)
+    finalists = Finalists(context, evaluator)
     with TrialStore(context.folder.trials) as trials:
         feedback = RejectionFeedback(space, budgets)
         budgets = feedback.replay(trials)

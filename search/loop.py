@@ -82,24 +82,10 @@ def run_search(
     """
     identity = {"space": space.name, "strategy": strategy.name}
     trials.identify(identity | {"classes": str(space.classes), "seed": str(settings.seed)})
-    found = feasibility(
-        space,
-        budgets,
-        samples=settings.feasibility_samples,
-        seed=settings.seed,
-        on_progress=on_progress,
-    )
+    samples, seed = settings.feasibility_samples, settings.seed
+    found = feasibility(space, budgets, samples=samples, seed=seed, on_progress=on_progress)
     require_feasible(budgets, found)
-    state = SearchState(
-        space=space,
-        budgets=budgets,
-        evaluator=evaluator,
-        strategy=strategy,
-        store=trials,
-        settings=settings,
-        feasibility=found,
-        on_progress=on_progress,
-    )
+    state = SearchState(space, budgets, evaluator, strategy, trials, settings, found, on_progress)
     if measure is None or certify is None or not budgets.latencies:
         state.evolve(settings.trials)
         return _result(state, sorted(state.trials, key=lambda trial: -trial.quality))

@@ -39,23 +39,11 @@ class Options(BaseModel):
 class BudgetOptions(Options):
     """Hard limits: one latency for each device, and a number of parameters."""
 
-    latency_ms: Annotated[tuple[tuple[str, Milliseconds], ...], Field(min_length=1)]
-    """Pairs (device, limit)."""
+    latency_ms: Annotated[dict[str, Milliseconds], Field(min_length=1)]
+    """Limit by device."""
     parameters: Count = 400_000
     threads: Count | None = None
     """Of each device whose name does not say it."""
-
-    @model_validator(mode="after")
-    def _each_device_once(self) -> BudgetOptions:
-        names = [name for name, _ in self.latency_ms]
-        if len(set(names)) < len(names):
-            raise UserError(
-                "latency budgets",
-                seen=", ".join(names),
-                expected="one budget for each device",
-                remedy="name every device once",
-            )
-        return self
 
 
 class DataOptions(Options):

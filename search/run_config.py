@@ -141,7 +141,7 @@ class RunConfig(_Record):
         task = open_space(search.space, sizes=search.sizes).make_task(TaskOptions(data, training, search.seed))
         targets = (
             TargetDevice.of(name, maximum_ms, get_device(name, threads=budgets.threads))
-            for name, maximum_ms in budgets.latency_ms
+            for name, maximum_ms in budgets.latency_ms.items()
         )
         return cls(
             run=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",

@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from random import Random
 
 from foundation.progress import OnProgress
@@ -25,34 +26,26 @@ from search.winners.selection import predicted_again, won
 _logger = logging.getLogger(__name__)
 
 
+@dataclass
 class SearchState:
     """Trials so far, the current budgets, and the next generation."""
 
-    def __init__(
-        self,
-        *,
-        space: SearchSpace,
-        budgets: Budgets,
-        evaluator: Evaluator,
-        strategy: Strategy,
-        store: TrialStore,
-        settings: SearchSettings,
-        feasibility: Feasibility,
-        on_progress: OnProgress,
-    ) -> None:
-        self.space = space
-        self.evaluator = evaluator
-        self.strategy = strategy
-        self.store = store
-        self.settings = settings
-        self.feasibility = feasibility
-        self.on_progress = on_progress
+    space: SearchSpace
+    budgets: Budgets
+    evaluator: Evaluator
+    strategy: Strategy
+    store: TrialStore
+    settings: SearchSettings
+    feasibility: Feasibility
+    on_progress: OnProgress
+
+    def __post_init__(self) -> None:
         self._prepared = False
-        self.trials = store.trials()
+        self.trials = self.store.trials()
         # The last generation may be incomplete: it is proposed again (the same candidates, by the same seed), what is
         # stored of it is not evaluated again, and the strategy receives it when it is complete.
         self.generation = max((trial.generation for trial in self.trials), default=0)
-        self.constrain(budgets)
+        self.constrain(self.budgets)
 
     def constrain(self, budgets: Budgets) -> None:
         """Replaces the budgets: predicts the trials again and passes both to the strategy."""

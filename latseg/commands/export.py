@@ -14,7 +14,7 @@ from latseg.options import RunArgument, RunSeedOption, WinnerOption
 from latseg.run_handle import DEFAULT_FORMATS
 
 if TYPE_CHECKING:
-    from search.winners.export import ExportedWinner
+    from latseg.bundle import Bundle
 
 
 def export(
@@ -29,34 +29,32 @@ def export(
 ) -> None:
     """Export a trained winner, measure that very file, and write the bundle; exit code 4 if not certified."""
     console: Console = context.obj
-    written = console.api.run(run).exported(winner, formats=formats or DEFAULT_FORMATS)
-    document = _document(written)
+    bundle = console.api.run(run).export(winner, formats=formats or DEFAULT_FORMATS)
+    document = _document(bundle)
     columns = ("format", "path", "parity_max_abs", "parity_mask_iou", "measured_ms")
     console.emit(
         document,
         lambda: [
-            table(
-                f"Bundle {written.bundle}", columns, [[row[column] for column in columns] for row in document["files"]]
-            ),
-            *(plain(certificate.statement) for certificate in written.manifest.certificates),
-            *(f"[bold red]NOT certified[/] on {plain(refusal)}" for refusal in written.refusals),
-            "Continue with: " + plain(shlex.join(["latseg", "verify", str(written.bundle)])),
+            table(f"Bundle {bundle.path}", columns, [[row[column] for column in columns] for row in document["files"]]),
+            *(plain(certificate.statement) for certificate in bundle.manifest.certificates),
+            *(f"[bold red]NOT certified[/] on {plain(refusal)}" for refusal in bundle.refusals),
+            "Continue with: " + plain(shlex.join(["latseg", "verify", str(bundle.path)])),
         ],
     )
-    if written.refusals:
+    if bundle.refusals:
         raise typer.Exit(VERIFICATION_FAILED)
 
 
-def _document(written: ExportedWinner) -> dict[str, Any]:
-    models = [file for file in written.manifest.files if file.executed]
+def _document(bundle: Bundle) -> dict[str, Any]:
+    models = [file for file in bundle.manifest.files if file.executed]
     return {
-        "bundle": str(written.bundle),
-        "certified": not written.refusals,
-        "refusals": list(written.refusals),
+        "bundle": str(bundle.path),
+        "certified": bundle.certified,
+        "refusals": list(bundle.refusals),
         "files": [
             {
                 "format": file.format,
-                "path": str(written.bundle / file.path),
+                "path": str(bundle.path / file.path),
                 "sha256": file.sha256,
                 "parity_max_abs": file.parity_max_abs,
                 "parity_mask_iou": file.parity_mask_iou,

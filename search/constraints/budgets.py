@@ -99,10 +99,6 @@ class LatencyBudget:
         """The constraint's name, ``latency:<device>``."""
         return f"latency:{self.device}"
 
-    def ratio(self, upper_ms: float) -> float:
-        """Bound over budget; above 1 the constraint is violated. Infinite where the bound is no positive number."""
-        return _upper_ms(upper_ms) / self.maximum_ms
-
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
@@ -146,32 +142,34 @@ class Budgets:
 
     def violated(self, parameters: int, upper_ms: Mapping[str, float]) -> tuple[str, ...]:
         """Names of the constraints that a net of this size with these bounds violates."""
-        too_big = self.parameters is not None and parameters > self.parameters.maximum
-        too_slow = [budget.constraint for budget in self.latencies if budget.ratio(upper_ms[budget.device]) > 1.0]
-        return ((PARAMETERS,) if too_big else ()) + tuple(too_slow)
+        return _above_limit(self.ratios(parameters, upper_ms))
 
-    def ratios(self, parameters: int, upper_ms: Mapping[str, float]) -> tuple[float, ...]:
-        """Value over limit for each constraint, parameters first."""
-        size = () if self.parameters is None else (parameters / self.parameters.maximum,)
-        return size + tuple(budget.ratio(upper_ms[budget.device]) for budget in self.latencies)
+    def ratios(self, parameters: int, upper_ms: Mapping[str, float]) -> dict[str, float]:
+        """Value over limit by constraint, parameters first; infinite where a bound is no positive number."""
+        return self._size_ratio(parameters) | self._latency_ratios(upper_ms)
 
     def worst_ratio(self, check: ConstraintCheck) -> float:
         """Largest ratio of value to limit, latency only where it was predicted; 0 without budgets."""
-        size = 0.0 if self.parameters is None else check.parameters / self.parameters.maximum
-        return max(size, self.latency_ratio(check.upper_ms)) if check.upper_ms else size
+        predicted = self._latency_ratios(check.upper_ms) if check.upper_ms else {}
+        return max((self._size_ratio(check.parameters) | predicted).values(), default=0.0)
 
     def excess(self, parameters: int, upper_ms: Mapping[str, float]) -> float:
         """Overall constraint violation (Deb et al. 2002): sum of the relative excesses; 0 where all hold."""
-        return sum(max(0.0, ratio - 1.0) for ratio in self.ratios(parameters, upper_ms))
+        return sum(max(0.0, ratio - 1.0) for ratio in self.ratios(parameters, upper_ms).values())
 
     def latency_ratio(self, upper_ms: Mapping[str, float]) -> float:
         """Bound over budget on the device where it is worst; 0 without a latency budget."""
-        return max((budget.ratio(upper_ms[budget.device]) for budget in self.latencies), default=0.0)
+        return max(self._latency_ratios(upper_ms).values(), default=0.0)
+
+    def _latency_ratios(self, upper_ms: Mapping[str, float]) -> dict[str, float]:
+        return {budget.constraint: _upper_ms(upper_ms[budget.device]) / budget.maximum_ms for budget in self.latencies}
+
+    def _size_ratio(self, parameters: int) -> dict[str, float]:
+        return {} if self.parameters is None else {PARAMETERS: parameters / self.parameters.maximum}
 
     def _sized(self, space: SearchSpace, architecture: Architecture) -> ConstraintCheck:
         parameters = space.parameters(architecture)
-        too_big = self.parameters is not None and parameters > self.parameters.maximum
-        return ConstraintCheck(architecture, parameters, violated=(PARAMETERS,) if too_big else ())
+        return ConstraintCheck(architecture, parameters, violated=_above_limit(self._size_ratio(parameters)))
 
     def _timed(
         self, sized: ConstraintCheck, graph: OperatorGraph, bounds: Mapping[str, BoundedLatency]
@@ -184,6 +182,10 @@ class Budgets:
             upper_ms=upper_ms,
             violated=self.violated(sized.parameters, upper_ms),
         )
+
+
+def _above_limit(ratios: Mapping[str, float]) -> tuple[str, ...]:
+    return tuple(name for name, ratio in ratios.items() if ratio > 1.0)
 
 
 def _upper_ms(found: float) -> float:

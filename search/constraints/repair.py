@@ -18,29 +18,14 @@ _FAR = 1.5
 
 @dataclass(slots=True)
 class _Descent:
-    """One repair in progress; ``open`` until a point keeps the budgets or nothing smaller is left."""
+    """One repair in progress."""
 
-    at: Architecture
-    violated: tuple[str, ...]
-    """Names of the constraints that it violates."""
-    far: bool
-    """Whether it is so far beyond a budget that no single step matters."""
-    open: bool
-    result: ConstraintCheck | None
+    at: ConstraintCheck
+    """The last point that was checked; the result where it keeps the budgets."""
     points: list[Architecture] = field(default_factory=list)
-
-    @staticmethod
-    def of(check: ConstraintCheck, budgets: Budgets) -> _Descent:
-        """The start of a repair; one that keeps the budgets is finished."""
-        descent = _Descent(check.architecture, (), far=False, open=True, result=None)
-        descent.arrive(check, budgets)
-        return descent
-
-    def arrive(self, check: ConstraintCheck, budgets: Budgets) -> None:
-        """Moves to a point that was checked."""
-        self.at, self.violated, self.far = check.architecture, check.violated, budgets.worst_ratio(check) > _FAR
-        if check.feasible:
-            self.open, self.result = False, check
+    """To be checked next."""
+    ended: bool = False
+    """Whether nothing smaller is left."""
 
 
 def repair(
@@ -59,28 +44,30 @@ def repair(
     taken between two batched checks; the first point that keeps the budgets is the result, so it stays close to the
     limit. Feasible ones come back unchanged.
     """
-    descents = [_Descent.of(check, budgets) for check in checks]
+    descents = [_Descent(check) for check in checks]
     for _ in range(-(-steps // chunk)):
-        active = [descent for descent in descents if descent.open]
+        active = [descent for descent in descents if not (descent.at.feasible or descent.ended)]
         if not active:
             break
         for descent in active:
-            descent.points = _descend(space, descent, rng, chunk)
+            far = budgets.worst_ratio(descent.at) > _FAR
+            descent.points = _descend(space, descent.at, rng, chunk, compared=1 if far else _NEIGHBOURS)
         _check(space, budgets, active)
-    return [descent.result for descent in descents]
+    return [descent.at if descent.at.feasible else None for descent in descents]
 
 
-def _descend(space: SearchSpace, descent: _Descent, rng: Random, chunk: int) -> list[Architecture]:
+def _descend(
+    space: SearchSpace, start: ConstraintCheck, rng: Random, chunk: int, *, compared: int
+) -> list[Architecture]:
     """Points to be checked: of random steps only the last one."""
-    compared = 1 if descent.far else _NEIGHBOURS
     points: list[Architecture] = []
-    current = descent.at
+    current = start.architecture
     for _ in range(chunk):
         neighbours = space.smaller(current)
         if not neighbours:
             break
         sampled = rng.sample(neighbours, min(compared, len(neighbours)))
-        current = sampled[0] if compared == 1 else min(sampled, key=lambda a: _cost(space, a, descent.violated))
+        current = sampled[0] if compared == 1 else min(sampled, key=lambda a: _cost(space, a, start.violated))
         points.append(current)
     return points[-1:] if compared == 1 else points
 
@@ -89,11 +76,11 @@ def _check(space: SearchSpace, budgets: Budgets, descents: Sequence[_Descent]) -
     points = [point for descent in descents for point in descent.points]
     found = dict(zip(points, budgets.check_many(space, points), strict=True))
     for descent in descents:
-        descent.open = bool(descent.points)
+        descent.ended = not descent.points
         for point in descent.points:
-            if not descent.open:
+            descent.at = found[point]
+            if descent.at.feasible:
                 break
-            descent.arrive(found[point], budgets)
 
 
 def _cost(space: SearchSpace, architecture: Architecture, violated: Sequence[str]) -> int:

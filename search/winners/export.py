@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from torch import nn
 
@@ -27,18 +25,10 @@ from search.winners.certification import certify_file
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ExportedWinner:
-    """A bundle, and the reasons for every budget that is not certified."""
-
-    bundle: Path
-    manifest: Manifest
-    refusals: tuple[str, ...]
-    """One line for each device whose budget the measurement did not certify; empty where the winner is certified."""
-
-
-def export_winner(context: RunContext, trial: Trial, *, formats: Sequence[str], command: str) -> ExportedWinner:
+def export_winner(context: RunContext, trial: Trial, *, formats: Sequence[str], command: str) -> Manifest:
     """Exports the trained net, measures that very file on every device of the budgets, and writes the bundle.
+
+    The manifest names in ``refusals`` each device whose budget the measurement did not certify.
 
     Raises:
         UserError: the winner was not trained, a format is unknown, parity is lost, or a device cannot measure it.
@@ -78,7 +68,7 @@ def export_winner(context: RunContext, trial: Trial, *, formats: Sequence[str], 
         reproduce=command,
     )
     context.on_progress(Progress("done", steps, steps))
-    return ExportedWinner(bundle, manifest, refusals)
+    return manifest
 
 
 def trained_module(context: RunContext, trial: Trial) -> nn.Module:

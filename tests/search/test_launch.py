@@ -35,7 +35,7 @@ SMALLEST = TrainingOptions(
     teacher_epochs=0, supernet_steps=1, winner_epochs=1, batch_size=4, evaluation_images=2, threads=1
 )
 SEARCH = SearchOptions(trials=3, winners=1, calibration_nets=0)
-BUDGETS = BudgetOptions(latency_ms=(("cpu", 1000.0),), parameters=60_000)
+BUDGETS = BudgetOptions(latency_ms={"cpu": 1000.0}, parameters=60_000)
 DATA = DataOptions(source="synthetic:12", size=(128, 128))
 FORMULA = FormulaPredictor()
 
@@ -96,16 +96,16 @@ def test_a_run_from_search_to_bundle(store: MeasurementStore, tmp_path: Path, sp
     assert trained.epochs == 1
     exported = export_winner(context, winner, formats=["onnx"], command="latseg search")
     assert exported.refusals == ()
-    (certificate,) = exported.manifest.certificates
+    (certificate,) = exported.certificates
     assert certificate.model_sha256 == sha256_of(context.folder.exported(winner.id))
-    scores = {quality.metric: quality.value for quality in exported.manifest.quality}
+    scores = {quality.metric: quality.value for quality in exported.quality}
     assert scores == pytest.approx(dict(trained.quality.metrics), abs=1e-3)
-    assert verify_bundle(exported.bundle, measure=False).ok
+    assert verify_bundle(context.folder.bundle(winner.id), measure=False).ok
 
 
 def test_a_budget_that_the_device_does_not_keep_rejects_every_net(store: MeasurementStore, tmp_path: Path) -> None:
     search = SearchOptions(space="vectors", trials=2, calibration_nets=0)
-    tight = BudgetOptions(latency_ms=(("cpu", 1e-6),), parameters=60_000)
+    tight = BudgetOptions(latency_ms={"cpu": 1e-6}, parameters=60_000)
     created = config(DataOptions(source="vectors:64"), search, budgets=tight)
     context = RunContext.open(tmp_path / "run", created, store)
     result = launch(context, context.budgets(lambda _: FormulaPredictor(ms_per_mflop=0.0, ms_per_operator=0.0)))
@@ -147,7 +147,7 @@ def test_every_field_of_the_configuration_reaches_the_search(
         calibration_nets=5,
         seed=9,
     )
-    budgets = BudgetOptions(latency_ms=(("cpu", 7.5),), parameters=123_456, threads=2)
+    budgets = BudgetOptions(latency_ms={"cpu": 7.5}, parameters=123_456, threads=2)
     data = DataOptions(source="synthetic:12", size=(96, 64), count=8)
     training = SMALLEST.model_copy(update={"threads": 3})
     created = config(data, search, training, budgets)
@@ -211,5 +211,7 @@ def test_the_noise_floor_belongs_to_the_certificates_rule(tmp_path: Path) -> Non
         with MeasurementStore(tmp_path / f"{percent}.sqlite") as store:
             store.remember_noise_floor(device.info(), NoiseFloor(percent, percent, 10))
             nothing = cast("Any", None)
-            finalists = Finalists(RunFolder(tmp_path), nothing, nothing, {"cpu": device}, store)
+            finalists = Finalists(
+                RunContext(RunFolder(tmp_path), config(DATA), nothing, {"cpu": device}, store, nothing), nothing
+            )
             assert finalists.holds(measured, 1.0, "cpu") == holds

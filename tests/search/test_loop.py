@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -308,7 +307,7 @@ def test_budgets_that_leave_next_to_nothing_are_searched_around_the_safest_net(t
 
 def test_more_trials_go_on_from_a_finished_search(tmp_path: Path) -> None:
     first = search(tmp_path, toy_budgets())
-    more = replace(SearchSettings(trials=60, feasibility_samples=60), trials=80)
+    more = SearchSettings(trials=80, feasibility_samples=60)
     second = search(tmp_path, toy_budgets(), settings=more)
     assert second.trials[:60] == first.trials
     assert len({trial.id for trial in second.trials}) == 80
@@ -357,7 +356,7 @@ def test_quality_decides_and_not_size(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", [{"trials": 0}, {"winners": 0}, {"feasibility_samples": 0}])
 def test_settings_have_least_values(wrong: dict[str, int]) -> None:
-    with pytest.raises(UserError, match="expected at least"):
+    with pytest.raises(UserError, match="greater than or equal to 1"):
         SearchSettings(**wrong)  # type: ignore[arg-type]
 
 

@@ -13,7 +13,7 @@ from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOp
 from search.run_config import RunConfig, read_config, write_config
 
 DEVICE = "simulated"
-BUDGETS = BudgetOptions(latency_ms=((DEVICE, 2.0),))
+BUDGETS = BudgetOptions(latency_ms={DEVICE: 2.0})
 DATA = DataOptions(source="synthetic:8", size=(64, 64))
 
 OF_115E2DA = {

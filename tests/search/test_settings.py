@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,10 +24,10 @@ def run(folder: Path, settings: SearchSettings) -> SearchResult:
 def test_trials_winners_samples_and_seed(tmp_path: Path) -> None:
     base = run(tmp_path / "base", BASE)
     assert (len(base.trials), len(base.winners), base.feasibility.samples) == (48, 2, 30)
-    assert len(run(tmp_path / "trials", replace(BASE, trials=30)).trials) == 30
-    assert len(run(tmp_path / "winners", replace(BASE, winners=3)).winners) == 3
-    assert run(tmp_path / "samples", replace(BASE, feasibility_samples=40)).feasibility.samples == 40
-    assert run(tmp_path / "seed", replace(BASE, seed=1)).trials[1].id != base.trials[1].id
+    assert len(run(tmp_path / "trials", BASE.model_copy(update={"trials": 30})).trials) == 30
+    assert len(run(tmp_path / "winners", BASE.model_copy(update={"winners": 3})).winners) == 3
+    assert run(tmp_path / "samples", BASE.model_copy(update={"feasibility_samples": 40})).feasibility.samples == 40
+    assert run(tmp_path / "seed", BASE.model_copy(update={"seed": 1})).trials[1].id != base.trials[1].id
 
 
 def test_measurements_are_limited(tmp_path: Path) -> None:
@@ -36,7 +35,7 @@ def test_measurements_are_limited(tmp_path: Path) -> None:
     for limit in (3, 5):
         slow.measured.clear()
         (tmp_path / str(limit)).mkdir()
-        settings = replace(BASE, measurements=limit)
+        settings = BASE.model_copy(update={"measurements": limit})
         search(tmp_path / str(limit), toy_budgets(), settings=settings, measure=slow.measure, certify=certify)
         assert len(slow.measured) == limit
 
@@ -49,7 +48,7 @@ def test_the_reserve_is_evaluated_after_the_first_measurement(tmp_path: Path, re
         before.append(len(evaluator.asked))
         return device.measure(architecture)
 
-    settings = replace(BASE, reserve=reserve)
+    settings = BASE.model_copy(update={"reserve": reserve})
     search(tmp_path, toy_budgets(), evaluator=evaluator, settings=settings, measure=measure, certify=certify)
     assert before[0] == first
     assert len(evaluator.asked) == 48

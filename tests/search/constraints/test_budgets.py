@@ -93,7 +93,7 @@ def test_the_worst_ratio_is_that_of_size_or_latency() -> None:
     assert budgets.worst_ratio(ConstraintCheck(architecture, 50, upper_ms={"a": 1.5, "b": 1.0})) == 0.75
     assert budgets.worst_ratio(ConstraintCheck(architecture, 90, upper_ms={"a": 1.5, "b": 1.0})) == 0.9
     assert Budgets(None, latencies).worst_ratio(ConstraintCheck(architecture, 90, upper_ms={"a": 1.5, "b": 1})) == 0.75
-    assert Budgets(None, latencies).ratios(90, {"a": 1.0, "b": 1.0}) == (0.5, 0.25)
+    assert Budgets(None, latencies).ratios(90, {"a": 1.0, "b": 1.0}) == {"latency:a": 0.5, "latency:b": 0.25}
     assert Budgets().worst_ratio(ConstraintCheck(architecture, 90)) == Budgets().latency_ratio({}) == 0.0
 
 
