@@ -48,7 +48,6 @@ def export_module(
     outputs: Sequence[str] = (LOGITS_NAME,),
     dynamic_axes: Mapping[str, Mapping[int, str]] | None = None,
     opset: int = LOWEST_OPSET,
-    metadata: Mapping[str, str] | None = None,
 ) -> Path:
     """Writes ``module`` to ``path``, whole or not at all.
 
@@ -62,7 +61,6 @@ def export_module(
         outputs: names of the outputs.
         dynamic_axes: names of the dimensions that stay open, by tensor and axis, such as ``{"image": {2: "height"}}``.
         opset: version of the ONNX operators.
-        metadata: entries of the file's ``metadata_props``.
 
     Raises:
         UserError: opset or size out of range.
@@ -72,7 +70,8 @@ def export_module(
     model = _trace(module, inputs, outputs=outputs, dynamic_axes=dynamic_axes, opset=opset)
     model = _cleaned(model)
     _warn_of_unfolded(model)
-    _describe(model, metadata or {})
+    model.producer_name = model.graph.name = "latseg"
+    model.producer_version = _version()
     content = _serialised(model)
     _logger.debug("exported %s: opset %d, %d bytes", path, opset, len(content))
     return write_file(Path(path), content)
@@ -84,16 +83,21 @@ class OnnxOptions(PluginOptions):
     opset: int = Field(default=LOWEST_OPSET, ge=LOWEST_OPSET, le=HIGHEST_OPSET)
 
 
-class OnnxExporter(Exporter):
+class OpsetExporter(Exporter):
+    """Base of the ONNX formats."""
+
+    Options = OnnxOptions
+
+    def __init__(self, *, opset: int = LOWEST_OPSET) -> None:
+        self.opset = opset
+
+
+class OnnxExporter(OpsetExporter):
     """The network's own inputs and outputs, of fixed size; the file that is measured and certified."""
 
     format = "onnx"
     file_name = MODEL_NAME
     note = "float input, fixed size"
-    Options = OnnxOptions
-
-    def __init__(self, *, opset: int = LOWEST_OPSET) -> None:
-        self.opset = opset
 
     @override
     def write(self, source: Source, folder: Path) -> BundleFile:
@@ -106,17 +110,13 @@ class OnnxExporter(Exporter):
         return self.entry(folder)
 
 
-class DynamicOnnxExporter(Exporter):
+class DynamicOnnxExporter(OpsetExporter):
     """A segmentation network whose height and width are open."""
 
     format = "onnx-dynamic"
     file_name = "model_dynamic.onnx"
     dynamic = True
     note = "float input, any size that the network's strides divide"
-    Options = OnnxOptions
-
-    def __init__(self, *, opset: int = LOWEST_OPSET) -> None:
-        self.opset = opset
 
     @override
     def write(self, source: Source, folder: Path) -> BundleFile:
@@ -219,15 +219,6 @@ def _warn_of_unfolded(model: onnx.ModelProto) -> None:
             "batch normalisation costs time of its own: %s; put it directly behind a convolution or linear layer",
             ", ".join(left),
         )
-
-
-def _describe(model: onnx.ModelProto, metadata: Mapping[str, str]) -> None:
-    model.producer_name = "latseg"
-    model.producer_version = _version()
-    model.graph.name = "latseg"
-    for key in sorted(metadata):
-        entry = model.metadata_props.add()
-        entry.key, entry.value = key, metadata[key]
 
 
 def _version() -> str:

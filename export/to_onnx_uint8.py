@@ -10,14 +10,13 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from export.bundle.manifest import BundleFile
-from export.exporter import Exporter
 from export.source import INPUT_NAME, Source
-from export.to_onnx import LOWEST_OPSET, OnnxOptions, export_module
+from export.to_onnx import OpsetExporter, export_module
 
 MASK_NAME = "mask"
 
 
-class Uint8OnnxExporter(Exporter):
+class Uint8OnnxExporter(OpsetExporter):
     """Normalisation, network and arg-max in one file.
 
     ``image`` uint8 1 x height x width x 3 (RGB); ``mask`` uint8 1 x height x width of class numbers.
@@ -27,10 +26,6 @@ class Uint8OnnxExporter(Exporter):
     file_name = "model_uint8.onnx"
     input = "pixels"
     note = "uint8 pixels in, class numbers out"
-    Options = OnnxOptions
-
-    def __init__(self, *, opset: int = LOWEST_OPSET) -> None:
-        self.opset = opset
 
     @override
     def write(self, source: Source, folder: Path) -> BundleFile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -141,15 +141,9 @@ class TrainingGroup:
         """
         from search.options import TrainingOptions
 
-        return TrainingOptions(
-            teacher_epochs=self.teacher_epochs,
-            supernet_steps=self.supernet_steps,
-            winner_epochs=self.winner_epochs,
-            batch_size=self.batch_size,
-            evaluation_images=self.evaluation_images,
-            training_size=parse_size(self.training_size, option="--training-size") if self.training_size else None,
-            threads=self.training_threads,
-        )
+        size = parse_size(self.training_size, option="--training-size") if self.training_size else None
+        values = asdict(self) | {"training_size": size}
+        return TrainingOptions(threads=values.pop("training_threads"), **values)
 
 
 @dataclass(frozen=True, slots=True)

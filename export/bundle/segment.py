@@ -123,22 +123,6 @@ class Segmenter:
         return mask, cutout
 
 
-def segment_image(
-    bundle: Path,
-    image_path: Path,
-    out_dir: Path,
-    *,
-    policy: ResizePolicy | None = None,
-    device: Device | None = None,
-) -> SegmentOutput:
-    """One picture through a bundle; for several, keep a ``Segmenter``.
-
-    Raises:
-        UserError: no bundle, no picture, or ``out_dir`` cannot be written.
-    """
-    return Segmenter(bundle, policy=policy, device=device).segment_file(image_path, out_dir)
-
-
 def _picture_layout(bundle: Path, manifest: Manifest) -> InputLayout:
     if manifest.input is None:
         names = ", ".join(layout.name for layout in manifest.inputs)

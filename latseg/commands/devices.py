@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 
 from latseg.console import Console, table
 from latseg.options import IgnoredSeedOption
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from devices.doctor import DeviceStatus
 
 
 def devices(context: typer.Context, seed: IgnoredSeedOption = 0) -> None:  # noqa: ARG001 - every command takes --seed
@@ -16,11 +23,10 @@ def devices(context: typer.Context, seed: IgnoredSeedOption = 0) -> None:  # noq
 
     console: Console = context.obj
     found = diagnose().devices
-    console.emit(
-        [asdict(device) for device in found],
-        lambda: table(
-            "Devices",
-            ("device", "available", "runtime", "version", "reason"),
-            [(d.name, d.available, d.runtime, d.version, d.reason) for d in found],
-        ),
-    )
+    console.emit([asdict(device) for device in found], lambda: devices_table(found))
+
+
+def devices_table(found: Sequence[DeviceStatus]) -> RenderableType:
+    """A row for each device."""
+    rows = [(d.name, d.available, d.runtime, d.version, d.reason) for d in found]
+    return table("Devices", ("device", "available", "runtime", "version", "reason"), rows)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import typer
 
+from latseg.commands.devices import devices_table
 from latseg.console import Console, table
 from latseg.options import IgnoredSeedOption
 
@@ -23,11 +24,7 @@ def doctor(context: typer.Context, seed: IgnoredSeedOption = 0) -> None:  # noqa
     console.emit(
         document,
         lambda: [
-            table(
-                "Devices",
-                ("device", "available", "runtime", "version", "reason"),
-                [(d.name, d.available, d.runtime, d.version, d.reason) for d in found.devices],
-            ),
+            devices_table(found.devices),
             table("Warnings", ("what", "how to fix it"), [(w.what, w.fix) for w in found.warnings])
             if found.warnings
             else "No warnings.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,15 +37,11 @@ def search(
             max_parameters=limits.max_params,
             space=within.space,
             sizes=within.size,
-            strategy=how.strategy,
-            evaluator=how.evaluator,
-            trials=how.trials,
-            winners=how.winners,
-            calibration_nets=how.calibration_nets,
             training=training.checked(),
             threads=limits.threads,
             seed=seed,
             start=False,
+            **asdict(how),
         )
     else:
         _refuse_changes(context)

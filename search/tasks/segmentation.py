@@ -53,15 +53,8 @@ class SegmentationTask(Task):
         Raises:
             UserError: they cannot be read.
         """
-        data = self.options.data
-        return open_source(
-            data.source,
-            seed=self.options.seed,
-            count=data.count,
-            size=data.size,
-            resize_masks=data.resize_masks,
-            hold_out_test=data.hold_out_test,
-        )
+        how = self.options.data.model_dump(exclude={"source"})
+        return open_source(self.options.data.source, seed=self.options.seed, **how)
 
     @property
     @override

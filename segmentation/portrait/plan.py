@@ -15,25 +15,7 @@ from collections.abc import Mapping
 
 from segmentation.networks.plan import INPUT, Activation, Layer, Plan
 from segmentation.networks.plan_builder import PlanBuilder
-from segmentation.portrait.slots import (
-    ACTIVATIONS,
-    BLOCK_SLOTS,
-    CONTEXTS,
-    DECODER_BLOCKS,
-    DECODER_KINDS,
-    DECODER_WIDTHS,
-    DILATIONS,
-    FUSIONS,
-    KERNEL_EXPANSIONS,
-    SIZES,
-    SKIPS,
-    STAGE_WIDTHS,
-    STAGES,
-    STEM_WIDTHS,
-    STRIDES,
-    UPSAMPLINGS,
-    strides,
-)
+from segmentation.portrait import slots
 
 PYRAMID_DILATIONS = (1, 2, 4)
 LEARNED_FACTOR = 4
@@ -43,7 +25,7 @@ channels grow with the square of the factor."""
 
 def input_size(choices: Mapping[str, int]) -> tuple[int, int]:
     """Height and width of the net's input."""
-    return SIZES[choices["size"]]
+    return slots.SIZES[choices["size"]]
 
 
 def plan(choices: Mapping[str, int], classes: int = 2) -> Plan:
@@ -51,33 +33,33 @@ def plan(choices: Mapping[str, int], classes: int = 2) -> Plan:
     builder = PlanBuilder()
     outputs = _encoder(builder, choices)
     last, x = list(outputs.items())[-1]
-    x = _context(builder, x, CONTEXTS[choices["context"]])
+    x = _context(builder, x, slots.CONTEXTS[choices["context"]])
     # Features of different stages differ in kind: each stage has its own layer into the decoder.
-    x = builder.conv(f"decoder.entry.{last}", x, DECODER_WIDTHS[choices["decoder.width"]])
+    x = builder.conv(f"decoder.entry.{last}", x, slots.DECODER_WIDTHS[choices["decoder.width"]])
     x, stride = _decoder(builder, x, outputs, choices)
-    full_size_logits(builder, x, stride, classes, UPSAMPLINGS[choices["upsampling"]])
+    full_size_logits(builder, x, stride, classes, slots.UPSAMPLINGS[choices["upsampling"]])
     return builder.plan()
 
 
 def _encoder(builder: PlanBuilder, choices: Mapping[str, int]) -> dict[str, str]:
     """Name of the output by stage, the stem included."""
-    x = builder.conv("stem", INPUT, STEM_WIDTHS[choices["stem"]], 3, stride=2, activation="hswish")
+    x = builder.conv("stem", INPUT, slots.STEM_WIDTHS[choices["stem"]], 3, stride=2, activation="hswish")
     outputs = {"stem": x}
-    for stage in STAGES:
+    for stage in slots.STAGES:
         depth = choices[f"stage{stage}.depth"]
         for block in range(1, depth + 1):
-            token, squeeze, activation = (choices[name] for name in BLOCK_SLOTS[stage, block])
-            kernel, expansion = KERNEL_EXPANSIONS[token]
+            token, squeeze, activation = (choices[name] for name in slots.BLOCK_SLOTS[stage, block])
+            kernel, expansion = slots.KERNEL_EXPANSIONS[token]
             x = builder.inverted_residual(
                 f"stage{stage}.block{block}",
                 x,
-                STAGE_WIDTHS[stage - 1][choices[f"stage{stage}.width"]],
+                slots.STAGE_WIDTHS[stage - 1][choices[f"stage{stage}.width"]],
                 kernel=kernel,
                 expansion=expansion,
                 squeeze=bool(squeeze),
                 activation=_activation(activation),
-                stride=STRIDES[choices[f"stage{stage}.stride"]] if block == 1 else 1,
-                dilation=DILATIONS[choices[f"stage{stage}.dilation"]],
+                stride=slots.STRIDES[choices[f"stage{stage}.stride"]] if block == 1 else 1,
+                dilation=slots.DILATIONS[choices[f"stage{stage}.dilation"]],
                 origin=list(outputs)[-1] if block == 1 else "",
             )
         if depth:
@@ -86,7 +68,7 @@ def _encoder(builder: PlanBuilder, choices: Mapping[str, int]) -> dict[str, str]
 
 
 def _activation(choice: int) -> Activation:
-    return "relu" if ACTIVATIONS[choice] == "relu" else "hswish"
+    return "relu" if slots.ACTIVATIONS[choice] == "relu" else "hswish"
 
 
 def _context(builder: PlanBuilder, x: str, kind: str) -> str:
@@ -107,9 +89,9 @@ def _context(builder: PlanBuilder, x: str, kind: str) -> str:
 
 def _decoder(builder: PlanBuilder, x: str, outputs: dict[str, str], choices: Mapping[str, int]) -> tuple[str, int]:
     """The decoder's output and its stride."""
-    stride_of = strides(choices)
+    stride_of = slots.strides(choices)
     stride = list(stride_of.values())[-1]
-    skips = [source for source in reversed(SKIPS) if choices[f"skip.{source}"]]
+    skips = [source for source in reversed(slots.SKIPS) if choices[f"skip.{source}"]]
     if not skips:
         return _decoder_blocks(builder, "decoder.top", x, choices), stride
     for level in sorted({stride_of[source] for source in skips}, reverse=True):
@@ -117,7 +99,7 @@ def _decoder(builder: PlanBuilder, x: str, outputs: dict[str, str], choices: Map
         name = f"decoder.{sources[0]}"
         x = builder.enlarge(f"{name}.enlarge", x, stride // level)
         for source in sources:
-            x = _fuse(builder, f"decoder.{source}", x, outputs[source], FUSIONS[choices["fusion"]])
+            x = _fuse(builder, f"decoder.{source}", x, outputs[source], slots.FUSIONS[choices["fusion"]])
         x = _decoder_blocks(builder, name, x, choices)
         stride = level
     return x, stride
@@ -133,8 +115,8 @@ def _fuse(builder: PlanBuilder, name: str, x: str, skip: str, kind: str) -> str:
 
 
 def _decoder_blocks(builder: PlanBuilder, name: str, x: str, choices: Mapping[str, int]) -> str:
-    kind = DECODER_KINDS[choices["decoder.kind"]]
-    for block in range(1, DECODER_BLOCKS[choices["decoder.blocks"]] + 1):
+    kind = slots.DECODER_KINDS[choices["decoder.kind"]]
+    for block in range(1, slots.DECODER_BLOCKS[choices["decoder.blocks"]] + 1):
         x = decoder_block(builder, f"{name}.block{block}", x, kind)
     return x
 

@@ -27,16 +27,7 @@ from segmentation.losses import distillation, segmentation_loss
 from segmentation.networks.plan import Plan
 from segmentation.normalisation import normalise
 from segmentation.supernet.supernet import Supernet
-from segmentation.training.checkpoint import (
-    WEIGHTS,
-    check_fingerprint,
-    load_checkpoint,
-    optimiser_tensors,
-    put_optimiser_state,
-    put_state,
-    save_checkpoint,
-    with_prefix,
-)
+from segmentation.training.checkpoint import WEIGHTS, TrainedParts, load_checkpoint
 from segmentation.training.loop import apply_gradients, saved_on_interrupt
 from segmentation.training.settings import warm_up_cosine
 
@@ -121,23 +112,21 @@ def train_supernet(
     return losses
 
 
+@dataclass
 class _Training:
-    def __init__(
-        self,
-        supernet: Supernet,
-        source: DataSource,
-        settings: SupernetSettings,
-        teacher: nn.Module | None,
-    ) -> None:
-        self.supernet = supernet
-        self.source = source
-        self.settings = settings
-        self.teacher = None if teacher is None else teacher.eval()
-        if not len(source.train):
+    supernet: Supernet
+    source: DataSource
+    settings: SupernetSettings
+    teacher: nn.Module | None
+
+    def __post_init__(self) -> None:
+        if self.teacher is not None:
+            self.teacher.eval()
+        if not len(self.source.train):
             raise UserError("training data", seen="no pairs", expected="at least one", remedy="check the data source")
-        self.optimiser = torch.optim.AdamW(
-            supernet.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-        )
+        rate, decay = self.settings.learning_rate, self.settings.weight_decay
+        self.optimiser = torch.optim.AdamW(self.supernet.parameters(), lr=rate, weight_decay=decay, fused=True)
+        self.parts = TrainedParts({WEIGHTS: self.supernet}, self.optimiser, self.source)
 
     @property
     def identity(self) -> str:
@@ -147,9 +136,7 @@ class _Training:
         return json.dumps({**settings, "classes": self.supernet.classes, "teacher": self.teacher is not None})
 
     def save(self, path: Path, steps_done: int) -> None:
-        tensors = with_prefix(self.supernet, WEIGHTS) | optimiser_tensors(self.optimiser)
-        document = {"step": steps_done, "identity": self.identity, "fingerprint": self.source.fingerprint}
-        save_checkpoint(path, tensors, document)
+        self.parts.save(path, {"step": steps_done, "identity": self.identity})
 
     def restore(self, path: Path) -> int:
         """Loads the state that a checkpoint holds; returns the steps done."""
@@ -160,10 +147,7 @@ class _Training:
                 f"checkpoint {path.name}", seen=identity, expected=f"a training with {self.identity}",
                 remedy="delete the file to train from the start",
             )  # fmt: skip
-        check_fingerprint(document, self.source, path)
-        tensors = _with_present_names(tensors, self.supernet)
-        put_state(self.supernet, tensors, WEIGHTS, path)
-        put_optimiser_state(self.optimiser, tensors)
+        self.parts.restore(path, _with_present_names(tensors, self.supernet), document)
         _logger.info("resumed %s after %d of %d steps", path, document["step"], self.settings.steps)
         return int(document["step"])
 

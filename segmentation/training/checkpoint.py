@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def load_weights(network: nn.Module, path: Path) -> dict[str, Any]:
         UserError: as ``load_checkpoint``, or the checkpoint is of another network.
     """
     tensors, document = load_checkpoint(path)
-    put_state(network, tensors, WEIGHTS, path)
+    _put_state(network, tensors, WEIGHTS, path)
     return document
 
 
@@ -83,7 +84,7 @@ def with_prefix(network: nn.Module, prefix: str) -> dict[str, Tensor]:
     return {prefix + name: value for name, value in network.state_dict().items()}
 
 
-def put_state(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str, path: Path) -> None:
+def _put_state(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str, path: Path) -> None:
     """Loads the tensors whose names start with ``prefix``; the error names ``path``.
 
     Raises:
@@ -99,14 +100,45 @@ def put_state(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str, pa
         ) from error  # fmt: skip
 
 
-def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimiser's state as tensors named ``optimiser.POSITION.ENTRY``, for ``put_optimiser_state``."""
-    state: dict[int, dict[str, Tensor]] = optimiser.state_dict()["state"]
-    return {f"{_OPTIMISER}{number}.{name}": value for number, values in state.items() for name, value in values.items()}
+@dataclass(frozen=True, slots=True)
+class TrainedParts:
+    """What a training changes, and the data that it learns from.
+
+    In a checkpoint the tensors of a network have its prefix, those of the optimiser are ``optimiser.POSITION.ENTRY``.
+    """
+
+    networks: Mapping[str, nn.Module]
+    """By prefix."""
+    optimiser: torch.optim.Optimizer
+    source: DataSource
+
+    def save(self, path: Path, document: Mapping[str, Any]) -> None:
+        """Writes the parts, the document and the fingerprint of the data.
+
+        Raises:
+            UserError: as ``save_checkpoint``.
+        """
+        tensors: dict[str, Tensor] = {}
+        for prefix, network in self.networks.items():
+            tensors |= with_prefix(network, prefix)
+        for number, values in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"{_OPTIMISER}{number}.{name}": value for name, value in values.items()}
+        save_checkpoint(path, tensors, {**document, "fingerprint": self.source.fingerprint})
+
+    def restore(self, path: Path, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
+        """Loads what ``save`` wrote and ``load_checkpoint`` has read.
+
+        Raises:
+            UserError: the checkpoint is of other networks or other data.
+        """
+        _check_fingerprint(document, self.source, path)
+        for prefix, network in self.networks.items():
+            _put_state(network, tensors, prefix, path)
+        _put_optimiser_state(self.optimiser, tensors)
 
 
-def put_optimiser_state(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Loads what ``optimiser_tensors`` named; parameters that were never updated have no state."""
+def _put_optimiser_state(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Parameters that were never updated have no state."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith(_OPTIMISER):
@@ -115,7 +147,7 @@ def put_optimiser_state(optimiser: torch.optim.Optimizer, tensors: Mapping[str, 
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
 
-def check_fingerprint(document: Mapping[str, Any], source: DataSource, path: Path) -> None:
+def _check_fingerprint(document: Mapping[str, Any], source: DataSource, path: Path) -> None:
     """Refuses to resume from ``path`` with other data; checkpoints from before there were fingerprints pass.
 
     Raises:

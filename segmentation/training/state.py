@@ -16,16 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 from foundation.errors import UserError
 from segmentation.data.source import DataSource
 from segmentation.metrics import Quality
-from segmentation.training.checkpoint import (
-    WEIGHTS,
-    check_fingerprint,
-    load_checkpoint,
-    optimiser_tensors,
-    put_optimiser_state,
-    put_state,
-    save_checkpoint,
-    with_prefix,
-)
+from segmentation.training.checkpoint import WEIGHTS, TrainedParts, load_checkpoint
 from segmentation.training.settings import TrainSettings
 
 _TRAINED = "trained."
@@ -81,8 +72,7 @@ class TrainingState:
         Raises:
             UserError: as ``save_checkpoint``.
         """
-        tensors = with_prefix(self.average.module, WEIGHTS) | with_prefix(self.network, _TRAINED)
-        save_checkpoint(path, tensors | optimiser_tensors(self.optimiser), self._document())
+        self._parts.save(path, self._document())
 
     def restore(self, path: Path) -> None:
         """Loads the state that a checkpoint holds.
@@ -92,9 +82,7 @@ class TrainingState:
         """
         tensors, document = load_checkpoint(path)
         self._check(document, path)
-        put_state(self.average.module, tensors, WEIGHTS, path)
-        put_state(self.network, tensors, _TRAINED, path)
-        put_optimiser_state(self.optimiser, tensors)
+        self._parts.restore(path, tensors, document)
         self.step = int(document["step"])
         self.average.n_averaged.fill_(self.step + 1)
         self.losses = [float(loss) for loss in document["losses"]]
@@ -103,13 +91,17 @@ class TrainingState:
         self.earlier_seconds, self.started = float(document["seconds"]), time.monotonic()
         _logger.info("resumed %s after %d updates and %d epochs", path, self.step, len(self.history))
 
+    @property
+    def _parts(self) -> TrainedParts:
+        networks = {WEIGHTS: self.average.module, _TRAINED: self.network}
+        return TrainedParts(networks, self.optimiser, self.source)
+
     def _document(self) -> dict[str, Any]:
         return {
             "kind": "training",
             "settings": self.settings.to_json(),
             "source": self.source.name,
             "images": len(self.source.train),
-            "fingerprint": self.source.fingerprint,
             "classes": list(self.source.classes),
             "step": self.step,
             "losses": self.losses,
@@ -133,4 +125,3 @@ class TrainingState:
                 "checkpoint", seen=f"{path} written with {other}", expected="the same settings and data",
                 remedy="resume with those, or delete the file to train from the start",
             )  # fmt: skip
-        check_fingerprint(document, self.source, path)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from export.bundle.examples import smooth_picture
 from export.bundle.manifest import Manifest
-from export.bundle.segment import Segmenter, segment_image
+from export.bundle.segment import Segmenter
 from foundation.errors import UserError
 from latseg import cli
 from latseg.bundle import Bundle
@@ -39,7 +39,7 @@ def picture(folder: Path, size: tuple[int, int] = (90, 60), mode: str = "RGB", n
 )  # fmt: skip
 def test_any_picture(bundle: Path, tmp_path: Path, policy: str, size: tuple[int, int], mode: str, name: str) -> None:
     path = picture(tmp_path / "in", size, mode, name)
-    output = segment_image(bundle, path, tmp_path / "out", policy=policy)
+    output = Segmenter(bundle, policy=policy).segment_file(path, tmp_path / "out")
     assert (output.mask, output.cutout) == (tmp_path / "out" / "a_mask.png", tmp_path / "out" / "a_cutout.png")
     with Image.open(output.mask) as mask, Image.open(output.cutout) as cutout:
         assert (mask.mode, mask.size) == ("L", size)
@@ -54,7 +54,7 @@ def test_any_picture(bundle: Path, tmp_path: Path, policy: str, size: tuple[int,
 
 def test_mask_of_several_classes_holds_their_numbers(make_bundle: Make, tmp_path: Path) -> None:
     make_bundle(classes=5)
-    output = segment_image(tmp_path / "bundle", picture(tmp_path / "in"), tmp_path / "out")
+    output = Segmenter(tmp_path / "bundle").segment_file(picture(tmp_path / "in"), tmp_path / "out")
     with Image.open(output.mask) as mask:
         values = set(np.unique(np.asarray(mask)))
     assert values <= set(range(5))
@@ -64,23 +64,23 @@ def test_mask_of_several_classes_holds_their_numbers(make_bundle: Make, tmp_path
 def test_policy_of_the_bundle_is_the_default(make_bundle: Make, tmp_path: Path) -> None:
     make_bundle(resize_policy="resize")
     path = picture(tmp_path / "in", (200, 30))
-    masks = {
-        policy: segment_image(tmp_path / "bundle", path, tmp_path / str(policy), policy=policy).mask.read_bytes()
-        for policy in (None, "resize", "letterbox")
-    }
+    masks = {}
+    for policy in (None, "resize", "letterbox"):
+        output = Segmenter(tmp_path / "bundle", policy=policy).segment_file(path, tmp_path / str(policy))
+        masks[policy] = output.mask.read_bytes()
     assert masks[None] == masks["resize"]
     assert masks[None] != masks["letterbox"]
 
 
 def test_unknown_policy(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="resize policy: got crop; expected letterbox or resize"):
-        segment_image(bundle, picture(tmp_path), tmp_path, policy="crop")
+        Segmenter(bundle, policy="crop").segment_file(picture(tmp_path), tmp_path)
 
 
 def test_device_gives_the_same_mask(bundle: Path, tmp_path: Path) -> None:
     path = picture(tmp_path / "in")
-    own = segment_image(bundle, path, tmp_path / "own")
-    given = segment_image(bundle, path, tmp_path / "given", device=RuntimeDevice())
+    own = Segmenter(bundle).segment_file(path, tmp_path / "own")
+    given = Segmenter(bundle, device=RuntimeDevice()).segment_file(path, tmp_path / "given")
     assert own.mask.read_bytes() == given.mask.read_bytes()
 
 
@@ -134,7 +134,7 @@ def test_bad_picture_is_refused_in_one_line(bundle: Path, tmp_path: Path, conten
     if content:
         path.write_bytes(content)
     with pytest.raises(UserError, match=r"picture: got .*photo\.jpg: (no such file|not a picture)") as error:
-        segment_image(bundle, path, tmp_path / "out")
+        Segmenter(bundle).segment_file(path, tmp_path / "out")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
 
@@ -142,13 +142,13 @@ def test_bad_picture_is_refused_in_one_line(bundle: Path, tmp_path: Path, conten
 def test_output_folder_that_is_a_file(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(UserError, match="output folder"):
-        segment_image(bundle, picture(tmp_path / "in"), tmp_path / "out")
+        Segmenter(bundle).segment_file(picture(tmp_path / "in"), tmp_path / "out")
 
 
 def test_broken_model(bundle: Path, tmp_path: Path) -> None:
     (bundle / "model.onnx").write_bytes(b"broken")
     with pytest.raises(UserError, match="model of the bundle"):
-        segment_image(bundle, picture(tmp_path / "in"), tmp_path / "out")
+        Segmenter(bundle).segment_file(picture(tmp_path / "in"), tmp_path / "out")
 
 
 def run_script(bundle: Path, *arguments: object) -> subprocess.CompletedProcess[str]:

@@ -77,13 +77,13 @@ def _count_of_corner(size: tuple[int, int]) -> int:
     with pytest.MonkeyPatch.context() as patch:
         portrait_count._with_strided_stages.cache_clear()
         for name in ("STEM_WIDTHS", "CONTEXTS", "UPSAMPLINGS", "DECODER_KINDS", "DECODER_WIDTHS", "DECODER_BLOCKS"):
-            patch.setattr(portrait_count, name, (0,))
-        patch.setattr(portrait_count, "DILATIONS", (0,))
-        patch.setattr(portrait_count, "STAGE_WIDTHS", ((0,),) * len(STAGES))
-        patch.setattr(portrait_count, "KERNEL_EXPANSIONS", (0,))
-        patch.setattr(portrait_count, "ACTIVATIONS", (0,))
+            patch.setattr(portrait_count.slots, name, (0,))
+        patch.setattr(portrait_count.slots, "DILATIONS", (0,))
+        patch.setattr(portrait_count.slots, "STAGE_WIDTHS", ((0,),) * len(STAGES))
+        patch.setattr(portrait_count.slots, "KERNEL_EXPANSIONS", (0,))
+        patch.setattr(portrait_count.slots, "ACTIVATIONS", (0,))
         patch.setattr(portrait_count, "_SQUEEZES", 1)
-        patch.setattr(portrait_count, "MAX_DEPTH", 1)
+        patch.setattr(portrait_count.slots, "MAX_DEPTH", 1)
         count = portrait_count.number_of_architectures([size])
     portrait_count._with_strided_stages.cache_clear()
     return count
