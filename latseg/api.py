@@ -28,7 +28,6 @@ from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOp
 if TYPE_CHECKING:
     from devices.device import Device
     from latseg.pretraining import PretrainedPrior
-    from search.constraints.budgets import Budgets
     from search.constraints.feasibility import Feasibility
 
 __all__ = ["Bundle", "DataOptions", "DeviceHandle", "RunHandle", "TrainedWinner", "TrainingOptions", "Workspace"]
@@ -113,12 +112,19 @@ class Workspace(OpenWorkspace):
             InfeasibleError: no net keeps the budgets; it names the smallest reachable values.
             UserError: a budget is malformed, or a device has no predictor yet.
         """
+        from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
         from search.constraints.feasibility import feasibility
         from search.constraints.infeasible import require_feasible
         from search.spaces.registry import open_space
 
         devices = {name: _get_device(name, threads) for name in budgets}
-        opened = self._open_budgets(budgets, max_parameters, devices)
+        limits_ms = {name: as_latency_ms(limit) for name, limit in budgets.items()}
+        parameters = ParameterBudget(as_parameters(max_parameters))
+        latencies = (
+            LatencyBudget(name, limit_ms, self.folder.predictor(devices[name], self.warn))
+            for name, limit_ms in limits_ms.items()
+        )
+        opened = Budgets(parameters, tuple(latencies))
         within = open_space(space, classes=classes, sizes=as_sizes(sizes))
         found = feasibility(within, opened, samples=samples, seed=seed)
         require_feasible(opened, found)
@@ -206,21 +212,6 @@ class Workspace(OpenWorkspace):
     def runs(self) -> list[str]:
         """Ids of the runs, the oldest first."""
         return self.folder.run_ids()
-
-    def _open_budgets(
-        self, budgets: BudgetsByDevice, max_parameters: str | int, devices: Mapping[str, Device]
-    ) -> Budgets:
-        from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
-
-        latencies = {name: as_latency_ms(limit) for name, limit in budgets.items()}
-        parameters = ParameterBudget(as_parameters(max_parameters))
-        return Budgets(
-            parameters,
-            tuple(
-                LatencyBudget(name, ms, self.folder.predictor(devices[name], self.warn))
-                for name, ms in latencies.items()
-            ),
-        )
 
 
 def _get_device(text: str, threads: int | None) -> Device:
