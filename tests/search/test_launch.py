@@ -108,7 +108,7 @@ def test_a_budget_that_the_device_does_not_keep_rejects_every_net(store: Measure
     tight = BudgetOptions(latency_ms={"cpu": 1e-6}, parameters=60_000)
     created = config(DataOptions(source="vectors:64"), search, budgets=tight)
     context = RunContext.open(tmp_path / "run", created, store)
-    result = launch(context, context.budgets(lambda _: FormulaPredictor(ms_per_mflop=0.0, ms_per_operator=0.0)))
+    result = launch(context, context.budgets(lambda _: FormulaPredictor(ms_per_mflop=0.0, ms_per_operator=1e-9)))
     assert result.winners == []
     assert result.rejected["measured:cpu"] == len(result.trials) == 2
 
