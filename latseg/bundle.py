@@ -27,10 +27,13 @@ class Bundle:
 
     Args:
         path: the folder that ``export`` wrote.
+        workspace: where this machine was measured before; ``verify`` takes the machine's speed from there. Without
+            one it is measured anew.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, workspace: str | Path | None = None) -> None:
         self.path = Path(path)
+        self.workspace = None if workspace is None else Path(workspace)
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -79,6 +82,7 @@ class Bundle:
             DeviceUnavailableError: the device cannot be used here.
         """
         from export.bundle.verify import verify_bundle
+        from latseg.architecture_check import architecture_faults
 
         if threads is not None and device is None:
             raise UserError(
@@ -86,7 +90,15 @@ class Bundle:
                 remedy="name the device, too: --device cpu",
             )  # fmt: skip
         target = None if device is None else self._device(device, threads)
-        return verify_bundle(self.path, device=target, measure=measure, seed=seed, on_check=on_check)
+        return verify_bundle(
+            self.path,
+            device=target,
+            measure=measure,
+            seed=seed,
+            known_reference=self._known_reference,
+            check_architecture=architecture_faults,
+            on_check=on_check,
+        )
 
     def segment(self, image: str | Path, *, policy: str | None = None, file_format: str = "onnx") -> NDArray[np.uint8]:
         """The mask of an image file: height x width class numbers, of the image's own size.
@@ -127,6 +139,13 @@ class Bundle:
         segmenter = self._segmenter(policy, file_format)
         for image in images:
             yield segmenter.segment_file(Path(image), Path(folder))
+
+    def _known_reference(self, device: Device) -> float | None:
+        if self.workspace is None:
+            return None
+        from latseg.workspace_folder import WorkspaceFolder
+
+        return WorkspaceFolder(self.workspace).reference_ms(device)
 
     def _device(self, text: str, threads: int | None) -> Device:
         from devices.registry import get_device

@@ -129,7 +129,7 @@ class RunHandle:
         with self._opened("export") as context:
             trial = find_trial(context, _id(winner))
             export_winner(context, trial, formats=formats, command=" && ".join([self.config.command, *lines]))
-            return Bundle(context.folder.bundle(trial.id))
+            return Bundle(context.folder.bundle(trial.id), workspace=root)
 
     def report(self, *, photographs: bool = False) -> Path:
         """Writes one self-contained HTML file and returns its path.

@@ -69,6 +69,15 @@ class WorkspaceFolder:
         with MeasurementStore(self.root / _STORE, read_only=True) as store:
             return store.latest_of(device.info().fingerprint, graph)
 
+    def reference_ms(self, device: Device) -> float | None:
+        """The device's time of the reference net, if the workspace has measured it."""
+        if not self.has_store:
+            return None
+        from latency.store import MeasurementStore
+
+        with MeasurementStore(self.root / _STORE, read_only=True) as store:
+            return store.nominal_reference_ms(device.info())
+
     def predictor_folder(self, device: Device) -> Path:
         """Where ``fit`` puts the device's predictor."""
         info = device.info()

@@ -9,11 +9,12 @@ from pathlib import Path
 from devices.device import Candidate, Device
 from devices.measurement import FailedMeasurement, Measurement
 from devices.protocol import MeasurementProtocol
-from export.bundle.certificate import Certificate, contradictions
+from export.bundle.certificate import CPU_PER_WALL_LIMIT, Certificate
+from export.bundle.certificate_checks import contradictions
 from export.bundle.check import Check
+from export.bundle.machine_speed import KnownReference, scale_of
 from export.bundle.manifest import BundleFile, Manifest
 from export.exporter import GetDevice
-from export.source import INPUT_NAME
 from foundation.errors import DeviceUnavailableError, UserError
 
 
@@ -23,14 +24,32 @@ def check_certificates(manifest: Manifest) -> Iterator[Check]:
         yield Check("budget without certificate", False, refusal)
     if not manifest.certificates and not manifest.refusals:
         yield Check("certificate", False, "the bundle has none: no latency was measured")
-    hashes = {file.sha256 for file in manifest.files}
+    files = {file.sha256: file for file in manifest.models}
     for certificate in manifest.certificates:
         faults = contradictions(certificate)
-        if certificate.model_sha256 not in hashes:
+        if certificate.model_sha256 not in files:
             faults.append("it is for a file that is not in the bundle")
+        else:
+            faults += _shape_faults(certificate, files[certificate.model_sha256], manifest)
         yield Check(
             f"certificate for {certificate.device.name}", not faults, "; ".join(faults) or certificate.statement
         )
+
+
+def _shape_faults(certificate: Certificate, file: BundleFile, manifest: Manifest) -> list[str]:
+    """A smaller picture is faster: the certificate is for the size that the manifest names."""
+    expected = tuple(shape for _, shape in _input_shapes(file, manifest))
+    if certificate.input_shapes == expected or not certificate.own_procedure:
+        return []
+    return [f"it was measured with inputs {certificate.input_shapes}, the network takes {expected}"]
+
+
+def _input_shapes(file: BundleFile, manifest: Manifest) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    layout = manifest.input
+    if layout is None:
+        return tuple((each.name, each.shape) for each in manifest.inputs)
+    sides = layout.height, layout.width
+    return ((layout.name, (1, *sides, 3) if file.input == "pixels" else (1, 3, *sides)),)
 
 
 SIMULATED = "a simulated device certifies nothing: no run is timed"
@@ -44,6 +63,7 @@ class Remeasuring:
     device: Device | None
     protocol: MeasurementProtocol
     seed: int
+    known_reference: KnownReference
 
 
 def check_budgets(
@@ -56,12 +76,12 @@ def check_budgets(
         yield _without_budget(device)
     for certificate in certificates:
         name = f"budget on {certificate.device.name}"
-        file = next((f for f in manifest.files if f.sha256 == certificate.model_sha256), None)
+        file = next((f for f in manifest.models if f.sha256 == certificate.model_sha256), None)
         if file is None or file.path not in intact:
             yield Check(name, False, "not measured: the certified file is missing or was changed")
             continue
         try:
-            yield _budget(name, _candidate(folder, file, certificate), certificate, remeasuring)
+            yield _budget(name, _candidate(folder, file, manifest), certificate, remeasuring)
         except DeviceUnavailableError as error:
             if device is not None:
                 raise
@@ -75,9 +95,9 @@ def _without_budget(device: Device) -> Check:
     return Check(f"budget on {device.name}", False, detail)
 
 
-def _candidate(folder: Path, file: BundleFile, certificate: Certificate) -> Candidate:
-    shapes = tuple((INPUT_NAME, shape) for shape in certificate.input_shapes[:1])
-    return Candidate(label="bundle", path=folder / file.path, input_shapes=shapes if file.dynamic else ())
+def _candidate(folder: Path, file: BundleFile, manifest: Manifest) -> Candidate:
+    shapes = _input_shapes(file, manifest) if file.dynamic else ()
+    return Candidate(label="bundle", path=folder / file.path, input_shapes=shapes)
 
 
 def _budget(name: str, candidate: Candidate, certificate: Certificate, remeasuring: Remeasuring) -> Check:
@@ -85,12 +105,13 @@ def _budget(name: str, candidate: Candidate, certificate: Certificate, remeasuri
     info = device.info()
     if info.simulated:
         return Check(name, False, SIMULATED)
+    scale = scale_of(device, certificate, remeasuring.known_reference)
     same = info.fingerprint == certificate.device.fingerprint
-    nominal_ms = certificate.nominal_reference_ms if same else device.nominal_reference_ms()
     protocol = replace(remeasuring.protocol, normalise=certificate.normalised) if same else remeasuring.protocol
-    (result,) = device.measure([candidate], nominal_reference_ms=nominal_ms, protocol=protocol, seed=remeasuring.seed)
-    here = f"{info.hardware}, {info.runtime} {info.runtime_version}, threads: {info.threads}"
-    return _compare(name, certificate, result, "" if same else f"another machine or set-up ({here}): ")
+    (result,) = device.measure(
+        [candidate], nominal_reference_ms=scale.nominal_ms, protocol=protocol, seed=remeasuring.seed
+    )
+    return _compare(name, certificate, result, f"{scale.note}: " if scale.note else "")
 
 
 def _compare(name: str, certificate: Certificate, result: Measurement | FailedMeasurement, where: str) -> Check:
@@ -98,6 +119,8 @@ def _compare(name: str, certificate: Certificate, result: Measurement | FailedMe
         return Check(name, False, f"{where}{result.reason}")
     if result.model_sha256 != certificate.model_sha256:
         return Check(name, False, f"{where}another file was measured")
+    if result.cpu_per_wall > CPU_PER_WALL_LIMIT * result.device.threads:
+        return Check(name, False, f"{where}more threads ran than the {result.device.threads} that were requested")
     low, high = result.interval_ms
     unsure = "" if result.converged else ", not converged"
     return Check(

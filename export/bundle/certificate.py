@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
 from devices.device_info import DeviceInfo
 from devices.measurement import Block, Measurement
+from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
 from foundation.errors import UserError
 
 CPU_PER_WALL_LIMIT = 1.05
 """Per requested thread; a measurement that used more processor time ran on more threads."""
+
+REFERENCE_KEY = "reference_sha256"
+"""In the protocol of every measurement that was taken by the project's own procedure."""
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -75,6 +78,20 @@ class Certificate(BaseModel):
     def normalised(self) -> bool:
         """As ``Measurement.normalised``."""
         return bool(self.protocol.get("normalise", True))
+
+    @property
+    def own_procedure(self) -> bool:
+        """Whether this project measured it: its procedure names the reference net (``devices/result.py``)."""
+        return REFERENCE_KEY in self.protocol
+
+    @property
+    def unusual_protocol(self) -> dict[str, float | int | str | bool]:
+        """Values of the protocol, apart from ``normalise``, that are not the default of its version."""
+        if not self.own_procedure or self.device.protocol_version != PROTOCOL_VERSION:
+            return {}
+        usual = {field.name: field.default for field in fields(MeasurementProtocol)}
+        own = {name: value for name, value in self.protocol.items() if name not in ("normalise", REFERENCE_KEY)}
+        return {name: value for name, value in own.items() if value != usual.get(name)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,37 +173,34 @@ def _certificate(
         blocks=measurement.blocks,
         input_shapes=measurement.input_shapes,
         started_at=measurement.started_at,
-        statement=_statement(measurement, budget_ms, noise_floor_percent, upper_ms),
+        statement=statement(
+            device=measurement.device,
+            latency_ms=measurement.latency_ms,
+            interval_ms=measurement.interval_ms,
+            noise_floor_percent=noise_floor_percent,
+            upper_ms=upper_ms,
+            budget_ms=budget_ms,
+            normalised=measurement.normalised,
+        ),
     )
 
 
-def _statement(measurement: Measurement, budget_ms: float, noise_floor_percent: float, upper_ms: float) -> str:
-    device = measurement.device
-    low, high = measurement.interval_ms
+def statement(
+    *,
+    device: DeviceInfo,
+    latency_ms: float,
+    interval_ms: tuple[float, float],
+    noise_floor_percent: float,
+    upper_ms: float,
+    budget_ms: float,
+    normalised: bool,
+) -> str:
+    """A certificate in one sentence."""
+    low, high = interval_ms
     conditions = ["1 thread" if device.threads == 1 else f"{device.threads} threads", device.precision]
-    conditions += [] if measurement.normalised else ["plain times"]
+    conditions += [] if normalised else ["plain times"]
     return (
-        f"One run takes {measurement.latency_ms:.3f} ms (95 % interval {low:.3f} to {high:.3f} ms, noise floor "
+        f"One run takes {latency_ms:.3f} ms (95 % interval {low:.3f} to {high:.3f} ms, noise floor "
         f"{noise_floor_percent:.2f} %), at most {upper_ms:.3f} ms, within the budget of {budget_ms:g} ms, on "
         f"{device.name} ({device.hardware}, {device.runtime} {device.runtime_version}, {', '.join(conditions)})."
     )
-
-
-def contradictions(certificate: Certificate) -> list[str]:
-    """What in a certificate does not follow from its own raw samples; empty for one that ``certify`` made."""
-    found = []
-    normalised = certificate.normalised
-    nominal_ms = certificate.nominal_reference_ms
-    references = [block.reference_ms if normalised else nominal_ms for block in certificate.blocks]
-    ratios = [block.candidate_ms / ms for block, ms in zip(certificate.blocks, references, strict=True)]
-    latency_ms = statistics.median(ratios) * nominal_ms
-    if not math.isclose(latency_ms, certificate.latency_ms, rel_tol=1e-6):
-        found.append(f"raw samples give {latency_ms:.4f} ms, the certificate says {certificate.latency_ms:.4f} ms")
-    highest = max(certificate.interval_ms[1], certificate.latency_ms)
-    if not math.isclose(highest * (1 + certificate.noise_floor_percent / 100), certificate.upper_ms, rel_tol=1e-6):
-        found.append("the upper value is not the interval's end with the noise floor")
-    if certificate.upper_ms > certificate.budget_ms:
-        found.append(f"{certificate.upper_ms:.4f} ms is above the budget of {certificate.budget_ms:g} ms")
-    if certificate.device.simulated:
-        found.append("a simulated device certifies nothing")
-    return found

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from export.bundle.manifest import Manifest, Normalisation
+from export.bundle.manifest import InputLayout, Manifest, Normalisation
 from export.bundle.preprocess import fit, normalise, place
 from export.parity import Array, Example, torch_outputs
 from export.source import INPUT_NAME, Source
 from foundation.errors import UserError
 from foundation.picture import Pixels
+from foundation.regular_file import read_regular
 
 EXAMPLE_NAME = "parity.safetensors"
+_EXAMPLE_BYTES = 256 * 2**20
 
 
 def make_examples(source: Source, *, dynamic: bool = False) -> list[Example]:
@@ -77,17 +79,26 @@ def read_example(folder: Path, manifest: Manifest) -> Example:
     """
     path = folder / EXAMPLE_NAME
     try:
-        tensors = load(path.read_bytes())
+        tensors = load(read_regular(path, limit=_EXAMPLE_BYTES, follow_links=False))
         if manifest.input is not None:
-            pixels = tensors["image"]
-            return Example(_inputs(pixels[0], manifest.input.normalisation), (tensors["logits"],), pixels)
+            return _pictured_example(tensors, manifest.input, len(manifest.classes))
         inputs = {layout.name: tensors[f"input.{layout.name}"] for layout in manifest.inputs}
         outputs = [name for name in tensors if name.startswith("output.")]
         return Example(inputs, tuple(tensors[f"output.{number}"] for number in range(len(outputs))))
-    except (OSError, SafetensorError, KeyError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise UserError(
             "parity sample", seen=path, expected="the file that export wrote", remedy="export the bundle again"
         ) from error
+
+
+def _pictured_example(tensors: Mapping[str, Array], layout: InputLayout, classes: int) -> Example:
+    """Raises ``ValueError`` where shapes or types are not those of the manifest."""
+    pixels, logits = tensors["image"], tensors["logits"]
+    sides = layout.height, layout.width
+    if pixels.dtype != np.uint8 or pixels.shape != (1, *sides, 3) or logits.shape != (1, classes, *sides):
+        raise ValueError("not the picture and the logits of this network")
+    picture = pixels.astype(np.uint8)
+    return Example(_inputs(picture[0], layout.normalisation), (logits,), picture)
 
 
 def _pictured(source: Source, picture: Pixels) -> Example:

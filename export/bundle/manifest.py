@@ -11,9 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 
 from export.bundle.certificate import Certificate
 from foundation.errors import UserError
+from foundation.regular_file import RefusedFileError, read_json
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
+_MANIFEST_BYTES = 4 * 2**20
+"""Most bytes of a manifest; one with a dozen certificates has about 100 kB."""
+_REASON_LENGTH = 300
 
 ResizePolicy = Literal["letterbox", "resize"]
 Triple = tuple[float, float, float]
@@ -76,13 +80,17 @@ class Quality(_Record):
     data: str
 
 
-_FORMATS_WITHOUT_DEVICE: Mapping[str, Mapping[str, object]] = {
+FORMATS_WITHOUT_DEVICE: Mapping[str, Mapping[str, object]] = {
     "onnx": {"device": "cpu"},
     "onnx-dynamic": {"device": "cpu", "dynamic": True},
     "onnx-uint8": {"device": "cpu", "input": "pixels"},
     "openvino": {"device": "openvino"},
 }
-"""The first manifests named only the format of a model file."""
+"""What the formats of this package imply; the first manifests named only the format of a model file."""
+
+
+_NAME_BYTES = 255
+"""Most bytes of a file's name on the usual file systems."""
 
 
 class BundleFile(_Record):
@@ -112,7 +120,7 @@ class BundleFile(_Record):
     def _complete(cls, values: object) -> object:
         if not isinstance(values, dict):
             return values
-        return {**_FORMATS_WITHOUT_DEVICE.get(str(values.get("format")), {}), **values}
+        return {**FORMATS_WITHOUT_DEVICE.get(str(values.get("format")), {}), **values}
 
     @field_validator("path")
     @classmethod
@@ -120,13 +128,19 @@ class BundleFile(_Record):
         parts = PurePosixPath(path)
         if parts.is_absolute() or ".." in parts.parts or "\\" in path or not parts.parts:
             raise ValueError("a file of the bundle lies inside the bundle")
+        if (
+            not path.isprintable()
+            or parts.as_posix() != path
+            or any(len(p.encode()) > _NAME_BYTES for p in parts.parts)
+        ):
+            raise ValueError("not the plain name of a file")
         return path
 
 
 class Manifest(_Record):
     """Everything that is known about a bundle."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: Annotated[int, Field(ge=1)] = SCHEMA_VERSION
     architecture: dict[str, JsonValue]
     parameters: Annotated[int, Field(ge=0)]
     input: InputLayout | None = None
@@ -191,19 +205,23 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST_NAME
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, limit=_MANIFEST_BYTES, follow_links=False)
+    except RefusedFileError as error:
+        raise _unreadable(path, str(error.strerror)) from error
     except OSError as error:
         raise UserError(
             "bundle", seen=folder, expected=f"a folder with {MANIFEST_NAME}", remedy="name the folder that export wrote"
         ) from error
-    except ValueError as error:  # neither UTF-8 nor JSON
+    except ValueError as error:  # neither UTF-8 nor JSON, or nested too deeply
         raise _unreadable(path, str(error)) from error
     _check_schema(path, content)
     try:
         return Manifest.model_validate_json(json.dumps(content))
     except ValidationError as error:
-        first = error.errors()[0]
-        raise _unreadable(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise _unreadable(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:_REASON_LENGTH]) from error
+    except RecursionError as error:
+        raise _unreadable(path, "nested too deeply") from error
 
 
 def _check_schema(path: Path, content: object) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from export.bundle.manifest import BundleFile, Manifest
+from export.bundle.certificate import Certificate
+from export.bundle.manifest import BundleFile, Manifest, Quality
 from export.parity import Parity
 
 _MARKER = "{{preprocess}}"
@@ -59,11 +60,18 @@ def readme(manifest: Manifest) -> str:
 """
 
 
-def _head(manifest: Manifest) -> str:
+def head_line(manifest: Manifest) -> str:
+    """What the network is."""
     layout = manifest.input
     if layout is None:
         return f"# {str(manifest.task.get('task', 'network')).capitalize()}, {manifest.parameters:,} parameters"
-    return f"""# Segmentation network, {layout.height} x {layout.width}, {manifest.parameters:,} parameters
+    return f"# Segmentation network, {layout.height} x {layout.width}, {manifest.parameters:,} parameters"
+
+
+def _head(manifest: Manifest) -> str:
+    if manifest.input is None:
+        return head_line(manifest)
+    return f"""{head_line(manifest)}
 
 Classes: {", ".join(f"{number} {name}" for number, name in enumerate(manifest.classes))}.
 
@@ -86,8 +94,8 @@ def _input(manifest: Manifest) -> str:
 It returns `logits`, float32 1 x {len(manifest.classes)} x {size}; the class of a pixel is the arg-max.
 The input is `(x / 255 - mean) / std` with
 
-    mean = {_numbers(layout.normalisation.mean)}
-    std  = {_numbers(layout.normalisation.std)}
+    mean = {numbers(layout.normalisation.mean)}
+    std  = {numbers(layout.normalisation.std)}
 
 Pictures of another size are brought to it by **{layout.resize_policy}** ({_policy(layout.resize_policy)})."""
 
@@ -95,24 +103,36 @@ Pictures of another size are brought to it by **{layout.resize_policy}** ({_poli
 def _certificates(manifest: Manifest) -> str:
     if not manifest.certificates and not manifest.refusals:
         return "Not certified: no latency was measured for these files."
-    refused = [f"- **NOT certified**: {refusal}" for refusal in manifest.refusals]
-    return "\n".join(
-        refused
-        + [
-            f"- {certificate.statement} Measured {certificate.started_at or 'at an unknown time'}."
-            + (f" This is {certificate.retry}." if certificate.retry else "")
-            for certificate in manifest.certificates
-        ]
-    )
+    return "\n".join([*map(refusal_line, manifest.refusals), *map(certificate_line, manifest.certificates)])
+
+
+def refusal_line(refusal: str) -> str:
+    """A budget that the measurements did not certify."""
+    return f"- **NOT certified**: {refusal}"
+
+
+def certificate_line(certificate: Certificate) -> str:
+    """A certificate, when it was measured, and what was unusual about it."""
+    parts = [f"- {certificate.statement} Measured {certificate.started_at or 'at an unknown time'}."]
+    parts += [f"This is {certificate.retry}."] if certificate.retry else []
+    unusual = ", ".join(f"{name} {value}" for name, value in certificate.unusual_protocol.items())
+    parts += [f"Its protocol is not the usual one: {unusual}."] if unusual else []
+    return " ".join(parts)
 
 
 def _quality(manifest: Manifest) -> str:
     if not manifest.quality:
         return "Not evaluated."
-    return "\n".join(f"- {score.metric}: {score.value:.4f} on {score.data}" for score in manifest.quality)
+    return "\n".join(map(quality_line, manifest.quality))
 
 
-def _numbers(values: tuple[float, ...]) -> str:
+def quality_line(score: Quality) -> str:
+    """A score and its data."""
+    return f"- {score.metric}: {score.value:.4f} on {score.data}"
+
+
+def numbers(values: tuple[float, ...]) -> str:
+    """Numbers in brackets."""
     return "[" + ", ".join(f"{value:g}" for value in values) + "]"
 
 
@@ -128,11 +148,15 @@ def _row(file: BundleFile) -> str:
     return f"| `{file.path}` | {file.format} | {parity} | {file.note} |"
 
 
+def versions_line(manifest: Manifest) -> str:
+    """The packages that made the bundle."""
+    return ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items())) + "."
+
+
 def _reproduce(manifest: Manifest) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items()))
     if not manifest.reproduce:
-        return f"{versions}."
+        return versions_line(manifest)
     return f"""    {manifest.reproduce}
 
 on a device that was profiled and fitted (`latseg profile`, `latseg fit`); `RUN` is the id that the search prints.
-{versions}."""
+{versions_line(manifest)}"""

@@ -7,12 +7,14 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from devices.device import Device
-from devices.model_file import sha256_of
 from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
 from export.bundle.budget_checks import Remeasuring, check_budgets, check_certificates
+from export.bundle.bundle_files import changed, paths_in
 from export.bundle.check import Check, VerifyResult
-from export.bundle.examples import read_example
+from export.bundle.content_checks import ArchitectureCheck, check_content
+from export.bundle.examples import EXAMPLE_NAME, read_example
+from export.bundle.machine_speed import KnownReference
 from export.bundle.manifest import MANIFEST_NAME, Manifest, ManifestError, read_manifest
 from export.exporter import GetDevice
 from export.parity import check_parity
@@ -29,14 +31,16 @@ def verify_bundle(
     protocol: MeasurementProtocol | None = None,
     seed: int = 0,
     get_device: GetDevice = get_device,
+    known_reference: KnownReference = lambda _: None,
+    check_architecture: ArchitectureCheck | None = None,
     on_check: Callable[[Check], None] | None = None,
 ) -> VerifyResult:
-    """Checks hashes, missing and extra files, parity with torch's stored outputs, certificates, and the budgets.
+    """Checks a bundle that may come from anywhere: files, what the manifest says about them, certificates, budgets.
 
-    Needs no torch. A changed file is not run. A budget is kept when the newly measured ``latency_ms`` is within it: the
-    margin of the certificate (interval and noise floor) is what a new measurement may use up. On the machine of the
-    certificate the new measurement is normalised with the certificate's ``nominal_reference_ms``, elsewhere with a
-    newly measured one.
+    Needs no torch. A changed file is not run. Whatever follows from the files, from raw samples or from another part of
+    the manifest is derived and compared. A budget is kept when the newly measured ``latency_ms`` is within it: the
+    margin of the certificate (interval and noise floor) is what a new measurement may use up. The scale of the new
+    measurement is this machine's own (``machine_speed.py``).
 
     Args:
         folder: the bundle.
@@ -45,6 +49,8 @@ def verify_bundle(
         protocol: of the new measurement.
         seed: of the new measurement.
         get_device: returns the device of a name.
+        known_reference: the reference time of a device that is known on this machine; measured anew where it is not.
+        check_architecture: compares the manifest's architecture with the model file.
         on_check: called after every check.
 
     Raises:
@@ -57,9 +63,9 @@ def verify_bundle(
         manifest = read_manifest(folder)
     except ManifestError as error:
         return VerifyResult((Check("manifest", False, str(error)),))
-    remeasuring = Remeasuring(get_device, device, protocol or MeasurementProtocol(), seed)
+    remeasuring = Remeasuring(get_device, device, protocol or MeasurementProtocol(), seed, known_reference)
     checks = []
-    for check in _steps(folder, manifest, remeasuring, measure=measure):
+    for check in _steps(folder, manifest, remeasuring, check_architecture, measure=measure):
         _logger.info("%s: %s, %s", check.name, "ok" if check.ok else "FAILED", check.detail)
         checks.append(check)
         if on_check:
@@ -67,17 +73,25 @@ def verify_bundle(
     return VerifyResult(tuple(checks))
 
 
-def _steps(folder: Path, manifest: Manifest, remeasuring: Remeasuring, *, measure: bool) -> Iterator[Check]:
+def _steps(
+    folder: Path,
+    manifest: Manifest,
+    remeasuring: Remeasuring,
+    check_architecture: ArchitectureCheck | None,
+    *,
+    measure: bool,
+) -> Iterator[Check]:
     yield Check("manifest", True, f"schema version {manifest.schema_version}, {manifest.parameters:,} parameters")
-    expected = {file.path: file.sha256 for file in manifest.files}
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    expected = {file.path: file for file in manifest.files}
+    present = paths_in(folder)
     yield _listing(set(expected), present - {MANIFEST_NAME})
     intact = set()
-    for path, sha256 in expected.items():
+    for path, file in expected.items():
         if path in present:
-            check = _hash(folder, path, sha256)
-            intact |= {path} if check.ok else set()
-            yield check
+            fault = changed(folder, file)
+            intact |= set() if fault else {path}
+            yield Check(f"hash of {path}", not fault, fault or f"SHA-256 {file.sha256[:12]}…")
+    yield from check_content(folder, manifest, intact, check_architecture)
     yield from _parities(folder, manifest, intact, remeasuring.get_device)
     yield from check_certificates(manifest)
     if measure:
@@ -90,25 +104,15 @@ def _listing(expected: set[str], present: set[str]) -> Check:
     return Check("files", not faults, "; ".join(faults) or f"all {len(expected)} files, no other")
 
 
-def _hash(folder: Path, path: str, sha256: str) -> Check:
-    name = f"hash of {path}"
-    if (folder / path).is_symlink():
-        return Check(name, False, "is a link")
-    try:
-        found = sha256_of(folder / path)
-    except UserError as error:
-        return Check(name, False, str(error))
-    if found != sha256:
-        return Check(name, False, f"the file was changed: SHA-256 {found[:12]}…, not {sha256[:12]}…")
-    return Check(name, True, f"SHA-256 {found[:12]}…")
-
-
 def _parities(folder: Path, manifest: Manifest, intact: Collection[str], get_device: GetDevice) -> Iterator[Check]:
     """Runs the stored example through every model file.
 
     A file whose device is missing here fails, except where it was not run at export either, or where another device
     that is here runs the same file.
     """
+    if EXAMPLE_NAME not in intact:
+        yield Check("parity", False, f"not compared: {EXAMPLE_NAME} is missing or was changed")
+        return
     try:
         example = read_example(folder, manifest)
     except UserError as error:

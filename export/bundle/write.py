@@ -25,6 +25,7 @@ from export.bundle.manifest import (
     TensorLayout,
     write_manifest,
 )
+from export.bundle.manifest_checks import measured_ms
 from export.bundle.swapped_folder import swapped_folder
 from export.bundle.texts import readme, segment_script
 from export.exporter import Exporter, GetDevice
@@ -164,15 +165,7 @@ def _with_latency(models: Sequence[BundleFile], certificates: Sequence[Certifica
                 expected=f"one for {' or '.join(f'{m.path} ({m.sha256[:12]}…)' for m in models)}",
                 remedy="put the file that was measured into the bundle",
             )
-    return [model.model_copy(update={"measured_ms": _latency(model, certificates)}) for model in models]
-
-
-def _latency(model: BundleFile, certificates: Sequence[Certificate]) -> float | None:
-    """Certified latency of the file on its device; one ONNX file serves several devices."""
-    for certificate in certificates:
-        if certificate.model_sha256 == model.sha256 and certificate.device.name == model.device:
-            return certificate.latency_ms
-    return None
+    return [model.model_copy(update={"measured_ms": measured_ms(model, certificates)}) for model in models]
 
 
 def _with_companions(manifest: Manifest, folder: Path, example: Example) -> Manifest:

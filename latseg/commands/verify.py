@@ -27,7 +27,7 @@ def verify(
 ) -> None:
     """Check a bundle again; exit code 4 if anything fails."""
     console: Console = context.obj
-    result = Bundle(bundle).verify(
+    result = Bundle(bundle, workspace=console.workspace).verify(
         device=device,
         threads=threads,
         measure=measure,

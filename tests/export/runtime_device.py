@@ -54,6 +54,8 @@ class RuntimeDevice(Device):
     latency_ms: float = 4.0
     crashes: bool = False
     usable: bool = True
+    reference_ms: float = 2.1
+    """Within noise of the 2.0 ms of ``measurement``."""
     nominal_times: list[float] = field(default_factory=list)
     """Nominal reference times, protocols and seeds that ``measure`` was called with."""
     protocols: list[MeasurementProtocol] = field(default_factory=list)
@@ -66,7 +68,7 @@ class RuntimeDevice(Device):
         return self.device_info
 
     def nominal_reference_ms(self) -> float:
-        return 2.5
+        return self.reference_ms
 
     def measure(
         self,

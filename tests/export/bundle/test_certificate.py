@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from devices.measurement import Measurement
-from export.bundle.certificate import Certificate, Refusal, certify, contradictions
+from export.bundle.certificate import Certificate, Refusal, certify
+from export.bundle.certificate_checks import contradictions
 from foundation.errors import UserError
 from tests.export.runtime_device import INFO, measurement
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 from devices.device import Candidate, Device
 from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
+from export.bundle import certificate_checks
+from export.bundle.certificate import Certificate
 from export.bundle.check import Check, VerifyResult
 from export.bundle.examples import read_example
 from export.bundle.manifest import Manifest, read_manifest
@@ -55,6 +58,7 @@ def test_good_bundle(bundle: Path) -> None:
         "files",
         *[f"hash of {n}" for n in ("model.onnx", "model_dynamic.onnx", "model_uint8.onnx")],
         *[f"hash of {n}" for n in ("parity.safetensors", "segment.py", "README.md")],
+        *[f"manifest against {what}" for what in ("itself", "README.md", "models")],
         "parity of model.onnx (onnx)",
         "parity of model_dynamic.onnx (onnx-dynamic)",
         "parity of model_uint8.onnx (onnx-uint8)",
@@ -117,9 +121,16 @@ def test_model_exchanged_together_with_its_hash(make_bundle: Make, tmp_path: Pat
     sample, certificate = (good / "parity.safetensors").read_bytes(), json.loads((good / "manifest.json").read_text())
     make_bundle(classes=3, certificates=())
     (good / "parity.safetensors").write_bytes(sample)
-    edit(good, lambda content: content.update(certificates=certificate["certificates"]))
+
+    def fit(content: dict) -> None:
+        entry = next(file for file in content["files"] if file["path"] == "parity.safetensors")
+        entry.update(sha256=hashlib.sha256(sample).hexdigest(), bytes=len(sample))
+        content.update(certificates=certificate["certificates"])
+
+    edit(good, fit)
     names = [check.name for check in failures(verify(good))]
-    assert "parity of model.onnx (onnx)" in names
+    assert "parity" in names
+    assert "manifest against README.md" in names
     assert "certificate for cpu" in names
     assert "budget on cpu" in names
 
@@ -130,9 +141,8 @@ def test_model_exchanged_together_with_its_hash(make_bundle: Make, tmp_path: Pat
 )
 def test_certificate_that_was_changed(bundle: Path, change: dict[str, float], detail: str) -> None:
     edit(bundle, lambda content: content["certificates"][0].update(change))
-    (failed,) = failures(verify(bundle, measure=False))
-    assert failed.name == "certificate for cpu"
-    assert detail in failed.detail
+    failed = {check.name: check.detail for check in failures(verify(bundle, measure=False))}
+    assert detail in failed["certificate for cpu"]
 
 
 def test_bundle_without_certificate_does_not_verify(make_bundle: Make, tmp_path: Path) -> None:
@@ -162,13 +172,65 @@ def test_same_machine_is_normalised_as_certified(bundle: Path) -> None:
 
 
 def test_another_machine_is_normalised_afresh_and_named(bundle: Path) -> None:
-    device = RuntimeDevice(device_info=replace(INFO, hardware="another"))
+    device = RuntimeDevice(device_info=replace(INFO, hardware="another"), reference_ms=2.5)
     result = verify(bundle, device)
     assert device.nominal_times == [2.5]
     assert result.ok
     assert result.checks[-1].detail.startswith(
         "another machine or set-up (another, onnxruntime 1, threads: 1): 4.000 ms"
     )
+
+
+def scale_everything(content: dict, factor: float) -> None:
+    """What a forger of a faster net does: all times, raw ones too, with the words that state them."""
+    (certificate,) = content["certificates"]
+    times = ("budget_ms", "latency_ms", "upper_ms", "nominal_reference_ms", "raw_median_ms", "p90_ms", "first_run_ms")
+    for name in times:
+        certificate[name] *= factor
+    certificate["interval_ms"] = [factor * end for end in certificate["interval_ms"]]
+    for block in certificate["blocks"]:
+        block.update(candidate_ms=factor * block["candidate_ms"], reference_ms=factor * block["reference_ms"])
+    certificate["statement"] = certificate_checks._statement(Certificate.model_validate_json(json.dumps(certificate)))
+    for file in content["files"]:
+        file["measured_ms"] = file["measured_ms"] and factor * file["measured_ms"]
+
+
+def test_a_certificate_whose_times_are_all_scaled_is_measured_on_the_own_scale(bundle: Path) -> None:
+    edit(bundle, lambda content: scale_everything(content, 0.1))
+    device = RuntimeDevice(latency_ms=4.0)
+    failed = {check.name: check.detail for check in failures(verify(bundle, device))}
+    assert device.nominal_times == [2.1]
+    assert failed["budget on cpu"].startswith(
+        "another machine of the same name (the reference net takes 2.100 ms here, 0.200 ms in the certificate): 4.000"
+    )
+    assert set(failed) == {"budget on cpu", "manifest against README.md"}
+
+
+@pytest.mark.parametrize(("known", "scale"), [(None, 2.0), (2.15, 2.0), (2.3, 2.0), (1.2, 1.2)])
+def test_the_speed_that_this_machine_is_known_to_have_decides(bundle: Path, known: float | None, scale: float) -> None:
+    """A known time that does not fit is measured again: other work may have disturbed it, but never made it faster."""
+    device = RuntimeDevice()
+    verify(bundle, device, known_reference=lambda asked: known)
+    assert device.nominal_times == [scale]
+
+
+@pytest.mark.parametrize(("reference_ms", "scale"), [(2.19, 2.0), (2.21, 2.21), (1.83, 2.0), (1.80, 1.80)])
+def test_two_machines_of_one_name_are_told_apart_by_the_reference_net(
+    bundle: Path, reference_ms: float, scale: float
+) -> None:
+    device = RuntimeDevice(reference_ms=reference_ms)
+    detail = verify(bundle, device).checks[-1].detail
+    assert device.nominal_times == [scale]
+    assert ("another machine of the same name" in detail) is (scale == reference_ms)
+
+
+def test_more_threads_than_requested_keep_no_budget(bundle: Path) -> None:
+    class Cheating(RuntimeDevice):
+        def measure(self, candidates: Sequence[Candidate], **settings: object) -> Iterator[object]:
+            return (replace(result, cpu_per_wall=1.9) for result in super().measure(candidates, **settings))
+
+    (failed,) = failures(verify(bundle, Cheating()))
+    assert failed.detail == "more threads ran than the 1 that were requested"
 
 
 @pytest.mark.parametrize("normalise", [True, False])

@@ -1,0 +1,61 @@
+"""Whether the architecture that a bundle names is the one of its model file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from string import hexdigits
+from typing import TYPE_CHECKING
+
+from foundation.errors import UserError
+
+if TYPE_CHECKING:
+    from export.bundle.manifest import Manifest
+    from search.architecture import Architecture
+
+_ID_DIGITS = 10
+
+
+def architecture_faults(manifest: Manifest, model: Path) -> list[str]:
+    """What is wrong with the manifest's architecture, compared with its space, the commands and the file ``model``.
+
+    A space that is not installed here says nothing; then only the commands that make the bundle are compared: they
+    name the architecture by its id.
+    """
+    from search.architecture import Architecture
+
+    try:
+        architecture = Architecture.from_json(json.dumps(manifest.architecture))
+        return [*_id_faults(architecture, manifest), *_space_faults(architecture, manifest, model)]
+    except UserError as error:
+        return [str(error)]
+
+
+def _id_faults(architecture: Architecture, manifest: Manifest) -> Iterator[str]:
+    words = manifest.reproduce.split()
+    named = {after for word, after in pairwise(words) if word == "--winner" and _is_id(after)}
+    if named - {architecture.id}:
+        yield f"its id is {architecture.id}, the commands make {', '.join(sorted(named))}"
+    if json.loads(architecture.to_json()) != manifest.architecture:
+        yield "it has more than a space and choices"
+
+
+def _is_id(word: str) -> bool:
+    return len(word) == _ID_DIGITS and all(digit in hexdigits for digit in word)
+
+
+def _space_faults(architecture: Architecture, manifest: Manifest, model: Path) -> Iterator[str]:
+    from latency.operators.from_onnx import from_onnx
+    from search.spaces.registry import SPACES, open_space
+
+    if architecture.space not in SPACES.names:
+        return
+    space = open_space(architecture.space, classes=max(2, len(manifest.classes)))
+    space.validate(architecture)
+    parameters = space.parameters(architecture)
+    if parameters != manifest.parameters:
+        yield f"it has {parameters:,} parameters, the manifest says {manifest.parameters:,}"
+    if space.lower(architecture) != from_onnx(model):
+        yield f"it is not the network in {model.name}"
