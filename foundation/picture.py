@@ -105,11 +105,18 @@ def eight_bits(values: NDArray[np.generic]) -> Pixels:
     return np.clip(np.rint(numbers * scale), 0, 255).astype(np.uint8)
 
 
+def _has_transparency(image: Image.Image) -> bool:
+    """As ``Image.has_transparency_data``, which Pillow has since 10.1; a bundle's script also runs with older ones."""
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        return True
+    return image.mode == "P" and image.palette is not None and str(image.palette.mode).endswith("A")
+
+
 def _picture(image: Image.Image) -> Picture:
     if image.mode == "F" or image.mode.startswith("I"):
         # Pillow's own conversion clips at 255.
         image = Image.fromarray(eight_bits(np.asarray(image)))
-    if not image.has_transparency_data:
+    if not _has_transparency(image):
         return Picture(np.asarray(image.convert("RGB")))
     rgba = image.convert("RGBA")
     white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from foundation.errors import UserError
+from foundation.errors import DeviceUnavailableError, UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,15 +130,33 @@ class Bundle:
         *,
         policy: str | None = None,
         file_format: str = "onnx",
+        on_error: Callable[[Path, UserError], None] | None = None,
     ) -> Iterator[SegmentOutput]:
         """Writes ``NAME_mask.png`` and ``NAME_cutout.png`` for each image, when the iterator reaches it.
 
+        Args:
+            images: of any size and shape.
+            folder: for the results.
+            policy: as in ``segment``.
+            file_format: as in ``segment``.
+            on_error: called with an image that cannot be read, or on which the model fails, and the error; the other
+                images are still done. By default the error is raised.
+
         Raises:
-            UserError: not a bundle, not an image, or the folder cannot be written.
+            UserError: not a bundle, a changed one, not an image, or the folder cannot be written.
         """
+        from export.bundle.segment import OutputError
+
         segmenter = self._segmenter(policy, file_format)
-        for image in images:
-            yield segmenter.segment_file(Path(image), Path(folder))
+        for image in map(Path, images):
+            try:
+                written = segmenter.segment_file(image, Path(folder))
+            except UserError as error:
+                if on_error is None or isinstance(error, (OutputError, DeviceUnavailableError)):
+                    raise
+                on_error(image, error)
+                continue
+            yield written
 
     def _known_reference(self, device: Device) -> float | None:
         if self.workspace is None:

@@ -89,7 +89,7 @@ FORMATS_WITHOUT_DEVICE: Mapping[str, Mapping[str, object]] = {
 """What the formats of this package imply; the first manifests named only the format of a model file."""
 
 
-_NAME_BYTES = 255
+NAME_BYTES = 255
 """Most bytes of a file's name on the usual file systems."""
 
 
@@ -128,11 +128,7 @@ class BundleFile(_Record):
         parts = PurePosixPath(path)
         if parts.is_absolute() or ".." in parts.parts or "\\" in path or not parts.parts:
             raise ValueError("a file of the bundle lies inside the bundle")
-        if (
-            not path.isprintable()
-            or parts.as_posix() != path
-            or any(len(p.encode()) > _NAME_BYTES for p in parts.parts)
-        ):
+        if not path.isprintable() or parts.as_posix() != path or any(len(p.encode()) > NAME_BYTES for p in parts.parts):
             raise ValueError("not the plain name of a file")
         return path
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from devices.device import Device
+from devices.hardware import core_count
 from devices.registry import get_device
-from export.bundle.manifest import InputLayout, Manifest, ResizePolicy, read_manifest
+from export.bundle.bundle_files import changed
+from export.bundle.manifest import NAME_BYTES, BundleFile, InputLayout, Manifest, ResizePolicy, read_manifest
 from export.bundle.preprocess import (
     Floats,
     Segmentation,
@@ -25,8 +28,10 @@ from export.bundle.preprocess import (
 )
 from export.exporter import GetDevice
 from foundation.atomic_file import write_file
-from foundation.errors import DeviceUnavailableError, UserError
+from foundation.errors import UserError
 from foundation.picture import Picture, PictureError, read_picture
+
+_TEMPORARY_BYTES = 34
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,8 @@ class SegmentOutput:
     foreground_share: float
 
 
-Run = Callable[[Floats], Floats]
-"""Runs the network: float32 1 x 3 x height x width to logits."""
+class OutputError(UserError):
+    """Results cannot be written: every further picture would fail the same way."""
 
 
 class Segmenter:
@@ -51,13 +56,13 @@ class Segmenter:
     Args:
         bundle: the folder.
         policy: ``letterbox`` or ``resize``; the bundle's own if None.
-        device: runs the network; if None, the device of the file: for ``onnx``, ONNX Runtime on this machine's
-            processor with all its threads.
+        device: runs the network; if None, the device of the file, on the processor with all its cores. The runtime is
+            in a process of its own: where it crashes, that picture has no result and the next one gets a new process.
         file_format: which of the bundle's files to run.
         get_device: returns the device of a name.
 
     Raises:
-        UserError: not a bundle of a segmentation network, no such file in it, or its model cannot be loaded.
+        UserError: not a bundle of a segmentation network, no such file in it, or one that was changed.
     """
 
     def __init__(
@@ -77,20 +82,24 @@ class Segmenter:
             raise UserError(
                 "format of the bundle", seen=file_format, expected="a model that returns logits", remedy="use onnx"
             )
-        if device is None and file.device != "cpu":
-            device = get_device(file.device)
-        model = bundle / file.path
-        self._run: Run = _on_device(device, model) if device else _on_runtime(model)
+        _check_files(bundle, self.manifest, file)
+        self._device = device or _own_device(file.device, get_device)
+        self._model = bundle / file.path
         self._written: set[Path] = set()
 
     def segment(self, picture: Picture) -> Segmentation:
-        """Class numbers and foreground probability, each of the picture's own size."""
+        """Class numbers and foreground probability, each of the picture's own size.
+
+        Raises:
+            UserError: the runtime refuses the model or crashes, or the model returns no logits.
+        """
         layout = self.layout
         height, width, _ = picture.rgb.shape
         mean, std = layout.normalisation.mean, layout.normalisation.std
         placement = place(height, width, layout.height, layout.width, self.policy)
         image = normalise(fit(picture.rgb, placement, layout.height, layout.width, mean), mean, std)
-        return spread(self._run(image), placement, height, width)
+        logits = self._device.infer(self._model, {layout.name: image})[0]
+        return spread(_checked_logits(logits, layout, len(self.manifest.classes)), placement, height, width)
 
     def segment_file(self, image_path: Path, out_dir: Path) -> SegmentOutput:
         """Writes ``NAME_mask.png`` (0 and 255 for two classes, else class numbers) and ``NAME_cutout.png``.
@@ -98,7 +107,7 @@ class Segmenter:
         Pictures of one name but different endings get the ending into the result's name.
 
         Raises:
-            UserError: no picture, a broken one, or ``out_dir`` cannot be written.
+            UserError: no picture, a broken one, one on which the model fails, or ``out_dir`` cannot be written.
         """
         try:
             picture = read_picture(image_path)
@@ -119,6 +128,7 @@ class Segmenter:
             number += 1
             stem = f"{image_path.stem}_{number}"
         mask, cutout = out_dir / f"{stem}_mask.png", out_dir / f"{stem}_cutout.png"
+        _check_name(cutout)
         self._written.add(mask)
         return mask, cutout
 
@@ -143,31 +153,45 @@ def _checked(policy: str) -> ResizePolicy:
     raise UserError("resize policy", seen=policy, expected="letterbox or resize", remedy="choose one of them")
 
 
-def _on_device(device: Device, model: Path) -> Run:
-    def run(image: Floats) -> Floats:
-        return np.asarray(device.infer(model, {"image": image})[0], np.float32)
+def _check_files(bundle: Path, manifest: Manifest, model: BundleFile) -> None:
+    """The model, and the parts of models beside it, are the very files that the manifest means."""
+    for file in manifest.files:
+        fault = changed(bundle, file) if file is model or file.format == "data" else ""
+        if fault:
+            raise UserError(
+                "model of the bundle",
+                seen=f"{file.path} ({fault})",
+                expected="the file that export wrote",
+                remedy="run `latseg verify`, and get the bundle again from where it was made",
+            )
 
-    return run
+
+def _own_device(name: str, get_device: GetDevice) -> Device:
+    return get_device(name, threads=core_count()) if name == "cpu" else get_device(name)
 
 
-def _on_runtime(model: Path) -> Run:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise DeviceUnavailableError(
-            "ONNX Runtime", seen="not installed", expected="onnxruntime", remedy="pip install onnxruntime"
-        ) from error
-    try:
-        session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime's own classes share no other base
+def _checked_logits(logits: NDArray[np.generic], layout: InputLayout, classes: int) -> Floats:
+    expected = (1, classes, layout.height, layout.width)
+    if logits.shape != expected or not np.issubdtype(logits.dtype, np.floating):
         raise UserError(
-            "model of the bundle", seen=f"{model} ({error})", expected="the file that export wrote", remedy="run verify"
-        ) from error
+            "model of the bundle",
+            seen=f"{logits.dtype} of shape {logits.shape}",
+            expected=f"logits of shape {expected}",
+            remedy="run `latseg verify`",
+        )
+    return np.asarray(logits, np.float32)
 
-    def run(image: Floats) -> Floats:
-        return np.asarray(session.run(None, {"image": image})[0], np.float32)
 
-    return run
+def _check_name(path: Path) -> None:
+    """The file is first written under a longer name, a dot and 33 characters more (``foundation.atomic_file``)."""
+    length = len(os.fsencode(path.name))
+    if length > NAME_BYTES - _TEMPORARY_BYTES:
+        raise UserError(
+            "name of the result",
+            seen=f"{path.name[:40]}… with {length} bytes",
+            expected=f"at most {NAME_BYTES - _TEMPORARY_BYTES} bytes",
+            remedy="rename the picture",
+        )
 
 
 def _save(image: Image.Image, path: Path) -> None:
@@ -176,7 +200,7 @@ def _save(image: Image.Image, path: Path) -> None:
     try:
         write_file(path, buffer.getvalue())
     except OSError as error:
-        raise UserError(
+        raise OutputError(
             "output folder",
             seen=f"{path.parent} ({error.strerror or error})",
             expected="a folder that can be written",

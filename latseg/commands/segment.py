@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from foundation.errors import UserError
 from foundation.progress import Progress
 from latseg.bundle import Bundle
 from latseg.console import Console, table
@@ -26,10 +28,16 @@ def segment(
     ] = "onnx",
     seed: IgnoredSeedOption = 0,  # noqa: ARG001 - every command takes --seed
 ) -> None:
-    """Write a mask and a cut-out for each photograph."""
+    """Write a mask and a cut-out for each photograph; exit code 2 if one cannot be read."""
     console: Console = context.obj
     outputs = []
-    masks = Bundle(bundle).write_masks(images, output, policy=policy, file_format=file_format)
+    failed: list[dict[str, str]] = []
+
+    def note(image: Path, error: UserError) -> None:
+        sys.stderr.write(f"latseg: {error}\n")
+        failed.append({"image": str(image), "error": str(error)})
+
+    masks = Bundle(bundle).write_masks(images, output, policy=policy, file_format=file_format, on_error=note)
     with console.api.progress("segment") as report:
         for number, written in enumerate(masks, start=1):
             outputs.append(written)
@@ -46,4 +54,9 @@ def segment(
         for written in outputs
     ]
     columns = ("image", "mask", "cutout", "foreground_percent")
-    console.emit({"outputs": rows}, lambda: table("", columns, [[row[column] for column in columns] for row in rows]))
+    console.emit(
+        {"outputs": rows, "failed": failed},
+        lambda: table("", columns, [[row[column] for column in columns] for row in rows]),
+    )
+    if failed:
+        raise typer.Exit(UserError.exit_code)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +14,7 @@ import pytest
 from PIL import Image
 
 from export.bundle.examples import smooth_picture
-from export.bundle.manifest import Manifest
+from export.bundle.manifest import BundleFile, Manifest, write_manifest
 from export.bundle.segment import Segmenter
 from foundation.errors import UserError
 from latseg import cli
@@ -95,11 +98,11 @@ def test_file_that_is_run(bundle: Path, tmp_path: Path) -> None:
 
     path = picture(tmp_path / "in")
     for name in ("openvino", "onnx-dynamic"):
-        segmenter = Segmenter(bundle, file_format=name, get_device=lambda device: Recording(name=device))
+        segmenter = Segmenter(bundle, file_format=name, get_device=lambda device, threads=1: Recording(name=device))
         segmenter.segment_file(path, tmp_path / name)
-    assert used == [("openvino", "model.onnx")]  # files for the processor run in this process
-    Segmenter(bundle, file_format="onnx-dynamic", device=Recording()).segment_file(path, tmp_path / "given")
-    assert used[1:] == [("cpu", "model_dynamic.onnx")]
+    assert used == [("openvino", "model.onnx"), ("cpu", "model_dynamic.onnx")]
+    Segmenter(bundle, file_format="onnx", device=Recording()).segment_file(path, tmp_path / "given")
+    assert used[2:] == [("cpu", "model.onnx")]
     (bundle / "model.onnx").unlink()
     Segmenter(bundle, file_format="onnx-dynamic").segment_file(path, tmp_path / "alone")
 
@@ -145,10 +148,124 @@ def test_output_folder_that_is_a_file(bundle: Path, tmp_path: Path) -> None:
         Segmenter(bundle).segment_file(picture(tmp_path / "in"), tmp_path / "out")
 
 
-def test_broken_model(bundle: Path, tmp_path: Path) -> None:
-    (bundle / "model.onnx").write_bytes(b"broken")
-    with pytest.raises(UserError, match="model of the bundle"):
-        Segmenter(bundle).segment_file(picture(tmp_path / "in"), tmp_path / "out")
+def swap_models(bundle: Path) -> None:
+    (bundle / "model.onnx").write_bytes((bundle / "model_uint8.onnx").read_bytes())
+
+
+def shorten_the_model(bundle: Path) -> None:
+    (bundle / "model.onnx").write_bytes((bundle / "model.onnx").read_bytes()[:-1])
+
+
+def link_the_model(bundle: Path) -> None:
+    (bundle / "model.onnx").rename(bundle.parent / "elsewhere.onnx")
+    (bundle / "model.onnx").symlink_to(bundle.parent / "elsewhere.onnx")
+
+
+def make_the_model_a_fifo(bundle: Path) -> None:
+    (bundle / "model.onnx").unlink()
+    os.mkfifo(bundle / "model.onnx")
+
+
+CHANGES = [swap_models, shorten_the_model, link_the_model, make_the_model_a_fifo]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_model_is_not_run(bundle: Path, tmp_path: Path, change: Callable[[Path], None]) -> None:
+    path = picture(tmp_path / "in")
+    change(bundle)
+    with pytest.raises(UserError, match=r"model of the bundle: got model\.onnx \("):
+        Segmenter(bundle).segment_file(path, tmp_path / "out")
+    run = run_script(bundle, path, "--out", tmp_path / "out")
+    assert run.returncode == 2
+    assert len(run.stderr.splitlines()) == 1
+    assert "model.onnx" in run.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("content", [b"{", b"[" * 100_000, b"[]", b'{"files": 3}'])
+def test_script_says_that_a_manifest_is_damaged(bundle: Path, tmp_path: Path, content: bytes) -> None:
+    (bundle / "manifest.json").write_bytes(content)
+    run = run_script(bundle, picture(tmp_path / "in"), "--out", tmp_path / "out")
+    assert (run.returncode, len(run.stderr.splitlines())) == (2, 1)
+    assert run.stderr.startswith("manifest.json is damaged")
+
+
+def test_a_changed_part_of_a_model_is_found(make_bundle: Make, tmp_path: Path) -> None:
+    """A model in several files is as good as each of them."""
+    manifest = make_bundle()
+    (tmp_path / "bundle" / "weights.bin").write_bytes(b"weights")
+    entry = BundleFile(path="weights.bin", format="data", sha256=hashlib.sha256(b"weights").hexdigest(), bytes=7)
+    write_manifest(tmp_path / "bundle", manifest.model_copy(update={"files": (*manifest.files, entry)}))
+    path = picture(tmp_path / "in")
+    Segmenter(tmp_path / "bundle").segment_file(path, tmp_path / "out")
+    assert run_script(tmp_path / "bundle", path, "--out", tmp_path / "out").returncode == 0
+    (tmp_path / "bundle" / "weights.bin").write_bytes(b"Weights")
+    with pytest.raises(UserError, match=r"weights\.bin \(the file was changed"):
+        Segmenter(tmp_path / "bundle")
+    run = run_script(tmp_path / "bundle", path, "--out", tmp_path / "out")
+    assert (run.returncode, run.stderr.count("weights.bin was changed")) == (2, 1)
+
+
+def test_a_crash_costs_one_picture(bundle: Path, tmp_path: Path) -> None:
+    class Crashing(RuntimeDevice):
+        runs = 0
+
+        def infer(self, path: Path, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            self.runs += 1
+            if self.runs == 2:
+                raise UserError("model", seen="a crash", expected="no crash", remedy="another model")
+            return super().infer(path, inputs)
+
+    segmenter, path = Segmenter(bundle, device=Crashing()), picture(tmp_path / "in")
+    segmenter.segment_file(path, tmp_path / "out")
+    with pytest.raises(UserError, match="a crash"):
+        segmenter.segment_file(path, tmp_path / "out")
+    assert segmenter.segment_file(path, tmp_path / "out").mask.is_file()
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 32, 48), (1, 2, 32, 47), (2, 32, 48)])
+def test_a_model_that_returns_something_else_is_refused(bundle: Path, tmp_path: Path, shape: tuple[int, ...]) -> None:
+    class Other(RuntimeDevice):
+        def infer(self, path: Path, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            return [np.zeros(shape, np.float32)]
+
+    with pytest.raises(UserError, match="expected logits of shape"):
+        Segmenter(bundle, device=Other()).segment_file(picture(tmp_path / "in"), tmp_path / "out")
+
+
+def test_broken_pictures_do_not_stop_the_others(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = picture(tmp_path / "in")
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    paths = [tmp_path / "broken.jpg", good, tmp_path / "missing.png"]
+    words = ["--quiet", "--json", "segment", str(bundle), *map(str, paths), "-o", str(tmp_path / "out")]
+    assert cli.run(words) == 2
+    printed = capsys.readouterr()
+    document = json.loads(printed.out)
+    assert [Path(row["image"]) for row in document["outputs"]] == [good]
+    assert [Path(row["image"]) for row in document["failed"]] == [paths[0], paths[2]]
+    assert [line.split(":")[0] for line in printed.err.splitlines()] == ["latseg", "latseg"]
+    assert (tmp_path / "out" / "photo_mask.png").is_file()
+
+
+def test_an_output_folder_that_cannot_be_written_ends_it(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    noted: list[Path] = []
+    with pytest.raises(UserError, match="output folder"):
+        list(Bundle(bundle).write_masks([picture(tmp_path)], tmp_path / "out", on_error=lambda p, _: noted.append(p)))
+    assert noted == []
+
+
+@pytest.mark.parametrize(("letters", "fits"), [(210, True), (212, False), (249, False)])
+def test_a_name_that_is_too_long_is_refused_in_one_line(bundle: Path, tmp_path: Path, letters: int, fits: bool) -> None:
+    path = picture(tmp_path / "in", name="a" * letters + ".png")
+    if fits:
+        assert Segmenter(bundle).segment_file(path, tmp_path / "out").cutout.is_file()
+        return
+    with pytest.raises(UserError, match=r"name of the result: got a{40}… with"):
+        Segmenter(bundle).segment_file(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def run_script(bundle: Path, *arguments: object) -> subprocess.CompletedProcess[str]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -112,6 +113,53 @@ def test_link_in_place_of_a_file(bundle: Path, tmp_path: Path) -> None:
     (bundle / "model.onnx").rename(tmp_path / "elsewhere.onnx")
     (bundle / "model.onnx").symlink_to(tmp_path / "elsewhere.onnx")
     assert Check("hash of model.onnx", False, "is a link") in failures(verify(bundle, measure=False))
+
+
+def test_a_link_to_a_folder_is_found(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (bundle / "more").symlink_to(tmp_path / "elsewhere")
+    (failed,) = failures(verify(bundle, measure=False))
+    assert failed == Check("files", False, "more is not of the bundle")
+
+
+def test_a_folder_that_is_a_link_is_not_entered(bundle: Path, tmp_path: Path) -> None:
+    def move(content: dict) -> None:
+        for file in content["files"]:
+            file.update(path=f"inner/{file['path']}")
+
+    edit(bundle, move)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for path in bundle.glob("[!m]*"):
+        path.rename(outside / path.name)
+    (bundle / "inner").symlink_to(outside)
+    details = [check.detail for check in failures(verify(bundle, measure=False))]
+    assert any("inner is not of the bundle" in detail for detail in details)
+    assert not any("hash of inner" in check.name for check in verify(bundle, measure=False).checks)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "parity.safetensors", "README.md"])
+def test_files_that_never_end_are_not_read(bundle: Path, name: str) -> None:
+    (bundle / name).unlink()
+    os.mkfifo(bundle / name)
+    assert Check(f"hash of {name}", False, "is not a regular file") in failures(verify(bundle, measure=False))
+    (bundle / name).unlink()
+    (bundle / name).symlink_to("/dev/zero")
+    assert Check(f"hash of {name}", False, "is a link") in failures(verify(bundle, measure=False))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"[" * 100_000 + b"]" * 100_000, "nested too deeply"), (b" " * (4 * 2**20 + 1), "more than 4,194,304")],
+)
+def test_a_manifest_that_would_need_much_memory_is_refused(bundle: Path, content: bytes, reason: str) -> None:
+    (bundle / "manifest.json").write_bytes(content)
+    (failed,) = failures(verify(bundle, measure=False))
+    assert reason in failed.detail
+    (bundle / "manifest.json").unlink()
+    os.mkfifo(bundle / "manifest.json")
+    (failed,) = failures(verify(bundle, measure=False))
+    assert "not a regular file" in failed.detail
 
 
 def test_model_exchanged_together_with_its_hash(make_bundle: Make, tmp_path: Path) -> None:
