@@ -63,6 +63,7 @@ class Bundle:
         threads: int | None = None,
         measure: bool = True,
         seed: int = 0,
+        signer: str | None = None,
         on_check: Callable[[Check], None] | None = None,
     ) -> VerifyResult:
         """Checks hashes, parity and budgets again; ``ok`` of the result says whether all checks hold.
@@ -75,12 +76,14 @@ class Bundle:
             threads: of this device; by default as certified.
             measure: measure the budgets again.
             seed: of the measurement.
+            signer: who must have signed it, ``IDENTITY/FILE`` with the file of allowed signers (ssh-keygen(1)).
             on_check: called with each check as it is done.
 
         Raises:
-            UserError: not a bundle; threads without a device.
+            UserError: not a bundle; threads without a device; no such file of signers, or no ssh-keygen.
             DeviceUnavailableError: the device cannot be used here.
         """
+        from export.bundle.signature import Signer
         from export.bundle.verify import verify_bundle
         from latseg.architecture_check import architecture_faults
 
@@ -95,6 +98,7 @@ class Bundle:
             device=target,
             measure=measure,
             seed=seed,
+            signer=None if signer is None else Signer.parse(signer),
             known_reference=self._known_reference,
             check_architecture=architecture_faults,
             on_check=on_check,

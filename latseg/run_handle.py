@@ -111,24 +111,32 @@ class RunHandle:
             checkpoint = context.folder.training(trial.id)
             return TrainedWinner(self, trial, result, context.task.data, checkpoint)
 
-    def export(self, winner: Trial | str, *, formats: Sequence[str] = DEFAULT_FORMATS) -> Bundle:
+    def export(
+        self, winner: Trial | str, *, formats: Sequence[str] = DEFAULT_FORMATS, sign: str | Path | None = None
+    ) -> Bundle:
         """Exports a trained winner, measures that very file on the devices, and writes the bundle.
 
         Args:
             winner: a trial of this run, or its id.
             formats: of the model files.
+            sign: file of the SSH key that signs the bundle.
 
         Raises:
-            UserError: it was not trained, or a format is unknown.
+            UserError: it was not trained, a format is unknown, or the bundle cannot be signed.
         """
+        from export.bundle.signature import check_signing
         from search.winners.export import export_winner
         from search.winners.training import find_trial
 
+        key = None if sign is None else Path(sign)
+        if key is not None:
+            check_signing(key)
         root = self.workspace.path
         lines = [command_line(root, command, "RUN", "--winner", _id(winner)) for command in ("train", "export")]
         with self._opened("export") as context:
             trial = find_trial(context, _id(winner))
-            export_winner(context, trial, formats=formats, command=" && ".join([self.config.command, *lines]))
+            reproduce = " && ".join([self.config.command, *lines])
+            export_winner(context, trial, formats=formats, command=reproduce, sign=key)
             return Bundle(context.folder.bundle(trial.id), workspace=root)
 
     def report(self, *, photographs: bool = False) -> Path:
@@ -173,7 +181,7 @@ class TrainedWinner:
         """On the validation images."""
         return self.result.quality
 
-    def export(self, *, formats: Sequence[str] = DEFAULT_FORMATS) -> Bundle:
+    def export(self, *, formats: Sequence[str] = DEFAULT_FORMATS, sign: str | Path | None = None) -> Bundle:
         """Exports the net, measures that very file on the devices, and writes the bundle.
 
         >>> bundle = run.train(run.winners[0]).export(formats=["onnx"])
@@ -183,7 +191,7 @@ class TrainedWinner:
         Raises:
             UserError: a format is unknown, or the exported file does not compute what the net computes.
         """
-        return self.run.export(self.trial, formats=formats)
+        return self.run.export(self.trial, formats=formats, sign=sign)
 
 
 def _id(winner: Trial | str) -> str:

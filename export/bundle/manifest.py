@@ -15,7 +15,7 @@ from foundation.regular_file import RefusedFileError, read_json
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
-_MANIFEST_BYTES = 4 * 2**20
+MANIFEST_BYTES = 4 * 2**20
 """Most bytes of a manifest; one with a dozen certificates has about 100 kB."""
 _REASON_LENGTH = 300
 
@@ -201,7 +201,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST_NAME
     try:
-        content = read_json(path, limit=_MANIFEST_BYTES, follow_links=False)
+        content = read_json(path, limit=MANIFEST_BYTES, follow_links=False)
     except RefusedFileError as error:
         raise _unreadable(path, str(error.strerror)) from error
     except OSError as error:

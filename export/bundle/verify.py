@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator
+from itertools import chain
 from pathlib import Path
 
 from devices.device import Device
@@ -16,6 +17,7 @@ from export.bundle.content_checks import ArchitectureCheck, check_content
 from export.bundle.examples import EXAMPLE_NAME, read_example
 from export.bundle.machine_speed import KnownReference
 from export.bundle.manifest import MANIFEST_NAME, Manifest, ManifestError, read_manifest
+from export.bundle.signature import SIGNATURE_NAME, Signer, check_signature
 from export.exporter import GetDevice
 from export.parity import check_parity
 from foundation.errors import UserError
@@ -30,6 +32,7 @@ def verify_bundle(
     measure: bool = True,
     protocol: MeasurementProtocol | None = None,
     seed: int = 0,
+    signer: Signer | None = None,
     get_device: GetDevice = get_device,
     known_reference: KnownReference = lambda _: None,
     check_architecture: ArchitectureCheck | None = None,
@@ -48,6 +51,7 @@ def verify_bundle(
         measure: False leaves the budgets out.
         protocol: of the new measurement.
         seed: of the new measurement.
+        signer: who must have signed the manifest; None looks at no signature.
         get_device: returns the device of a name.
         known_reference: the reference time of a device that is known on this machine; measured anew where it is not.
         check_architecture: compares the manifest's architecture with the model file.
@@ -55,6 +59,7 @@ def verify_bundle(
 
     Raises:
         UserError: ``folder`` holds no manifest at all, or one of a newer schema.
+        UserError: ``signer`` is given and ssh-keygen is not installed.
         DeviceUnavailableError: ``device`` cannot be used here.
     """
     if device is not None:
@@ -65,7 +70,9 @@ def verify_bundle(
         return VerifyResult((Check("manifest", False, str(error)),))
     remeasuring = Remeasuring(get_device, device, protocol or MeasurementProtocol(), seed, known_reference)
     checks = []
-    for check in _steps(folder, manifest, remeasuring, check_architecture, measure=measure):
+    signature = [] if signer is None else [check_signature(folder, signer)]
+    steps = _steps(folder, manifest, remeasuring, check_architecture, measure=measure)
+    for check in chain(signature, steps):
         _logger.info("%s: %s, %s", check.name, "ok" if check.ok else "FAILED", check.detail)
         checks.append(check)
         if on_check:
@@ -84,7 +91,7 @@ def _steps(
     yield Check("manifest", True, f"schema version {manifest.schema_version}, {manifest.parameters:,} parameters")
     expected = {file.path: file for file in manifest.files}
     present = paths_in(folder)
-    yield _listing(set(expected), present - {MANIFEST_NAME})
+    yield _listing(set(expected), present - {MANIFEST_NAME, SIGNATURE_NAME}, signed=SIGNATURE_NAME in present)
     intact = set()
     for path, file in expected.items():
         if path in present:
@@ -98,10 +105,11 @@ def _steps(
         yield from check_budgets(folder, manifest, remeasuring, intact=intact)
 
 
-def _listing(expected: set[str], present: set[str]) -> Check:
+def _listing(expected: set[str], present: set[str], *, signed: bool) -> Check:
     faults = [f"{path} is missing" for path in sorted(expected - present)]
     faults += [f"{path} is not of the bundle" for path in sorted(present - expected)]
-    return Check("files", not faults, "; ".join(faults) or f"all {len(expected)} files, no other")
+    other = "a signature, no other" if signed else "no other"
+    return Check("files", not faults, "; ".join(faults) or f"all {len(expected)} files, {other}")
 
 
 def _parities(folder: Path, manifest: Manifest, intact: Collection[str], get_device: GetDevice) -> Iterator[Check]:

@@ -26,6 +26,8 @@ from export.bundle.manifest import (
     write_manifest,
 )
 from export.bundle.manifest_checks import measured_ms
+from export.bundle.signature import check_signing
+from export.bundle.signature import sign as sign_bundle
 from export.bundle.swapped_folder import swapped_folder
 from export.bundle.texts import readme, segment_script
 from export.exporter import Exporter, GetDevice
@@ -50,6 +52,7 @@ def write_bundle(
     refusals: Sequence[str] = (),
     formats: Sequence[str] = ("onnx",),
     reproduce: str = "",
+    sign: Path | None = None,
     get_device: GetDevice = get_device,
 ) -> Manifest:
     """Writes a bundle, whole or not at all; an existing bundle is replaced when the new one is complete.
@@ -67,11 +70,15 @@ def write_bundle(
         refusals: budgets that the measurements did not certify, one line each; the bundle says so and does not verify.
         formats: names in ``export.registry.EXPORTERS``, each with its options.
         reproduce: the command that makes this bundle.
+        sign: file of the SSH key that signs the bundle; None leaves it unsigned.
         get_device: returns the device of a name.
 
     Raises:
-        UserError: unknown format, no parity, a certificate for another file, or a folder that cannot be written.
+        UserError: unknown format, no parity, a certificate for another file, a folder that cannot be written, or
+            a key that does not sign.
     """
+    if sign is not None:
+        check_signing(sign)
     exporters = get_exporters(formats)
     examples = make_examples(source, dynamic=any(exporter.dynamic for exporter in exporters))
     with _writing(Path(folder)) as fresh:
@@ -89,6 +96,8 @@ def write_bundle(
         )
         manifest = _with_companions(manifest, fresh, examples[0])
         write_manifest(fresh, manifest)
+        if sign is not None:
+            sign_bundle(fresh, sign)
     return manifest
 
 

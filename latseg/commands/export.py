@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,11 +26,14 @@ def export(
         list[str] | None,
         typer.Option("--format", "-f", help=f"{', '.join(EXPORTERS.names)}; may be repeated."),
     ] = None,
+    sign: Annotated[
+        Path | None, typer.Option(metavar="KEY", help="Sign the bundle with this SSH key (ssh-keygen -Y sign).")
+    ] = None,
     seed: RunSeedOption = 0,  # noqa: ARG001 - the run's own seed counts
 ) -> None:
     """Export a trained winner, measure that very file, and write the bundle; exit code 4 if not certified."""
     console: Console = context.obj
-    bundle = console.api.run(run).export(winner, formats=formats or DEFAULT_FORMATS)
+    bundle = console.api.run(run).export(winner, formats=formats or DEFAULT_FORMATS, sign=sign)
     document = _document(bundle)
     columns = ("format", "path", "parity_max_abs", "parity_mask_iou", "measured_ms")
     console.emit(

@@ -55,7 +55,7 @@ def segment(
     ]
     columns = ("image", "mask", "cutout", "foreground_percent")
     console.emit(
-        {"outputs": rows, "failed": failed},
+        {"outputs": rows, "failed_images": failed},
         lambda: table("", columns, [[row[column] for column in columns] for row in rows]),
     )
     if failed:

@@ -23,6 +23,10 @@ def verify(
         int | None, typer.Option(min=1, help="Threads of the runtime, with --device; default: as certified.")
     ] = None,
     measure: Annotated[bool, typer.Option("--measure/--no-measure", help="Measure the budget again.")] = True,
+    signer: Annotated[
+        str | None,
+        typer.Option(metavar="IDENTITY/FILE", help="Who must have signed it, and the file of allowed signers."),
+    ] = None,
     seed: SeedOption = 0,
 ) -> None:
     """Check a bundle again; exit code 4 if anything fails."""
@@ -32,6 +36,7 @@ def verify(
         threads=threads,
         measure=measure,
         seed=seed,
+        signer=signer,
         on_check=lambda check: console.remark(f"checked {check.name}"),
     )
     document = {"ok": result.ok, "checks": [asdict(check) for check in result.checks]}

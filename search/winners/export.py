@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 from torch import nn
 
@@ -25,7 +26,9 @@ from search.winners.certification import certify_file
 _logger = logging.getLogger(__name__)
 
 
-def export_winner(context: RunContext, trial: Trial, *, formats: Sequence[str], command: str) -> Manifest:
+def export_winner(
+    context: RunContext, trial: Trial, *, formats: Sequence[str], command: str, sign: Path | None = None
+) -> Manifest:
     """Exports the trained net, measures that very file on every device of the budgets, and writes the bundle.
 
     The manifest names in ``refusals`` each device whose budget the measurement did not certify.
@@ -66,6 +69,7 @@ def export_winner(context: RunContext, trial: Trial, *, formats: Sequence[str], 
         refusals=refusals,
         formats=formats,
         reproduce=command,
+        sign=sign,
     )
     context.on_progress(Progress("done", steps, steps))
     return manifest

@@ -244,7 +244,7 @@ def test_broken_pictures_do_not_stop_the_others(
     printed = capsys.readouterr()
     document = json.loads(printed.out)
     assert [Path(row["image"]) for row in document["outputs"]] == [good]
-    assert [Path(row["image"]) for row in document["failed"]] == [paths[0], paths[2]]
+    assert [Path(row["image"]) for row in document["failed_images"]] == [paths[0], paths[2]]
     assert [line.split(":")[0] for line in printed.err.splitlines()] == ["latseg", "latseg"]
     assert (tmp_path / "out" / "photo_mask.png").is_file()
 
