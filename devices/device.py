@@ -11,6 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, ClassVar
 
 from devices.device_info import DeviceInfo
+from devices.input_values import InputValues
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import MeasurementProtocol
 from devices.reference_net import REFERENCE_NET
@@ -30,11 +31,15 @@ PROCESSES = 5
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model to be measured. ``input_shapes`` fixes dynamic dimensions by input name; empty for a static model."""
+    """A model to be measured. ``input_shapes`` fixes dynamic dimensions by input name; empty for a static model.
+
+    ``input_values`` are fed instead of random numbers; ``devices.input_values.encode_all`` writes them.
+    """
 
     label: str
     path: Path
     input_shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    input_values: InputValues = ()
 
 
 @dataclass(frozen=True, slots=True)

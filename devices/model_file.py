@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from devices.external_data import check_external_data
+from devices.graph_walk import all_graphs, undecodable_text, weight_names
+from devices.model_limits import check_size
+from devices.model_normal_form import normalise
+from devices.model_validity import check_validity
 from foundation.errors import UserError
+from foundation.regular_file import MODEL_BYTES, RefusedFileError, open_regular, read_regular
 
 if TYPE_CHECKING:
+    import io
+
     import onnx
 
 _RUNTIME_DOMAINS = frozenset({"com.microsoft", "com.microsoft.nchwc", "org.pytorch.aten", "com.ms.internal.nhwc"})
 """Domains outside the ONNX standard whose operators a runtime may know; the runtime decides."""
 _IR_VERSION_TAG = b"\x08"
 """First byte of an ONNX file: the key of field 1, ``ir_version``, of ModelProto (onnx.proto)."""
+_ANY_SIZE = sys.maxsize
 
 
 def sha256_of(path: Path) -> str:
@@ -25,8 +34,8 @@ def sha256_of(path: Path) -> str:
         UserError: the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        with open_regular(path, limit=_ANY_SIZE) as file:
+            return hashlib.file_digest(cast("io.BufferedReader", file), "sha256").hexdigest()
     except OSError as error:
         raise _unreadable(path, error) from error
 
@@ -34,16 +43,47 @@ def sha256_of(path: Path) -> str:
 def check_model(path: Path) -> onnx.ModelProto:
     """Reads and validates an ONNX model; weights kept in external files are checked but not loaded.
 
+    What files write in several ways comes in one form; see ``devices.model_normal_form``.
+
     Raises:
-        UserError: missing, a directory, not ONNX, truncated, external data missing or outside the model's folder,
-            an operator that its opset does not have, no inputs, or otherwise invalid.
+        UserError: missing, no regular file, not ONNX, truncated, a text that is not UTF-8, too many nodes, external
+            data missing or outside the model's folder, an operator that its opset does not have, no operators, no
+            inputs, or otherwise invalid.
     """
     path = Path(path)
-    model = _parse(path)
-    _check_external_data(path, model)
+    model = read_model(path)
+    normalise(model)
+    check_size(f"model {path}", model)
+    check_external_data(path, model)
     _check_operators(path, model)
     _check_inputs(path, model)
-    _check_validity(path, model)
+    check_validity(path, model)
+    return model
+
+
+def read_model(path: Path) -> onnx.ModelProto:
+    """Reads an ONNX model as it is written; external weights are not loaded.
+
+    Raises:
+        UserError: missing, no regular file, not ONNX, truncated, or a text that is not UTF-8.
+    """
+    import onnx
+
+    try:
+        content = read_regular(path, limit=MODEL_BYTES)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(content)
+    except Exception as error:  # protobuf's DecodeError, whose home has moved between versions
+        raise _damaged(path, content) from error
+    if not model.HasField("graph") or not model.ir_version or not model.opset_import:
+        raise _damaged(path, content)
+    undecodable = undecodable_text(model)
+    if undecodable:
+        expected = "names and texts in UTF-8"
+        raise UserError(f"model {path}", seen=undecodable, expected=expected, remedy="copy or export it again")
     return model
 
 
@@ -57,26 +97,14 @@ def _unreadable(path: Path, error: OSError) -> UserError:
             "model file", seen=f"{path}, which does not exist", expected="an ONNX file", remedy="check path"
         )
     reason = error.strerror or str(error)
+    if isinstance(error, RefusedFileError):
+        return UserError(
+            "model file", seen=f"{path}, which {reason}", expected="a regular file of at most 2 GiB",
+            remedy="name the ONNX file itself; weights above 2 GiB lie in external files",
+        )  # fmt: skip
     return UserError(
         "model file", seen=f"{path} ({reason})", expected="a readable ONNX file", remedy="check its rights"
     )
-
-
-def _parse(path: Path) -> onnx.ModelProto:
-    import onnx
-
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    model = onnx.ModelProto()
-    try:
-        model.ParseFromString(content)
-    except Exception as error:  # protobuf's DecodeError, whose home has moved between versions
-        raise _damaged(path, content) from error
-    if not model.HasField("graph") or not model.ir_version or not model.opset_import or not model.graph.node:
-        raise _damaged(path, content)
-    return model
 
 
 def _damaged(path: Path, content: bytes) -> UserError:
@@ -87,57 +115,12 @@ def _damaged(path: Path, content: bytes) -> UserError:
     return UserError("model file", seen=seen, expected="an ONNX file", remedy="export the model to ONNX first")
 
 
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """The graph and the bodies of its If, Loop and Scan nodes."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            for body in (attribute.g, *attribute.graphs):
-                if body.node:
-                    yield from _graphs(body)
-
-
-def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    for graph in _graphs(model.graph):
-        yield from graph.initializer
-        for sparse in graph.sparse_initializer:
-            yield from (sparse.values, sparse.indices)
-        for node in graph.node:
-            for attribute in node.attribute:
-                yield from (attribute.t, *attribute.tensors)
-
-
-def _check_external_data(path: Path, model: onnx.ModelProto) -> None:
-    import onnx
-
-    folder = path.parent.resolve()
-    for tensor in _tensors(model):
-        if tensor.data_location != onnx.TensorProto.EXTERNAL:
-            continue
-        entries = {entry.key: entry.value for entry in tensor.external_data}
-        location = entries.get("location", "")
-        what = f"external data of weight {tensor.name!r}"
-        target = (folder / location).resolve()
-        if not location or not target.is_relative_to(folder):
-            raise UserError(
-                what, seen=repr(location), expected=f"a file inside {folder}", remedy="move it beside the model"
-            )
-        if not target.is_file():
-            raise UserError(
-                what, seen=f"{location!r}, which is missing", expected=f"a file in {folder}", remedy="copy it there"
-            )
-        needed = _integer(entries.get("offset")) + _integer(entries.get("length"))
-        if target.stat().st_size < needed:
-            seen = f"{location!r} with {target.stat().st_size} bytes"
-            raise UserError(what, seen=seen, expected=f"at least {needed} bytes", remedy="copy the file again")
-
-
-def _integer(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() else 0
-
-
 def _check_operators(path: Path, model: onnx.ModelProto) -> None:
     from onnx import defs
+
+    if not model.graph.node:
+        expected = "a graph with at least one operator"
+        raise UserError(f"model {path}", seen="no operators", expected=expected, remedy="export it again")
 
     opsets = {_domain(entry.domain): entry.version for entry in model.opset_import}
     newest = defs.onnx_opset_version()
@@ -147,7 +130,7 @@ def _check_operators(path: Path, model: onnx.ModelProto) -> None:
             f"model {path}", seen=f"opset {opsets['']}", expected=expected, remedy="export with an older opset"
         )
     functions = {(_domain(function.domain), function.name) for function in model.functions}
-    for graph in _graphs(model.graph):
+    for graph in all_graphs(model.graph):
         for node in graph.node:
             domain = _domain(node.domain)
             if domain not in _RUNTIME_DOMAINS and (domain, node.op_type) not in functions:
@@ -172,20 +155,6 @@ def _check_operator(path: Path, kind: str, domain: str, opset: int) -> None:
 
 
 def _check_inputs(path: Path, model: onnx.ModelProto) -> None:
-    from devices.model_inputs import data_inputs
-
-    if not data_inputs(model.graph):
+    weights = weight_names(model.graph)
+    if all(value.name in weights for value in model.graph.input):
         raise UserError(f"model {path}", seen="no inputs", expected="at least one", remedy="export it with its input")
-
-
-def _check_validity(path: Path, model: onnx.ModelProto) -> None:
-    import onnx
-
-    external = any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model))
-    try:
-        onnx.checker.check_model(str(path) if external else model)
-    except (onnx.checker.ValidationError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(
-            f"model {path}", seen=reason, expected="a valid ONNX model", remedy="export it again"
-        ) from error

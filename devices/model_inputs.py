@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from devices.graph_walk import all_nodes, weight_names
+from devices.input_values import InputValues, decode, encode, fitted, given_shape
+from devices.model_limits import MAX_TENSOR_NUMBERS, TensorTooLargeError
 from foundation.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,41 +29,92 @@ class ModelInput:
     name: str
     shape: Shape
     dtype: str
-    """Numpy's name of the element type, e.g. ``"float32"``."""
+    """Numpy's name of the element type, e.g. ``"float32"``; ``"object"`` for text."""
+    value: str = ""
+    """The value to feed, as ``devices.input_values`` encodes it; empty for random numbers."""
 
 
 def data_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
     """The inputs that are not weights (IR version 3 lists weights among the inputs)."""
-    weights = {tensor.name for tensor in graph.initializer}
+    weights = weight_names(graph)
     return [value for value in graph.input if value.name not in weights]
 
 
-def model_inputs(model: onnx.ModelProto, given: Sequence[tuple[str, Shape]]) -> tuple[ModelInput, ...]:
+def model_inputs(
+    model: onnx.ModelProto, given: Sequence[tuple[str, Shape]], values: InputValues = ()
+) -> tuple[ModelInput, ...]:
     """The inputs that are not weights, dynamic dimensions filled in from ``given`` (shapes by input name).
 
+    A value fixes the shape of its input, too. Dynamic dimensions of an input that no node reads are 1.
+
     Raises:
-        UserError: a dynamic dimension without a shape, a shape that contradicts the model, an unknown input name.
+        UserError: a dynamic dimension without a shape, a shape or a value that contradicts the model or another input's
+            name, an input that is no tensor.
+        TensorTooLargeError: an input of ``MAX_TENSOR_NUMBERS`` or more.
     """
+    inputs = data_inputs(model.graph)
+    shapes, arrays = dict(given), {name: decode(text) for name, text in values}
+    _check_names(inputs, "shape", shapes)
+    _check_names(inputs, "value", arrays)
+    read = {name for node in all_nodes(model.graph.node) for name in node.input}
+    read.update(value.name for value in model.graph.output)
+    return tuple(
+        _model_input(value, shapes.get(value.name), arrays.get(value.name), unused=value.name not in read)
+        for value in inputs
+    )
+
+
+def _check_names(inputs: Sequence[onnx.ValueInfoProto], what: str, given: Mapping[str, object]) -> None:
+    names = [value.name for value in inputs]
+    for name in given:
+        if name not in names:
+            raise UserError(
+                f"input {what}",
+                seen=f"a {what} for {name!r}",
+                expected=f"one of {', '.join(names)}",
+                remedy="rename it",
+            )
+
+
+def _model_input(
+    value: onnx.ValueInfoProto, given: Shape | None, array: NDArray[np.generic] | None, *, unused: bool
+) -> ModelInput:
+    dtype = _dtype(value)
+    if array is not None and given is None:
+        declared = _declared(value) if value.type.tensor_type.HasField("shape") else None
+        given = given_shape(declared, array)
+    if given is None and unused:
+        given = tuple(side or 1 for side in _declared(value))
+    shape = _fixed(value, given)
+    if prod(shape) >= MAX_TENSOR_NUMBERS:
+        raise TensorTooLargeError(
+            f"shape of input {value.name!r}",
+            seen="x".join(map(str, shape)),
+            expected=f"less than {MAX_TENSOR_NUMBERS:,} numbers",
+            remedy="give a smaller shape",
+        )
+    if array is None:
+        return ModelInput(value.name, shape, dtype)
+    if array.ndim and array.size != prod(shape):
+        seen, expected = f"{array.size} numbers", f"{prod(shape)}, or one for all"
+        raise UserError(f"value of input {value.name!r}", seen=seen, expected=expected, remedy="give as many")
+    return ModelInput(value.name, shape, dtype, encode(fitted(value.name, array, shape, dtype)))
+
+
+def _dtype(value: onnx.ValueInfoProto) -> str:
     from onnx import helper
 
-    values = data_inputs(model.graph)
-    shapes = dict(given)
-    unknown = sorted(set(shapes) - {value.name for value in values})
-    if unknown:
-        names = ", ".join(value.name for value in values)
+    kind = value.type.WhichOneof("value")
+    element = value.type.tensor_type.elem_type
+    if kind != "tensor_type" or element not in helper.get_all_tensor_dtypes():
+        seen = {"tensor_type": f"the unknown element type {element}", None: "no type"}
         raise UserError(
-            "input shape", seen=f"a shape for {unknown[0]!r}", expected=f"one of {names}", remedy="rename it"
+            f"input {value.name!r}",
+            seen=seen.get(kind, f"a {str(kind).removesuffix('_type').replace('_', ' ')}"),
+            expected="a tensor",
+            remedy="export the net with tensors as its inputs",
         )
-    resolved = []
-    for value in values:
-        element = value.type.tensor_type.elem_type
-        if element not in helper.get_all_tensor_dtypes():
-            raise UserError(
-                f"input {value.name!r}", seen="no tensor", expected="a tensor", remedy="change the model's input"
-            )
-        dtype = helper.tensor_dtype_to_np_dtype(element).name
-        resolved.append(ModelInput(value.name, _fixed(value, shapes.get(value.name)), dtype))
-    return tuple(resolved)
+    return str(helper.tensor_dtype_to_np_dtype(element).name)
 
 
 def fix_input_shapes(model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> None:
@@ -70,6 +125,8 @@ def fix_input_shapes(model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> Non
     """
     changed = False
     for value in model.graph.input:
+        if value.name in shapes:
+            value.type.tensor_type.shape.SetInParent()
         if value.name in shapes and _declared(value) != list(shapes[value.name]):
             changed = True
             value.type.tensor_type.shape.ClearField("dim")
@@ -89,6 +146,7 @@ def remove_inner_shapes(graph: onnx.GraphProto) -> None:
 def known_shapes(graph: onnx.GraphProto) -> dict[str, Shape]:
     """Static shapes that a graph, after shape inference, gives for its tensors; weights included."""
     shapes: dict[str, Shape] = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    shapes.update((sparse.values.name, tuple(sparse.dims)) for sparse in graph.sparse_initializer)
     for value in (*graph.input, *graph.value_info, *graph.output):
         tensor = value.type.tensor_type
         if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):
@@ -107,14 +165,22 @@ def tensor_shapes(model: onnx.ModelProto, input_shapes: Mapping[str, Shape]) -> 
 
 
 def random_inputs(inputs: Sequence[ModelInput], seed: int = 0) -> dict[str, NDArray[np.generic]]:
-    """Arrays to feed: normal floats, bytes over their whole range, small integers; the same for the same seed."""
+    """Arrays to feed: the given value, else normal floats, bytes over their whole range, small integers, short texts.
+
+    The same seed gives the same arrays.
+    """
     random = np.random.default_rng(seed)
-    return {each.name: _values(random, each.shape, np.dtype(each.dtype)) for each in inputs}
+    return {
+        each.name: decode(each.value) if each.value else _values(random, each.shape, np.dtype(each.dtype))
+        for each in inputs
+    }
 
 
 def _values(random: np.random.Generator, shape: Shape, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
     if dtype.kind == "f":
         return random.standard_normal(shape).astype(dtype)
+    if dtype.kind == "O":
+        return random.integers(0, 10, shape).astype(np.str_).astype(object)
     return random.integers(0, 256 if dtype == np.uint8 else 2, shape).astype(dtype)
 
 

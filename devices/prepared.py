@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+import tempfile
+import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from devices.device import Candidate
-from devices.model_file import check_model, sha256_of
-from devices.model_inputs import ModelInput, Shape, model_inputs
+from devices.external_data import embed_external_data
+from devices.model_file import check_model, read_model, sha256_of
+from devices.model_inputs import ModelInput, Shape, fix_input_shapes, model_inputs
+from devices.model_normal_form import writes_free_dimensions
+from foundation.errors import UserError
+from foundation.regular_file import MODEL_BYTES
+
+_FED = (
+    "float16",
+    "float32",
+    "float64",
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    "bool",
+)
+_TEXT = "object"
+
+
+class TemporaryFolder:
+    """A folder that is removed when this object ends."""
+
+    def __init__(self) -> None:
+        folder = tempfile.TemporaryDirectory(prefix="latseg-model-")
+        self.path = Path(folder.name)
+        weakref.finalize(self, folder.cleanup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +41,12 @@ class PreparedCandidate:
 
     label: str
     path: Path
+    """The file that runtimes read: the candidate's, or a copy where they would take a dimension of 0 for a size."""
     sha256: str
+    """Of the candidate's file."""
     inputs: tuple[ModelInput, ...]
+    folder: TemporaryFolder | None = None
+    """Holds the copy."""
 
     @property
     def input_shapes(self) -> tuple[Shape, ...]:
@@ -29,8 +58,39 @@ def prepare(candidate: Candidate) -> PreparedCandidate:
     """Reads and checks the candidate's file.
 
     Raises:
-        UserError: see ``check_model`` and ``model_inputs``.
+        UserError: see ``check_model`` and ``model_inputs``; an input that cannot be fed.
     """
     path = candidate.path.absolute()
-    inputs = model_inputs(check_model(path), candidate.input_shapes)
-    return PreparedCandidate(candidate.label, path, sha256_of(path), inputs)
+    inputs = model_inputs(check_model(path), candidate.input_shapes, candidate.input_values)
+    _check_types(inputs)
+    sha256 = sha256_of(path)
+    if not writes_free_dimensions(read_model(path).graph):
+        return PreparedCandidate(candidate.label, path, sha256, inputs)
+    folder = TemporaryFolder()
+    copy = _fixed_copy(path, inputs, folder.path)
+    return PreparedCandidate(candidate.label, copy, sha256, inputs, folder)
+
+
+def _check_types(inputs: Sequence[ModelInput]) -> None:
+    for each in inputs:
+        if each.dtype not in (*_FED, _TEXT):
+            raise UserError(
+                f"input {each.name!r}", seen=f"the element type {each.dtype}, which cannot be fed",
+                expected=f"one of {', '.join(_FED)}, string", remedy="let the net take float32 and cast it inside",
+            )  # fmt: skip
+
+
+def _fixed_copy(path: Path, inputs: Sequence[ModelInput], folder: Path) -> Path:
+    """The model in one file, its dimensions fixed to those of ``inputs``."""
+    model = read_model(path)
+    embed_external_data(path, model, limit=MODEL_BYTES)
+    fix_input_shapes(model, {each.name: each.shape for each in inputs})
+    copy = folder / path.name
+    try:
+        copy.write_bytes(model.SerializeToString())
+    except Exception as error:  # protobuf's EncodeError, whose home has moved between versions
+        raise UserError(
+            f"model {path}", seen="more than 2 GiB and dimensions written as 0 or -1", expected="dynamic dimensions",
+            remedy="export it with named dynamic axes",
+        ) from error  # fmt: skip
+    return copy

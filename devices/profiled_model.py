@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devices.external_data import embed_external_data
+from devices.model_file import read_model
 from devices.worker.runtime import ModelFailedError
+from foundation.regular_file import MODEL_BYTES
 
 if TYPE_CHECKING:
     import onnx
@@ -21,14 +24,13 @@ def load_named(path: Path) -> tuple[onnx.ModelProto, bytes]:
     Raises:
         ModelFailedError: the model does not fit into one file.
     """
-    import onnx
-
-    model = onnx.load(str(path))
+    model = read_model(path)
+    embed_external_data(path, model, limit=MODEL_BYTES)
     for index, node in enumerate(model.graph.node):
         node.name = f"{_PREFIX}{index}"
     try:
         return model, model.SerializeToString()
-    except ValueError as error:
+    except Exception as error:  # protobuf's EncodeError, whose home has moved between versions
         raise ModelFailedError(f"too large to profile: {error}") from error
 
 

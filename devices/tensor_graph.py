@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
+from devices.graph_walk import weight_names
+
 if TYPE_CHECKING:
     import onnx
 
@@ -14,7 +16,7 @@ class TensorGraph:
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self.nodes = list(graph.node)
-        self.weights = frozenset(tensor.name for tensor in graph.initializer)
+        self.weights = frozenset(weight_names(graph))
         self.inputs = tuple(value.name for value in graph.input if value.name not in self.weights)
         self.producers = {name: index for index, node in enumerate(self.nodes) for name in node.output if name}
         self.consumers: dict[str, list[int]] = {}

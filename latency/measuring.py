@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from devices.device import Candidate, Device
+from devices.input_values import decode
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
+from devices.model_limits import TensorTooLargeError
 from devices.protocol import MeasurementProtocol
 from foundation.errors import UserError
 from latency.operators.from_onnx import from_onnx
+from latency.operators.operator import OperatorGraph
 from latency.store import MeasurementStore
 
 _logger = logging.getLogger(__name__)
@@ -127,10 +130,26 @@ def measure_each(
     given = {candidate.label: candidate for candidate in candidates}
     for label in given:
         _logger.info("%s: measuring on %s", label, device.name)
+    graphs = {label: _graph(candidate) for label, candidate in given.items()}
     for result in device.measure(candidates, nominal_reference_ms=nominal_ms, protocol=adapted, seed=seed):
         by_label[result.label] = result
-        _keep(result, given[result.label], store, source)
+        _keep(result, graphs[result.label], store, source)
     return [by_label[candidate.label] for candidate in candidates]
+
+
+def _graph(candidate: Candidate) -> OperatorGraph | UserError:
+    """The operator graph of a candidate, or why there is none.
+
+    Raises:
+        TensorTooLargeError: running it would need more memory than any net of use.
+    """
+    values = {name: decode(text) for name, text in candidate.input_values}
+    try:
+        return from_onnx(candidate.path, dict(candidate.input_shapes), values)
+    except TensorTooLargeError:
+        raise
+    except UserError as error:
+        return error
 
 
 def _measured(device: Device, candidate: Candidate, result: Measurement | FailedMeasurement) -> Measurement:
@@ -140,20 +159,20 @@ def _measured(device: Device, candidate: Candidate, result: Measurement | Failed
         f"measuring {candidate.path} on {device.name}",
         seen=result.reason,
         expected="a model that the runtime can load and run",
-        remedy="export it with operators that the runtime supports, or choose another --device",
+        remedy="mend what the runtime names and export it again, or choose another --device",
     )
 
 
-def _keep(result: Measurement | FailedMeasurement, candidate: Candidate, store: MeasurementStore, source: str) -> None:
+def _keep(
+    result: Measurement | FailedMeasurement, graph: OperatorGraph | UserError, store: MeasurementStore, source: str
+) -> None:
     if isinstance(result, FailedMeasurement):
         _logger.info("%s: failed on %s: %s", result.label, result.device.name, result.reason)
         store.add_failure(result, source=source)
         return
     _logger.debug("%s: %.3f ms, interval %s", result.label, result.latency_ms, result.interval_ms)
-    try:
-        graph = from_onnx(candidate.path, dict(candidate.input_shapes))
-    except UserError as error:
+    if isinstance(graph, UserError):
         # A runtime runs models that an operator graph cannot describe (loops); no predictor can be fitted on them.
-        _logger.warning("%s: not stored for fitting: %s", result.label, error)
+        _logger.warning("%s: not stored for fitting: %s", result.label, graph)
         return
     store.add_measurement(result, graph, source=source)

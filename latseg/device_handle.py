@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from latseg.model_files import Shapes, model_file, shapes_by_model
+from latseg.model_files import Shapes, Values, as_arrays, by_model, model_file
 from latseg.results import ComparedModel, Comparison, FitReport, MeasuredModel, PredictedModel, ProfileResult
 from latseg.table import Table
 from latseg.units import Size, as_sizes
@@ -59,6 +59,7 @@ class DeviceHandle:
         operators: int | None = None,
         for_: Sequence[str | Path] = (),
         shapes: Shapes | None = None,
+        values: Values | None = None,
         space: str = "portrait",
         sizes: Sequence[Size] | None = None,
         choose: bool = True,
@@ -77,6 +78,7 @@ class DeviceHandle:
             operators: single-operator models to measure; by default 100, and none where ``models`` is at most 60.
             for_: only the operators of these ONNX files.
             shapes: of the inputs of these files with dynamic axes.
+            values: of the inputs of these files whose numbers decide sizes inside the model, by name.
             space: search space of the nets.
             sizes: their input sizes, such as ``"128x128"``; all of the space by default.
             choose: few nets: choose the most informative ones by what other devices have shown, instead of sampling.
@@ -92,7 +94,7 @@ class DeviceHandle:
         from latency.campaign import run_campaign
 
         if for_:
-            items, chosen = self._operator_items([Path(model) for model in for_], shapes or {}), False
+            items, chosen = self._operator_items([Path(model) for model in for_], shapes or {}, values or {}), False
         else:
             items, chosen = self._nets(models, operators, space, sizes, choose=choose, seed=seed)
         with self.workspace.folder.store() as store, self.workspace.progress(f"profile {self.name}") as report:
@@ -167,7 +169,12 @@ class DeviceHandle:
         return self.workspace.folder.predictor(self.device, self.workspace.warn)
 
     def predict(
-        self, model: str | Path | nn.Module, example_inputs: Any = None, *, shapes: Shapes | None = None
+        self,
+        model: str | Path | nn.Module,
+        example_inputs: Any = None,
+        *,
+        shapes: Shapes | None = None,
+        values: Values | None = None,
     ) -> PredictedModel:
         """Predicts the latency of a model, operator by operator, with an upper bound. The model is not run.
 
@@ -181,6 +188,7 @@ class DeviceHandle:
             model: an ONNX file, or a torch module.
             example_inputs: of a torch module.
             shapes: of inputs with dynamic axes, by name.
+            values: of inputs whose numbers decide sizes inside the model, by name.
 
         Raises:
             UserError: not a model, or the device has no predictor yet.
@@ -189,7 +197,7 @@ class DeviceHandle:
         from latseg.operator_tables import add_knowledge, add_measured, operator_rows
 
         with model_file(model, example_inputs) as path:
-            graph = from_onnx(path, dict(shapes or {}))
+            graph = from_onnx(path, dict(shapes or {}), as_arrays(values))
         predictor = self.predictor
         prediction = predictor.predict([graph])[0]
         stored = self.workspace.folder.measured(self.device, graph)
@@ -208,6 +216,7 @@ class DeviceHandle:
         example_inputs: Any = None,
         *,
         shapes: Shapes | None = None,
+        values: Values | None = None,
         seed: int = 0,
     ) -> MeasuredModel:
         """Measures the latency of a model, operator by operator, and keeps the measurement in the workspace.
@@ -220,6 +229,7 @@ class DeviceHandle:
             model: an ONNX file, or a torch module.
             example_inputs: of a torch module.
             shapes: of inputs with dynamic axes, by name.
+            values: of inputs whose numbers decide sizes inside the model, by name.
             seed: of the order of the runs.
 
         Raises:
@@ -227,16 +237,18 @@ class DeviceHandle:
             DeviceUnavailableError: the device cannot be used here.
         """
         from devices.device import Candidate
+        from devices.input_values import encode_all
         from latency.measuring import measure_one
         from latseg.operator_tables import measured_rows
 
-        fixed = dict(shapes or {})
+        fixed, arrays = dict(shapes or {}), as_arrays(values)
         with model_file(model, example_inputs) as path:
+            self._warn_of_values(path, arrays)
+            candidate = Candidate(path.name, path, tuple(fixed.items()), encode_all(arrays))
             with self.workspace.folder.store() as store:
-                measured = measure_one(self.device, Candidate(path.name, path, tuple(fixed.items())), store, seed=seed)
-            return MeasuredModel(
-                measured.measurement, measured.noise_floor, Table(measured_rows(path, fixed, measured.measurement))
-            )
+                measured = measure_one(self.device, candidate, store, seed=seed)
+            rows = measured_rows(path, fixed, measured.measurement, arrays)
+            return MeasuredModel(measured.measurement, measured.noise_floor, Table(rows))
 
     def compare(
         self,
@@ -245,6 +257,7 @@ class DeviceHandle:
         *,
         predicted: bool = False,
         shapes: Shapes | None = None,
+        values: Values | None = None,
         seed: int = 0,
     ) -> Comparison:
         """Measures two ONNX files in one interleaved group, or predicts both; the largest differences come first.
@@ -259,18 +272,33 @@ class DeviceHandle:
         from latseg.operator_tables import compare_rows
 
         models = (Path(first), Path(second))
-        fixed = shapes_by_model(models, shapes or {})
-        a, b = self._predicted(models, fixed) if predicted else self._measured(models, fixed, seed)
+        fixed = by_model(models, shapes or {}, option="--shape")
+        arrays = by_model(models, as_arrays(values), option="--input")
+        a, b = self._predicted(models, fixed, arrays) if predicted else self._measured(models, fixed, arrays, seed)
         missing = "; ".join(f"{side.model.name}: {side.missing}" for side in (a, b) if side.missing)
         rows = [] if missing else compare_rows(a.operators, b.operators)
         return Comparison(a, b, predicted, self.info, Table(rows), missing)
 
-    def _operator_items(self, models: Sequence[Path], shapes: Shapes) -> list[CampaignItem]:
+    def _operator_items(self, models: Sequence[Path], shapes: Shapes, values: Values) -> list[CampaignItem]:
         from latency.campaign_items import operator_items
         from latency.operators.from_onnx import from_onnx
 
-        fixed = shapes_by_model(models, shapes)
-        return operator_items([from_onnx(model, its) for model, its in zip(models, fixed, strict=True)])
+        fixed = by_model(models, shapes, option="--shape")
+        arrays = by_model(models, as_arrays(values), option="--input")
+        given = zip(models, fixed, arrays, strict=True)
+        return operator_items([from_onnx(model, its, numbers) for model, its, numbers in given])
+
+    def _warn_of_values(self, path: Path, given: Mapping[str, Any]) -> None:
+        """Warns of inputs that are fed with random numbers although these decide sizes."""
+        from devices.model_file import check_model
+        from devices.shape_inputs import shape_deciding_inputs
+
+        for name in shape_deciding_inputs(check_model(path)):
+            if name not in given:
+                self.workspace.warn(
+                    f"{path.name}: the values of input {name!r} decide sizes inside the model, and random ones are "
+                    f"measured; give real ones with --input {name}=VALUE or --input FILE.npz"
+                )
 
     def _nets(
         self,
@@ -297,34 +325,42 @@ class DeviceHandle:
         limit = default_operators(models) if operators is None else operators
         return campaign_items(nets.graphs, operator_limit=limit), nets.chosen
 
-    def _measured(self, models: Sequence[Path], shapes: Sequence[Shapes], seed: int) -> list[ComparedModel]:
+    def _measured(
+        self, models: Sequence[Path], shapes: Sequence[Shapes], values: Sequence[Mapping[str, Any]], seed: int
+    ) -> list[ComparedModel]:
         from devices.device import Candidate
+        from devices.input_values import encode_all
         from latency.measuring import measure_together
         from latseg.operator_tables import measured_rows
 
         candidates = [
-            Candidate(f"{which} {model.name}", model, tuple(fixed.items()))
-            for which, model, fixed in zip("AB", models, shapes, strict=True)
+            Candidate(f"{which} {model.name}", model, tuple(fixed.items()), encode_all(arrays))
+            for which, model, fixed, arrays in zip("AB", models, shapes, values, strict=True)
         ]
+        for model, arrays in zip(models, values, strict=True):
+            self._warn_of_values(model, arrays)
         with self.workspace.folder.store() as store:
             measured = measure_together(self.device, candidates, store, seed=seed)
         return [
             ComparedModel(
                 model,
                 one.latency_ms,
-                Table(measured_rows(model, fixed, one)),
+                Table(measured_rows(model, fixed, one, arrays)),
                 one.interval_ms,
                 "" if one.operators else one.profiler,
             )
-            for model, fixed, one in zip(models, shapes, measured, strict=True)
+            for model, fixed, arrays, one in zip(models, shapes, values, measured, strict=True)
         ]
 
-    def _predicted(self, models: Sequence[Path], shapes: Sequence[Mapping[str, Any]]) -> list[ComparedModel]:
+    def _predicted(
+        self, models: Sequence[Path], shapes: Sequence[Shapes], values: Sequence[Mapping[str, Any]]
+    ) -> list[ComparedModel]:
         """What does not belong to any operator is a row of its own."""
         from latency.operators.from_onnx import from_onnx
         from latseg.operator_tables import operator_rows
 
-        graphs = [from_onnx(model, fixed) for model, fixed in zip(models, shapes, strict=True)]
+        given = zip(models, shapes, values, strict=True)
+        graphs = [from_onnx(model, fixed, arrays) for model, fixed, arrays in given]
         compared = []
         for model, graph, one in zip(models, graphs, self.predictor.predict(graphs), strict=True):
             overhead = {"kind": "constant", "attributes": "", "output": "", "ms": one.overhead_ms}

@@ -6,14 +6,19 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from foundation.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import nn
 
 Shapes = Mapping[str, tuple[int, ...]]
+Values = Mapping[str, Any]
+"""Numbers, lists of numbers or arrays by name of the input."""
+T = TypeVar("T")
 
 
 @contextmanager
@@ -60,23 +65,32 @@ def _exported(module: nn.Module, example_inputs: Any, path: Path) -> Path:
     return path
 
 
-def shapes_by_model(models: Sequence[Path], shapes: Shapes) -> list[dict[str, tuple[int, ...]]]:
-    """For each model the shapes of those inputs that it has.
+def as_arrays(values: Values | None) -> dict[str, NDArray[np.generic]]:
+    """Values of inputs as arrays."""
+    if not values:
+        return {}
+    import numpy as np
+
+    return {name: np.asarray(value) for name, value in values.items()}
+
+
+def by_model(models: Sequence[Path], given: Mapping[str, T], *, option: str) -> list[dict[str, T]]:
+    """For each model what is given for those inputs that it has.
 
     Raises:
-        UserError: a shape for an input that no model has; not a model.
+        UserError: something for an input that no model has; not a model.
     """
     from devices.model_file import check_model
 
-    if not shapes:
+    if not given:
         return [{} for _ in models]
     names = [{value.name for value in check_model(model).graph.input} for model in models]
-    for name in shapes:
+    for name in given:
         if not any(name in known for known in names):
             raise UserError(
-                "--shape",
-                seen=f"a shape for {name!r}",
+                option,
+                seen=f"a value for {name!r}" if option == "--input" else f"a shape for {name!r}",
                 expected=f"one of {', '.join(sorted(set().union(*names)))}",
                 remedy="name an input of the model",
             )
-    return [{name: tuple(shape) for name, shape in shapes.items() if name in known} for known in names]
+    return [{name: value for name, value in given.items() if name in known} for known in names]

@@ -13,6 +13,9 @@ from latency.operators.operator import Operator, OperatorGraph, Shape
 from latseg.table import Row
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from latency.store import StoredMeasurement
 
 _KEY = ("kind", "attributes", "output")
@@ -57,13 +60,18 @@ def add_measured(rows: Sequence[Row], stored: StoredMeasurement | None) -> None:
         rows[kernel.operators[0]]["measured_ms"] = round(kernel.ms, 5)
 
 
-def measured_rows(model: Path, shapes: Mapping[str, Shape], measurement: Measurement) -> list[Row]:
+def measured_rows(
+    model: Path,
+    shapes: Mapping[str, Shape],
+    measurement: Measurement,
+    values: Mapping[str, NDArray[np.generic]] | None = None,
+) -> list[Row]:
     """One row for each kernel that the runtime reported, with the operators that it covers."""
     from latency.kernel_times import join
     from latency.operators.from_onnx import from_onnx
 
     try:
-        graph = from_onnx(model, shapes)
+        graph = from_onnx(model, shapes, values)
     except UserError:
         return [_bare_row(time.kernel, time.output_shape, time.ms, measurement) for time in measurement.operators]
     kernels = {name: time.kernel for time in measurement.operators for name in time.outputs}

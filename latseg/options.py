@@ -30,6 +30,12 @@ ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An ON
 ShapesOption = Annotated[
     list[str] | None, typer.Option("--shape", help="NAME=1x3x224x224: shape of an input with dynamic axes.")
 ]
+InputsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input", help="NAME=VALUE or FILE.npz: value of an input whose numbers decide sizes, such as ratio=0.5."
+    ),
+]
 ClassesOption = Annotated[int, typer.Option("--classes", min=2, help="Number of classes.")]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, as `latseg search` printed it.")]
 WinnerOption = Annotated[str, typer.Option("--winner", "-w", help="Id of a winner (or of any trial) of the run.")]

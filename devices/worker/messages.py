@@ -122,7 +122,9 @@ def decode_request(line: bytes) -> Request:
 
 
 def _model_file(values: dict[str, Any]) -> ModelFile:
-    inputs = tuple(ModelInput(each["name"], tuple(each["shape"]), each["dtype"]) for each in values["inputs"])
+    inputs = tuple(
+        ModelInput(each["name"], tuple(each["shape"]), each["dtype"], each["value"]) for each in values["inputs"]
+    )
     return ModelFile(Path(values["path"]), Path(values["onnx"]), inputs)
 
 

@@ -3,12 +3,15 @@
 Exported networks compute sizes at run time (``Shape -> Gather -> Concat -> Resize``); a predictor that does not know
 the decoder's shapes cannot predict its cost. Folding and shape inference alternate: with each folded size, inference
 finds the shape of one more tensor, whose ``Shape`` can then be folded.
+
+Of large constants only shape and type are kept, so that neither time nor memory depend on their numbers.
 """
 
 from __future__ import annotations
 
+import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -20,12 +23,18 @@ from onnx.inliner import inline_local_functions
 
 from devices.model_inputs import data_inputs, known_shapes, remove_inner_shapes
 from foundation.errors import UserError
+from latency.operators.constants import MAX_KNOWN, Constants
+from latency.operators.folding_cost import written_numbers
 from latency.operators.operator import Shape
 
 _MAX_SHOWN = 1024
-"""Shape inference gets the values of constants up to this size; larger ones are weights, whose type is enough."""
+"""Shape inference gets the values of constants up to this size; of larger ones the type is enough."""
 _MAX_FOLDED = 1 << 24
-"""Maximum of the numbers that a node reads and writes; a larger node stays an operator."""
+"""Maximum of the numbers that a constant node reads and writes; a larger node stays an operator."""
+_MAX_EVALUATED_BYTES = 1 << 28
+"""Of all evaluated constants of a model together."""
+_MAX_SECONDS = 20.0
+"""Of the processor. Folding takes tenths of a second for nets of some hundred nodes."""
 _CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 _RANDOM = frozenset(
     {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
@@ -37,31 +46,36 @@ class FoldedModel:
     """The nodes that remain, with every constant and every tensor's shape."""
 
     nodes: list[onnx.NodeProto]
-    constants: dict[str, NDArray[np.generic]]
+    constants: Mapping[str, NDArray[np.generic]]
+    """Of large ones shape and type are right and every number is zero."""
     shapes: dict[str, Shape]
     outputs: list[str]
 
 
-def fold(model: onnx.ModelProto) -> FoldedModel:
+def fold(model: onnx.ModelProto, values: Mapping[str, NDArray[np.generic]] | None = None) -> FoldedModel:
     """Folds a model whose inputs are static.
 
+    Args:
+        model: ``devices.model_limits.check_size`` accepts it.
+        values: of inputs that are constants.
+
     Raises:
-        UserError: control flow.
+        UserError: control flow, or folding takes too long.
     """
     if model.functions:
         model = inline_local_functions(model)
     _refuse_control_flow(model.graph.node)
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    folding = _Folding(model, values or {})
     nodes = list(model.graph.node)
-    opsets = list(model.opset_import)
     while True:
-        shapes = _infer(model, nodes, constants)
-        left = [node for node in nodes if not _fold_node(node, constants, shapes, opsets)]
+        folding.infer(nodes)
+        left = [node for node in nodes if not folding.folds(node)]
         if len(left) == len(nodes):
             break
         nodes = left
+    constants = folding.constants.arrays
     outputs = [value.name for value in model.graph.output if value.name not in constants]
-    return FoldedModel(_needed(nodes, outputs), constants, shapes, outputs)
+    return FoldedModel(_needed(nodes, outputs), constants, folding.shapes, outputs)
 
 
 def _refuse_control_flow(nodes: Sequence[onnx.NodeProto]) -> None:
@@ -75,23 +89,100 @@ def _refuse_control_flow(nodes: Sequence[onnx.NodeProto]) -> None:
             )
 
 
-def _infer(
-    model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto], constants: dict[str, NDArray[np.generic]]
-) -> dict[str, Shape]:
-    """Shapes of all tensors that inference can determine; of large weights it gets the type only."""
-    used = {name for node in nodes for name in node.input}
-    graph = helper.make_graph(list(nodes), "skeleton", list(data_inputs(model.graph)), list(model.graph.output))
-    graph.value_info.extend(value for value in model.graph.value_info if value.name not in constants)
-    for name in used & constants.keys():
-        array = constants[name]
-        if array.size <= _MAX_SHOWN:
-            graph.initializer.append(numpy_helper.from_array(np.asarray(array), name))
-        else:
-            kind = helper.np_dtype_to_tensor_dtype(array.dtype)
-            graph.input.append(helper.make_tensor_value_info(name, kind, array.shape))
-    skeleton = helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
-    inferred = _inferred(skeleton).graph
-    return {name: tuple(array.shape) for name, array in constants.items()} | known_shapes(inferred)
+class _Folding:
+    """The constants, shapes and types known so far, and the limits."""
+
+    def __init__(self, model: onnx.ModelProto, values: Mapping[str, NDArray[np.generic]]) -> None:
+        self._model = model
+        self._opsets = list(model.opset_import)
+        self._start = time.process_time()
+        self._evaluated_bytes = 0
+        self._types: dict[str, int] = {}
+        self.constants = Constants()
+        for tensor in model.graph.initializer:
+            self.constants.add_tensor(tensor.name, tensor)
+        for sparse in model.graph.sparse_initializer:
+            self.constants.add_unknown(sparse.values.name, tuple(sparse.dims), sparse.values.data_type)
+        for name, value in values.items():
+            self.constants.add(name, value)
+        self.shapes: dict[str, Shape] = {}
+
+    def infer(self, nodes: Sequence[onnx.NodeProto]) -> None:
+        """Updates shapes and types of all tensors that inference can determine; of large weights it gets the type."""
+        arrays, graph = self.constants.arrays, self._model.graph
+        used = {name for node in nodes for name in node.input}
+        inputs = [value for value in data_inputs(graph) if value.name not in arrays]
+        skeleton = helper.make_graph(list(nodes), "skeleton", inputs, list(graph.output))
+        skeleton.value_info.extend(value for value in graph.value_info if value.name not in arrays)
+        for name in sorted(used & arrays.keys()):
+            array = arrays[name]
+            if array.size <= _MAX_SHOWN and self.constants.is_known(name):
+                skeleton.initializer.append(numpy_helper.from_array(np.asarray(array), name))
+            else:
+                kind = self.constants.types[name]
+                skeleton.input.append(helper.make_tensor_value_info(name, kind, array.shape))
+        version = max(4, min(self._model.ir_version, onnx.IR_VERSION))
+        inferred = _inferred(helper.make_model(skeleton, opset_imports=self._opsets, ir_version=version)).graph
+        self.shapes = {name: tuple(array.shape) for name, array in arrays.items()} | known_shapes(inferred)
+        self._types = {
+            value.name: value.type.tensor_type.elem_type for value in (*inferred.value_info, *inferred.output)
+        }
+
+    def folds(self, node: onnx.NodeProto) -> bool:
+        """Adds the node's outputs to the constants if they are constant."""
+        if time.process_time() - self._start > _MAX_SECONDS:
+            raise UserError(
+                "model", seen=f"more than {_MAX_SECONDS:g} s of computing its shapes", expected="fixed shapes",
+                remedy="simplify the network (fixed input size, constants folded) and export it again",
+            )  # fmt: skip
+        inputs = [name for name in node.input if name]
+        if node.domain in ("", "ai.onnx") and node.op_type in ("Shape", "Size", "Constant"):
+            return self._folds_directly(node, inputs)
+        arrays = self.constants.arrays
+        if node.op_type in _RANDOM or any(name not in arrays for name in inputs):
+            return False
+        return self._evaluates(node, inputs) or self._keeps_shapes(node, inputs)
+
+    def _folds_directly(self, node: onnx.NodeProto, inputs: Sequence[str]) -> bool:
+        if node.op_type == "Constant":
+            return self.constants.add_attribute(node.output[0], node.attribute[0])
+        if inputs[0] not in self.shapes:
+            return False
+        shape = self.shapes[inputs[0]]
+        attributes = {attribute.name: attribute.i for attribute in node.attribute}
+        sides = shape[attributes.get("start", 0) : attributes.get("end")]
+        value = np.array(sides, np.int64) if node.op_type == "Shape" else np.array(prod(shape), np.int64)
+        self.constants.add(node.output[0], value)
+        return True
+
+    def _evaluates(self, node: onnx.NodeProto, inputs: Sequence[str]) -> bool:
+        if not inputs or not all(map(self.constants.is_known, inputs)):
+            return False
+        feeds = {name: self.constants.arrays[name] for name in inputs}
+        try:
+            written = written_numbers(node, [feeds[name] for name in inputs])
+        except (ArithmeticError, IndexError, TypeError, ValueError):
+            return False
+        if written is None or written > MAX_KNOWN or self._evaluated_bytes > _MAX_EVALUATED_BYTES:
+            return False
+        values = _evaluate(node, feeds, self._opsets)
+        for name, value in values.items():
+            self._evaluated_bytes += value.nbytes
+            self.constants.add(name, value)
+        return bool(values)
+
+    def _keeps_shapes(self, node: onnx.NodeProto, inputs: Sequence[str]) -> bool:
+        """Its outputs become constants of unknown values if inference knows their shapes and types."""
+        outputs = [name for name in node.output if name]
+        standard = node.domain in ("", "ai.onnx")
+        if not standard or not outputs or not all(self._types.get(name) and name in self.shapes for name in outputs):
+            return False
+        read = sum(self.constants.arrays[name].size for name in inputs)
+        if read + sum(prod(self.shapes[name]) for name in outputs) > _MAX_FOLDED:
+            return False
+        for name in outputs:
+            self.constants.add_unknown(name, self.shapes[name], self._types[name])
+        return True
 
 
 def _inferred(skeleton: onnx.ModelProto) -> onnx.ModelProto:
@@ -103,39 +194,10 @@ def _inferred(skeleton: onnx.ModelProto) -> onnx.ModelProto:
         return onnx.shape_inference.infer_shapes(skeleton, strict_mode=True, data_prop=True)
 
 
-def _fold_node(
-    node: onnx.NodeProto,
-    constants: dict[str, NDArray[np.generic]],
-    shapes: dict[str, Shape],
-    opsets: Sequence[onnx.OperatorSetIdProto],
-) -> bool:
-    """Adds the node's outputs to the constants if they are constant."""
-    inputs = [name for name in node.input if name]
-    if node.op_type == "Shape" and inputs[0] in shapes:
-        attributes = {attribute.name: attribute.i for attribute in node.attribute}
-        sides = shapes[inputs[0]][attributes.get("start", 0) : attributes.get("end")]
-        constants[node.output[0]] = np.array(sides, np.int64)
-        return True
-    if node.op_type == "Size" and inputs[0] in shapes:
-        constants[node.output[0]] = np.array(np.prod(shapes[inputs[0]], dtype=np.int64))
-        return True
-    known = [constants[name] for name in inputs if name in constants]
-    if len(known) < len(inputs) or node.op_type in _RANDOM:
-        return False
-    numbers = sum(array.size for array in known) + sum(prod(shapes.get(name, ())) for name in node.output)
-    if numbers > _MAX_FOLDED:
-        return False
-    values = _evaluate(node, dict(zip(inputs, known, strict=True)), opsets)
-    if values is None:
-        return False
-    constants.update(values)
-    return True
-
-
 def _evaluate(
     node: onnx.NodeProto, feeds: dict[str, NDArray[np.generic]], opsets: Sequence[onnx.OperatorSetIdProto]
-) -> dict[str, NDArray[np.generic]] | None:
-    """Outputs of one node by ONNX's reference implementation; None where that has no such operator."""
+) -> dict[str, NDArray[np.generic]]:
+    """Outputs of one node by ONNX's reference implementation; none where that fails."""
     from onnx.reference import ReferenceEvaluator
 
     outputs = [name for name in node.output if name]
@@ -146,7 +208,7 @@ def _evaluate(
             warnings.simplefilter("ignore")
             results = ReferenceEvaluator(helper.make_model(graph, opset_imports=list(opsets))).run(None, feeds)
     except Exception:  # an operator that cannot be evaluated stays an operator
-        return None
+        return {}
     return {name: np.asarray(result) for name, result in zip(outputs, results, strict=True)}
 
 

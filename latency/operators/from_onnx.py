@@ -2,48 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 
-from devices.model_inputs import fix_input_shapes, model_inputs
+from devices.input_values import decode, encode_all
+from devices.model_inputs import ModelInput, fix_input_shapes, model_inputs
+from devices.model_limits import MAX_TENSOR_NUMBERS, TensorTooLargeError, check_size
+from devices.model_normal_form import normalise
+from devices.shape_inputs import shape_deciding_inputs
 from foundation.errors import UserError
 from latency.operators.canonical_form import canonicalise
-from latency.operators.constant_folding import fold
+from latency.operators.constant_folding import FoldedModel, fold
 from latency.operators.fusion import fuse
 from latency.operators.node_readers import read_operator
-from latency.operators.nodes import Node, NodeGraph, node_graph
+from latency.operators.nodes import Node, NodeGraph, node_graph, refuse_unknown_shapes
+from latency.operators.old_opsets import MIN_OPSET, upgrade
 from latency.operators.operator import Operator, OperatorGraph, Shape
 
-MIN_OPSET = 9
+MAX_OPERATORS = 5_000
+"""A predictor compares each operator with every other one; large nets have some hundred."""
+_KEPT_BYTES = 1 << 16
+"""External weights up to this size are read: they may be settings, such as the sizes of a Resize."""
 
 
-def from_onnx(model: onnx.ModelProto | Path, input_shapes: Mapping[str, Shape] | None = None) -> OperatorGraph:
+def from_onnx(
+    model: onnx.ModelProto | Path,
+    input_shapes: Mapping[str, Shape] | None = None,
+    input_values: Mapping[str, NDArray[np.generic]] | None = None,
+) -> OperatorGraph:
     """Reads the operators of a model, after the fusions that all runtimes perform.
 
     Args:
         model: the model or its file.
         input_shapes: by input name; needed where an input has dynamic dimensions.
+        input_values: by input name; needed where an input's numbers decide sizes inside the model.
 
     Raises:
         UserError: missing or broken file, dynamic input without a shape, control flow, shapes that depend on
-            values, an opset that is too old or too new.
+            values, an opset that is too old or too new, more than ``MAX_OPERATORS`` operators.
+        TensorTooLargeError: an input or activation of ``MAX_TENSOR_NUMBERS`` or more.
     """
-    model = _load(model) if isinstance(model, Path) else deepcopy(model)
-    opset = _check_opset(model)
-    shapes = {each.name: each.shape for each in model_inputs(model, tuple((input_shapes or {}).items()))}
-    fix_input_shapes(model, shapes)
+    model = _load(model) if isinstance(model, Path) else _copy(model)
+    values = encode_all(input_values or {})
     with _errors_of_the_file():
-        folded = fold(model)
-    graph = node_graph(folded)
-    canonicalise(graph, opset)
-    fuse(graph)
-    with _errors_of_the_file():
-        return _operator_graph(graph, shapes)
+        opset = upgrade(model, _check_opset(model))
+        inputs = model_inputs(model, tuple((input_shapes or {}).items()), values)
+        fix_input_shapes(model, {each.name: each.shape for each in inputs})
+        deciding = shape_deciding_inputs(model)
+        constants = {each.name: decode(each.value) for each in inputs if each.value and each.name in deciding}
+        folded = fold(model, constants)
+        refuse_unknown_shapes(folded, [name for name in deciding if name not in constants])
+        _check_tensors(folded)
+        graph = node_graph(folded)
+        canonicalise(graph, opset)
+        fuse(graph)
+        return _operator_graph(graph, [each for each in inputs if each.name not in constants])
 
 
 @contextmanager
@@ -51,6 +72,8 @@ def _errors_of_the_file() -> Iterator[None]:
     """Reports errors of a file that ONNX's checker accepts although it is invalid (no groups, unknown types)."""
     try:
         yield
+    except UserError:
+        raise
     except onnx.shape_inference.InferenceError as error:
         raise UserError(
             "model",
@@ -58,7 +81,7 @@ def _errors_of_the_file() -> Iterator[None]:
             expected="operators whose shapes agree",
             remedy="check the given input shapes, or export the network again",
         ) from error
-    except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:
         raise UserError(
             "model",
             seen=" ".join(f"{type(error).__name__}: {error}".split())[:200],
@@ -68,11 +91,19 @@ def _errors_of_the_file() -> Iterator[None]:
 
 
 def _load(path: Path) -> onnx.ModelProto:
+    from devices.external_data import embed_external_data
     from devices.model_file import check_model
 
     model = check_model(path)
-    onnx.load_external_data_for_model(model, str(path.parent))
+    embed_external_data(path, model, limit=_KEPT_BYTES)
     return model
+
+
+def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
+    copy = deepcopy(model)
+    normalise(copy)
+    check_size("model", copy)
+    return copy
 
 
 def _check_opset(model: onnx.ModelProto) -> int:
@@ -88,14 +119,32 @@ def _check_opset(model: onnx.ModelProto) -> int:
     return int(versions[0])
 
 
-def _operator_graph(graph: NodeGraph, input_shapes: Mapping[str, Shape]) -> OperatorGraph:
-    position_of = {name: -1 - slot for slot, name in enumerate(input_shapes)}
+def _check_tensors(folded: FoldedModel) -> None:
+    for node in folded.nodes:
+        for name in node.output:
+            shape = folded.shapes.get(name, ())
+            if prod(shape) >= MAX_TENSOR_NUMBERS:
+                raise TensorTooLargeError(
+                    f"tensor {name!r} of operator {node.op_type} (node {node.name!r})",
+                    seen=f"the shape {'x'.join(map(str, shape))}",
+                    expected=f"less than {MAX_TENSOR_NUMBERS:,} numbers in each tensor",
+                    remedy="give a smaller input, or export the network again",
+                )
+
+
+def _operator_graph(graph: NodeGraph, inputs: Sequence[ModelInput]) -> OperatorGraph:
+    if len(graph.nodes) > MAX_OPERATORS:
+        raise UserError(
+            "model", seen=f"{len(graph.nodes):,} operators", expected=f"at most {MAX_OPERATORS:,}",
+            remedy="predict parts of it, or measure it",
+        )  # fmt: skip
+    position_of = {each.name: -1 - slot for slot, each in enumerate(inputs)}
     for position, node in enumerate(graph.nodes):
         position_of.update(dict.fromkeys(node.outputs, position))
     return OperatorGraph(
         operators=tuple(_operator(node, graph) for node in graph.nodes),
         inputs=tuple(tuple(position_of[name] for name in node.inputs.values()) for node in graph.nodes),
-        input_shapes=tuple(input_shapes.values()),
+        input_shapes=tuple(each.shape for each in inputs),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -79,12 +79,23 @@ class NodeGraph:
 
 def node_graph(folded: FoldedModel) -> NodeGraph:
     """The nodes of a folded model."""
-    _refuse_unknown_shapes(folded)
     nodes = [_node(node, position, folded) for position, node in enumerate(folded.nodes)]
     return NodeGraph(nodes, folded.shapes, list(folded.outputs))
 
 
-def _refuse_unknown_shapes(folded: FoldedModel) -> None:
+def refuse_unknown_shapes(folded: FoldedModel, deciding: Sequence[str]) -> None:
+    """Refuses a model with a tensor whose shape is not known.
+
+    Args:
+        folded: the model.
+        deciding: inputs without a value whose values reach a shape.
+
+    Raises:
+        UserError: the shape of a tensor that is read is not known.
+    """
+    remedy = "export the network with standard operators and a fixed input size"
+    if deciding:
+        remedy = f"give the values that decide it, such as --input {deciding[0]}=VALUE"
     read = {name for node in folded.nodes for name in node.input}.union(folded.outputs)
     for node in folded.nodes:
         for name in node.output:
@@ -94,7 +105,7 @@ def _refuse_unknown_shapes(folded: FoldedModel) -> None:
                     f"tensor {name!r} of operator {kind} (node {node.name!r})",
                     seen="a shape that depends on values, or an operator that ONNX does not define",
                     expected="shapes that follow from the inputs' shapes",
-                    remedy="export the network with standard operators and a fixed input size",
+                    remedy=remedy,
                 )
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from latseg.console import Console, plain, table
-from latseg.options import DeviceOptions, SeedOption, ShapesOption
+from latseg.input_values import parse_inputs
+from latseg.options import DeviceOptions, InputsOption, SeedOption, ShapesOption
 from latseg.results import ComparedModel, Comparison
 from latseg.units import parse_shapes
 
@@ -21,6 +22,7 @@ def compare(
     second: Annotated[Path, typer.Argument(metavar="B.onnx", help="The one to compare it with.")],
     target: DeviceOptions,
     shape: ShapesOption = None,
+    inputs: InputsOption = None,
     predicted: Annotated[
         bool, typer.Option("--predicted", help="Predict both from what was profiled instead of measuring them.")
     ] = False,
@@ -29,7 +31,7 @@ def compare(
     """Measure two models side by side and show, operator by operator, where their times differ."""
     console: Console = context.obj
     found = console.api.device(target.device, threads=target.threads).compare(
-        first, second, predicted=predicted, shapes=parse_shapes(shape), seed=seed
+        first, second, predicted=predicted, shapes=parse_shapes(shape), values=parse_inputs(inputs), seed=seed
     )
     console.emit(
         {**found.to_json(), "warnings": console.warnings},

@@ -7,7 +7,8 @@ from pathlib import Path
 import typer
 
 from latseg.console import Console, plain, table
-from latseg.options import DeviceOptions, ModelArgument, SeedOption, ShapesOption
+from latseg.input_values import parse_inputs
+from latseg.options import DeviceOptions, InputsOption, ModelArgument, SeedOption, ShapesOption
 from latseg.results import MeasuredModel
 from latseg.units import parse_shapes
 
@@ -19,15 +20,16 @@ def measure(
     model: ModelArgument,
     target: DeviceOptions,
     shape: ShapesOption = None,
+    inputs: InputsOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Measure a model's latency on the device, operator by operator."""
     console: Console = context.obj
     measured = console.api.device(target.device, threads=target.threads).measure(
-        model, shapes=parse_shapes(shape), seed=seed
+        model, shapes=parse_shapes(shape), values=parse_inputs(inputs), seed=seed
     )
     console.emit(
-        measured.to_json(),
+        {**measured.to_json(), "warnings": console.warnings},
         lambda: [
             *_headline(model, target.device, measured),
             table(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from latseg.console import Console, plain, table
-from latseg.options import DeviceOptions, IgnoredSeedOption, ModelArgument, ShapesOption
+from latseg.input_values import parse_inputs
+from latseg.options import DeviceOptions, IgnoredSeedOption, InputsOption, ModelArgument, ShapesOption
 from latseg.results import PredictedModel
 from latseg.table import Row
 from latseg.units import parse_shapes
@@ -25,13 +26,14 @@ def predict(
     model: ModelArgument,
     target: DeviceOptions,
     shape: ShapesOption = None,
+    inputs: InputsOption = None,
     seed: IgnoredSeedOption = 0,  # noqa: ARG001 - every command takes --seed
 ) -> None:
     """Predict a model's latency with its calibrated upper bound."""
     console: Console = context.obj
     device = console.api.device(target.device, threads=target.threads)
-    predicted = device.predict(model, shapes=parse_shapes(shape))
-    remedy = _remedy(console, model, device, shape)
+    predicted = device.predict(model, shapes=parse_shapes(shape), values=parse_inputs(inputs))
+    remedy = _remedy(console, model, device, shape, inputs)
     console.emit(
         {**predicted.to_json(), "warnings": console.warnings},
         lambda: [
@@ -68,8 +70,11 @@ def _table(rows: Sequence[Row]) -> RenderableType:
     return table("Operators", ("", *columns), [[position, *cells] for position, cells in enumerate(shown)])
 
 
-def _remedy(console: Console, model: Path, device: DeviceHandle, shapes: list[str] | None) -> str:
+def _remedy(
+    console: Console, model: Path, device: DeviceHandle, shapes: list[str] | None, inputs: list[str] | None
+) -> str:
     words = [word for shape in shapes or () for word in ("--shape", shape)]
+    words += [word for value in inputs or () for word in ("--input", value)]
     threads = device.info.threads
     chosen = ["--device", device.name, *(["--threads", str(threads)] if threads > 1 else [])]
     profile = console.line("profile", *chosen, "--for", str(model), *words)

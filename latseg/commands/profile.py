@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from latseg.console import Console, plain, table
-from latseg.options import DeviceOptions, SeedOption, ShapesOption, SpaceOptions
+from latseg.input_values import parse_inputs
+from latseg.options import DeviceOptions, InputsOption, SeedOption, ShapesOption, SpaceOptions
 from latseg.units import parse_shapes
 
 
@@ -32,6 +33,7 @@ def profile(
         typer.Option("--for", metavar="MODEL.onnx", help="Only the operators of this model; may be repeated."),
     ] = None,
     shape: ShapesOption = None,
+    inputs: InputsOption = None,
     choose: Annotated[
         bool, typer.Option("--choose/--draw", help="Few nets: choose the most informative ones, or sample at random.")
     ] = True,
@@ -49,6 +51,7 @@ def profile(
         operators=operators,
         for_=for_models or (),
         shapes=parse_shapes(shape),
+        values=parse_inputs(inputs),
         space=within.space,
         sizes=within.size,
         choose=choose,

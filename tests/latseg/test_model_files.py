@@ -6,7 +6,7 @@ import onnx
 import pytest
 
 from foundation.errors import UserError
-from latseg.model_files import shapes_by_model
+from latseg.model_files import by_model
 
 
 @pytest.fixture
@@ -21,11 +21,11 @@ def models(tmp_path: Path) -> list[Path]:
 
 
 def test_each_model_gets_the_shapes_of_its_inputs(models: list[Path]) -> None:
-    found = shapes_by_model(models, {"image": (1, 3, 8, 8), "x": (1, 3, 16, 16)})
+    found = by_model(models, {"image": (1, 3, 8, 8), "x": (1, 3, 16, 16)}, option="--shape")
     assert found == [{"image": (1, 3, 8, 8)}, {"x": (1, 3, 16, 16)}]
-    assert shapes_by_model(models, {}) == [{}, {}]
+    assert by_model(models, {}, option="--shape") == [{}, {}]
 
 
 def test_a_shape_for_no_model_is_refused(models: list[Path]) -> None:
     with pytest.raises(UserError, match="image, x"):
-        shapes_by_model(models, {"picture": (1, 3, 8, 8)})
+        by_model(models, {"picture": (1, 3, 8, 8)}, option="--shape")

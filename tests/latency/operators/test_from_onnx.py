@@ -220,9 +220,13 @@ def test_convolution_whose_weights_are_no_constant() -> None:
 
 
 def test_what_would_fill_the_memory_is_not_folded() -> None:
-    huge = {"one": np.ones(1, np.float32), "times": np.array([1 << 31])}
-    graph = from_onnx(model("t = Tile(one, times) s = ReduceMax<keepdims=0>(t) y = Add(x, s)", weights=huge))
-    assert [operator.kind for operator in graph.operators] == ["Tile", "ReduceMax", "Add"]
+    def net(times: int) -> onnx.ModelProto:
+        weights = {"one": np.ones(1, np.float32), "times": np.array([times])}
+        return model("t = Tile(one, times) s = ReduceMax<keepdims=0>(t) y = Add(x, s)", weights=weights)
+
+    assert [operator.kind for operator in from_onnx(net(1 << 28)).operators] == ["Tile", "ReduceMax", "Add"]
+    with pytest.raises(UserError, match="2147483648"):
+        from_onnx(net(1 << 31))
 
 
 def test_shapes_noted_in_the_file_may_be_stale() -> None:

@@ -1,0 +1,17 @@
+"""Model files of bug reports, which may lie beside the repository; tests are skipped where they do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+_FOLDER = Path(__file__).resolve().parents[2] / "shared" / "cases"
+
+
+def shared_case(name: str) -> Path:
+    """The file of a case, such as ``"01-dim-zero-or-minus-one/zero.onnx"``; skips the test where it is absent."""
+    path = _FOLDER / name
+    if not path.exists():
+        pytest.skip(f"no {path}")
+    return path
