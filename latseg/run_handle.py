@@ -128,7 +128,7 @@ class RunHandle:
         from search.winners.export import export_winner
         from search.winners.training import find_trial
 
-        key = None if sign is None else Path(sign)
+        key = None if sign is None else Path(sign).expanduser()
         if key is not None:
             check_signing(key)
         root = self.workspace.path
