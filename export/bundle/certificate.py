@@ -20,6 +20,9 @@ CPU_PER_WALL_LIMIT = 1.05
 REFERENCE_KEY = "reference_sha256"
 """In the protocol of every measurement that was taken by the project's own procedure."""
 
+MOST_BLOCKS = 1000
+"""Far more than any protocol takes; a certificate with more is a trap."""
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -44,7 +47,7 @@ class Certificate(BaseModel):
     nominal_reference_ms: Positive
     cpu_per_wall: float
     protocol: dict[str, float | int | str | bool]
-    blocks: Annotated[tuple[Block, ...], Field(min_length=1)]
+    blocks: Annotated[tuple[Block, ...], Field(min_length=1, max_length=MOST_BLOCKS)]
     """The raw samples."""
     input_shapes: tuple[tuple[int, ...], ...]
     started_at: str

@@ -8,6 +8,7 @@ from export.bundle.certificate import Certificate
 from export.bundle.manifest import BundleFile, Manifest, Quality
 from export.parity import Parity
 
+SCRIPT_NAME = "segment.py"
 _MARKER = "{{preprocess}}"
 _OWN_IMPORT = "from foundation."
 _HEAD_END = "from __future__ import annotations\n"

@@ -23,6 +23,7 @@ from export.bundle.manifest import Manifest, read_manifest
 from export.bundle.verify import verify_bundle
 from foundation.errors import DeviceUnavailableError, UserError
 from latseg.bundle import Bundle
+from tests.export.bundle.tampering import fit_hashes
 from tests.export.conftest import certificate_for
 from tests.export.runtime_device import INFO, RuntimeDevice
 
@@ -59,7 +60,10 @@ def test_good_bundle(bundle: Path) -> None:
         "files",
         *[f"hash of {n}" for n in ("model.onnx", "model_dynamic.onnx", "model_uint8.onnx")],
         *[f"hash of {n}" for n in ("parity.safetensors", "segment.py", "README.md")],
-        *[f"manifest against {what}" for what in ("itself", "README.md", "models")],
+        "manifest against itself",
+        "manifest against README.md",
+        "program segment.py",
+        "manifest against models",
         "parity of model.onnx (onnx)",
         "parity of model_dynamic.onnx (onnx-dynamic)",
         "parity of model_uint8.onnx (onnx-uint8)",
@@ -67,6 +71,16 @@ def test_good_bundle(bundle: Path) -> None:
         "certificate for cpu",
         "budget on cpu",
     ]
+
+
+def test_a_program_that_this_version_does_not_write_is_named(bundle: Path) -> None:
+    def details() -> dict[str, str]:
+        return {check.name: check.detail for check in verify(bundle, measure=False).checks}
+
+    assert details()["program segment.py"] == "the one that this version writes"
+    (bundle / "segment.py").write_text("print('harm')")
+    fit_hashes(bundle)
+    assert details()["program segment.py"].startswith("not the one that this version writes: read it")
 
 
 def test_without_measuring(bundle: Path) -> None:
