@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from devices import hardware
 from devices.registry import DEVICES, get_device
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "KMP_AFFINITY")
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "KMP_AFFINITY")
 _CALM_LOAD_PER_CORE = 0.5
 _STEADY_GOVERNORS = frozenset({"performance"})
 

@@ -8,12 +8,17 @@ Importing this package loads none of its parts; each name is loaded when it is u
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from latseg.api import Bundle, DataOptions, DeviceHandle, RunHandle, TrainedWinner, TrainingOptions, Workspace
 
 __all__ = ["Bundle", "DataOptions", "DeviceHandle", "RunHandle", "TrainedWinner", "TrainingOptions", "Workspace"]
+
+# Read when torch is loaded. A thread that waits by spinning takes the core from the thread for which it waits: beside
+# other programs a training takes several times as long (docs/benchmarks.md, "Training beside other programs").
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def __getattr__(name: str) -> Any:
