@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from segmentation.data.source import DataSource
 from segmentation.evaluation import evaluate
 from segmentation.metrics import Quality as Scores
 from segmentation.networks.network import Network
+from segmentation.networks.plan import Plan
 from segmentation.networks.teacher import teacher_size
 from segmentation.normalisation import MEAN, STD
 from segmentation.training.checkpoint import load_weights
@@ -30,18 +31,25 @@ from segmentation.training.loop import OnTrainingProgress, TrainingProgress
 from segmentation.training.settings import TrainSettings
 from segmentation.training.train import train, trained_teacher
 
-if TYPE_CHECKING:
-    from search.spaces.plan_space import PlanSpace
-
 MAIN_METRIC = "mean_iou"
 _EXAMPLES = 2
 """Pictures of the validation split for the parity check of an export."""
 
 
+class Nets(Protocol):
+    """What the task needs of a ``search.spaces.plan_space.PlanSpace``."""
+
+    def plan(self, architecture: Architecture) -> Plan:
+        """The net's layers."""
+
+    def input_size(self, architecture: Architecture) -> tuple[int, int]:
+        """Height and width of the net's input."""
+
+
 class SegmentationTask(Task):
     """Images to masks, with a teacher that is trained once for a run and shared by all students."""
 
-    def __init__(self, space: PlanSpace, options: TaskOptions) -> None:
+    def __init__(self, space: Nets, options: TaskOptions) -> None:
         self.space = space
         self.options = options
         self._teacher: nn.Module | None = None
