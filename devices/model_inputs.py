@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import chain
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import onnx
 
 Shape = tuple[int, ...]
+_MAX_PROPAGATED = 2**20
+"""Numbers of a tensor up to which shape inference computes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,7 @@ def tensor_shapes(model: onnx.ModelProto, input_shapes: Mapping[str, Shape]) -> 
     fixed = deepcopy(model)
     fix_input_shapes(fixed, input_shapes)
     del fixed.graph.value_info[:]
-    return known_shapes(onnx.shape_inference.infer_shapes(fixed, data_prop=True).graph)
+    return known_shapes(onnx.shape_inference.infer_shapes(fixed, data_prop=propagates(fixed)).graph)
 
 
 def random_inputs(inputs: Sequence[ModelInput], seed: int = 0) -> dict[str, NDArray[np.generic]]:
@@ -208,3 +211,18 @@ def _fixed(value: onnx.ValueInfoProto, given: Shape | None) -> Shape:
             what, seen=seen, expected=shown or "positive dimensions", remedy="give a shape that fits the model"
         )
     return tuple(given)
+
+
+def propagates(model: onnx.ModelProto) -> bool:
+    """Whether shape inference may also compute the numbers of shapes (``data_prop``).
+
+    It writes every number of a ``Range``, and of a ``Concat`` of concatenated constants, however many there are.
+    """
+    sizes = {tensor.name: prod(tensor.dims) for tensor in model.graph.initializer}
+    for node in all_nodes(chain(model.graph.node, *(function.node for function in model.functions))):
+        inputs = [sizes.get(name, 1) for name in node.input]
+        size = (sum if node.op_type == "Concat" else max)(inputs or [1])
+        if node.op_type == "Range" or size > _MAX_PROPAGATED:
+            return False
+        sizes.update(dict.fromkeys(node.output, size))
+    return True

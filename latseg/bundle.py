@@ -64,6 +64,7 @@ class Bundle:
         measure: bool = True,
         seed: int = 0,
         signer: str | None = None,
+        wait_s: float = 0.0,
         on_check: Callable[[Check], None] | None = None,
     ) -> VerifyResult:
         """Checks hashes, parity and budgets again; ``ok`` of the result says whether all checks hold.
@@ -77,6 +78,7 @@ class Bundle:
             measure: measure the budgets again.
             seed: of the measurement.
             signer: who must have signed it, ``IDENTITY/FILE`` with the file of allowed signers (ssh-keygen(1)).
+            wait_s: seconds to wait at most, before a measurement, for other programs to leave the machine.
             on_check: called with each check as it is done.
 
         Raises:
@@ -98,6 +100,7 @@ class Bundle:
             device=target,
             measure=measure,
             seed=seed,
+            wait_s=wait_s,
             signer=None if signer is None else Signer.parse(signer),
             known_reference=self._known_reference,
             check_architecture=architecture_faults,

@@ -9,9 +9,10 @@ from pathlib import Path
 from devices.device import Candidate, Device
 from devices.measurement import FailedMeasurement, Measurement
 from devices.protocol import MeasurementProtocol
-from export.bundle.certificate import CPU_PER_WALL_LIMIT, Certificate
+from export.bundle.certificate import Certificate
 from export.bundle.certificate_checks import contradictions
 from export.bundle.check import Check
+from export.bundle.decision import decide
 from export.bundle.machine_speed import KnownReference, scale_of
 from export.bundle.manifest import BundleFile, Manifest
 from export.exporter import GetDevice
@@ -64,6 +65,8 @@ class Remeasuring:
     protocol: MeasurementProtocol
     seed: int
     known_reference: KnownReference
+    wait_s: float = 0.0
+    """How long a measurement waits for other programs to leave the machine."""
 
 
 def check_budgets(
@@ -108,24 +111,12 @@ def _budget(name: str, candidate: Candidate, certificate: Certificate, remeasuri
     scale = scale_of(device, certificate, remeasuring.known_reference)
     same = info.fingerprint == certificate.device.fingerprint
     protocol = replace(remeasuring.protocol, normalise=certificate.normalised) if same else remeasuring.protocol
-    (result,) = device.measure(
-        [candidate], nominal_reference_ms=scale.nominal_ms, protocol=protocol, seed=remeasuring.seed
-    )
-    return _compare(name, certificate, result, f"{scale.note}: " if scale.note else "")
 
+    def measure(attempt: int) -> Measurement | FailedMeasurement:
+        (result,) = device.measure(
+            [candidate], nominal_reference_ms=scale.nominal_ms, protocol=protocol, seed=remeasuring.seed + attempt
+        )
+        return result
 
-def _compare(name: str, certificate: Certificate, result: Measurement | FailedMeasurement, where: str) -> Check:
-    if isinstance(result, FailedMeasurement):
-        return Check(name, False, f"{where}{result.reason}")
-    if result.model_sha256 != certificate.model_sha256:
-        return Check(name, False, f"{where}another file was measured")
-    if result.cpu_per_wall > CPU_PER_WALL_LIMIT * result.device.threads:
-        return Check(name, False, f"{where}more threads ran than the {result.device.threads} that were requested")
-    low, high = result.interval_ms
-    unsure = "" if result.converged else ", not converged"
-    return Check(
-        name,
-        result.latency_ms <= certificate.budget_ms,
-        f"{where}{result.latency_ms:.3f} ms ({low:.3f} to {high:.3f}{unsure}) "
-        f"against a budget of {certificate.budget_ms:g} ms, certified at {certificate.latency_ms:.3f} ms",
-    )
+    check = decide(name, certificate, measure, wait_s=remeasuring.wait_s)
+    return replace(check, detail=f"{scale.note}: {check.detail}") if scale.note else check

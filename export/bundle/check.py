@@ -12,6 +12,8 @@ class Check:
     name: str
     ok: bool
     detail: str
+    undecided: bool = False
+    """Failed, but for a reason outside of what was looked at: the machine was too busy to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +26,8 @@ class VerifyResult:
     def ok(self) -> bool:
         """Whether something was checked and nothing failed."""
         return bool(self.checks) and all(check.ok for check in self.checks)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether nothing failed but checks for which the machine was too busy."""
+        return not self.ok and bool(self.checks) and all(check.ok or check.undecided for check in self.checks)

@@ -32,6 +32,7 @@ def verify_bundle(
     measure: bool = True,
     protocol: MeasurementProtocol | None = None,
     seed: int = 0,
+    wait_s: float = 0.0,
     signer: Signer | None = None,
     get_device: GetDevice = get_device,
     known_reference: KnownReference = lambda _: None,
@@ -42,7 +43,8 @@ def verify_bundle(
 
     Needs no torch. A changed file is not run. Whatever follows from the files, from raw samples or from another part of
     the manifest is derived and compared. A budget is kept when the newly measured ``latency_ms`` is within it: the
-    margin of the certificate (interval and noise floor) is what a new measurement may use up. The scale of the new
+    margin of the certificate (interval and noise floor) is what a new measurement may use up. Where it is not, and
+    other programs used the machine, the check is ``undecided`` (``decision.py``). The scale of the new
     measurement is this machine's own (``machine_speed.py``).
 
     Args:
@@ -51,6 +53,7 @@ def verify_bundle(
         measure: False leaves the budgets out.
         protocol: of the new measurement.
         seed: of the new measurement.
+        wait_s: how long to wait for other programs to leave the machine before a measurement.
         signer: who must have signed the manifest; None looks at no signature.
         get_device: returns the device of a name.
         known_reference: the reference time of a device that is known on this machine; measured anew where it is not.
@@ -68,7 +71,7 @@ def verify_bundle(
         manifest = read_manifest(folder)
     except ManifestError as error:
         return VerifyResult((Check("manifest", False, str(error)),))
-    remeasuring = Remeasuring(get_device, device, protocol or MeasurementProtocol(), seed, known_reference)
+    remeasuring = Remeasuring(get_device, device, protocol or MeasurementProtocol(), seed, known_reference, wait_s)
     checks = []
     signature = [] if signer is None else [check_signature(folder, signer)]
     steps = _steps(folder, manifest, remeasuring, check_architecture, measure=measure)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnx.inliner import inline_local_functions
 
-from devices.model_inputs import data_inputs, known_shapes, remove_inner_shapes
+from devices.model_inputs import data_inputs, known_shapes, propagates, remove_inner_shapes
 from foundation.errors import UserError
 from latency.operators.constants import MAX_KNOWN, Constants
 from latency.operators.folding_cost import written_numbers
@@ -187,11 +187,12 @@ class _Folding:
 
 def _inferred(skeleton: onnx.ModelProto) -> onnx.ModelProto:
     """Uses the shapes noted in the file (for operators that ONNX does not define), unless they are stale."""
+    data_prop = propagates(skeleton)
     try:
-        return onnx.shape_inference.infer_shapes(skeleton, strict_mode=True, data_prop=True)
+        return onnx.shape_inference.infer_shapes(skeleton, strict_mode=True, data_prop=data_prop)
     except onnx.shape_inference.InferenceError:
         remove_inner_shapes(skeleton.graph)
-        return onnx.shape_inference.infer_shapes(skeleton, strict_mode=True, data_prop=True)
+        return onnx.shape_inference.infer_shapes(skeleton, strict_mode=True, data_prop=data_prop)
 
 
 def _evaluate(

@@ -15,7 +15,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from latseg.commands.verify import VERIFICATION_FAILED
+from latseg.commands.verify import TOO_BUSY, VERIFICATION_FAILED
 from latseg.console import INTERRUPTED, Console, plain, table
 from latseg.options import SeedOption
 from latseg.units import format_count, parse_parameters, parse_size
@@ -73,7 +73,7 @@ def demo(
     document["step_seconds"] = steps.seconds
     console.emit(document, lambda: _render(inner.workspace, document, winner))
     if not (exported["certified"] and verified["ok"]):
-        raise typer.Exit(VERIFICATION_FAILED)
+        raise typer.Exit(TOO_BUSY if exported["certified"] and verified["undecided"] else VERIFICATION_FAILED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,14 @@ from typing import Annotated
 
 import typer
 
+from export.bundle.check import VerifyResult
 from latseg.bundle import Bundle
 from latseg.console import Console, table
 from latseg.options import SeedOption
 
 VERIFICATION_FAILED = 4
+TOO_BUSY = 6
+"""Exit code where only the load of the machine prevents an answer."""
 
 
 def verify(
@@ -27,9 +30,12 @@ def verify(
         str | None,
         typer.Option(metavar="IDENTITY/FILE", help="Who must have signed it, and the file of allowed signers."),
     ] = None,
+    wait: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Wait so long for other programs to leave the machine.")
+    ] = 0.0,
     seed: SeedOption = 0,
 ) -> None:
-    """Check a bundle again; exit code 4 if anything fails."""
+    """Check a bundle again; exit code 4 if anything fails, 6 if the machine is too busy to tell."""
     console: Console = context.obj
     result = Bundle(bundle, workspace=console.workspace).verify(
         device=device,
@@ -37,15 +43,24 @@ def verify(
         measure=measure,
         seed=seed,
         signer=signer,
+        wait_s=wait,
         on_check=lambda check: console.remark(f"checked {check.name}"),
     )
-    document = {"ok": result.ok, "checks": [asdict(check) for check in result.checks]}
+    document = {"ok": result.ok, "undecided": result.undecided, "checks": [asdict(check) for check in result.checks]}
     console.emit(
         document,
         lambda: [
             table("", ("check", "ok", "detail"), [(c.name, c.ok, c.detail) for c in result.checks]),
-            "[bold green]Every check holds.[/]" if result.ok else "[bold red]Verification FAILED.[/]",
+            _verdict(result),
         ],
     )
     if not result.ok:
-        raise typer.Exit(VERIFICATION_FAILED)
+        raise typer.Exit(TOO_BUSY if result.undecided else VERIFICATION_FAILED)
+
+
+def _verdict(result: VerifyResult) -> str:
+    if result.ok:
+        return "[bold green]Every check holds.[/]"
+    if result.undecided:
+        return "[bold yellow]The machine is too busy to tell; all else holds.[/]"
+    return "[bold red]Verification FAILED.[/]"

@@ -84,7 +84,7 @@ class TestInstalled:
         packed = Segmenter(bundle, file_format="packed").segment_file(photo, tmp_path / "packed")
         assert packed.mask.read_bytes() == ours.mask.read_bytes()
         (bundle / "packed" / "model.gz").write_bytes(b"not packed")
-        with pytest.raises(UserError, match="a packed file"):
+        with pytest.raises(UserError, match="the file was changed"):
             Segmenter(bundle, file_format="packed").segment_file(photo, tmp_path / "packed")
 
     def test_its_budget_is_measured_on_its_device(self, make_bundle: Make, tmp_path: Path) -> None:

@@ -1,0 +1,116 @@
+"""A budget is decided by the first measurement, by the middle of three more, or not at all on a busy machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from devices.measurement import FailedMeasurement, Measurement
+from export.bundle import decision
+from export.bundle.certificate import Certificate, certify
+from export.bundle.check import Check, VerifyResult
+from export.bundle.decision import decide
+from tests.export.runtime_device import INFO, measurement
+
+BUDGET_MS = 5.0
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"model")
+    return path
+
+
+@pytest.fixture
+def certificate(model: Path) -> Certificate:
+    found = certify(measurement(model), budget_ms=BUDGET_MS, noise_floor_percent=1.0)
+    assert isinstance(found, Certificate)
+    return found
+
+
+def decided(certificate: Certificate, model: Path, *latencies: float, wait_s: float = 0.0) -> tuple[Check, int]:
+    """The check, and how many measurements it took."""
+    taken: list[int] = []
+
+    def measure(attempt: int) -> Measurement | FailedMeasurement:
+        taken.append(attempt)
+        latency_ms = latencies[attempt]
+        if latency_ms < 0:
+            return FailedMeasurement("bundle", "", INFO, "crashed")
+        return measurement(model, latency_ms=latency_ms)
+
+    return decide("budget", certificate, measure, wait_s=wait_s), len(taken)
+
+
+def loads(monkeypatch: pytest.MonkeyPatch, *values: float) -> None:
+    rest: Iterator[float] = iter(values)
+    last = values[-1]
+    monkeypatch.setattr(decision, "other_load", lambda: next(rest, last))
+
+
+def test_the_first_measurement_within_the_budget_decides(certificate: Certificate, model: Path) -> None:
+    check, taken = decided(certificate, model, 4.9)
+    assert (check.ok, check.undecided, taken) == (True, False, 1)
+
+
+def test_the_middle_of_three_more_corrects_a_first_one(certificate: Certificate, model: Path) -> None:
+    check, taken = decided(certificate, model, 5.2, 4.8, 5.4, 4.9)
+    assert (check.ok, taken) == (True, 4)
+    assert "4.900 ms" in check.detail
+    assert "after a first one: 5.200 ms" in check.detail
+
+
+def test_on_a_quiet_machine_a_slower_file_fails(certificate: Certificate, model: Path) -> None:
+    check, taken = decided(certificate, model, 5.2, 4.8, 5.4, 5.1)
+    assert (check.ok, check.undecided, taken) == (False, False, 4)
+    assert VerifyResult((check,)).undecided is False
+
+
+@pytest.mark.parametrize("when", range(5))
+def test_load_at_any_moment_leaves_it_undecided(
+    certificate: Certificate, model: Path, when: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads(monkeypatch, *(1.0 if moment == when else 0.0 for moment in range(5)))
+    check, _ = decided(certificate, model, 5.2, 5.1, 5.1, 5.1)
+    assert (check.ok, check.undecided) == (False, True)
+    assert "too busy to tell: other programs used 1.0 cores" in check.detail
+    result = VerifyResult((check, Check("other", True, "")))
+    assert (result.ok, result.undecided) == (False, True)
+    assert not VerifyResult((check, Check("other", False, ""))).undecided
+
+
+def test_on_a_busy_machine_a_fast_file_passes(
+    certificate: Certificate, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads(monkeypatch, 2.0)
+    assert decided(certificate, model, 4.9)[0].ok
+
+
+def test_waiting_ends_with_the_load(certificate: Certificate, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(decision.time, "sleep", slept.append)
+    loads(monkeypatch, 1.0, 1.0, 0.0)
+    check, _ = decided(certificate, model, 4.9, wait_s=60)
+    assert check.ok
+    assert len(slept) == 2
+    loads(monkeypatch, 1.0)
+    slept.clear()
+    decided(certificate, model, 4.9)
+    assert slept == [], "without --wait"
+
+
+@pytest.mark.parametrize("load", [0.0, 2.0])
+def test_a_crash_or_another_file_is_no_question_of_load(
+    certificate: Certificate, model: Path, load: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads(monkeypatch, load)
+    assert decided(certificate, model, -1.0)[0] == Check("budget", False, "crashed")
+    assert decided(certificate, model, 5.2, 5.1, -1.0, 5.1)[0] == Check("budget", False, "crashed")
+    other = replace(measurement(model), model_sha256="0" * 64)
+    assert decide("budget", certificate, lambda _: other) == Check("budget", False, "another file was measured")
+    threads = replace(measurement(model), cpu_per_wall=1.9)
+    assert not decide("budget", certificate, lambda _: threads).undecided
