@@ -1,0 +1,157 @@
+"""Runs cases in a forked process with limits of time and memory; after a fault the next case gets a new one."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import select
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from fuzzing.target import Answer, Case, Target
+
+SECONDS = 30.0
+"""Of processor time. A case that gives no answer for ``_IDLE_SECONDS`` hangs."""
+_IDLE_SECONDS = 600.0
+BYTES = 2**31
+_GUARD_BYTES = 2 * BYTES
+"""Address space that a case may add: what exceeds ``BYTES`` is seen, what exceeds this cannot harm the machine."""
+_REFUSALS = frozenset({2, 3, 4, 5})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A case with its outcome: ``ok``, ``refused`` or a fault."""
+
+    number: int
+    what: str
+    outcome: str
+    seconds: float
+    peak_bytes: int
+    line: str
+
+
+def run_cases(target: Target, numbers: Sequence[int], folder: Path) -> Iterator[Outcome]:
+    """The outcomes in order. ``folder`` is scratch; whatever a case leaves in it outside of its own is a fault."""
+    left = list(numbers)
+    while left:
+        child, pipe = _fork(target, left, folder)
+        buffer = b""
+        while left:
+            line, buffer = _line(pipe, buffer)
+            if line is None:
+                yield _broken(target, left.pop(0), child)
+                break
+            left.pop(0)
+            yield Outcome(**json.loads(line))
+        else:
+            os.waitpid(child, 0)
+        os.close(pipe)
+
+
+def _fork(target: Target, numbers: Sequence[int], folder: Path) -> tuple[int, int]:
+    read, write = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(write)
+        return child, read
+    try:
+        os.close(read)
+        os.setpgid(0, 0)
+        _limit_memory()
+        for number in numbers:
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)  # ends this process, also within a call of C
+            os.write(write, json.dumps(asdict(_outcome(target, number, folder))).encode() + b"\n")
+    finally:
+        os._exit(0)
+
+
+def _limit_memory() -> None:
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + _GUARD_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _outcome(target: Target, number: int, folder: Path) -> Outcome:
+    case = target.case(number)
+    own = folder / "case"
+    shutil.rmtree(own, ignore_errors=True)
+    own.mkdir()
+    for name, content in case.files.items():
+        (own / name).write_bytes(content)
+    os.chdir(own)
+    before = sorted(folder.iterdir())
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew (proc(5))
+    start = _cpu_seconds()
+    answer = target.run(case)
+    seconds, peak = _cpu_seconds() - start, _peak_bytes()
+    escaped = sorted(folder.iterdir()) != before
+    return Outcome(
+        number,
+        case.what,
+        _kind(case, answer, seconds, peak, escaped=escaped),
+        seconds,
+        peak,
+        answer.trace or answer.line,
+    )
+
+
+def _kind(case: Case, answer: Answer, seconds: float, peak: int, *, escaped: bool) -> str:
+    if escaped:
+        return "wrote outside its folder"
+    if peak > BYTES:
+        return "too big"
+    if seconds > SECONDS:
+        return "too slow"
+    if answer.exit_code == 0:
+        other = case.expected is not None and answer.value != case.expected
+        return "accepted with other numbers" if other else "ok"
+    one_line = bool(answer.line.strip()) and "\n" not in answer.line.strip()
+    return "refused" if answer.exit_code in _REFUSALS and one_line and not answer.trace else "internal error"
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of its children that have ended."""
+    return sum(os.times()[:4])
+
+
+def _peak_bytes() -> int:
+    """Of this process since the case began, and of its largest child so far."""
+    status = Path("/proc/self/status").read_text()
+    own = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+    return 1024 * max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+
+
+def _line(pipe: int, buffer: bytes) -> tuple[bytes | None, bytes]:
+    """The next line of the pipe; None where the process ended or took too long."""
+    end = time.monotonic() + _IDLE_SECONDS
+    while b"\n" not in buffer:
+        if not select.select([pipe], [], [], max(0.0, end - time.monotonic()))[0]:
+            return None, buffer
+        content = os.read(pipe, 1 << 16)
+        if not content:
+            return None, buffer
+        buffer += content
+    line, _, rest = buffer.partition(b"\n")
+    return line, rest
+
+
+def _broken(target: Target, number: int, child: int) -> Outcome:
+    time.sleep(0.1)  # the pipe may close just before the process ends
+    ended, status = os.waitpid(child, os.WNOHANG)
+    if not ended:
+        os.killpg(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return Outcome(number, target.case(number).what, "too slow", SECONDS, 0, "")
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF:
+        return Outcome(number, target.case(number).what, "too slow", SECONDS, 0, "")
+    line = f"ended with {os.waitstatus_to_exitcode(status)}"
+    sys.stderr.write(f"case {number}: {line}\n")
+    return Outcome(number, target.case(number).what, "crash", 0.0, 0, line)
