@@ -23,6 +23,8 @@ REFERENCE_KEY = "reference_sha256"
 MOST_BLOCKS = 1000
 """Far more than any protocol takes; a certificate with more is a trap."""
 
+_MOST_RUNS = 10**9
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -73,8 +75,11 @@ class Certificate(BaseModel):
     @field_validator("blocks")
     @classmethod
     def _check_samples(cls, blocks: tuple[Block, ...]) -> tuple[Block, ...]:
-        if not all(block.runs >= 1 and 0 < block.candidate_ms < math.inf > block.reference_ms > 0 for block in blocks):
-            raise ValueError("raw samples are positive")
+        if not all(
+            1 <= block.runs <= _MOST_RUNS and 0 < block.candidate_ms < math.inf > block.reference_ms > 0
+            for block in blocks
+        ):
+            raise ValueError("raw samples are positive and finite")
         return blocks
 
     @property
@@ -84,8 +89,9 @@ class Certificate(BaseModel):
 
     @property
     def own_procedure(self) -> bool:
-        """Whether this project measured it: its procedure names the reference net (``devices/result.py``)."""
-        return REFERENCE_KEY in self.protocol
+        """Whether this project measured it: its protocol has the reference net or several of its own settings."""
+        own = {field.name for field in fields(MeasurementProtocol)}
+        return REFERENCE_KEY in self.protocol or len(own & self.protocol.keys()) > 1
 
     @property
     def unusual_protocol(self) -> dict[str, float | int | str | bool]:

@@ -92,7 +92,7 @@ def _rule_faults(certificate: Certificate) -> Iterator[str]:
 def _protocol_faults(certificate: Certificate) -> Iterator[str]:
     """Against which net it was measured. Values that are not the default stand in ``README.md``, too."""
     known = certificate.device.protocol_version == PROTOCOL_VERSION
-    if known and certificate.protocol[REFERENCE_KEY] != reference_net_sha256():
+    if known and certificate.protocol.get(REFERENCE_KEY) != reference_net_sha256():
         yield "it was measured against another reference net"
     missing = {field.name for field in fields(MeasurementProtocol)} - certificate.protocol.keys()
     if known and missing:
@@ -109,7 +109,7 @@ def _raw_time_faults(certificate: Certificate) -> Iterator[str]:
     if not 0 < certificate.first_run_ms < math.inf:
         yield f"first_run_ms is {certificate.first_run_ms}"
     width = half_width_percent(certificate.latency_ms, certificate.interval_ms)
-    if certificate.converged != (width < float(certificate.protocol.get("half_width_percent", math.nan))):
+    if certificate.converged != (width < _setting(certificate, "half_width_percent")):
         yield f"converged is {certificate.converged} with an interval of plus and minus {width:.2f} %"
 
 
@@ -117,8 +117,7 @@ def _block_faults(certificate: Certificate) -> Iterator[str]:
     """As ``devices/worker/timing.py`` chooses the number of blocks and of runs: more runs as it finds faster ones."""
     blocks = certificate.blocks
     block_ms, minimum, maximum, timeout_s = (
-        float(certificate.protocol.get(name, math.nan))
-        for name in ("block_ms", "minimum_blocks", "maximum_blocks", "timeout_s")
+        _setting(certificate, name) for name in ("block_ms", "minimum_blocks", "maximum_blocks", "timeout_s")
     )
     spent_ms = sum(block.runs * block.wall_ms for block in blocks)
     timed_out = spent_ms > timeout_s * 1000 / 8  # half, of which warming up may take another half
@@ -131,6 +130,12 @@ def _block_faults(certificate: Certificate) -> Iterator[str]:
         yield "the numbers of runs do not follow from the raw samples"
     if any(block.waited_ms < 0 for block in blocks):
         yield "a waiting time is negative"
+
+
+def _setting(certificate: Certificate, name: str) -> float:
+    """NaN, which no comparison holds for, where the protocol has no such number."""
+    value = certificate.protocol.get(name)
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def _statement(certificate: Certificate) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
@@ -18,6 +19,8 @@ MANIFEST_NAME = "manifest.json"
 MANIFEST_BYTES = 4 * 2**20
 """Most bytes of a manifest; one with a dozen certificates has about 100 kB."""
 _REASON_LENGTH = 300
+_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""They change the order in which a text is shown."""
 
 ResizePolicy = Literal["letterbox", "resize"]
 Triple = tuple[float, float, float]
@@ -212,12 +215,25 @@ def read_manifest(folder: Path) -> Manifest:
         raise _unreadable(path, str(error)) from error
     _check_schema(path, content)
     try:
+        if not _plain(content):
+            raise _unreadable(path, "control characters in a text")
         return Manifest.model_validate_json(json.dumps(content))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise _unreadable(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:_REASON_LENGTH]) from error
     except RecursionError as error:
         raise _unreadable(path, "nested too deeply") from error
+
+
+def _plain(value: object) -> bool:
+    """Whether no text holds control characters: with them a file could write to a terminal whatever it likes."""
+    if isinstance(value, str):
+        return not any(
+            unicodedata.category(each) in ("Cc", "Cs") or each in _DIRECTIONS for each in value if each != "\n"
+        )
+    if isinstance(value, dict):
+        return all(_plain(key) and _plain(one) for key, one in value.items())
+    return all(map(_plain, value)) if isinstance(value, list) else True
 
 
 def _check_schema(path: Path, content: object) -> None:

@@ -285,7 +285,8 @@ def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
     assert code == 4, "a simulated device proves nothing"
     exported = json.loads(out)
     assert exported["files"][0]["parity_mask_iou"] > 0.99
-    _, out, _ = say(capsys, *shared, "export", found["run"], "-w", winner, "-f", "onnx", "--quiet")
+    sign, signer = _signing(tmp_path)
+    _, out, _ = say(capsys, *shared, "export", found["run"], "-w", winner, "-f", "onnx", "--quiet", *sign)
     assert out.splitlines()[-1] == f"Continue with: latseg verify {exported['bundle']}"
     page = Path(document(capsys, *shared, "report", found["run"])["path"]).read_text()
     assert "SIMULATED" in page
@@ -309,7 +310,24 @@ def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
     assert unmeasured["near_budget"] == []
     _one_line(capsys, 2, *shared, "search", *limits, *data, "--near-budget", "-1")
     assert "http" not in page.replace("http://www.w3.org", "").split("<script>", maxsplit=1)[0]
-    assert say(capsys, *shared, "verify", exported["bundle"], "--quiet")[0] == 4
+    code, out, _ = say(capsys, *shared, "--json", "verify", exported["bundle"], "--quiet", *signer)
+    assert code == 4
+    verified = {check["name"]: check["ok"] for check in json.loads(out)["checks"]}
+    assert verified.get("signature", True)
+    assert verified["architecture"]
+    assert [name for name, ok in verified.items() if not ok] == ["budget without certificate"]
+    assert "signer" in _one_line(capsys, 2, *shared, "verify", exported["bundle"], "--signer", "nobody")
+    assert "sign" in _one_line(capsys, 2, *shared, "export", found["run"], "-w", winner, "--sign", "nowhere")
+
+
+def _signing(folder: Path) -> tuple[list[str], list[str]]:
+    """Options of ``export`` and of ``verify`` with a new key; none where OpenSSH is not installed."""
+    if shutil.which("ssh-keygen") is None:
+        return [], []
+    key, signers = folder / "key", folder / "allowed_signers"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True, capture_output=True)
+    signers.write_text(f"me {key.with_suffix('.pub').read_text()}")
+    return ["--sign", str(key)], ["--signer", f"me/{signers}"]
 
 
 BAD_LATENCIES = {"8": "write 8ms", "-3ms": "positive", "0ms": "positive", "8MB": "unit"}

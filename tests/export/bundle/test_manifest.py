@@ -43,6 +43,14 @@ def test_damaged_manifest(bundle: Path, changes: dict[str, object]) -> None:
         read_manifest(changed(bundle, **changes))
 
 
+@pytest.mark.parametrize("key", ["task", "\x1b[2J"])
+@pytest.mark.parametrize("text", ["\x1b[2J", "\x07", "\u009b2J", "\u202e"])
+def test_texts_that_would_change_the_terminal(bundle: Path, key: str, text: str) -> None:
+    with pytest.raises(ManifestError, match="control characters in a text") as error:
+        read_manifest(changed(bundle, **{key: {"task": text} if key == "task" else "text"}))
+    assert str(error.value).isprintable()
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])
 def test_not_a_manifest(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "manifest.json").write_bytes(content)
