@@ -4,6 +4,6 @@ from latency.fit import fit_device
 from latency.predictors.attention.training import TrainingSettings
 
 
-def shorten(steps: int = 200) -> None:
+def shorten(steps: int = 100) -> None:
     """Changes the default of ``fit_device`` in this process."""
     fit_device.__kwdefaults__["settings"] = TrainingSettings(steps=steps)

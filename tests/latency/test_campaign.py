@@ -22,6 +22,7 @@ from foundation.errors import DeviceUnavailableError
 from latency.campaign import CampaignProgress, run_campaign
 from latency.campaign_items import DEFAULT_OPERATORS, CampaignItem, campaign_items, default_operators
 from latency.fit import FEW_NETS
+from latency.operators import builders
 from latency.operators.operator import Operator, OperatorGraph
 from latency.operators.serialize import graph_digest
 from latency.operators.synthesize import single_operator
@@ -300,3 +301,13 @@ class TestItems:
         assert len(limited) == 6
         assert single_operator(graph.operators[8]) in limited  # the transposed convolution is most of the net
         assert len({graph.operators[0].kind for graph in limited}) >= 3
+
+    def test_a_cheap_family_has_its_place_among_costlier_operators(self) -> None:
+        shape, widths = (1, 32, 16, 16), range(32, 27, -1)
+        shapes = [shape, *((1, width, 16, 16) for width in widths)]
+        costly = [builders.convolution(its, width, kernel=(3, 3)) for its, width in zip(shapes, widths, strict=False)]
+        operators = (*costly, builders.global_average_pool(shapes[-1]))
+        graph = OperatorGraph(operators, tuple((place - 1,) for place in range(len(operators))), (shape,))
+        limited = [item.graph for item in campaign_items([graph], 4) if item.source == "operator"]
+        assert len(limited) == 4
+        assert single_operator(operators[-1]) in limited

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any, cast
 
 import pytest
@@ -18,17 +20,22 @@ from foundation.progress import Progress
 from latency.store import MeasurementStore
 from search import launch as launching
 from search.constraints.budgets import Budgets
+from search.constraints.near_budget_record import NearBudget, read_near_budget
 from search.launch import launch
+from search.loop import SearchResult
 from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOptions
 from search.run_config import RunConfig
 from search.run_context import RunContext
 from search.run_folder import RunFolder
 from search.spaces.registry import SPACES
-from search.trial import CERTIFIED
+from search.trial import CERTIFIED, DeviceResult
+from search.trials import TrialStore
 from search.winners.export import export_winner
 from search.winners.finalists import Finalists
 from search.winners.training import find_trial, train_winner
 from tests.export.runtime_device import measurement
+from tests.search.constraints.near_budget_device import bounded
+from tests.search.test_trials import make_trials
 from tests.search.toy import FormulaPredictor
 
 SMALLEST = TrainingOptions(
@@ -113,24 +120,38 @@ def test_a_budget_that_the_device_does_not_keep_rejects_every_net(store: Measure
     assert result.rejected["measured:cpu"] == len(result.trials) == 2
 
 
-def captured(store: MeasurementStore, folder: Path, created: RunConfig, monkeypatch: pytest.MonkeyPatch) -> dict:  # type: ignore[type-arg]
-    """What ``launch`` passes on."""
-    seen: dict[str, object] = {}
+NEAR = NearBudget(
+    device="cpu",
+    wanted=1,
+    examined=1,
+    nets=1,
+    failed=0,
+    ratios=(1.0,),
+    factor_before=1.0,
+    factor_after=1.0,
+    statement="",
+)
 
-    def run_search(space, budgets, evaluator, strategy, trials, settings, **_: object) -> object:  # type: ignore[no-untyped-def]
-        seen.update(space=space, budgets=budgets, evaluator=evaluator, strategy=strategy, settings=settings)
-        raise KeyboardInterrupt
+
+def captured(
+    store: MeasurementStore, folder: Path, created: RunConfig, monkeypatch: pytest.MonkeyPatch, bound: Any = FORMULA
+) -> dict[str, Any]:
+    """What ``launch`` passes on."""
+    seen: dict[str, Any] = {}
+
+    def run_search(space, budgets, evaluator, strategy, trials, settings, **hooks: object) -> object:  # type: ignore[no-untyped-def]
+        seen.update(hooks, space=space, budgets=budgets, evaluator=evaluator, strategy=strategy, settings=settings)
+        return SearchResult([], {}, 0, [], [], cast("Any", None), "")
 
     def calibrate(space, budgets, devices, opened, *, count, seed, on_progress):  # type: ignore[no-untyped-def]
-        seen.update(count=count, calibration_seed=seed)
-        return budgets, ()
+        seen.update(count=count, calibration_seed=seed, calibration_progress=on_progress)
+        return budgets, (NEAR,)
 
     monkeypatch.setattr(launching, "run_search", run_search)
     monkeypatch.setattr(launching, "calibrate_near_budget", calibrate)
-    context = RunContext.open(folder, created, store)
-    with pytest.raises(KeyboardInterrupt):
-        launch(context, budgets_of(context))
-    return seen
+    context = RunContext.open(folder, created, store, lambda _: None)
+    seen["result"] = launch(context, context.budgets(lambda _: bound))
+    return {**seen, "context": context}
 
 
 def test_every_field_of_the_configuration_reaches_the_search(
@@ -169,6 +190,29 @@ def test_every_field_of_the_configuration_reaches_the_search(
     assert task.source.train[0][0].shape == (3, 96, 64)
     assert task.options.training == training
     assert task.options.folder == tmp_path / "run"
+    context, finalists = seen["context"], seen["measure"].__self__
+    assert seen["on_progress"] is seen["calibration_progress"] is context.on_progress
+    assert seen["certify"].__self__ is finalists
+    assert (finalists.seed, finalists.evaluator, finalists.devices) == (9, seen["evaluator"], context.devices)
+    assert seen["recalibrate"].budgets is seen["budgets"] is seen["strategy"].budgets
+    assert seen["result"].near_budget == read_near_budget(context.folder.near_budget) == (NEAR,)
+
+
+def test_a_resumed_search_starts_with_the_bounds_that_its_rejections_widened(
+    store: MeasurementStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = bounded()
+    created = config(search=SEARCH.model_copy(update={"space": "portrait:sizes=128x128"}))
+    first = captured(store, tmp_path / "run", created, monkeypatch, before)
+    assert first["budgets"].latencies[0].predictor == before
+    (trial,) = make_trials(1)
+    trial = replace(trial, architecture=first["space"].sample(1, Random(0))[0])
+    with TrialStore(tmp_path / "run" / "trials.sqlite") as trials:
+        trials.add(trial)
+        trials.add_results(trial, [DeviceResult("cpu", 1e6, (1e6, 1e6), holds=False)])
+    resumed = captured(store, tmp_path / "run", created, monkeypatch, before)
+    for each in (resumed["budgets"], resumed["strategy"].budgets):
+        assert each.latencies[0].predictor.calibration.factor > before.calibration.factor
 
 
 def test_a_changed_device_is_refused(store: MeasurementStore, tmp_path: Path) -> None:

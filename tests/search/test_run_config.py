@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from foundation.errors import UserError
 from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOptions
@@ -42,6 +43,22 @@ def test_written_and_read_again(tmp_path: Path) -> None:
     assert config.classes == ("background", "person")
     assert (config.data, config.data_size) == ("synthetic:8", (64, 64))
     assert RunConfig.create(BUDGETS, DATA).run != config.run
+
+
+def test_every_option_of_the_data_is_kept(tmp_path: Path) -> None:
+    for part, mode in (("images", "RGB"), ("masks", "L")):
+        (tmp_path / part).mkdir()
+        for number in range(60):
+            Image.new(mode, (16, 16)).save(tmp_path / part / f"{number}.png")
+    data = DataOptions(source=f"folder:{tmp_path}", size=(32, 48), count=50, resize_masks=True, hold_out_test=False)
+    config = RunConfig.create(BUDGETS, data)
+    assert config.task_options(tmp_path).data == data.model_copy(update={"source": config.data})
+    assert (config.data_size, config.data_count, config.resize_masks, config.data_test) == ((32, 48), 50, True, False)
+
+
+def test_threads_and_parameters_come_from_the_budgets() -> None:
+    config = RunConfig.create(BudgetOptions(latency_ms=(("cpu", 2.0),), parameters=123, threads=2), DATA)
+    assert (config.targets[0].threads, config.max_parameters) == (2, 123)
 
 
 def test_a_run_of_115e2da_is_read_and_written_with_the_same_keys(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from segmentation.normalisation import normalise
 from segmentation.supernet.supernet import Supernet, recalibrate
 from segmentation.supernet.training import Draw, SupernetSettings, train_supernet
 from segmentation.training.checkpoint import load_checkpoint, save_checkpoint
+from segmentation.training.loop import apply_gradients
 from tests.segmentation.blobs import Blobs, blob_source
 
 SETTINGS = SupernetSettings(steps=8, batch_size=4, checkpoint_every=3)
@@ -120,6 +122,26 @@ def test_interrupted_and_resumed_is_the_same_as_in_one_go(tmp_path: Path) -> Non
     again = make_supernet()
     assert train_supernet(again, SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint) == []
     assert equal(weights(again), weights(whole))
+
+
+def test_ctrl_c_after_the_weights_have_changed_waits_for_the_end_of_the_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, checkpoint, steps = make_supernet(), tmp_path / "supernet.safetensors", []
+    train_supernet(whole, SOURCE, draw_nets, SETTINGS)
+
+    def then_ctrl_c(*arguments: Any, **settings: Any) -> None:
+        apply_gradients(*arguments, **settings)
+        steps.append(len(steps))
+        if len(steps) == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("segmentation.supernet.training.apply_gradients", then_ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        train_supernet(make_supernet(), SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint)
+    fresh = make_supernet()
+    assert len(train_supernet(fresh, SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint, resume=True)) == 4
+    assert equal(weights(fresh), weights(whole))
 
 
 def test_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
