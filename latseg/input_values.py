@@ -5,14 +5,16 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from foundation.errors import UserError
 from foundation.regular_file import PICTURE_BYTES, open_regular
 
-Values = dict[str, NDArray[np.generic]]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Values = dict[str, NDArray[np.generic]]
 
 _OPTION = "--input"
 _EXPECTED = "NAME=VALUE (a number, numbers separated by commas, or a text) or FILE.npz"
@@ -37,6 +39,8 @@ def parse_inputs(texts: Sequence[str] | None) -> Values:
 
 
 def _parsed(text: str) -> NDArray[np.generic]:
+    import numpy as np
+
     words = text.split(",")
     numbers = [_number(word) for word in words]
     if any(number is None for number in numbers):
@@ -57,6 +61,8 @@ def _number(text: str) -> int | float | bool | None:
 
 
 def _from_file(path: Path) -> Values:
+    import numpy as np
+
     try:
         with open_regular(path, limit=PICTURE_BYTES) as file, zipfile.ZipFile(file) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devices.device import Device
 from foundation.errors import UserError
 
 if TYPE_CHECKING:
+    from devices.device import Device
     from latency.bounded import BoundedPredictor
     from latency.operators.operator import OperatorGraph
     from latency.store import MeasurementStore, StoredMeasurement
