@@ -45,11 +45,18 @@ def test_written_and_read_again(tmp_path: Path) -> None:
     assert RunConfig.create(BUDGETS, DATA).run != config.run
 
 
-def test_every_option_of_the_data_is_kept(tmp_path: Path) -> None:
+def write_pairs(folder: Path) -> None:
+    """60 images, and masks with two classes."""
     for part, mode in (("images", "RGB"), ("masks", "L")):
-        (tmp_path / part).mkdir()
+        (folder / part).mkdir()
         for number in range(60):
-            Image.new(mode, (16, 16)).save(tmp_path / part / f"{number}.png")
+            picture = Image.new(mode, (16, 16))
+            picture.paste("white", (4, 4, 12, 16))
+            picture.save(folder / part / f"{number}.png")
+
+
+def test_every_option_of_the_data_is_kept(tmp_path: Path) -> None:
+    write_pairs(tmp_path)
     data = DataOptions(source=f"folder:{tmp_path}", size=(32, 48), count=50, resize_masks=True, hold_out_test=False)
     config = RunConfig.create(BUDGETS, data)
     assert config.task_options(tmp_path).data == data.model_copy(update={"source": config.data})
@@ -57,7 +64,7 @@ def test_every_option_of_the_data_is_kept(tmp_path: Path) -> None:
 
 
 def test_threads_and_parameters_come_from_the_budgets() -> None:
-    config = RunConfig.create(BudgetOptions(latency_ms=(("cpu", 2.0),), parameters=123, threads=2), DATA)
+    config = RunConfig.create(BudgetOptions(latency_ms={"cpu": 2.0}, parameters=123, threads=2), DATA)
     assert (config.targets[0].threads, config.max_parameters) == (2, 123)
 
 

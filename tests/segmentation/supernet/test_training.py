@@ -140,7 +140,7 @@ def test_ctrl_c_after_the_weights_have_changed_waits_for_the_end_of_the_step(
     with pytest.raises(KeyboardInterrupt):
         train_supernet(make_supernet(), SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint)
     fresh = make_supernet()
-    assert len(train_supernet(fresh, SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint, resume=True)) == 4
+    assert len(train_supernet(fresh, SOURCE, draw_nets, SETTINGS, checkpoint=checkpoint)) == 4
     assert equal(weights(fresh), weights(whole))
 
 
