@@ -133,6 +133,10 @@ NEAR = NearBudget(
 )
 
 
+def unread(_: Progress) -> None:
+    """Other than the default, which ignores progress, too."""
+
+
 def captured(
     store: MeasurementStore, folder: Path, created: RunConfig, monkeypatch: pytest.MonkeyPatch, bound: Any = FORMULA
 ) -> dict[str, Any]:
@@ -149,7 +153,7 @@ def captured(
 
     monkeypatch.setattr(launching, "run_search", run_search)
     monkeypatch.setattr(launching, "calibrate_near_budget", calibrate)
-    context = RunContext.open(folder, created, store, lambda _: None)
+    context = RunContext.open(folder, created, store, unread)
     seen["result"] = launch(context, context.budgets(lambda _: bound))
     return {**seen, "context": context}
 
@@ -191,7 +195,7 @@ def test_every_field_of_the_configuration_reaches_the_search(
     assert task.options.training == training
     assert task.options.folder == tmp_path / "run"
     context, finalists = seen["context"], seen["measure"].__self__
-    assert seen["on_progress"] is seen["calibration_progress"] is context.on_progress
+    assert seen["on_progress"] is seen["calibration_progress"] is unread
     assert seen["certify"].__self__ is finalists
     assert (finalists.context, finalists.evaluator) == (context, seen["evaluator"])
     assert seen["recalibrate"].budgets is seen["budgets"] is seen["strategy"].budgets

@@ -39,6 +39,8 @@ def test_written_and_read_again(tmp_path: Path) -> None:
     config = RunConfig.create(BUDGETS, DATA, TrainingOptions(winner_epochs=3), SearchOptions(seed=4), command="latseg")
     write_config(tmp_path, config)
     assert read_config(tmp_path) == config
+    assert (config.command, config.training, config.seed) == ("latseg", TrainingOptions(winner_epochs=3), 4)
+    assert config.task_options(tmp_path).training == config.training
     assert config.simulated
     assert config.classes == ("background", "person")
     assert (config.data, config.data_size) == ("synthetic:8", (64, 64))
