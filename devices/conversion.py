@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import tempfile
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 
 from devices.model_file import sha256_of
+from foundation.temporary_folder import TemporaryFolder
 
 _logger = logging.getLogger(__name__)
 
@@ -25,9 +25,7 @@ class ConversionCache:
     def __init__(self, file_name: str, convert: Callable[[Path, Path], object]) -> None:
         self._file_name = file_name
         self._convert = convert
-        folder = tempfile.TemporaryDirectory(prefix="latseg-")
-        self._folder = Path(folder.name)
-        weakref.finalize(self, folder.cleanup)
+        self._folder = TemporaryFolder()
 
     def get(self, onnx: Path) -> Path:
         """The converted model; converted now where no file with this content was converted before.
@@ -35,11 +33,11 @@ class ConversionCache:
         Raises:
             UserError: the file cannot be read, or what ``convert`` raises; then nothing is kept.
         """
-        folder = self._folder / sha256_of(onnx)
+        folder = self._folder.path / sha256_of(onnx)
         if folder.is_dir():
             _logger.debug("%s was converted before", onnx)
             return folder / self._file_name
-        with tempfile.TemporaryDirectory(dir=self._folder) as unfinished:
+        with tempfile.TemporaryDirectory(dir=self._folder.path) as unfinished:
             self._convert(onnx, Path(unfinished, self._file_name))
             Path(unfinished).rename(folder)
             Path(unfinished).mkdir()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from devices.model_inputs import ModelInput, Shape, fix_input_shapes, model_inpu
 from devices.model_normal_form import writes_free_dimensions
 from foundation.errors import UserError
 from foundation.regular_file import MODEL_BYTES
+from foundation.temporary_folder import TemporaryFolder
 
 _FED = (
     "float16",
@@ -24,15 +23,6 @@ _FED = (
     "bool",
 )
 _TEXT = "object"
-
-
-class TemporaryFolder:
-    """A folder that is removed when this object ends."""
-
-    def __init__(self) -> None:
-        folder = tempfile.TemporaryDirectory(prefix="latseg-model-")
-        self.path = Path(folder.name)
-        weakref.finalize(self, folder.cleanup)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from uuid import uuid4
+
+from foundation.temporary_folder import PREFIX, TemporaryFolder
+
+_PREFIX = f".{PREFIX}"
 
 
 def write_file(path: Path, content: bytes) -> Path:
@@ -16,13 +19,11 @@ def write_file(path: Path, content: bytes) -> Path:
         OSError: the folder cannot be written to; an older file is unchanged and nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
+    with TemporaryFolder(parent=path.parent, prefix=_PREFIX) as folder:
+        temporary = folder.path / path.name
         with temporary.open("xb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path

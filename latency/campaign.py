@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import onnx
-
-from devices.device import Candidate, Device
+from devices.device import Device
 from devices.device_info import DeviceInfo
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import MeasurementProtocol
 from foundation.errors import DeviceUnavailableError, UserError
 from foundation.progress import Progress
+from foundation.temporary_folder import TemporaryFolder
+from latency.campaign_groups import CampaignGroup, campaign_groups
 from latency.campaign_items import CampaignItem
+from latency.campaign_models import written_models
+from latency.claims import POLL_S, Claims
 from latency.measuring import adapt_protocol, noise_floor, reference_ms
-from latency.operators.synthesize import to_model, with_tensor_names
+from latency.operators.synthesize import with_tensor_names
 from latency.store import MeasurementStore
 
 _logger = logging.getLogger(__name__)
-
-OPERATOR_GROUP_SIZE = 24
-"""Single-operator models are small: many share a worker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,23 +72,27 @@ def run_campaign(
 
     Items that failed before are skipped unless ``retry_failed``. After ``minutes`` no further group is begun. The
     models of a group are timed in turns, so their results arrive together: Ctrl-C or kill loses at most the running
-    group, and the next call continues after the last one stored.
+    group, and the next call continues after the last one stored. Several processes may run the same campaign at once:
+    each item is measured by one of them.
 
     Raises:
         DeviceUnavailableError: the device cannot be used here.
         UserError: the store cannot be written.
     """
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="latseg-campaign-") as name:
-        folder = Path(name)
-        floor = _noise_floor(device, store, items, folder, protocol, seed)
-        campaign = _Campaign(device, store, adapt_protocol(protocol, floor), on_progress, started, minutes)
-        pending = campaign.pending(items, retry_failed=retry_failed)
-        for number, group in enumerate(_groups(pending, group_size)):
-            if campaign.expired():
-                _logger.info("stopped after %g minutes", minutes)
-                break
-            campaign.measure(group, folder, seed + number)
+    claims = store.claims(device.info().fingerprint, retry_failed=retry_failed)
+    with TemporaryFolder() as temporary:
+        folder = temporary.path
+        try:
+            with claims.turn("A/A check"):
+                floor = _noise_floor(device, store, items, folder, protocol, seed)
+                nominal_ms = reference_ms(device, store)
+            adapted = adapt_protocol(protocol, floor)
+            campaign = _Campaign(device, store, claims, adapted, nominal_ms, folder, on_progress, started, minutes)
+            pending = campaign.pending(items, retry_failed=retry_failed)
+            campaign.run(campaign_groups(items, pending, group_size=group_size, seed=seed))
+        finally:
+            claims.release()
     return campaign.result(items, floor)
 
 
@@ -99,52 +100,79 @@ def run_campaign(
 class _Campaign:
     device: Device
     store: MeasurementStore
+    claims: Claims
     protocol: MeasurementProtocol
+    nominal_ms: float
+    folder: Path
     on_progress: Callable[[CampaignProgress], None] | None
     started: float
     minutes: float | None
     total: int = 0
+    """Items of this run that no other process has measured."""
     measured: int = 0
     failed: int = 0
     info: DeviceInfo = field(init=False)
-    nominal_ms: float = field(init=False)
     _first_group: float = 0.0
     _begun: int = 0
 
     def __post_init__(self) -> None:
         self.info = self.device.info()
-        self.nominal_ms = reference_ms(self.device, self.store)
 
-    def pending(self, items: Sequence[CampaignItem], *, retry_failed: bool) -> list[CampaignItem]:
-        """Items to be measured, each label once."""
+    def pending(self, items: Sequence[CampaignItem], *, retry_failed: bool) -> set[str]:
+        """Labels of the items to be measured."""
         measured = self.store.measured_labels(self.info.fingerprint)
         failed = {} if retry_failed else {one.label: one.reason for one in self.store.failures(self.info.fingerprint)}
-        pending = []
+        pending = set()
         for item in {item.label: item for item in items}.values():
             if item.label in measured:
                 _logger.info("%s: skipped, its measurement is stored", _name(item))
             elif item.label in failed:
                 _logger.info("%s: skipped, it failed before: %s", _name(item), failed[item.label])
             else:
-                pending.append(item)
+                pending.add(item.label)
         self.total = len(pending)
         return pending
 
     def expired(self) -> bool:
         return self.minutes is not None and time.monotonic() - self.started > 60 * self.minutes
 
-    def measure(self, group: Sequence[CampaignItem], folder: Path, seed: int) -> None:
+    def run(self, groups: Sequence[CampaignGroup]) -> None:
+        """Measures the groups; waits for what other processes are measuring, and takes it over where they died."""
+        groups = self._pass(groups)
+        if groups:
+            count = sum(len(group.items) for group in groups)
+            _logger.warning("waiting for another process, which is measuring %d models", count)
+        while groups:
+            time.sleep(POLL_S)
+            groups = self._pass(groups)
+
+    def _pass(self, groups: Sequence[CampaignGroup]) -> list[CampaignGroup]:
+        """Measures what is free; returns what others are measuring, nothing where the time is over."""
+        left = []
+        for group in groups:
+            if self.expired():
+                _logger.info("stopped after %g minutes", self.minutes)
+                return []
+            taken = self.claims.take(group.labels)
+            self.total -= len(taken.settled)
+            if taken.own:
+                self.measure(group.only(taken.own))
+            if taken.others:
+                left.append(group.only(taken.others))
+        return left
+
+    def measure(self, group: CampaignGroup) -> None:
         """Measures one group and stores each result as it comes."""
-        by_label = {item.label: item for item in group}
+        by_label = {item.label: item for item in group.items}
         self._first_group = self._first_group or time.monotonic()
-        self._begun += len(group)
-        with _written_models(group, folder, self._reject) as candidates:
+        self._begun += len(group.items)
+        with written_models(group.items, self.folder, self._reject) as candidates:
             if not candidates:
                 return
             for candidate in candidates:
                 _logger.info("%s: measuring on %s", _name(by_label[candidate.label]), self.device.name)
             results = self.device.measure(
-                candidates, nominal_reference_ms=self.nominal_ms, protocol=self.protocol, seed=seed
+                candidates, nominal_reference_ms=self.nominal_ms, protocol=self.protocol, seed=group.seed
             )
             try:
                 for result in results:
@@ -170,15 +198,23 @@ class _Campaign:
         )
 
     def _keep(self, item: CampaignItem, result: Measurement | FailedMeasurement) -> None:
+        if not self._stored(item, result):
+            _logger.warning("%s: dropped, another process has taken it over", _name(item))
+            self.total -= 1
+            return
         if isinstance(result, Measurement):
-            self.store.add_measurement(result, with_tensor_names(item.graph), source=item.source)
             self.measured += 1
             _logger.debug("%s: %.3f ms, interval %s", _name(item), result.latency_ms, result.interval_ms)
         else:
-            self.store.add_failure(result, source=item.source)
             self.failed += 1
             _logger.info("%s: failed: %s", _name(item), result.reason)
         self._report(item.label, result.latency_ms if isinstance(result, Measurement) else None)
+
+    def _stored(self, item: CampaignItem, result: Measurement | FailedMeasurement) -> bool:
+        if isinstance(result, FailedMeasurement):
+            return self.store.add_failure(result, source=item.source, claims=self.claims)
+        graph = with_tensor_names(item.graph)
+        return self.store.add_measurement(result, graph, source=item.source, claims=self.claims)
 
     def _reject(self, item: CampaignItem, error: UserError) -> None:
         """An item that cannot even be written as a model."""
@@ -221,7 +257,7 @@ def _noise_floor(
         return known
     middle = len(nets) // 2
     for item in (nets[middle], nets[middle // 2], nets[0]):
-        with _written_models([item], folder, lambda *_: None) as candidates:
+        with written_models([item], folder, lambda *_: None) as candidates:
             if not candidates:
                 continue
             try:
@@ -231,60 +267,6 @@ def _noise_floor(
     return None
 
 
-def _groups(items: Sequence[CampaignItem], group_size: int) -> Iterator[Sequence[CampaignItem]]:
-    """Nets in groups of ``group_size``, then single-operator models in larger ones."""
-    nets = [item for item in items if item.source != "operator"]
-    operators = [item for item in items if item.source == "operator"]
-    for kind, size in ((nets, group_size), (operators, max(group_size, OPERATOR_GROUP_SIZE))):
-        yield from (kind[start : start + size] for start in range(0, len(kind), size))
-
-
 def _name(item: CampaignItem) -> str:
     kind = item.graph.operators[0].kind if item.source == "operator" and item.graph.operators else "net"
     return f"{kind} {item.label}"
-
-
-@contextmanager
-def _written_models(
-    items: Sequence[CampaignItem], folder: Path, reject: Callable[[CampaignItem, UserError], None]
-) -> Iterator[list[Candidate]]:
-    """The items' models as files; those that cannot be written are rejected."""
-    candidates: list[Candidate] = []
-    try:
-        for item in items:
-            try:
-                model = _model_of(item)
-            except UserError as error:
-                reject(item, error)
-                continue
-            candidates.append(Candidate(item.label, _save(model, folder / f"{item.label}.onnx")))
-        yield candidates
-    finally:
-        for candidate in candidates:
-            candidate.path.unlink(missing_ok=True)
-
-
-def _model_of(item: CampaignItem) -> onnx.ModelProto:
-    model = to_model(item.graph)
-    if not model.graph.input:
-        kinds = ", ".join(operator.kind for operator in item.graph.operators)
-        raise UserError(
-            f"operator {kinds}",
-            seen="no inputs",
-            expected="an operator that a model can be made of",
-            remedy="measure the whole model instead: `latseg measure`",
-        )
-    return model
-
-
-def _save(model: onnx.ModelProto, path: Path) -> Path:
-    try:
-        onnx.save(model, path)
-    except OSError as error:
-        raise UserError(
-            f"temporary model {path}",
-            seen=error.strerror or str(error),
-            expected="room in the temporary folder",
-            remedy="free some space, or point TMPDIR to another disk, and run the command again",
-        ) from error
-    return path

@@ -21,6 +21,7 @@ from devices.device_info import DeviceInfo
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from foundation.database import Database, Schema
 from foundation.errors import UserError
+from latency.claims import Claims
 from latency.kernel_times import join, join_single_operator
 from latency.operators.operator import OperatorGraph
 from latency.operators.serialize import graph_digest, graph_from_json, graph_to_json
@@ -94,14 +95,26 @@ class MeasurementStore(Database):
         remedy="restore it from a copy, or move it away and profile again",
     )
 
-    def add_measurement(self, measurement: Measurement, graph: OperatorGraph, *, source: str) -> None:
-        """Stores a measurement; ``graph`` should know its tensors' names, so that operator times can be joined."""
+    def claims(self, fingerprint: str, *, retry_failed: bool = False) -> Claims:
+        """For a campaign on this device, so that several processes share its items."""
+        return Claims(self._transaction, fingerprint, retry_failed=retry_failed)
+
+    def add_measurement(
+        self, measurement: Measurement, graph: OperatorGraph, *, source: str, claims: Claims | None = None
+    ) -> bool:
+        """Stores a measurement; ``graph`` should know its tensors' names, so that operator times can be joined.
+
+        With ``claims`` this ends the claim on the label. Where that was lost to another process, nothing is stored and
+        the result is False.
+        """
         _check_source(source)
         graph_text = _to_text(graph_to_json(graph))
         key = hashlib.sha256(graph_text.encode()).hexdigest()
         fingerprint = measurement.device.fingerprint
         row = (fingerprint, measurement.label, source, key, measurement.latency_ms)
         with self._transaction() as connection:
+            if claims is not None and not claims.settle(connection, measurement.label):
+                return False
             self._add_device(measurement.device)
             connection.execute("INSERT OR IGNORE INTO graphs VALUES (?, ?)", (key, graph_text))
             connection.execute(
@@ -109,18 +122,22 @@ class MeasurementStore(Database):
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 (*row, _MEASUREMENT.dump_json(measurement).decode()),
             )
+        return True
 
-    def add_failure(self, failure: FailedMeasurement, *, source: str) -> None:
-        """Stores that a model could not be measured, and why."""
+    def add_failure(self, failure: FailedMeasurement, *, source: str, claims: Claims | None = None) -> bool:
+        """Stores that a model could not be measured, and why; ``claims`` as in ``add_measurement``."""
         _check_source(source)
         row = (failure.label, source, failure.model_sha256, failure.reason, failure.started_at)
         with self._transaction() as connection:
+            if claims is not None and not claims.settle(connection, failure.label):
+                return False
             self._add_device(failure.device)
             connection.execute(
                 "INSERT INTO failures (fingerprint, label, source, model_sha256, reason, started_at)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 (failure.device.fingerprint, *row),
             )
+        return True
 
     def remember_reference(self, info: DeviceInfo, nominal_ms: float) -> None:
         """Stores the device's nominal time of the reference net."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from foundation.errors import UserError
+from foundation.temporary_folder import TemporaryFolder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,8 +40,8 @@ def model_file(model: str | Path | nn.Module, example_inputs: Any = None) -> Ite
             f"model {type(model).__name__}", seen="no example inputs", expected="a tensor or a tuple of tensors",
             remedy="pass for example torch.zeros(1, 3, 128, 128)",
         )  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="latseg-model-") as folder:
-        yield _exported(model, example_inputs, Path(folder) / f"{type(model).__name__}.onnx")
+    with TemporaryFolder() as folder:
+        yield _exported(model, example_inputs, folder.path / f"{type(model).__name__}.onnx")
 
 
 def _exported(module: nn.Module, example_inputs: Any, path: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from devices.worker import messages
 from devices.worker.client import WorkerClient, WorkerFailedError
 from devices.worker.runtime import Array, InputShapes, ModelFailedError
 from foundation.errors import UserError
+from foundation.temporary_folder import TemporaryFolder
 
 _logger = logging.getLogger(__name__)
 INFERENCE_TIMEOUT_S = MeasurementProtocol().timeout_s
@@ -26,7 +26,7 @@ class InferenceProcess:
 
     def __init__(self, worker: WorkerClient) -> None:
         self._worker = worker
-        self._folder = tempfile.TemporaryDirectory()
+        self._folder = TemporaryFolder()
         self._end = weakref.finalize(self, _end, self._worker, self._folder)
         self._inputs: InputShapes = ()
         self._held: tuple[Path, int] | None = None
@@ -56,7 +56,7 @@ class InferenceProcess:
             ModelFailedError: the runtime fails, crashes or hangs.
         """
         _check_feeds(inputs, self._inputs)
-        transport, local = self._worker.transport, Path(self._folder.name, "feeds.npz")
+        transport, local = self._worker.transport, self._folder.path / "feeds.npz"
         messages.write_arrays(local, list(inputs.values()))
         feeds = transport.put(local)
         outputs = f"{feeds}.outputs"
@@ -99,6 +99,6 @@ def _state(path: Path) -> tuple[Path, int]:
     return path.resolve(), path.stat().st_mtime_ns if path.exists() else 0
 
 
-def _end(worker: WorkerClient, folder: tempfile.TemporaryDirectory[str]) -> None:
+def _end(worker: WorkerClient, folder: TemporaryFolder) -> None:
     worker.transport.kill()
-    folder.cleanup()
+    folder.close()

@@ -1,9 +1,11 @@
-"""The process in which a runtime lives: ``python -m devices.worker.main RUNTIME THREADS READ_FD WRITE_FD [STATUS_FD]``.
+"""The process in which a runtime lives.
 
-RUNTIME is ``module:class``. Requests and answers are lines of JSON on pipes of their own, because runtimes print to
-stdout. Before every step the worker records which candidate is running and a step counter, so that the parent can
-attribute a crash or hang: in the status file, which wakes no other process, or as a message where there is no such
-file. Both happen between blocks, never inside a timed one.
+``python -m devices.worker.main RUNTIME THREADS READ_FD WRITE_FD [STATUS_FD [LIFELINE_FD]]``; RUNTIME is
+``module:class``, and a STATUS_FD of -1 stands for none. Requests and answers are lines of JSON on pipes of their own,
+because runtimes print to stdout. Before every step the worker records which candidate is running and a step counter, so
+that the parent can attribute a crash or hang: in the status file, which wakes no other process, or as a message where
+there is no such file. Both happen between blocks, never inside a timed one. LIFELINE_FD is a pipe that the parent holds
+while it lives.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import numpy as np
 
 from devices.protocol import MeasurementProtocol
 from devices.worker import messages
+from devices.worker.lifeline import end_with_the_other_side
 from devices.worker.runtime import (
     PROFILE_WARM_UP_RUNS,
     InferenceModel,
@@ -34,6 +37,7 @@ from devices.worker.runtime import (
 from devices.worker.timing import REFERENCE, Timing, time_group
 
 Requests = queue.Queue[messages.Request]
+_NONE = -1
 _ALARM_FACTOR = 3
 """The parent kills a worker that hangs; where the parent is gone, an alarm does so after this many timeouts."""
 
@@ -171,16 +175,19 @@ def _read_requests(descriptor: int, requests: Requests) -> None:
 
 def main() -> None:
     """Entry point of the worker process."""
-    runtime_name, threads, read, write, *status = sys.argv[1:]
+    runtime_name, threads, *descriptors = sys.argv[1:]
+    read, write, status, lifeline = (*map(int, descriptors), *[_NONE] * (4 - len(descriptors)))
+    if lifeline != _NONE:
+        end_with_the_other_side(lifeline)
     # A signal to the whole group of processes is the parent's to handle; it closes the pipe.
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     requests: Requests = queue.Queue()
-    threading.Thread(target=_read_requests, args=(int(read), requests), daemon=True).start()
+    threading.Thread(target=_read_requests, args=(read, requests), daemon=True).start()
     module, _, name = runtime_name.partition(":")
     runtime: Runtime = getattr(importlib.import_module(module), name)(int(threads))
-    Worker(runtime, requests, int(write), int(status[0]) if status else None).serve()
+    Worker(runtime, requests, write, None if status == _NONE else status).serve()
 
 
 if __name__ == "__main__":

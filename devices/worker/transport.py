@@ -14,6 +14,7 @@ from pathlib import Path
 from typing_extensions import override
 
 import devices
+from foundation.temporary_folder import TemporaryFolder
 
 _ROOT = Path(devices.__file__).parent.parent
 _END_S = 5.0
@@ -77,6 +78,8 @@ class LocalTransport(Transport):
     def __init__(self, *, shared_status: bool = True) -> None:
         self._status = tempfile.TemporaryFile() if shared_status else None  # noqa: SIM115 - closed by kill
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill
+        self._folder = TemporaryFolder()
+        """For whatever the worker and its runtime write; what is left is removed with it."""
         self._pipes: tuple[int, ...] = ()
 
     @property
@@ -88,18 +91,20 @@ class LocalTransport(Transport):
     def start(self, runtime: str, threads: int) -> None:
         request_read, self._requests = os.pipe()
         self._answers, answer_write = os.pipe()
-        self._pipes = (self._requests, self._answers)
-        descriptors = [request_read, answer_write, *([self._status.fileno()] if self._status else [])]
+        lifeline_read, lifeline = os.pipe()
+        self._pipes = (self._requests, self._answers, lifeline)
+        status = self._status.fileno() if self._status else -1
+        descriptors = [request_read, answer_write, status, lifeline_read]
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "devices.worker.main", runtime, str(threads), *map(str, descriptors)],
-            pass_fds=descriptors,
+            pass_fds=[each for each in descriptors if each >= 0],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
-            env=_environment(),
+            env=_environment(self._folder.path),
         )
-        os.close(request_read)
-        os.close(answer_write)
+        for descriptor in (request_read, answer_write, lifeline_read):
+            os.close(descriptor)
 
     @override
     def put(self, path: Path) -> str:
@@ -148,6 +153,7 @@ class LocalTransport(Transport):
         self._errors.close()
         if self._status:
             self._status.close()
+        self._folder.close()
 
 
 def _described(code: int) -> str:
@@ -158,7 +164,8 @@ def _described(code: int) -> str:
     return f"ended with exit code {code}"
 
 
-def _environment() -> dict[str, str]:
+def _environment(temporary: Path) -> dict[str, str]:
     """Our own packages can be imported whatever the working directory is (``-P`` keeps it off the path)."""
     path = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": f"{_ROOT}{os.pathsep}{path}" if path else str(_ROOT)}
+    paths = f"{_ROOT}{os.pathsep}{path}" if path else str(_ROOT)
+    return {**os.environ, "PYTHONPATH": paths, "TMPDIR": str(temporary)}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from export.bundle.check import Check
 from export.bundle.manifest import MANIFEST_BYTES, MANIFEST_NAME
 from foundation.errors import UserError
 from foundation.regular_file import read_regular
+from foundation.temporary_folder import TemporaryFolder
 
 SIGNATURE_NAME = f"{MANIFEST_NAME}.sig"
 NAMESPACE = "latseg-bundle"
@@ -104,8 +104,8 @@ def check_signature(folder: Path, signer: Signer) -> Check:
         return Check("signature", False, f"the bundle is not signed: it has no {SIGNATURE_NAME}")
     except OSError as error:
         return Check("signature", False, f"{error.filename}: {error.strerror}")
-    with tempfile.TemporaryDirectory() as private:
-        copy = Path(private, SIGNATURE_NAME)
+    with TemporaryFolder() as private:
+        copy = private.path / SIGNATURE_NAME
         copy.write_bytes(signature)
         command = [program, "-Y", "verify", "-f", str(signer.allowed_signers), "-I", signer.identity]
         command += ["-n", NAMESPACE, "-s", str(copy)]

@@ -1,14 +1,19 @@
-"""A folder that is replaced as a whole or not at all."""
+"""A folder that is replaced as a whole or not at all.
+
+A process that is killed between the two renames of the swap leaves the old folder aside; the next swap puts it back.
+"""
 
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from foundation.errors import UserError
+from foundation.temporary_folder import TemporaryFolder, leftovers
+
+_NEW, _OLD = "new", "old"
 
 
 @contextmanager
@@ -22,17 +27,26 @@ def swapped_folder(folder: Path, *, marker: str) -> Iterator[Path]:
     Raises:
         UserError: ``folder`` is something else that must not be lost.
     """
+    prefix = f".{folder.name}."
+    _put_back(folder, prefix)
     _check_replaceable(folder, marker)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        fresh = staging / "new"
+    with TemporaryFolder(parent=folder.parent, prefix=prefix, clean=False) as staging:
+        fresh = staging.path / _NEW
         fresh.mkdir()
-        yield fresh
-        _swap(fresh, folder, aside=staging / "old")
-    finally:
-        if folder.exists() or not (staging / "old").exists():
-            shutil.rmtree(staging, ignore_errors=True)
+        try:
+            yield fresh
+            _swap(fresh, folder, aside=staging.path / _OLD)
+        finally:
+            if not folder.exists() and (staging.path / _OLD).exists():
+                staging.keep()
+
+
+def _put_back(folder: Path, prefix: str) -> None:
+    for staging in leftovers(folder.parent, prefix):
+        if not folder.exists() and (staging / _OLD).exists():
+            (staging / _OLD).rename(folder)
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _check_replaceable(folder: Path, marker: str) -> None:

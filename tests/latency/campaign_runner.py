@@ -1,6 +1,6 @@
 """Runs a slow-paced campaign on the simulated device until it is killed; prints each label once it is stored.
 
-Usage: python -m tests.latency.campaign_runner PATH
+Usage: python -m tests.latency.campaign_runner PATH [GROUP_SIZE]
 """
 
 from __future__ import annotations
@@ -22,4 +22,5 @@ def report(progress: CampaignProgress) -> None:
 
 if __name__ == "__main__":
     with MeasurementStore(Path(sys.argv[1])) as store:
-        run_campaign(Watched(), store, campaign_items(nets(), 0), protocol=QUICK, on_progress=report)
+        size = int(sys.argv[2]) if len(sys.argv) > 2 else 8
+        run_campaign(Watched(), store, campaign_items(nets(), 0), protocol=QUICK, group_size=size, on_progress=report)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from devices.profiled_model import load_named, node_position
 from devices.statistics import interquartile_mean
 from devices.tensor_graph import TensorGraph
 from devices.worker.runtime import PROFILE_WARM_UP_RUNS, Array, OperatorProfile
+from foundation.temporary_folder import TemporaryFolder
 
 if TYPE_CHECKING:
     import onnx
@@ -45,8 +45,8 @@ def profile_model(path: Path, feeds: Mapping[str, Array], threads: int, runs: in
     import onnx
 
     model, content = load_named(path)
-    with tempfile.TemporaryDirectory(prefix="latseg-") as name:
-        folder = Path(name)
+    with TemporaryFolder() as temporary:
+        folder = temporary.path
         options = session_options(threads)
         options.enable_profiling = True
         options.profile_file_prefix = str(folder / "profile")

@@ -1,7 +1,8 @@
 """The device ``simulated``: the measurement protocol on an invented machine, for tests and for planning.
 
 Nothing is timed. ``cost.py`` beside this file computes the time of each kernel, and a random generator with a seed adds
-noise and drift; the procedure is that of ``devices/worker/timing.py``. The same call gives the same result.
+noise and drift; the procedure is that of ``devices/worker/timing.py``. Label and seeds determine a net's result, and
+not what else is in the group.
 """
 
 from __future__ import annotations
@@ -35,8 +36,6 @@ _FIRST_RUN_FACTOR = 3.0
 _MIN_MS = 1e-4
 """Time of a net that computes nothing."""
 _VERSION = "1"
-_CLOCK = 5
-"""Keeps the random numbers of the clock apart from those of other uses of the same seed."""
 
 
 class SimulatedClock:
@@ -133,23 +132,20 @@ class SimulatedDevice(Device):
     def infer(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
         return self._real.infer(path, inputs)
 
-    def _clock(self, seed: int) -> SimulatedClock:
-        return SimulatedClock(self._drift, self._noise, np.random.default_rng([self._seed, _CLOCK, seed]))
-
     def _measure(
         self, candidates: list[PreparedCandidate], nominal_reference_ms: float, protocol: MeasurementProtocol, seed: int
     ) -> Iterator[Measurement | FailedMeasurement]:
-        clock = self._clock(seed)
-        reference = SimulatedModel(_reference_kernels(), clock)
-        models: dict[int, LoadedModel] = {
-            index: SimulatedModel(_kernels(candidate), clock) for index, candidate in enumerate(candidates)
-        }
-        outcomes = time_group(models, reference, protocol, random=np.random.default_rng(seed))
-        for index, timing in outcomes.items():
+        for candidate in candidates:
+            # Each by itself: what a net takes must not depend on the group in which it is measured.
+            random = np.random.default_rng([self._seed, seed, *candidate.label.encode()])
+            clock = SimulatedClock(self._drift, self._noise, random)
+            model = SimulatedModel(_kernels(candidate), clock)
+            reference = SimulatedModel(_reference_kernels(), clock)
+            timing = time_group({0: model}, reference, protocol, random=random)[0]
             assert isinstance(timing, Timing), "simulated models do not fail"
-            profile = models[index].profile(protocol.profile_runs) if protocol.profile_runs else None
+            profile = model.profile(protocol.profile_runs) if protocol.profile_runs else None
             yield measurement_of(
-                candidates[index],
+                candidate,
                 timing,
                 profile or OperatorProfile("not requested"),
                 device=self.info(),

@@ -86,6 +86,8 @@ class MisbehavingModel(ClockedModel):
             os._exit(7)
         if self._name == "hang" and self._runs > 3:
             time.sleep(1000)
+        if self._name == "hang-with-lock" and self._runs > 3:
+            ctypes.PyDLL(None).sleep(1000)  # no other thread of Python runs meanwhile
         if self._name == "raises" and self._runs > 3:
             raise ModelFailedError("bad allocation")
         if self._name == "slow":

@@ -147,14 +147,16 @@ with WorkerClient("tests.devices.worker.misbehaving:MisbehavingRuntime", 1, 600.
 """
 
 
+@pytest.mark.parametrize("name", ["hang", "hang-on-load", "hang-with-lock"])
 @pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGINT])
-def test_the_worker_dies_with_its_parent(tmp_path: Path, death: signal.Signals) -> None:
-    path = saved(small_net(), tmp_path / "hang.onnx")
+def test_the_worker_dies_with_its_parent(tmp_path: Path, death: signal.Signals, name: str) -> None:
+    path = saved(small_net(), tmp_path / f"{name}.onnx")
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, str(path), "600"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     assert parent.stdout is not None
     worker = int(parent.stdout.readline())
+    time.sleep(2)  # the worker gets to the place where it hangs
     assert _alive(worker)
     parent.send_signal(death)
     assert parent.wait(PATIENCE_S) != 0
