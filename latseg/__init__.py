@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Bundle", "DataOptions", "DeviceHandle", "RunHandle", "TrainedWinner", "TrainingOptions", "Workspace"]
 
-# Read when torch is loaded. A thread that waits by spinning takes the core from the thread for which it waits: beside
-# other programs a training takes several times as long (docs/benchmarks.md, "Training beside other programs").
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Read when torch is loaded. Beside other programs, a thread that spins for long while it waits takes the core from the
+# thread for which it waits; on an idle machine, one that does not spin at all is slow (docs/benchmarks.md, "Training
+# beside other programs").
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def __getattr__(name: str) -> Any:

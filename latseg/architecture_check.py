@@ -21,8 +21,8 @@ _ID_DIGITS = 10
 def architecture_faults(manifest: Manifest, model: Path) -> list[str]:
     """What is wrong with the manifest's architecture, compared with its space, the commands and the file ``model``.
 
-    A space that is not installed here says nothing; then only the commands that make the bundle are compared: they
-    name the architecture by its id.
+    A space that is not installed here, or one of another task than segmentation (the manifest names no classes), says
+    nothing; then only the commands that make the bundle are compared: they name the architecture by its id.
     """
     from search.architecture import Architecture
 
@@ -50,9 +50,9 @@ def _space_faults(architecture: Architecture, manifest: Manifest, model: Path) -
     from latency.operators.from_onnx import from_onnx
     from search.spaces.registry import SPACES, open_space
 
-    if architecture.space not in SPACES.names:
+    if architecture.space not in SPACES.names or not manifest.classes:
         return
-    space = open_space(architecture.space, classes=max(2, len(manifest.classes)))
+    space = open_space(architecture.space, classes=len(manifest.classes))
     space.validate(architecture)
     parameters = space.parameters(architecture)
     if parameters != manifest.parameters:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from foundation.progress import OnProgress, Progress, ignore_progress
@@ -51,7 +51,8 @@ class _Bar:
     def close(self) -> None:
         """Leaves the last state on the screen."""
         if self._bar is not None:
-            self._bar.stop()
+            with suppress(IndexError):  # of a live display that an interrupt left half started
+                self._bar.stop()
 
     def _draw(self, name: str, progress: Progress) -> None:
         if self._bar is None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 # Threads of PyTorch that wait for each other leave the core to others: otherwise a busy machine doubles all times.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 # Asserts of the suites that plug-ins import too say what they compared.
 pytest.register_assert_rewrite("latseg.testing")
@@ -16,5 +16,6 @@ pytest.register_assert_rewrite("latseg.testing")
 settings.register_profile("latseg", deadline=None)
 settings.load_profile("latseg")
 
-# A test run that was put into the background ignores Ctrl-C, and so would every process that it starts.
+# A test run that was put into the background ignores these signals, and so would every process that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)

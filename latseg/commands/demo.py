@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shlex
 import shutil
 import sys
@@ -52,6 +53,9 @@ def demo(
     console: Console = context.obj
     console.workspace = output / "workspace"
     inner = Console(workspace=console.workspace, muted=True)
+    os.environ["GOMP_SPINCOUNT"] = (
+        "0"  # the demo has to end soon on a busy machine, too (benchmarks/waiting_threads.py)
+    )
     steps = _Steps(context.find_root().command, inner, console, seed, time.monotonic(), {})
     profiled = steps.run("profile", size=SIZE, **PROFILE)
     fitted = steps.run("fit")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from export.bundle.check import VerifyResult
 from latseg.bundle import Bundle
 from latseg.console import Console, table
 from latseg.options import SeedOption
+
+if TYPE_CHECKING:
+    from export.bundle.check import VerifyResult
 
 VERIFICATION_FAILED = 4
 TOO_BUSY = 6

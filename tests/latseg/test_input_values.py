@@ -71,3 +71,11 @@ def test_predict_and_measure_take_values(workspace: Path, tmp_path: Path, capsys
     assert "--input ratio=VALUE" in str(output("predict")["error"])
     assert output("measure", "--input", "ratio=0.5")["warnings"] == []
     assert "'ratio' decide sizes" in str(output("measure")["warnings"])
+
+
+def test_profile_takes_values(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(odd.saved(odd.ratio_net(), tmp_path))
+    profile = ("--json", "--quiet", "profile", "-d", "simulated", "--models", "1", "--for", path)
+    assert run(["--workspace", str(tmp_path / "w"), *profile]) == 2
+    assert "--input ratio=VALUE" in json.loads(capsys.readouterr().out)["error"]
+    assert run(["--workspace", str(tmp_path / "w"), *profile, "--input", "ratio=0.5"]) == 0

@@ -41,7 +41,7 @@ SEARCH_OPTIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "--training-threads": (("1",), {"effort.threads"}),
     "--seed": (("5",), {"seed"}),
 }
-NOT_TESTED_HERE = {"search": {"--space", "--resume"}, "profile": {"--space"}, "fit": set()}
+NOT_TESTED_HERE = {"search": {"--space", "--resume"}, "profile": {"--space", "--input"}, "fit": set()}
 
 
 class StopError(UserError):
