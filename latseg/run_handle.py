@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -50,13 +50,18 @@ class RunHandle:
 
         return self._new or read_config(self.path)
 
-    def search(self) -> SearchResult:
+    def search(self, *, on_first_look: Callable[[Path], None] | None = None) -> SearchResult:
         """Starts the search, or continues it where it was interrupted.
+
+        Args:
+            on_first_look: called before anything is measured or trained, with the path of a PNG that shows a few
+                labelled examples of the data; not called where the task has none.
 
         Raises:
             InfeasibleError: no net keeps the budgets; raised before anything is trained.
             UserError: a device is another one than when the run began, or the data cannot be read.
         """
+        from search.first_look import write_first_look
         from search.launch import launch
         from search.run_config import write_config
 
@@ -66,6 +71,9 @@ class RunHandle:
             if self._new is not None:
                 write_config(self.path, self._new)
                 self._new = None
+            first_look = write_first_look(context)
+            if first_look is not None and on_first_look is not None:
+                on_first_look(first_look)
             self.result = launch(context, budgets)
         return self.result
 

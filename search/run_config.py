@@ -102,6 +102,8 @@ class RunConfig(_Record):
     data_size: Size
     data_count: Count | None
     resize_masks: bool
+    data_notes: tuple[str, ...] = ()
+    """How the data were read when the run began, and what of them was left out."""
     data_test: bool = False
     """Whether a test split may be taken from the examples; runs from before there was one open without."""
     classes: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -151,6 +153,7 @@ class RunConfig(_Record):
             data_size=data.size,
             data_count=data.count,
             resize_masks=data.resize_masks,
+            data_notes=task.data_notes,
             data_test=data.hold_out_test,
             classes=task.classes,
             targets=tuple(targets),

@@ -27,6 +27,10 @@ class RunFolder:
         """The page that ``latseg report`` writes."""
         return self.path / "report.html"
 
+    def first_look(self, *, photographs: bool = True) -> Path:
+        """A few labelled examples of the data, with their pictures or as labels alone."""
+        return self.path / ("first_look.png" if photographs else "first_look_labels.png")
+
     def candidate(self, architecture_id: str) -> Path:
         """ONNX file of a trial that was measured as a candidate winner."""
         return self.path / "candidates" / f"{architecture_id}.onnx"

@@ -47,8 +47,13 @@ def search(
         _refuse_changes(context)
         run = console.api.run(resume)
     console.resume_hint = console.line("search", "--resume", run.id)
-    result = run.search()
-    console.emit({**_document(run.id, result), "warnings": console.warnings}, lambda: _render(console, run.id, result))
+    for note in run.config.data_notes:
+        console.remark(f"data: {note}")
+    result = run.search(on_first_look=lambda path: console.remark(f"first look at the data: {path}"))
+    console.emit(
+        {**_document(run.id, result), "data_notes": list(run.config.data_notes), "warnings": console.warnings},
+        lambda: _render(console, run.id, result),
+    )
     if not result.winners:
         raise typer.Exit(VERIFICATION_FAILED)
 

@@ -13,15 +13,13 @@ from search.run_context import RunContext
 from search.tasks.segmentation import SegmentationTask
 from search.trial import Trial
 from search.winners.export import trained_module
+from segmentation.data.class_colours import painted
 from segmentation.evaluation import resized
-from segmentation.losses import match_size
+from segmentation.losses import IGNORE, match_size
 from segmentation.normalisation import normalise
 
 _EXAMPLES = 6
 _HEIGHT = 150
-_COLOURS = np.array(
-    [(17, 24, 39), (240, 171, 0), (11, 122, 117), (194, 65, 12), (91, 33, 182), (37, 99, 235)], np.uint8
-)
 
 
 def example_strip(context: RunContext, winner: Trial) -> list[tuple[bytes, str]]:
@@ -37,15 +35,10 @@ def example_strip(context: RunContext, winner: Trial) -> list[tuple[bytes, str]]
         with torch.inference_mode():
             logits = network(normalise(resized(picture[None], size)))
             mask = match_size(logits, truth.shape[-2:]).argmax(1)[0]
-        agreement = float((mask == truth).float().mean())
-        parts = [(255 * picture).byte().permute(1, 2, 0).numpy(), _painted(truth), _painted(mask)]
+        agreement = float((mask == truth)[truth != IGNORE].float().mean())
+        parts = [(255 * picture).byte().permute(1, 2, 0).numpy(), painted(truth.numpy()), painted(mask.numpy())]
         strips.append((_png(np.concatenate(parts, axis=1)), f"{100 * agreement:.1f} % of the pixels agree"))
     return strips
-
-
-def _painted(mask: torch.Tensor) -> NDArray[np.uint8]:
-    painted: NDArray[np.uint8] = _COLOURS[mask.numpy() % len(_COLOURS)]
-    return painted
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

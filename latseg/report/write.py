@@ -9,6 +9,7 @@ from typing import Any
 from export.bundle.manifest import read_manifest
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
+from latseg.report.data_section import data_section
 from latseg.report.example_masks import example_strip
 from latseg.report.figures import TrialPoint, pareto_figure
 from latseg.report.page import Section, commands, figure, html_table, image, page
@@ -47,6 +48,7 @@ def write_report(context: RunContext, workspace: WorkspaceFolder, *, photographs
     sections.append(_rejections_section(rejected, len(trials)))
     for target in context.config.targets:
         sections += predictor_sections(context, workspace, target, winners[:1])
+    sections += data_section(context, photographs=photographs)
     sections += _example_section(context, winners[:1], photographs=photographs)
     sections.append(_reproduction_section(context.config, workspace, winners))
     html = page(

@@ -18,6 +18,7 @@ from foundation.progress import OnProgress, ignore_progress
 from search.architecture import Architecture
 from search.progress import SearchProgress
 from search.tasks.task import Quality, Split, Task, TaskOptions, Trained
+from segmentation.data.contact_sheet import contact_sheet
 from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource
 from segmentation.evaluation import evaluate
@@ -73,6 +74,11 @@ class SegmentationTask(Task):
     @override
     def data(self) -> str:
         return self.source.name
+
+    @property
+    @override
+    def data_notes(self) -> tuple[str, ...]:
+        return self.source.notes
 
     @property
     def teacher_size(self) -> tuple[int, int] | None:
@@ -162,6 +168,10 @@ class SegmentationTask(Task):
         validation = self.source.validation
         images = [validation[index][0] for index in range(min(_EXAMPLES, len(validation)))]
         return [np.asarray((255 * image).round().to(torch.uint8).permute(1, 2, 0)) for image in images]
+
+    @override
+    def first_look(self, *, photographs: bool = True) -> bytes:
+        return contact_sheet(self.source, photographs=photographs)
 
     def _settings(
         self, size: tuple[int, int], epochs: int, *, teacher_size: tuple[int, int] | None = None

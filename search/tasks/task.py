@@ -90,6 +90,15 @@ class Task(ABC):
             UserError: the data cannot be read.
         """
 
+    @property
+    def data_notes(self) -> tuple[str, ...]:
+        """How the data are read and what of them is left out, for people: a sentence each.
+
+        Raises:
+            UserError: the data cannot be read.
+        """
+        return ()
+
     @abstractmethod
     def build(self, architecture: Architecture) -> nn.Module:
         """The net with fresh weights. Its parameters are as many as the space says."""
@@ -143,6 +152,13 @@ class Task(ABC):
         Empty where the input is not one picture.
         """
         return ()
+
+    def first_look(self, *, photographs: bool = True) -> bytes | None:  # noqa: ARG002 - there is nothing to show
+        """A PNG of a few labelled examples, on which a person sees whether the data are read as they were meant.
+
+        None where the examples are no pictures. Without ``photographs`` it shows labels alone.
+        """
+        return None
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:

@@ -77,7 +77,12 @@ def test_a_run_of_115e2da_is_read_and_written_with_the_same_keys(tmp_path: Path)
     assert config.calibration_nets == 9
     assert config.evaluator is None
     write_config(tmp_path, config)
-    assert json.loads((tmp_path / "run.json").read_text()) == {**OF_115E2DA, "evaluator": None, "data_test": False}
+    assert json.loads((tmp_path / "run.json").read_text()) == {
+        **OF_115E2DA,
+        "evaluator": None,
+        "data_notes": [],
+        "data_test": False,
+    }
 
 
 def test_a_run_from_before_calibration_nets_has_none(tmp_path: Path) -> None:

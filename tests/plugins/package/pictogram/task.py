@@ -20,6 +20,7 @@ from foundation.errors import UserError
 from foundation.progress import OnProgress, Progress, ignore_progress
 from search.architecture import Architecture
 from search.tasks.task import Quality, Split, Task, TaskOptions, Trained
+from segmentation.data.contact_sheet import contact_sheet
 from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource, batch_of
 
@@ -113,6 +114,10 @@ class PictureTask(Task):
     @override
     def describe(self) -> dict[str, Any]:
         return {"task": "picture classification", "data": self.data, "classes": list(self.classes)}
+
+    @override
+    def first_look(self, *, photographs: bool = True) -> bytes:
+        return contact_sheet(self.source, photographs=photographs)
 
     def _examples(self, split: Split) -> tuple[Tensor, Tensor]:
         images, masks = batch_of(part := getattr(self.source, split), range(len(part)))

@@ -1,0 +1,27 @@
+"""The report's section on the data: how they were read, and a few labelled examples."""
+
+from __future__ import annotations
+
+from latseg.report.page import Section, image
+from search.run_context import RunContext
+
+_SHARES = "training pairs with the shares of their pixels by class"
+
+
+def data_section(context: RunContext, *, photographs: bool) -> list[Section]:
+    """The section; none for runs from before there was one, or of tasks without pictures.
+
+    Args:
+        context: the run.
+        photographs: False shows the labels alone, unless the data are synthetic.
+    """
+    with_pictures = photographs or context.config.data.startswith("synthetic")
+    path = context.folder.first_look(photographs=with_pictures)
+    if not path.exists() and not context.config.data_notes:
+        return []
+    lead = ". ".join(note[:1].upper() + note[1:] for note in context.config.data_notes)
+    if path.exists() and not with_pictures:
+        lead += f"{'. ' if lead else ''}Photographs are left out; --photographs includes them"
+    caption = f"{'Photographs and masks' if with_pictures else 'Masks'} of {_SHARES}"
+    body = image(path.read_bytes(), caption) if path.exists() else ""
+    return [Section("First look at the data", lead + "." if lead else "", body)]
