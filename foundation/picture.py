@@ -56,18 +56,6 @@ def read_picture(path: Path, *, at_least: tuple[int, int] | None = None) -> Pict
         return _picture(ImageOps.exif_transpose(image))
 
 
-def upright_size(path: Path) -> tuple[int, int]:
-    """(height, width) of the upright picture, from the file's header.
-
-    Raises:
-        PictureError: as ``open_picture``.
-    """
-    with open_picture(path) as image:
-        width, height = image.size
-        sideways = image.getexif().get(0x0112) in (5, 6, 7, 8)
-        return (width, height) if sideways else (height, width)
-
-
 @contextmanager
 def open_picture(path: Path) -> Iterator[Image.Image]:
     """The file opened by Pillow; what a decoder raises inside the block becomes a ``PictureError``.

@@ -39,8 +39,21 @@ def two_class_reading(masks: Sequence[MaskCounts]) -> Reading:
     greys_black = all(not mask.values.any() for mask in masks if mask.kind in ("grey", "bits"))
     if len(everything) == 2 and BLACK in everything and greys_black and not any(mask.lossy for mask in coloured):
         return "tint"
+    raise _unknown_colours(coloured, palettes, found)
+
+
+def _unknown_colours(
+    coloured: Sequence[MaskCounts], palettes: Sequence[MaskCounts], found: dict[tuple[int, int], Path]
+) -> UserError:
+    highest = max((place for place in found if place[0] != IGNORE), default=(0, 0))
+    if not coloured and highest[0] > 1:
+        return UserError(
+            "palette of the masks", seen=f"{found[highest]} with indices up to {highest[0]}",
+            expected=f"indices 0 and 1 (and {IGNORE} without label), or black and one other colour",
+            remedy="name the classes, one a line, in classes.txt next to the images folder",
+        )  # fmt: skip
     first = next(mask for mask in (*coloured, *palettes) if not all(is_grey(colour) for colour in mask.colours))
-    raise colour_error(first.path)
+    return colour_error(first.path)
 
 
 def class_number_reading(masks: Sequence[MaskCounts], classes: int) -> Reading:

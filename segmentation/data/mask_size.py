@@ -9,12 +9,14 @@ import numpy as np
 from PIL import Image
 
 from foundation.errors import UserError
-from foundation.picture import upright_size
-from segmentation.data.exif import orientation
+from segmentation.data.exif import PictureShape, picture_shape
 from segmentation.data.mask_convention import Mask
 from segmentation.data.pair_files import PairFiles
 
 _Size = tuple[int, int]
+
+_SAME_SIZE = 4
+"""The highest EXIF orientation that keeps height and width."""
 
 
 def check_sizes(pairs: Sequence[PairFiles], *, resize_masks: bool) -> list[str]:
@@ -31,17 +33,17 @@ def check_sizes(pairs: Sequence[PairFiles], *, resize_masks: bool) -> list[str]:
     """
     turned = []
     for pair in pairs:
-        image, mask = upright_size(pair[0]), upright_size(pair[1])
-        if image != mask and _exchanged(image, mask):
+        image, mask = picture_shape(pair[0]), picture_shape(pair[1])
+        if image.size != mask.size and _exchanged(image.size, mask.size):
             _refuse_orientation(pair, image, mask)
-        if image != mask and not resize_masks:
+        if image.size != mask.size and not resize_masks:
             raise UserError(
                 f"size of mask {pair[1]}",
-                seen=_text(mask),
-                expected=f"{image[1]} x {image[0]} like its image {pair[0].name}",
+                seen=_text(mask.size),
+                expected=f"{image.size[1]} x {image.size[0]} like its image {pair[0].name}",
                 remedy="correct the mask, or let masks be resized with folder:PATH?resize-masks",
             )
-        if orientation(pair[1]) == 1 and (orientation(pair[0]) in (2, 3, 4) or _square_and_turned(pair, image)):
+        if mask.orientation == 1 and _turned_unseen(image):
             turned.append(pair[0].name)
     if not turned:
         return []
@@ -74,20 +76,21 @@ def _exchanged(image: _Size, mask: _Size) -> bool:
     return fits(mask[1], mask[0]) and not fits(*mask)
 
 
-def _square_and_turned(pair: PairFiles, image: _Size) -> bool:
-    return image[0] == image[1] and orientation(pair[0]) > 1
+def _turned_unseen(image: PictureShape) -> bool:
+    """Whether the orientation changes the picture but not its size."""
+    return image.orientation > 1 and (image.orientation <= _SAME_SIZE or image.size[0] == image.size[1])
 
 
-def _refuse_orientation(pair: PairFiles, image: _Size, mask: _Size) -> NoReturn:
+def _refuse_orientation(pair: PairFiles, image: PictureShape, mask: PictureShape) -> NoReturn:
     turned = [
-        f"the {name} has the EXIF orientation {number}"
-        for name, number in zip(("photograph", "mask"), map(orientation, pair), strict=True)
-        if number != 1
+        f"the {name} has the EXIF orientation {shape.orientation}"
+        for name, shape in (("photograph", image), ("mask", mask))
+        if shape.orientation != 1
     ]
     raise UserError(
         f"orientation of mask {pair[1]}",
-        seen=f"{_text(mask)}, upright, where {'; '.join(turned) or 'neither file has an EXIF orientation'}",
-        expected=f"height and width like {_text(image)} of {pair[0].name}, upright; they are exchanged",
+        seen=f"{_text(mask.size)}, upright, where {'; '.join(turned) or 'neither file has an EXIF orientation'}",
+        expected=f"height and width like {_text(image.size)} of {pair[0].name}, upright; they are exchanged",
         remedy="turn the mask by a quarter, or give both files the same EXIF orientation",
     )
 

@@ -81,9 +81,12 @@ def _matched(images: Sequence[Path], masks: FolderFiles) -> FoundPairs:
     by_stem = _by_stem(masks.pictures)
     used: dict[Path, Path] = {}
     for image in images:
-        mask = next((by_stem[image.stem + end] for end in _MASK_ENDINGS if image.stem + end in by_stem), None)
-        if mask is None:
+        fitting = [by_stem[image.stem + end] for end in _MASK_ENDINGS if image.stem + end in by_stem]
+        if not fitting:
             _refuse_alone(image, masks)
+        if len(fitting) > 1:
+            _refuse_two_masks(fitting[0], fitting[1])
+        mask = fitting[0]
         other = used.setdefault(mask, image)
         if other is not image:
             raise UserError(
@@ -109,8 +112,12 @@ def _by_stem(paths: Iterable[Path]) -> dict[str, Path]:
     for path in paths:
         other = by_stem.setdefault(path.stem, path)
         if other is not path:
-            raise UserError(
-                "data folder", seen=f"two masks {other.name} and {path.name} in {path.parent}",
-                expected="one mask for each image", remedy="take one of them out of the folder",
-            )  # fmt: skip
+            _refuse_two_masks(other, path)
     return by_stem
+
+
+def _refuse_two_masks(first: Path, second: Path) -> NoReturn:
+    raise UserError(
+        "data folder", seen=f"two masks {first.name} and {second.name} in {first.parent}",
+        expected="one mask for each image", remedy="take one of them out of the folder",
+    )  # fmt: skip

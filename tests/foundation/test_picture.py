@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from foundation.picture import PictureError, eight_bits, read_picture, upright_size
+from foundation.picture import PictureError, eight_bits, read_picture
 
 
 def saved(tmp_path: Path, image: Image.Image, name: str = "picture.png", **settings: object) -> Path:
@@ -105,7 +105,7 @@ def test_a_pipe_and_a_huge_file_are_not_read(tmp_path: Path, monkeypatch: pytest
     path = saved(tmp_path, Image.fromarray(COLOUR))
     monkeypatch.setattr("foundation.picture.PICTURE_BYTES", 10)
     with pytest.raises(PictureError, match="more than 10"):
-        upright_size(path)
+        read_picture(path)
 
 
 def test_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,10 +139,3 @@ def test_large_jpegs_are_decoded_small(tmp_path: Path) -> None:
     assert (whole.shape, small.shape) == ((480, 960, 3), (120, 240, 3))
     both = [np.asarray(Image.fromarray(rgb).resize((60, 60)), int) for rgb in (whole, small)]
     assert np.abs(both[0] - both[1]).max() <= 4
-
-
-def test_upright_size_from_the_header(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    assert upright_size(saved(tmp_path, Image.fromarray(COLOUR), "a.png")) == (20, 30)
-    assert upright_size(saved(tmp_path, Image.fromarray(COLOUR), "b.png", exif=exif)) == (30, 20)

@@ -194,6 +194,7 @@ def test_mixed_conventions_name_two_files(tmp_path: Path, most: Save, one: Save)
         (colours((255, 255, 255), (255, 0, 0)), "in colour"),
         (colours((0, 0, 200), (255, 0, 0)), "in colour"),
         (palette((255, 0, 0), (0, 0, 200)), "in colour"),
+        (palette((0, 0, 0), (9, 9, 9), (200, 0, 0), order=(0, 2, 255)), "with indices up to 2"),
     ],
 )
 def test_ambiguous_masks_are_refused(tmp_path: Path, save: Save, expected: str | None) -> None:

@@ -90,6 +90,11 @@ def test_two_images_for_one_mask_are_refused(folder: Path, first: str, second: s
     assert f"two images {first} and {second}" in error(folder)
 
 
+def test_two_masks_for_one_image_are_refused(folder: Path) -> None:
+    shutil.copy(folder / "masks" / "p2.png", folder / "masks" / "p2_mask.png")
+    assert "two masks p2.png and p2_mask.png" in error(folder)
+
+
 def test_two_images_side_by_side_are_refused(tmp_path: Path) -> None:
     for number in range(4):
         picture, mask = drawn(number)
