@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 import latseg
-from latseg.cli import main
+from latseg.cli import run as run_command
+from latseg.run_handle import RunHandle
 from tests.latseg.conftest import DEVICE
 from tests.segmentation.data.drawn_pairs import drawn, folder_of, grey
 
@@ -24,9 +25,7 @@ EFFORT = (
 
 
 @pytest.fixture(scope="module")
-def outcome(
-    workspace: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[latseg.api.RunHandle, str, dict[str, object]]:
+def outcome(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunHandle, str, dict[str, object]]:
     """A run on a folder that was named by a relative path, what it printed on stderr, and its document."""
     folder = tmp_path_factory.mktemp("data")
     folder_of(folder / "photos", grey(background=0, person=1, contour=255))
@@ -38,14 +37,14 @@ def outcome(
             streams.setattr("sys.stdout", stdout)
             streams.setattr("sys.stderr", stderr)
             words = ["--workspace", str(workspace), "--json", "search", *LIMITS, *EFFORT, "--data", "folder:photos"]
-            code = main(words)
+            code = run_command(words)
         streams.undo()
         assert code == 0, err.read_text()
         document = json.loads(out.read_text())
     return latseg.Workspace(workspace).run(document["run"]), err.read_text(), document
 
 
-Outcome = tuple[latseg.api.RunHandle, str, dict[str, object]]
+Outcome = tuple[RunHandle, str, dict[str, object]]
 
 
 def test_what_was_decided_is_printed_and_recorded(outcome: Outcome) -> None:
@@ -61,7 +60,8 @@ def test_what_was_decided_is_printed_and_recorded(outcome: Outcome) -> None:
 def test_the_sheet_lies_in_the_runs_folder(outcome: Outcome) -> None:
     run, err, _ = outcome
     assert f"first look at the data: {run.path / 'first_look.png'}" in err
-    assert Image.open(run.path / "first_look.png").width > Image.open(run.path / "first_look_labels.png").width
+    with Image.open(run.path / "first_look.png") as whole, Image.open(run.path / "first_look_labels.png") as labels:
+        assert whole.width > labels.width
 
 
 def test_the_report_has_the_sheet_and_photographs_where_asked_for(outcome: Outcome) -> None:
@@ -82,6 +82,6 @@ def test_a_run_trains_from_any_folder(outcome: Outcome, monkeypatch: pytest.Monk
     assert run.train(run.winners[0]).quality.examples == 1
 
 
-def test_synthetic_data_have_a_first_look(run: latseg.api.RunHandle) -> None:
+def test_synthetic_data_have_a_first_look(run: RunHandle) -> None:
     page = run.report().read_text()
     assert base64.b64encode((run.path / "first_look.png").read_bytes()).decode() in page
