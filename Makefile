@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONWARNINGS :=
 
-.PHONY: install demo test test-commands test-parts check docs mutants clean
+.PHONY: install demo test check docs mutants clean
 
 install: $(STAMP)
 
@@ -19,19 +19,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/latseg demo
 
-# Whole commands in processes of their own take as long as all other tests; both run at the same time, and then the tests
-# beside which nothing else may run.
-WHOLE_COMMANDS := tests/examples tests/latseg tests/plugins tests/test_wheel.py
-
 test: $(STAMP)
-	$(MAKE) --jobs=2 test-commands test-parts
-	$(BIN)/python -m pytest -m serial
-
-test-commands: $(STAMP)
-	$(BIN)/python -m pytest -m "not serial" $(WHOLE_COMMANDS)
-
-test-parts: $(STAMP)
-	$(BIN)/python -m pytest -m "not serial" $(WHOLE_COMMANDS:%=--ignore=%)
+	$(BIN)/python -m pytest
 
 docs: $(STAMP)
 	$(BIN)/mkdocs build --strict --quiet --site-dir build/site

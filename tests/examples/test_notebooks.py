@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,7 +33,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Future
 def execute(path: Path, folder: Path) -> object:
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.insert(0, nbformat.v4.new_code_cell(SHORT_FITS))
-    return NotebookClient(notebook, timeout=480, resources={"metadata": {"path": str(folder)}}).execute()
+    client = NotebookClient(notebook, timeout=480, resources={"metadata": {"path": str(folder)}})
+    return asyncio.run(client.async_execute())  # a loop of this thread's own, which is closed
 
 
 @pytest.mark.slow
