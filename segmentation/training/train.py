@@ -131,7 +131,8 @@ class _Run:
         state.network.train()
         end = min(self.steps, (len(state.history) + 1) * self.per_epoch)
         while state.step < end:
-            loss = self._update()
+            with uninterrupted():  # the forward pass changes statistics of batch normalisation
+                loss = self._update()
             if state.step < end:
                 on_progress(self._progress(loss))
         loss = state.losses[-1]
@@ -150,11 +151,10 @@ class _Run:
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         rate = state.settings.rate(state.step, self.steps)
-        with uninterrupted():
-            apply_gradients(state.optimiser, learning_rate=rate, largest_norm=_MAX_GRADIENT_NORM)
-            state.average.update_parameters(state.network)
-            state.step += 1
-            state.losses.append(value)
+        apply_gradients(state.optimiser, learning_rate=rate, largest_norm=_MAX_GRADIENT_NORM)
+        state.average.update_parameters(state.network)
+        state.step += 1
+        state.losses.append(value)
         return value
 
     def _batch(self) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,7 @@
 import errno
 import json
 import re
+import signal
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from foundation.errors import UserError
 from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource
 from segmentation.evaluation import evaluate
+from segmentation.losses import segmentation_loss
 from segmentation.normalisation import normalise
 from segmentation.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from segmentation.training.loop import TrainingProgress
@@ -85,6 +87,29 @@ def test_interrupted_and_resumed_equals_uninterrupted(source: DataSource, tmp_pa
     resumed = train(TinyNet(seed=9), source, _SHORT, checkpoint=tmp_path / "half")
     assert resumed.history == whole.history
     assert resumed.quality == whole.quality
+    for name, value in _weights(resumed).items():
+        assert torch.equal(value, whole.network.state_dict()[name]), name
+
+
+def test_ctrl_c_between_forward_pass_and_update_changes_nothing(
+    source: DataSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The forward pass has changed the statistics of batch normalisation by then."""
+    whole = train(TinyNet(), source, _SHORT)
+    calls = []
+
+    def then_ctrl_c(*arguments: Any, **settings: Any) -> Tensor:
+        calls.append(len(calls))
+        if len(calls) == 4:
+            signal.raise_signal(signal.SIGINT)
+        return segmentation_loss(*arguments, **settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("segmentation.training.train.segmentation_loss", then_ctrl_c)
+        with pytest.raises(KeyboardInterrupt):
+            train(TinyNet(), source, _SHORT, checkpoint=tmp_path / "half")
+    resumed = train(TinyNet(seed=9), source, _SHORT, checkpoint=tmp_path / "half")
+    assert resumed.history == whole.history
     for name, value in _weights(resumed).items():
         assert torch.equal(value, whole.network.state_dict()[name]), name
 
