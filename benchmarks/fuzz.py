@@ -1,8 +1,8 @@
 """Mutated files through the commands: every one is answered, or refused in one line, in 30 s and 2 GiB.
 
-``python benchmarks/fuzz.py --graphs 10000 --predicted 10000 --measured 500``. Each case is run in a forked process,
-which is replaced after a fault. Writes ``benchmarks/results/fuzz.json``; a fault is listed with its number, which
-together with the seed makes it again.
+``python benchmarks/fuzz.py --graphs 10000 --predicted 10000 --measured 500 --workspaces 2000``. Each case is run in a
+forked process, which is replaced after a fault. Writes ``benchmarks/results/fuzz.json``; a fault is listed with its
+number, which together with the seed makes it again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 from fuzzing.limited_process import BYTES, SECONDS, Outcome, run_cases
 from fuzzing.models import GraphTarget, MeasureTarget, PredictTarget
 from fuzzing.target import Target
+from fuzzing.workspaces import WorkspaceTarget
 
 from provenance import RESULTS, provenance, write_result
 
@@ -56,6 +57,11 @@ def main() -> None:
     parser.add_argument("--graphs", type=int, default=10_000)
     parser.add_argument("--predicted", type=int, default=10_000)
     parser.add_argument("--measured", type=int, default=500)
+    parser.add_argument("--workspaces", type=int, default=2000)
+    parser.add_argument(
+        "--workspace", type=Path, help="one with a run, its trained winner and its bundle; default: new"
+    )
+    parser.add_argument("--quick", action="store_true", help="no fit, export and report of damaged workspaces")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--nets", type=int, default=24, help="nets of the campaign from which it is fitted")
@@ -66,6 +72,10 @@ def main() -> None:
         (GraphTarget(options.seed), options.graphs),
         (PredictTarget(options.seed, nets=options.nets, steps=options.steps), options.predicted),
         (MeasureTarget(options.seed), options.measured),
+        (
+            WorkspaceTarget(options.seed, workspace=options.workspace, steps=options.steps, quick=options.quick),
+            options.workspaces,
+        ),
     ]
     found = {target.name: fuzz(target, options.first, cases) for target, cases in targets if cases}
     faults = sum(len(one["faults"]) for one in found.values())

@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
+from foundation.damaged_table import Checks, Derived
 from foundation.errors import UserError
+from foundation.regular_file import RefusedFileError, refuse_special
+from foundation.row_checksum import DAMAGE, Value, check_row, described, row_checksum
+from foundation.salvage import read_only_address
+from foundation.schema import CHECKSUM, Schema, columns_by_table, object_names
 
 T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 30.0
+_PORTION = 256
+"""Rows that are fetched at once."""
+_VALUE_BYTES = 2**28
+"""Most bytes of one value; a damaged file may claim any number."""
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Schema:
-    """What a kind of file contains and how its errors name it."""
-
-    kind: str
-    """In messages, such as ``"measurement store"``."""
-    application_id: int
-    """Distinguishes the file from another program's database."""
-    version: int
-    """Raised with every change after which an older program would misread the file."""
-    statements: tuple[str, ...]
-    """Create tables, indices and triggers; each must do nothing where its object exists (``IF NOT EXISTS``)."""
-    remedy: str
-    """What to do with a damaged file."""
-    unmarked_tables: frozenset[str] = frozenset()
-    """Tables by which a file is accepted that was written before this kind had an application id."""
 
 
 class Database:
@@ -56,9 +45,14 @@ class Database:
     """
 
     schema: ClassVar[Schema]
+    checks: ClassVar[Checks] = {}
+    """What a repair of the file (``foundation.salvage``) holds a row to."""
+    derived: ClassVar[Derived] = {}
+    """Rows that a repair can make again."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        self._refuse_special()
         if read_only:
             self._open_read_only()
             return
@@ -69,6 +63,7 @@ class Database:
         with self._user_errors():
             self._connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
             try:
+                self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE_BYTES)
                 self._open()
             except BaseException:
                 self._connection.close()
@@ -100,29 +95,91 @@ class Database:
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def _select(self, decode: Callable[..., T], query: str, *arguments: str | float | None) -> Iterator[T]:
+    def _insert(self, table: str, row: Mapping[str, Value], *, or_ignore: bool = False) -> None:
+        """Adds a row of a table with checksums; all columns but the key, in the table's order."""
+        columns = ", ".join((*row, CHECKSUM))
+        statement = f"INSERT {'OR IGNORE ' * or_ignore}INTO {table} ({columns}) VALUES (?{', ?' * len(row)})"  # noqa: S608
+        self._connection.execute(statement, (*row.values(), row_checksum(row.values())))
+
+    def _select(self, decode: Callable[..., T], query: str, *arguments: Value) -> Iterator[T]:
         """The rows of a query, each passed to ``decode`` when it is needed.
 
         Raises:
             UserError: the file, or a value that ``decode`` refuses, is damaged.
         """
-        with self._user_errors():
-            rows = self._connection.execute(query, arguments).fetchall()
-        for row in rows:
+        for row in self._fetched(query, arguments):
             try:
                 value = decode(*row)
-            except (KeyError, TypeError, ValueError, UserError) as error:
-                raise self._damaged(f"{type(error).__name__}: {error}") from error
+            except DAMAGE as error:
+                raise self._damaged(described(error)) from error
             yield value
 
-    def _open_read_only(self) -> None:
-        # SQLite writes a file beside the database even to read it, unless it is told that nobody else changes it.
-        immutable = "" if os.access(self.path.parent, os.W_OK) else "&immutable=1"
+    def _rows(
+        self,
+        table: str,
+        decode: Callable[..., T],
+        *,
+        trusting: Callable[..., T] | None = None,
+        where: str = "TRUE",
+        arguments: tuple[Value, ...] = (),
+        join: str = "",
+        joined: str = "",
+        order: str = "",
+        on_damage: Callable[[str], None] | None = None,
+    ) -> Iterator[T]:
+        """Rows of a table with checksums, each compared with its own and passed to ``decode`` when it is needed.
+
+        Args:
+            table: its name.
+            decode: takes the table's columns but key and checksum, in their order, then those of ``joined``.
+            trusting: used instead of ``decode`` for a row that has a checksum, and the right one.
+            where: condition.
+            arguments: of the condition.
+            join: further tables.
+            joined: columns of these.
+            order: by default that of the key.
+            on_damage: called with the description of a row that is not as it was written, which is then left out.
+
+        Raises:
+            UserError: the file is damaged, or a row is and there is no ``on_damage``.
+        """
+        columns = self.schema.tables[table][1:-1]
+        checksum = f"{table}.{CHECKSUM}" if CHECKSUM in self._columns[table] else "NULL"
+        wanted = ", ".join([f"{table}.rowid", checksum, *(f"{table}.{name}" for name in columns)])
+        wanted += f", {joined}" if joined else ""
+        query = f"SELECT {wanted} FROM {table} {join} WHERE {where} ORDER BY {order or f'{table}.rowid'}"  # noqa: S608
+        for key, expected, *values in self._fetched(query, arguments):
+            try:
+                check_row(values[: len(columns)], expected)
+                value = (decode if trusting is None or expected is None else trusting)(*values)
+            except DAMAGE as error:
+                seen = f"row {key} of {table} damaged ({described(error)})"
+                if on_damage is None:
+                    raise self._damaged(seen) from error
+                on_damage(seen)
+                continue
+            yield value
+
+    def _fetched(self, query: str, arguments: tuple[Value, ...]) -> Iterator[tuple[Any, ...]]:
+        """In portions, so that a large table need not fit into memory as text."""
         with self._user_errors():
-            address = f"{self.path.absolute().as_uri()}?mode=ro{immutable}"
+            cursor = self._connection.execute(query, arguments)
+        with closing(cursor):
+            while True:
+                with self._user_errors():
+                    portion = cursor.fetchmany(_PORTION)
+                if not portion:
+                    return
+                yield from portion
+
+    def _open_read_only(self) -> None:
+        with self._user_errors():
+            address = read_only_address(self.path)
             self._connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
             try:
+                self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE_BYTES)
                 self._check_owner()
+                self._columns = self._checked_columns()
             except BaseException:
                 self._connection.close()
                 raise
@@ -133,21 +190,56 @@ class Database:
         self._use_write_ahead_log()
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute("PRAGMA foreign_keys = ON")
-        if self._pragma("user_version") and self._pragma("application_id"):
-            return
+        if not (self._pragma("user_version") and self._pragma("application_id")):
+            self._create()
+        self._columns = self._checked_columns()
+        if self._tables_without_checksum() or self.schema.objects - object_names(self._connection):
+            self._upgrade()
+
+    def _create(self) -> None:
         with self._transaction():
             for statement in self.schema.statements:
                 self._connection.execute(statement)
             self._connection.execute(f"PRAGMA application_id = {self.schema.application_id}")
             self._connection.execute(f"PRAGMA user_version = {self.schema.version}")
 
+    def _upgrade(self) -> None:
+        """A file of an older version gets checksums, which the rows that it has leave NULL, and indices."""
+        with self._transaction():
+            self._columns = self._checked_columns()  # another process may have been faster
+            for table in self._tables_without_checksum():
+                self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {CHECKSUM} TEXT")
+            for statement in self.schema.statements:
+                self._connection.execute(statement)
+            self._columns = self._checked_columns()
+
+    def _tables_without_checksum(self) -> list[str]:
+        return [
+            table
+            for table, columns in self.schema.tables.items()
+            if CHECKSUM in columns and CHECKSUM not in self._columns[table]
+        ]
+
+    def _checked_columns(self) -> dict[str, tuple[str, ...]]:
+        """Columns by table; all that the schema names are there but for those of checksums.
+
+        Raises:
+            UserError: a table or a column is missing.
+        """
+        found = columns_by_table(self._connection)
+        for table, columns in self.schema.tables.items():
+            missing = set(columns) - set(found.get(table, ())) - {CHECKSUM}
+            if table not in found:
+                raise self._damaged(f"no table {table}")
+            if missing:
+                raise self._damaged(f"a table {table} without {', '.join(sorted(missing))}")
+        return found
+
     def _check_owner(self) -> None:
         self._connection.execute("BEGIN")  # one view of the file: another process may be creating it
         try:
             version, owner = self._pragma("user_version"), self._pragma("application_id")
-            query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-            with closing(self._connection.execute(query)) as rows:
-                tables = {str(name) for (name,) in rows}
+            tables = set(columns_by_table(self._connection))
         finally:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
@@ -162,7 +254,8 @@ class Database:
             )
 
     def _pragma(self, name: str) -> int:
-        return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+        (value,) = self._connection.execute(f"PRAGMA {name}").fetchone()
+        return int(value)
 
     def _use_write_ahead_log(self) -> None:
         """Switches once; SQLite does not wait for other connections here, so this does."""
@@ -180,13 +273,20 @@ class Database:
     def _user_errors(self) -> Iterator[None]:
         try:
             yield
+        except MemoryError as error:
+            raise self._damaged("a value that does not fit into memory") from error
+        except (sqlite3.ProgrammingError, sqlite3.InterfaceError):
+            raise
+        except sqlite3.IntegrityError as error:
+            fault = self._fault()
+            if fault:
+                raise self._damaged(fault) from error
+            raise
         except sqlite3.Error as error:
             # What Python itself cannot decode (text that is not UTF-8) has no code.
             undecodable = isinstance(error, sqlite3.OperationalError)
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT if undecodable else 0) & 0xFF
             match code:
-                case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_ERROR:
-                    raise self._damaged(str(error)) from error
                 case sqlite3.SQLITE_FULL:
                     remedy = "free some space and run the command again: what was stored is kept"
                     raise self._error(str(error), "room on the disk", remedy) from error
@@ -196,10 +296,41 @@ class Database:
                     expected = f"other writers to finish within {BUSY_TIMEOUT_S:.0f} s"
                     raise self._error(str(error), expected, "wait for the other latseg process, or end it") from error
                 case _:
-                    raise
+                    raise self._damaged(described(error)) from error
+
+    def _require_intact(self) -> None:
+        """Reads the whole file: a damaged page can hide rows without an error, and an index can name others.
+
+        Raises:
+            UserError: SQLite finds something wrong.
+        """
+        with self._user_errors():
+            fault = self._fault()
+        if fault:
+            raise self._damaged(fault)
+
+    def _fault(self) -> str:
+        """What SQLite finds wrong with the file; empty where it is intact."""
+        try:
+            (found,) = self._connection.execute("PRAGMA integrity_check(1)").fetchone()
+        except (sqlite3.Error, MemoryError) as error:
+            return described(error)
+        return "" if found == "ok" else described(ValueError(found))
+
+    def _refuse_special(self) -> None:
+        try:
+            refuse_special(self.path)
+        except RefusedFileError as error:
+            remedy = "move it away, or give another path"
+            raise self._error(str(error.strerror), "a file of latseg that can be written", remedy) from error
 
     def _damaged(self, seen: str) -> UserError:
-        return self._error(seen, "an intact SQLite file", self.schema.remedy)
+        return self._error(seen, "an intact SQLite file", self.remedy)
+
+    @property
+    def remedy(self) -> str:
+        """What to do with this file where it is damaged."""
+        return self.schema.remedy
 
     def _not_writable(self, seen: str) -> UserError:
         return self._error(

@@ -53,6 +53,19 @@ def open_regular(path: Path, *, limit: int, follow_links: bool = True) -> Binary
     return os.fdopen(descriptor, "rb")
 
 
+def refuse_special(path: Path) -> None:
+    """For readers that open a file by its name themselves (SQLite); a missing file is not refused.
+
+    Raises:
+        RefusedFileError: a FIFO, a device or a folder.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return
+    _check(path, status, status.st_size)
+
+
 def read_regular(path: Path, *, limit: int, follow_links: bool = True) -> bytes:
     """The content of a regular file; the arguments and errors are those of ``open_regular``."""
     with open_regular(path, limit=limit, follow_links=follow_links) as stream:

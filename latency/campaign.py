@@ -12,6 +12,7 @@ from pathlib import Path
 from devices.device import Device
 from devices.device_info import DeviceInfo
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
+from devices.plausible import checked
 from devices.protocol import MeasurementProtocol
 from foundation.errors import DeviceUnavailableError, UserError
 from foundation.progress import Progress
@@ -176,7 +177,7 @@ class _Campaign:
             )
             try:
                 for result in results:
-                    self._keep(by_label[result.label], result)
+                    self._keep(by_label[result.label], checked(result))
             finally:
                 # Ends the worker of a generator that was not run to its end.
                 getattr(results, "close", lambda: None)()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,8 +11,9 @@ from devices.device import Candidate, Device
 from devices.input_values import decode
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.model_limits import TensorTooLargeError
+from devices.plausible import checked, required_time
 from devices.protocol import MeasurementProtocol
-from foundation.errors import UserError
+from foundation.errors import DeviceUnavailableError, UserError
 from latency.operators.from_onnx import from_onnx
 from latency.operators.operator import OperatorGraph
 from latency.store import MeasurementStore
@@ -23,12 +25,17 @@ _SIGNIFICANT_RATIO = 1.8
 
 
 def reference_ms(device: Device, store: MeasurementStore) -> float:
-    """The device's nominal time of the reference net: the stored one, else measured now and stored."""
+    """The device's nominal time of the reference net: the stored one, else measured now and stored.
+
+    Raises:
+        DeviceUnavailableError: the device cannot measure it, or its clock shows no time.
+    """
     info = device.info()
     known = store.nominal_reference_ms(info)
     if known is None:
         _logger.info("measuring the reference net on %s", device.name)
-        store.remember_reference(info, device.nominal_reference_ms())
+        measured = required_time(device.name, "a time of the reference net", device.nominal_reference_ms())
+        store.remember_reference(info, measured)
         known = store.nominal_reference_ms(info)  # that of another process, where it was first
         assert known is not None
     _logger.debug("reference net on %s: %.3f ms", device.name, known)
@@ -43,7 +50,11 @@ def noise_floor(
     protocol: MeasurementProtocol | None = None,
     seed: int = 0,
 ) -> NoiseFloor:
-    """The device's A/A check: the stored one, else taken now on ``candidate`` and stored."""
+    """The device's A/A check: the stored one, else taken now on ``candidate`` and stored.
+
+    Raises:
+        DeviceUnavailableError: the candidate cannot be measured, or the clock shows no times.
+    """
     info = device.info()
     known = store.noise_floor(info)
     if known is None:
@@ -52,6 +63,12 @@ def noise_floor(
         known = device.noise_floor(
             candidate, nominal_reference_ms=nominal_ms, protocol=protocol or MeasurementProtocol(), seed=seed
         )
+        for percent in (known.normalised_percent, known.raw_percent):
+            if not math.isfinite(percent):
+                raise DeviceUnavailableError(
+                    f"device {device.name!r}", seen=f"a noise floor of {percent} %", expected="a finite one",
+                    remedy="check the clock of the runtime, or choose another device",
+                )  # fmt: skip
         store.remember_noise_floor(info, known)
     return known
 
@@ -131,7 +148,8 @@ def measure_each(
     for label in given:
         _logger.info("%s: measuring on %s", label, device.name)
     graphs = {label: _graph(candidate) for label, candidate in given.items()}
-    for result in device.measure(candidates, nominal_reference_ms=nominal_ms, protocol=adapted, seed=seed):
+    for found in device.measure(candidates, nominal_reference_ms=nominal_ms, protocol=adapted, seed=seed):
+        result = checked(found)
         by_label[result.label] = result
         _keep(result, graphs[result.label], store, source)
     return [by_label[candidate.label] for candidate in candidates]

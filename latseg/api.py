@@ -28,6 +28,7 @@ from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOp
 if TYPE_CHECKING:
     from devices.device import Device
     from latseg.pretraining import PretrainedPrior
+    from latseg.workspace_health import WorkspaceHealth
     from search.constraints.feasibility import Feasibility
 
 __all__ = ["Bundle", "DataOptions", "DeviceHandle", "RunHandle", "TrainedWinner", "TrainingOptions", "Workspace"]
@@ -199,6 +200,22 @@ class Workspace(OpenWorkspace):
         if start:
             run.search()
         return run
+
+    def doctor(self, *, repair: bool = False) -> WorkspaceHealth:
+        """Checks whether the files of the workspace are as they were written.
+
+        >>> workspace.doctor().ok
+        True
+
+        Args:
+            repair: replace damaged stores by new ones with what can be read; the old ones stay as ``NAME.damaged-N``.
+
+        Raises:
+            UserError: no such folder, or a repair cannot write.
+        """
+        from latseg.workspace_health import check_workspace
+
+        return check_workspace(self.folder, repair=repair)
 
     def run(self, run_id: str) -> RunHandle:
         """A run of this workspace.

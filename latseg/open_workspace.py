@@ -22,7 +22,7 @@ class OpenWorkspace:
         progress: ProgressOption = False,
         on_warning: Callable[[str], None] | None = None,
     ) -> None:
-        self.folder = WorkspaceFolder(Path(path))
+        self.folder = WorkspaceFolder(Path(path), self.warn)
         self._progress = progress
         self._on_warning = on_warning
 

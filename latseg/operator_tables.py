@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from latency.store import StoredMeasurement
+    from latency.store_rows import StoredMeasurement
 
 _KEY = ("kind", "attributes", "output")
 

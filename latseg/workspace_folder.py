@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from devices.device import Device
     from latency.bounded import BoundedPredictor
     from latency.operators.operator import OperatorGraph
-    from latency.store import MeasurementStore, StoredMeasurement
+    from latency.store import MeasurementStore
+    from latency.store_rows import StoredMeasurement
 
 DEFAULT_WORKSPACE = Path("latseg-workspace")
-_STORE = "measurements.sqlite"
+STORE = "measurements.sqlite"
+_COMMAND = re.compile("`latseg (?!doctor [^`])")
+"""A command that works on the workspace of the global options; ``doctor`` names its own."""
 _logger = logging.getLogger(__name__)
 
 
@@ -28,6 +31,8 @@ class WorkspaceFolder:
     """``measurements.sqlite``, ``predictors/<device>/``, ``runs/<id>/`` below ``root``."""
 
     root: Path
+    on_warning: Callable[[str], None] | None = None
+    """Called with a line about damaged measurements; by default it is logged."""
 
     def store(self) -> MeasurementStore:
         """The measurements, created at first use.
@@ -38,12 +43,12 @@ class WorkspaceFolder:
         from latency.store import MeasurementStore
 
         self._make(self.root)
-        return MeasurementStore(self.root / _STORE)
+        return MeasurementStore(self.root / STORE, on_warning=self.on_warning or _logger.warning)
 
     @property
     def has_store(self) -> bool:
         """Whether anything was measured here."""
-        return (self.root / _STORE).is_file()
+        return (self.root / STORE).is_file()
 
     def known_store(self) -> MeasurementStore:
         """The measurements, which are there.
@@ -54,7 +59,7 @@ class WorkspaceFolder:
         if not self.has_store:
             raise UserError(
                 "workspace",
-                seen=f"no {_STORE} in {self.root}",
+                seen=f"no {STORE} in {self.root}",
                 expected="a folder in which `latseg profile` measured",
                 remedy="name such a folder, or run `latseg profile`",
             )
@@ -66,7 +71,7 @@ class WorkspaceFolder:
             return None
         from latency.store import MeasurementStore
 
-        with MeasurementStore(self.root / _STORE, read_only=True) as store:
+        with MeasurementStore(self.root / STORE, read_only=True) as store:
             return store.latest_of(device.info().fingerprint, graph)
 
     def reference_ms(self, device: Device) -> float | None:
@@ -75,7 +80,7 @@ class WorkspaceFolder:
             return None
         from latency.store import MeasurementStore
 
-        with MeasurementStore(self.root / _STORE, read_only=True) as store:
+        with MeasurementStore(self.root / STORE, read_only=True) as store:
             return store.nominal_reference_ms(device.info())
 
     def predictor_folder(self, device: Device) -> Path:
@@ -150,7 +155,7 @@ class WorkspaceFolder:
 
 def for_workspace(line: str, workspace: Path) -> str:
     """``line`` with its commands, written as `latseg ...` for the default workspace, made for this one."""
-    return line.replace("`latseg ", f"`{command_line(workspace)} ")
+    return _COMMAND.sub(lambda _: f"`{command_line(workspace)} ", line)
 
 
 def command_line(workspace: Path, *words: str) -> str:

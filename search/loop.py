@@ -110,7 +110,7 @@ def _result(state: SearchState, winners: list[Trial]) -> SearchResult:
 
 def _front(state: SearchState) -> list[Trial]:
     rows = [(-t.quality, state.budgets.latency_ratio(t.upper_ms), float(t.parameters)) for t in state.trials]
-    first = fronts(np.array(rows, dtype=np.float64))[0]
+    first = fronts(np.array(rows, dtype=np.float64), least=1)[0]
     return sorted((state.trials[i] for i in first), key=lambda trial: -trial.quality)
 
 

@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
+_BLOCK = 256
+"""Points that are compared at once with those that are kept."""
 
 
-def domination(objectives: Matrix, violations: Matrix | None = None) -> NDArray[np.bool_]:
-    """Matrix ``n x n``: whether i dominates j, constraint first.
+def fronts(objectives: Matrix, violations: Matrix | None = None, *, least: int | None = None) -> list[NDArray[np.intp]]:
+    """Positions by front, the non-dominated ones first, constraint first.
 
     A feasible point dominates every infeasible one; of two infeasible ones the smaller violation dominates; two
     feasible ones are compared by Pareto dominance. Deb et al., "A fast and elitist multiobjective genetic algorithm:
@@ -18,28 +20,40 @@ def domination(objectives: Matrix, violations: Matrix | None = None) -> NDArray[
     Args:
         objectives: ``n x m``.
         violations: ``n``; 0 where all constraints hold. None for no constraints.
+        least: stop when the fronts have so many positions; by default all are sorted.
     """
-    at_least = (objectives[:, None, :] <= objectives[None, :, :]).all(axis=2)
-    better = (objectives[:, None, :] < objectives[None, :, :]).any(axis=2)
-    pareto = at_least & better
-    if violations is None:
-        return np.asarray(pareto)
-    both_feasible = (violations[:, None] <= 0) & (violations[None, :] <= 0)
-    return np.asarray(np.where(both_feasible, pareto, violations[:, None] < violations[None, :]))
-
-
-def fronts(objectives: Matrix, violations: Matrix | None = None) -> list[NDArray[np.intp]]:
-    """Positions by front, the non-dominated ones first (same source as ``domination``)."""
-    dominates = domination(objectives, violations)
-    dominators = dominates.sum(axis=0)
+    wanted = len(objectives) if least is None else min(least, len(objectives))
+    broken = np.zeros(len(objectives)) if violations is None else violations
     result: list[NDArray[np.intp]] = []
-    left = np.ones(len(objectives), dtype=bool)
-    while left.any():
-        front = np.flatnonzero(left & (dominators == 0))
+    left = np.arange(len(objectives))
+    while sum(map(len, result)) < wanted:
+        front = left[_first_front(objectives[left], broken[left])]
         result.append(front)
-        left[front] = False
-        dominators = dominators - dominates[front].sum(axis=0)
+        left = np.setdiff1d(left, front, assume_unique=True)
     return result
+
+
+def _first_front(objectives: Matrix, violations: Matrix) -> NDArray[np.intp]:
+    """Positions of the non-dominated points, in ascending order."""
+    feasible = np.flatnonzero(violations <= 0)
+    if not len(feasible):
+        return np.flatnonzero(~(violations > violations.min()))
+    # A point that dominates another one comes first in this order, so each block is compared with what is kept so far.
+    order = feasible[np.lexsort(objectives[feasible].T[::-1])]
+    kept = np.empty(0, dtype=np.intp)
+    for start in range(0, len(order), _BLOCK):
+        block = order[start : start + _BLOCK]
+        block = block[~dominated(objectives[block], objectives[kept])]
+        block = block[~dominated(objectives[block], objectives[block])]
+        kept = np.concatenate([kept, block])
+    return np.sort(kept)
+
+
+def dominated(points: Matrix, others: Matrix) -> NDArray[np.bool_]:
+    """For each of the points (``n x m``) whether one of the others (``k x m``) Pareto-dominates it."""
+    at_least = (others[:, None, :] <= points[None, :, :]).all(axis=2)
+    better = (others[:, None, :] < points[None, :, :]).any(axis=2)
+    return np.asarray((at_least & better).any(axis=0))
 
 
 def crowding(objectives: Matrix) -> Matrix:
@@ -60,8 +74,8 @@ def crowding(objectives: Matrix) -> Matrix:
     return distance
 
 
-def ranking(objectives: Matrix, violations: Matrix | None = None) -> NDArray[np.intp]:
-    """Positions from best to worst: by front, within a front the less crowded first."""
-    found = fronts(objectives, violations)
+def ranking(objectives: Matrix, violations: Matrix | None = None, *, count: int | None = None) -> NDArray[np.intp]:
+    """Positions from best to worst, the first ``count``: by front, within a front the less crowded first."""
+    found = fronts(objectives, violations, least=count)
     ordered = [front[np.argsort(-crowding(objectives[front]), kind="stable")] for front in found]
-    return np.concatenate([np.empty(0, dtype=np.intp), *ordered])
+    return np.concatenate([np.empty(0, dtype=np.intp), *ordered])[:count]

@@ -45,6 +45,7 @@ def propose(
     Strategies and repair fail where the budgets leave very little; then nets known to be feasible (``known``,
     ``anchors`` and what was found) are mutated.
     """
+    seen = set(known)
     found: dict[Architecture, ConstraintCheck] = {}
     violating: list[ConstraintCheck] = []
     repaired: list[bool] = []
@@ -62,7 +63,7 @@ def propose(
                 violating.append(check)
                 repaired.append(kept is not None)
                 _log_violation(check, kept)
-            if kept is not None and kept.architecture not in known:
+            if kept is not None and kept.architecture not in seen:
                 found.setdefault(kept.architecture, kept)
     return Proposals(list(found.values())[:count], violating, repaired)
 

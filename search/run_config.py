@@ -10,11 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from devices.device import Device
 from devices.registry import get_device
 from foundation.atomic_file import write_file
+from foundation.checked_document import CHECKSUM, read_checked_json, with_checksum
 from foundation.errors import UserError
 from search.evaluators.registry import EVALUATORS
 from search.options import (
@@ -183,7 +184,8 @@ class RunConfig(_Record):
 def write_config(folder: Path, config: RunConfig) -> None:
     """Writes ``run.json`` into the run's folder, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_file(folder / FILE_NAME, (config.model_dump_json(indent=2, by_alias=True) + "\n").encode())
+    document = with_checksum(config.model_dump(mode="json", by_alias=True))
+    write_file(folder / FILE_NAME, (json.dumps(document, indent=2) + "\n").encode())
 
 
 def read_config(folder: Path) -> RunConfig:
@@ -194,15 +196,16 @@ def read_config(folder: Path) -> RunConfig:
     """
     path = folder / FILE_NAME
     try:
-        text = path.read_text(encoding="utf-8")
-        schema = json.loads(text).get("schema_version")
+        document = read_checked_json(path)
+        schema = document.get("schema_version")
         if isinstance(schema, int) and schema > SCHEMA_VERSION:
             raise UserError(
                 str(path), seen=f"schema {schema}", expected=f"schema {SCHEMA_VERSION}", remedy="upgrade latseg"
             )
-        return RunConfig.model_validate_json(text)
-    except (OSError, ValueError, AttributeError, ValidationError) as error:
-        seen = str(error).splitlines()[0]
-        raise UserError(
-            str(path), seen=seen, expected="what `latseg search` wrote", remedy="start a new run"
-        ) from error
+        return RunConfig.model_validate_json(json.dumps(document))
+    except (OSError, ValueError, RecursionError) as error:  # pydantic's ValidationError is a ValueError
+        seen = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
+        remedy = (
+            f"restore it from a copy, or start a new run (after a change of your own, delete its entry {CHECKSUM!r})"
+        )
+        raise UserError(str(path), seen=seen, expected="what `latseg search` wrote", remedy=remedy) from error

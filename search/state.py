@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from foundation.progress import OnProgress
@@ -50,15 +50,20 @@ class SearchState:
     def constrain(self, budgets: Budgets) -> None:
         """Replaces the budgets: predicts the trials again and passes both to the strategy."""
         self.budgets = budgets
-        self.exhausted = False
         self.trials = predicted_again(self.trials, self.space, budgets)
-        self.strategy.constrain(budgets)
-        self.strategy.tell([trial for trial in self.trials if trial.generation < self.generation])
+        self._inform()
 
     def reload(self) -> None:
-        """Reads the trials again after device results were added."""
-        self.trials = self.store.trials()
-        self.constrain(self.budgets)
+        """Reads the results of the trials again after device results were added; the predictions stay."""
+        results = self.store.results()
+        self.trials = [replace(trial, results=tuple(results.get(trial.id, ()))) for trial in self.trials]
+        self._inform()
+
+    def _inform(self) -> None:
+        """Passes the budgets and the trials of complete generations to the strategy."""
+        self.exhausted = False
+        self.strategy.constrain(self.budgets)
+        self.strategy.tell([trial for trial in self.trials if trial.generation < self.generation])
 
     def evolve(self, until: int) -> None:
         """Runs generations until there are so many trials, or until no new feasible candidate is found."""

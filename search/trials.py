@@ -6,29 +6,39 @@ Every trial is committed when its quality is known, so ``kill -9`` loses at most
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar
 
-from foundation.database import Database, Schema
+from typing_extensions import override
+
+from foundation.damaged_table import Checks
+from foundation.database import Database
 from foundation.errors import UserError
-from search.architecture import Architecture
+from foundation.row_checksum import Value
+from foundation.schema import Schema
 from search.constraints.budgets import ConstraintCheck
 from search.trial import DeviceResult, Trial
+from search.trial_rows import check_identity, check_rejection, count_of, result_of, trial_of
 
 _STATEMENTS = (
     "CREATE TABLE IF NOT EXISTS identity (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
     """CREATE TABLE IF NOT EXISTS trials (
   position INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, architecture TEXT NOT NULL,
   generation INTEGER NOT NULL, parameters INTEGER NOT NULL, flops INTEGER NOT NULL, predicted_ms TEXT NOT NULL,
-  upper_ms TEXT NOT NULL, quality REAL NOT NULL, seconds REAL NOT NULL, created TEXT NOT NULL)""",
+  upper_ms TEXT NOT NULL, quality REAL NOT NULL, seconds REAL NOT NULL, created TEXT NOT NULL,
+  checksum TEXT)""",
     """CREATE TABLE IF NOT EXISTS rejections (
   generation INTEGER NOT NULL, architecture TEXT NOT NULL, violated TEXT NOT NULL, repaired INTEGER NOT NULL,
   PRIMARY KEY (generation, architecture, violated))""",
+    "CREATE INDEX IF NOT EXISTS rejections_by_constraint ON rejections (violated)",
     """CREATE TABLE IF NOT EXISTS findings (
   position INTEGER PRIMARY KEY AUTOINCREMENT, trial TEXT NOT NULL REFERENCES trials (id), device TEXT NOT NULL,
   measured_ms REAL, low_ms REAL, high_ms REAL, holds INTEGER NOT NULL, simulated INTEGER NOT NULL,
-  reason TEXT NOT NULL, created TEXT NOT NULL, UNIQUE (trial, device))""",
+  reason TEXT NOT NULL, created TEXT NOT NULL, checksum TEXT, UNIQUE (trial, device))""",
 )
 
 
@@ -50,6 +60,18 @@ class TrialStore(Database):
         remedy="restore it from a copy, or start a new run",
         unmarked_tables=frozenset({"identity", "trials", "rejections", "findings"}),
     )
+    checks: ClassVar[Checks] = {
+        "identity": check_identity,
+        "trials": trial_of,
+        "rejections": check_rejection,
+        "findings": result_of,
+    }
+
+    @property
+    @override
+    def remedy(self) -> str:
+        command = f"`latseg doctor {shlex.quote(str(_workspace(self.path)))} --repair`"
+        return f"{command} saves what can be read; else {self.schema.remedy}"
 
     def identify(self, identity: Mapping[str, str]) -> None:
         """Ties the store to a run: the first call writes, later calls compare.
@@ -61,32 +83,30 @@ class TrialStore(Database):
             connection.executemany("INSERT OR IGNORE INTO identity VALUES (?, ?)", list(identity.items()))
             stored = dict(connection.execute("SELECT key, value FROM identity"))
         for key, value in identity.items():
-            if stored[key] != value:
+            if stored.get(key) != value:
                 raise UserError(
                     f"trial store {self.path}",
                     seen=f"{key} {value}",
-                    expected=f"{key} {stored[key]}, as the run began",
+                    expected=f"{key} {stored.get(key)}, as the run began",
                     remedy="resume with the run's own settings, or start a new run",
                 )
 
     def add(self, trial: Trial) -> None:
         """Appends an evaluated trial."""
-        row = (
-            trial.id,
-            trial.architecture.to_json(),
-            trial.generation,
-            trial.parameters,
-            trial.flops,
-            json.dumps(dict(trial.predicted_ms)),
-            json.dumps(dict(trial.upper_ms)),
-            trial.quality,
-            trial.seconds,
-            trial.created,
-        )
-        columns = "id, architecture, generation, parameters, flops, predicted_ms, upper_ms, quality, seconds, created"
-        with self._transaction() as connection:
-            statement = f"INSERT OR IGNORE INTO trials ({columns}) VALUES (?{', ?' * 9})"  # noqa: S608
-            connection.execute(statement, row)
+        row: dict[str, Value] = {
+            "id": trial.id,
+            "architecture": trial.architecture.to_json(),
+            "generation": trial.generation,
+            "parameters": trial.parameters,
+            "flops": trial.flops,
+            "predicted_ms": json.dumps(dict(trial.predicted_ms)),
+            "upper_ms": json.dumps(dict(trial.upper_ms)),
+            "quality": trial.quality,
+            "seconds": trial.seconds,
+            "created": trial.created,
+        }
+        with self._transaction():
+            self._insert("trials", row, or_ignore=True)
 
     def add_rejections(self, generation: int, checks: Sequence[ConstraintCheck], repaired: Sequence[bool]) -> None:
         """Appends candidates that violated a budget, and whether a repair saved them.
@@ -103,31 +123,35 @@ class TrialStore(Database):
 
     def add_results(self, trial: Trial, results: Sequence[DeviceResult]) -> None:
         """Appends the device results of a trial; all devices at once."""
-        times = [(f.measured_ms, *(f.interval_ms or (None, None))) for f in results]
-        rows = [
-            (trial.id, f.device, *ms, f.holds, f.simulated, f.reason, now())
-            for f, ms in zip(results, times, strict=True)
-        ]
-        columns = "trial, device, measured_ms, low_ms, high_ms, holds, simulated, reason, created"
-        with self._transaction() as connection:
-            statement = f"INSERT OR IGNORE INTO findings ({columns}) VALUES (?{', ?' * 8})"  # noqa: S608
-            connection.executemany(statement, rows)
+        with self._transaction():
+            for result in results:
+                low_ms, high_ms = result.interval_ms or (None, None)
+                row: dict[str, Value] = {
+                    "trial": trial.id,
+                    "device": result.device,
+                    "measured_ms": result.measured_ms,
+                    "low_ms": low_ms,
+                    "high_ms": high_ms,
+                    "holds": result.holds,
+                    "simulated": result.simulated,
+                    "reason": result.reason,
+                    "created": now(),
+                }
+                self._insert("findings", row, or_ignore=True)
 
     def trials(self) -> list[Trial]:
         """All trials in the order in which they were evaluated, with their device results."""
-        results: dict[str, list[DeviceResult]] = {}
-        query = (
-            "SELECT trial, device, reason, holds, simulated, measured_ms, low_ms, high_ms"
-            " FROM findings ORDER BY position"
-        )
-        for trial, result in self._select(_result, query):
-            results.setdefault(trial, []).append(result)
-        query = (
-            "SELECT architecture, predicted_ms, upper_ms, created, generation, parameters, flops, quality, seconds"
-            " FROM trials ORDER BY position"
-        )
-        trials = self._select(_trial, query)
+        self._require_intact()
+        results = self.results()
+        trials = self._rows("trials", trial_of)
         return [replace(trial, results=tuple(results.get(trial.id, ()))) for trial in trials]
+
+    def results(self) -> dict[str, list[DeviceResult]]:
+        """Results of the measured trials by id, in the order in which they were measured."""
+        results: dict[str, list[DeviceResult]] = {}
+        for trial, result in self._rows("findings", result_of):
+            results.setdefault(trial, []).append(result)
+        return results
 
     def measured(self) -> list[str]:
         """Ids of the measured trials in the order in which they were measured."""
@@ -139,7 +163,7 @@ class TrialStore(Database):
         measured = (
             "SELECT 'measured:' || device, COUNT(*) FROM findings WHERE NOT holds GROUP BY device ORDER BY device"
         )
-        return dict([*self._select(_count, violated), *self._select(_count, measured)])
+        return dict([*self._select(count_of, violated), *self._select(count_of, measured)])
 
     def repaired(self) -> int:
         """Number of candidates that violated a budget and were repaired."""
@@ -152,29 +176,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _count(name: str, number: int) -> tuple[str, int]:
-    return name, number
-
-
-def _result(
-    trial: str, device: str, reason: str, holds: int, simulated: int, *times_ms: float | None
-) -> tuple[str, DeviceResult]:
-    measured_ms, low_ms, high_ms = (None if ms is None else float(ms) for ms in times_ms)
-    interval_ms = None if low_ms is None or high_ms is None else (low_ms, high_ms)
-    return trial, DeviceResult(device, measured_ms, interval_ms, bool(holds), bool(simulated), reason)
-
-
-def _trial(architecture: str, predicted_ms: str, upper_ms: str, created: str, *numbers: float) -> Trial:
-    generation, parameters, flops = map(int, numbers[:3])
-    quality, seconds = map(float, numbers[3:])
-    return Trial(
-        architecture=Architecture.from_json(architecture),
-        generation=generation,
-        parameters=parameters,
-        flops=flops,
-        predicted_ms=json.loads(predicted_ms),
-        upper_ms=json.loads(upper_ms),
-        quality=quality,
-        seconds=seconds,
-        created=created,
-    )
+def _workspace(path: Path) -> Path:
+    """The folder of the workspace; that of the file where it is not in a run's folder."""
+    runs = path.absolute().parent.parent
+    return path.parents[2] if runs.name == "runs" and len(path.parents) > 2 else path.parent

@@ -22,6 +22,7 @@ from devices.device import Availability, Candidate, Device
 from devices.device_info import DeviceInfo
 from devices.measurement import FailedMeasurement, Measurement
 from devices.model_file import check_model
+from devices.plausible import checked
 from devices.prepared import PreparedCandidate, prepare
 from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
 from devices.reference_net import REFERENCE_NET
@@ -252,9 +253,9 @@ class _Group:
             waited,
         )
 
-    def _measured(self, candidate: int, profile: OperatorProfile) -> Measurement:
+    def _measured(self, candidate: int, profile: OperatorProfile) -> Result:
         self.open.discard(candidate)
-        return measurement_of(
+        measured = measurement_of(
             self.candidates[candidate],
             self.timings[candidate],
             profile,
@@ -263,6 +264,7 @@ class _Group:
             protocol=self.protocol,
             started_at=self.started_at,
         )
+        return checked(measured)
 
     def _failed(self, candidate: int, reason: str) -> FailedMeasurement:
         self.open.discard(candidate)

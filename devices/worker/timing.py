@@ -28,6 +28,8 @@ from devices.worker.runtime import BlockTime, LoadedModel, ModelFailedError
 REFERENCE = -1
 """Key of the reference net in calls of ``on_step``."""
 _MIN_BLOCKS_AT_TIMEOUT = 3
+_SHORTEST_MS = 0.001
+"""No run takes less; a clock that stands still must not ask for millions of runs."""
 
 OnStep = Callable[[int], None]
 
@@ -103,23 +105,43 @@ def time_group(
 
 
 def _runs(run_ms: float, protocol: MeasurementProtocol) -> int:
-    return max(1, math.ceil(protocol.block_ms / max(run_ms, 1e-6)))
+    return max(1, math.ceil(protocol.block_ms / max(run_ms, _SHORTEST_MS)))
+
+
+def _timed(running: _Running, runs: int) -> BlockTime:
+    """A block whose times are times.
+
+    Raises:
+        ModelFailedError: the model fails, or the clock shows NaN, an infinite or a negative time.
+    """
+    block = running.model.time_block(runs)
+    for name, value in (("time", block.wall_ms), ("processor time", block.cpu_ms), ("waiting time", block.waited_ms)):
+        if not 0 <= value < math.inf:
+            raise ModelFailedError(f"the clock of the runtime gave a {name} of {value:g} ms")
+    return block
 
 
 def _block(running: _Running, protocol: MeasurementProtocol) -> BlockTime:
-    block = running.model.time_block(_runs(running.run_ms, protocol))
+    """A block that may count.
+
+    Raises:
+        ModelFailedError: as ``_timed``, or the clock does not move.
+    """
+    block = _timed(running, _runs(running.run_ms, protocol))
+    if block.run_ms <= 0:
+        raise ModelFailedError(f"the clock of the runtime gave {block.runs} runs a time of {block.run_ms:g} ms")
     running.run_ms = min(running.run_ms, block.run_ms)
     running.spent_ms += block.wall_ms
     return block
 
 
 def _warm_block(running: _Running, protocol: MeasurementProtocol) -> BlockTime:
-    running.spent_ms += running.model.time_block(1).wall_ms
+    running.spent_ms += _timed(running, 1).wall_ms
     return _block(running, protocol)
 
 
 def _warm_up(running: _Running, protocol: MeasurementProtocol) -> None:
-    running.first_run_ms = running.run_ms = running.model.time_block(1).wall_ms
+    running.first_run_ms = running.run_ms = _timed(running, 1).wall_ms
     previous = math.inf
     for _ in range(protocol.maximum_warm_up_blocks):
         current = _block(running, protocol).run_ms

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foundation.atomic_file import write_file
+from foundation.checked_document import with_checksum, without_checksum
 from foundation.errors import UserError
 from foundation.regular_file import read_json, read_regular
 
@@ -22,7 +23,6 @@ SCHEMA = 6
 """Raised whenever older readers would misread a newer folder or the other way round."""
 _WITHOUT_CHECKSUM = 5
 """The last schema whose documents have no checksum of their own; still read."""
-_CHECKSUM = "sha256"
 
 _TENSOR_BYTES = 2**30
 Arrays = dict[str, NDArray[Any]]
@@ -53,8 +53,7 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    plain = json.loads(json.dumps(document, allow_nan=False))
-    _write(path, json.dumps({**plain, _CHECKSUM: _checksum(plain)}, indent=1).encode())
+    _write(path, json.dumps(with_checksum(document), indent=1).encode())
 
 
 def read_checked(path: Path) -> dict[str, Any]:
@@ -65,13 +64,8 @@ def read_checked(path: Path) -> dict[str, Any]:
         ValueError: not JSON, a number that is not finite, or other content than its checksum says.
     """
     document = read_json(path)
-    if not isinstance(document, dict):
-        raise ValueError("not a JSON object")
-    checksum = document.pop(_CHECKSUM, None)
     # Documents of older versions have none.
-    if checksum != _checksum(document) and (checksum is not None or document.get("schema") == SCHEMA):
-        raise ValueError("other content than its checksum says")
-    return document
+    return without_checksum(document, required=isinstance(document, dict) and document.get("schema") == SCHEMA)
 
 
 def read_folder(folder: Path, name: str) -> tuple[dict[str, Any], Arrays]:
@@ -127,10 +121,6 @@ def read_document(path: Path, name: str) -> dict[str, Any]:
             remedy="fit it again with this version: `latseg fit`",
         )
     return document
-
-
-def _checksum(document: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def _write(path: Path, data: bytes) -> None:

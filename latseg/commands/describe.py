@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foundation.errors import UserError
+from foundation.regular_file import DOCUMENT_BYTES, read_regular
 from latseg.console import Console, table
 from latseg.options import ClassesOption, SeedOption, SpaceOptions
 from latseg.units import as_sizes
@@ -86,10 +87,11 @@ def _decoder_parameters(space: SearchSpace, architecture: Architecture) -> int |
 
 def _lines(file: Path | None) -> list[str]:
     try:
-        return Path(file or "").read_text(encoding="utf-8").splitlines()
+        return read_regular(Path(file or ""), limit=DOCUMENT_BYTES).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or str(error)
         expected = "a text file with one architecture on each line"
-        raise UserError("--from", seen=f"{file} ({error})", expected=expected, remedy="check the path") from error
+        raise UserError("--from", seen=f"{file} ({reason})", expected=expected, remedy="check the path") from error
 
 
 def _predicted(

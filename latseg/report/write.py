@@ -93,7 +93,7 @@ def _search_section(config: RunConfig, target: TargetDevice, trials: Sequence[Tr
     import numpy as np
 
     rows = np.array([(-t.quality, t.upper_ms[target.device], float(t.parameters)) for t in trials])
-    front = set(fronts(rows[:, :2])[0])
+    front = set(fronts(rows[:, :2], least=1)[0].tolist())
     points = [
         TrialPoint(
             id=trial.id,

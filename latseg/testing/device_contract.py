@@ -14,6 +14,7 @@ import pytest
 from devices.backends.ort.calls import open_session, run_session, session_options
 from devices.device import Candidate, Device
 from devices.measurement import FailedMeasurement, Measurement
+from devices.plausible import impossible_times
 from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
 from devices.tensor_graph import TensorGraph
 from foundation.errors import UserError
@@ -102,6 +103,10 @@ class DeviceContract:
             assert result.first_run_ms > 0
             assert result.load_ms > 0
             assert all(math.isfinite(value) and value > 0 for value in raw)
+
+    def test_every_number_is_one_that_a_clock_can_show(self, measured: dict[str, Measurement]) -> None:
+        for result in measured.values():
+            assert not impossible_times(result)
 
     def test_converged_says_whether_the_target_was_met(self, measured: dict[str, Measurement]) -> None:
         for result in measured.values():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from foundation.atomic_file import write_file
+from foundation.checked_document import with_checksum, without_checksum
 from foundation.errors import UserError
+from foundation.regular_file import read_json
 from search.constraints.near_nets import NEAR
 
 
@@ -35,12 +38,10 @@ class NearBudget(BaseModel):
     """Summary in a sentence or two."""
 
 
-_RECORDS = TypeAdapter(tuple[NearBudget, ...])
-
-
 def write_near_budget(path: Path, records: Sequence[NearBudget]) -> None:
     """Writes the records, whole or not at all."""
-    write_file(path, _RECORDS.dump_json(tuple(records), indent=2, by_alias=True) + b"\n")
+    documents = [with_checksum(record.model_dump(mode="json", by_alias=True)) for record in records]
+    write_file(path, json.dumps(documents, indent=2).encode() + b"\n")
 
 
 def read_near_budget(path: Path) -> tuple[NearBudget, ...]:
@@ -49,12 +50,16 @@ def read_near_budget(path: Path) -> tuple[NearBudget, ...]:
     Raises:
         UserError: damaged.
     """
-    if not path.is_file():
-        return ()
     try:
-        return _RECORDS.validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        seen, expected = str(error).splitlines()[0], "what `latseg search` wrote"
+        documents = read_json(path)
+        if not isinstance(documents, list):
+            raise ValueError("no list")
+        return tuple(NearBudget.model_validate_json(json.dumps(without_checksum(each))) for each in documents)
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, RecursionError) as error:  # pydantic's ValidationError is a ValueError
+        seen = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
+        expected = "what `latseg search` wrote"
         remedy = f"continue the run: `latseg search --resume {path.parent.name}`"
         raise UserError(str(path), seen=seen, expected=expected, remedy=remedy) from error
 

@@ -80,7 +80,7 @@ class Evolution(Strategy):
         trials = list(self._trials.values())
         objectives = np.array([self._objectives(trial) for trial in trials], dtype=np.float64)
         violations = np.array([self.budgets.excess(trial.parameters, trial.upper_ms) for trial in trials])
-        order = ranking(objectives, violations)[: self.options.population]
+        order = ranking(objectives, violations, count=self.options.population)
         best = sorted(range(len(trials)), key=lambda i: (violations[i], -trials[i].quality))[: self.options.population]
         return [trials[i] for i in order], [trials[i] for i in best]
 

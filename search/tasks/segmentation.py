@@ -27,7 +27,7 @@ from segmentation.networks.network import Network
 from segmentation.networks.plan import Plan
 from segmentation.networks.teacher import teacher_size
 from segmentation.normalisation import MEAN, STD
-from segmentation.training.checkpoint import load_weights
+from segmentation.training.checkpoint import damage_told, load_weights
 from segmentation.training.loop import OnTrainingProgress, TrainingProgress
 from segmentation.training.settings import TrainSettings
 from segmentation.training.train import train, trained_teacher
@@ -136,7 +136,8 @@ class SegmentationTask(Task):
     def load(self, architecture: Architecture, checkpoint: Path) -> nn.Module:
         network = self.build(architecture)
         document = load_weights(network, checkpoint)
-        epochs, wanted = len(document["history"]), document["settings"]["epochs"]
+        with damage_told(checkpoint):
+            epochs, wanted = len(document["history"]), int(document["settings"]["epochs"])
         if epochs < wanted:
             raise UserError(
                 f"checkpoint {checkpoint}",

@@ -16,6 +16,8 @@ from search.constraints.budgets import Budgets, LatencyBudget
 from search.spaces.space import SearchSpace
 from search.trial import CERTIFIED, EVALUATED, UNCERTIFIED, DeviceResult, Trial
 
+_AT_ONCE = 1000
+"""Trials whose operator graphs are in memory at once."""
 Measurements = Mapping[str, Measurement | FailedMeasurement]
 """By the device's name in the budgets."""
 Measure = Callable[[Architecture], Measurements]
@@ -55,11 +57,15 @@ def _result(
 
 def predicted_again(trials: Sequence[Trial], space: SearchSpace, budgets: Budgets) -> list[Trial]:
     """The trials with their latencies predicted by the budgets' current predictors."""
-    checks = budgets.check_many(space, [trial.architecture for trial in trials], predict_all=True)
-    return [
-        replace(trial, predicted_ms=check.predicted_ms, upper_ms=check.upper_ms)
-        for trial, check in zip(trials, checks, strict=True)
-    ]
+    again = []
+    for start in range(0, len(trials), _AT_ONCE):
+        part = trials[start : start + _AT_ONCE]
+        checks = budgets.check_many(space, [trial.architecture for trial in part], predict_all=True)
+        again += [
+            replace(trial, predicted_ms=check.predicted_ms, upper_ms=check.upper_ms)
+            for trial, check in zip(part, checks, strict=True)
+        ]
+    return again
 
 
 def won(trials: Sequence[Trial]) -> list[Trial]:

@@ -27,7 +27,7 @@ from segmentation.losses import distillation, segmentation_loss
 from segmentation.networks.plan import Plan
 from segmentation.normalisation import normalise
 from segmentation.supernet.supernet import Supernet
-from segmentation.training.checkpoint import WEIGHTS, TrainedParts, load_checkpoint
+from segmentation.training.checkpoint import WEIGHTS, TrainedParts, damage_told, load_checkpoint
 from segmentation.training.loop import apply_gradients, saved_on_interrupt
 from segmentation.training.settings import warm_up_cosine
 
@@ -147,9 +147,10 @@ class _Training:
                 f"checkpoint {path.name}", seen=identity, expected=f"a training with {self.identity}",
                 remedy="delete the file to train from the start",
             )  # fmt: skip
-        self.parts.restore(path, _with_present_names(tensors, self.supernet), document)
-        _logger.info("resumed %s after %d of %d steps", path, document["step"], self.settings.steps)
-        return int(document["step"])
+        with damage_told(path):
+            self.parts.restore(path, _with_present_names(tensors, self.supernet), document)
+            _logger.info("resumed %s after %d of %d steps", path, document["step"], self.settings.steps)
+            return int(document["step"])
 
     def step(self, step: int, sample: SampleNets) -> float:
         rng = Random(f"{self.settings.seed} {step}")

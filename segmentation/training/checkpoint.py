@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
 from segmentation.data.source import DataSource
+from segmentation.training import checkpoint_file
 
-SCHEMA = 1
 WEIGHTS = "weights."
 """Prefix of the weights for use: a full training's moving average, or a supernet's shared weights."""
 _OPTIMISER = "optimiser."
-_DOCUMENT = "document"
+
+_REASON = 200
+"""Characters of a reason that are shown."""
 
 _logger = logging.getLogger(__name__)
 
@@ -33,8 +33,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], document: Mapping
     Raises:
         UserError: the file cannot be written, e.g. because the disk is full.
     """
-    metadata = {_DOCUMENT: json.dumps({"schema": SCHEMA, **document})}
-    content = safetensors.torch.save({key: value.contiguous() for key, value in tensors.items()}, metadata)
+    content = checkpoint_file.packed(tensors, document)
     try:
         write_file(path, content)
     except OSError as error:
@@ -50,22 +49,35 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Reads what ``save_checkpoint`` wrote: tensors and document.
 
     Raises:
-        UserError: missing, cut off, not a checkpoint, or of a newer schema.
+        UserError: missing, damaged, not a checkpoint, or of a newer schema.
     """
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            document = json.loads((file.metadata() or {})[_DOCUMENT])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a mapping)
+        tensors, document = checkpoint_file.read(path)
     except FileNotFoundError as error:
         raise _unreadable(f"no file {path}") from error
-    except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
-        raise _unreadable(f"unreadable {path} ({error})") from error
-    if document.get("schema") != SCHEMA:
+    except (OSError, LookupError, TypeError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
+        raise _unreadable(f"unreadable {path} ({reason[:_REASON]})") from error
+    if not checkpoint_file.is_known(document):
+        found = document.get("schema")
         raise UserError(
-            "checkpoint", seen=f"schema {document.get('schema')} in {path}", expected=f"schema {SCHEMA}",
-            remedy="use the version of latseg that wrote it, or train from the start",
+            "checkpoint", seen=f"schema {found} in {path}", expected=f"schema {checkpoint_file.SCHEMA}",
+            remedy="use the version of latseg that wrote it, or delete the file to train from the start",
         )  # fmt: skip
     return tensors, document
+
+
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """While the document of a checkpoint is used: what is missing in it, or of another type, is one line.
+
+    Raises:
+        UserError: such damage; it names ``path``.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
+        raise _unreadable(f"unreadable {path} ({' '.join(str(error).split())[:_REASON]})") from error
 
 
 def load_weights(network: nn.Module, path: Path) -> dict[str, Any]:
@@ -162,5 +174,5 @@ def _check_fingerprint(document: Mapping[str, Any], source: DataSource, path: Pa
 
 
 def _unreadable(seen: str) -> UserError:
-    remedy = "check the path, or train from the start"
+    remedy = "restore it from a copy, or delete the file to train from the start"
     return UserError("checkpoint", seen=seen, expected="a checkpoint of latseg", remedy=remedy)

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 from foundation.errors import UserError
 from segmentation.data.source import DataSource
 from segmentation.metrics import Quality
-from segmentation.training.checkpoint import WEIGHTS, TrainedParts, load_checkpoint
+from segmentation.training.checkpoint import WEIGHTS, TrainedParts, damage_told, load_checkpoint
 from segmentation.training.settings import TrainSettings
 
 _TRAINED = "trained."
@@ -81,14 +81,15 @@ class TrainingState:
             UserError: the checkpoint is unreadable or of another network, other settings or other data.
         """
         tensors, document = load_checkpoint(path)
-        self._check(document, path)
-        self._parts.restore(path, tensors, document)
-        self.step = int(document["step"])
-        self.average.n_averaged.fill_(self.step + 1)
-        self.losses = [float(loss) for loss in document["losses"]]
-        self.history = [EpochRecord(*record) for record in document["history"]]
-        self.quality = _QUALITY.validate_python(document["quality"])
-        self.earlier_seconds, self.started = float(document["seconds"]), time.monotonic()
+        with damage_told(path):
+            self._check(document, path)
+            self._parts.restore(path, tensors, document)
+            self.step = int(document["step"])
+            self.average.n_averaged.fill_(self.step + 1)
+            self.losses = [float(loss) for loss in document["losses"]]
+            self.history = [EpochRecord(*record) for record in document["history"]]
+            self.quality = _QUALITY.validate_python(document["quality"])
+            self.earlier_seconds, self.started = float(document["seconds"]), time.monotonic()
         _logger.info("resumed %s after %d updates and %d epochs", path, self.step, len(self.history))
 
     @property

@@ -75,7 +75,7 @@ def test_every_kind_of_fault_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_mutated_models_are_read_or_refused(tmp_path: Path) -> None:
     result = tmp_path / "fuzz.json"
-    words = ["--graphs", "200", "--predicted", "0", "--measured", "0", "--result", str(result)]
+    words = ["--graphs", "200", "--predicted", "0", "--measured", "0", "--workspaces", "0", "--result", str(result)]
     ran = subprocess.run(
         [sys.executable, str(BENCHMARKS / "fuzz.py"), *words], capture_output=True, text=True, check=False
     )

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from foundation import database
-from foundation.database import Database, Schema
+from foundation.database import Database
 from foundation.errors import UserError
+from foundation.schema import Schema
 
 
 class Notes(Database):

@@ -18,6 +18,7 @@ import pytest
 
 from devices.measurement import FailedMeasurement, NoiseFloor
 from foundation.errors import UserError
+from foundation.salvage import rebuild
 from latency.operators.synthesize import single_operator, with_tensor_names
 from latency.store import MeasurementStore
 from tests.latency.graphs import small_net
@@ -176,7 +177,10 @@ def test_nothing_can_be_changed(path: Path, table: str, change: str) -> None:
 def test_a_failed_write_leaves_nothing_behind(path: Path) -> None:
     with MeasurementStore(path) as store:
         with pytest.raises(sqlite3.IntegrityError):
-            store.add_measurement(measurement("a", float("nan")), small_net(), source="user")
+            store.remember_reference(INFO, float("nan"))
+        for latency_ms in (float("nan"), float("inf"), 0.0):
+            with pytest.raises(UserError, match=f"got latency in ms of {latency_ms:g}; expected times above 0"):
+                store.add_measurement(measurement("a", latency_ms), small_net(), source="user")
         assert store.devices() == []
         store.add_measurement(measurement("b"), small_net(), source="user")
         assert store.measured_labels(INFO.fingerprint) == {"b"}
@@ -289,15 +293,143 @@ def test_truncated_file(path: Path) -> None:
         store.measurements(INFO.fingerprint)
 
 
-def test_record_that_is_not_json(path: Path) -> None:
+DAMAGE = {
+    "not JSON": "measurement = '{\"label\": 3', checksum = NULL",
+    "NaN": "measurement = replace(measurement, '\"latency_ms\":2.0', '\"latency_ms\":null'), checksum = NULL",
+    "infinite": "measurement = replace(measurement, ':2.0', ':1e999'), checksum = NULL",
+    "infinite latency": "latency_ms = 9e999, checksum = NULL",
+    "another digit": "measurement = replace(measurement, '2.002', '2.003')",
+    "another latency": "latency_ms = 3.0",
+    "another label": "label = 'other'",
+    "no graph": "graph_key = 'gone', checksum = NULL",
+    "no text": "measurement = '', checksum = NULL",
+}
+
+
+@pytest.mark.parametrize("change", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_measurement_is_left_out_with_a_warning(path: Path, change: str) -> None:
+    warned: list[str] = []
+    with MeasurementStore(path) as store:
+        store.add_measurement(measurement("bad"), small_net(), source="user")
+        store.add_measurement(measurement("good"), small_net(), source="user")
+    alter(path, f"UPDATE measurements SET {change} WHERE id = 1")
+    with MeasurementStore(path, on_warning=warned.append) as store:
+        (stored,) = store.measurements(INFO.fingerprint)
+        assert [sample.label for sample in store.samples(INFO.fingerprint)] == ["good"]
+        found = store.latest_of(INFO.fingerprint, small_net())
+    assert stored.measurement.label == "good"
+    assert found == stored
+    assert "1 of 2 measurements are damaged and were left out (row 1 of measurements" in warned[0]
+    assert f"`latseg doctor {path.parent} --repair`" in warned[0]
+
+
+def test_a_damaged_graph_spoils_its_own_measurements_only(path: Path) -> None:
+    warned: list[str] = []
+    with MeasurementStore(path) as store:
+        store.add_measurement(measurement("bad"), small_net(), source="user")
+        store.add_measurement(measurement("good"), small_net(4), source="user")
+    alter(path, "UPDATE graphs SET graph = replace(graph, 'Conv', 'Cony') WHERE rowid = 1")
+    with MeasurementStore(path, on_warning=warned.append) as store:
+        assert [stored.measurement.label for stored in store.measurements(INFO.fingerprint)] == ["good"]
+    assert "the operator graph is not the one that was written" in warned[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE reference_times SET nominal_ms = 9e999",
+        "UPDATE reference_times SET nominal_ms = 1.5",
+        "UPDATE noise_floors SET raw_percent = 1.5",
+        "UPDATE failures SET reason = 'another'",
+        "UPDATE devices SET info = replace(info, 'Test CPU', 'Fast CPU')",
+    ],
+)
+def test_other_damaged_rows_are_errors(path: Path, change: str) -> None:
+    fill(path)
+    alter(path, change)
+    with MeasurementStore(path) as store, pytest.raises(UserError, match=r"latseg doctor .* --repair"):
+        read_all(store)
+
+
+def test_a_file_without_its_tables(path: Path) -> None:
+    MeasurementStore(path).close()
+    alter(path, *(f"DROP TABLE {table}" for table in ("measurements", "failures", "reference_times", "noise_floors")))
+    for read_only in (False, True):
+        with pytest.raises(UserError, match="got no table measurements; expected an intact SQLite file"):
+            MeasurementStore(path, read_only=read_only)
+
+
+def test_a_table_without_a_column(path: Path) -> None:
+    MeasurementStore(path).close()
+    alter(path, "ALTER TABLE noise_floors DROP COLUMN repeats")
+    with pytest.raises(UserError, match="got a table noise_floors without repeats"):
+        MeasurementStore(path)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "device"])
+def test_no_regular_file(path: Path, kind: str) -> None:
+    path.parent.mkdir()
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero")
+    for read_only in (False, True):
+        with pytest.raises(UserError, match=r"is (not a regular file|a folder); expected a file of latseg"):
+            MeasurementStore(path, read_only=read_only)
+
+
+def test_a_store_without_checksums_is_read_and_continued(path: Path) -> None:
+    fill(path)
+    tables = ("measurements", "failures", "reference_times", "noise_floors")
+    alter(path, *(f"ALTER TABLE {table} DROP COLUMN checksum" for table in tables))
+    with MeasurementStore(path, read_only=True) as store:
+        assert store.nominal_reference_ms(INFO) == 1.0
+        assert len(store.measurements(INFO.fingerprint)) == 1
+    fill(path)
+    with MeasurementStore(path) as store:
+        assert len(store.measurements(INFO.fingerprint)) == 2
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT checksum IS NULL FROM measurements ORDER BY id").fetchall()
+    assert found == [(1,), (0,)]
+
+
+def test_a_lost_device_is_made_again_from_its_measurements(path: Path) -> None:
+    fill(path)
+    alter(path, "DELETE FROM devices")
+    found = rebuild(path, MeasurementStore.schema, MeasurementStore.checks, MeasurementStore.derived)
+    assert "can be made from measurements" in found.faults[0]
+    with MeasurementStore(path) as store:
+        assert store.devices() == [INFO]
+        assert len(store.measurements(INFO.fingerprint)) == 1
+        assert len(store.failures(INFO.fingerprint)) == 1
+    check_integrity(path)
+
+
+def fill(path: Path) -> None:
     with MeasurementStore(path) as store:
         store.add_measurement(measurement(), small_net(), source="user")
+        store.add_failure(FailedMeasurement("bad", "", INFO, "it crashed"), source="user")
+        store.remember_reference(INFO, 1.0)
+        store.remember_noise_floor(INFO, NoiseFloor(1.5, 12.0, 20))
+
+
+def read_all(store: MeasurementStore) -> None:
+    store.nominal_reference_ms(INFO)
+    store.noise_floor(INFO)
+    store.failures(INFO.fingerprint)
+    store.devices()
+
+
+def alter(path: Path, *statements: str) -> None:
+    """Changes a file behind the back of the store."""
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP TRIGGER measurements_update")
-        connection.execute("UPDATE measurements SET measurement = '{\"label\": 3'")
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            connection.execute(statement)
         connection.commit()
-    with MeasurementStore(path) as store, pytest.raises(UserError, match="intact SQLite file"):
-        store.measurements(INFO.fingerprint)
 
 
 def test_full_disk(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -60,3 +61,13 @@ def run(workspace: Path) -> RunHandle:
             teacher_epochs=0, supernet_steps=2, winner_epochs=1, batch_size=2, evaluation_images=2, threads=1
         ),
     )
+
+
+@pytest.fixture(scope="session")
+def finished(run: RunHandle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the workspace with the run, its trained winner and its bundle."""
+    folder = tmp_path_factory.mktemp("finished") / "workspace"
+    shutil.copytree(run.workspace.path, folder)
+    handle = latseg.Workspace(folder).run(run.id)
+    handle.train(handle.winners[0]).export(formats=["onnx"])
+    return folder

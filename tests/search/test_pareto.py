@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.pareto import Matrix, crowding, domination, fronts, ranking
+from search.pareto import Matrix, crowding, dominated, fronts, ranking
 from tests.search.hypervolume import hypervolume
 
 points = st.lists(st.tuples(*[st.integers(0, 4)] * 3), min_size=1, max_size=12).map(lambda p: np.array(p, dtype=float))
@@ -19,12 +19,26 @@ def dominates(a: Matrix, b: Matrix) -> bool:
     return all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True))
 
 
-@given(points)
+@given(points, points)
 @settings(derandomize=True)
-def test_domination_is_that_of_the_definition(objectives: Matrix) -> None:
-    found = domination(objectives)
-    for i, j in itertools.product(range(len(objectives)), repeat=2):
-        assert found[i, j] == dominates(objectives[i], objectives[j])
+def test_domination_is_that_of_the_definition(objectives: Matrix, others: Matrix) -> None:
+    found = dominated(objectives, others)
+    for position, point in enumerate(objectives):
+        assert found[position] == any(dominates(other, point) for other in others)
+
+
+def test_many_points_are_sorted_as_few_are() -> None:
+    """More points than are compared at once, many of them equal in some objectives."""
+    random = np.random.default_rng(0)
+    objectives = np.round(random.random((1500, 3)), 1)
+    violations = random.choice([0.0, 0.0, 0.0, 0.5], size=len(objectives))
+    first = fronts(objectives, violations, least=1)
+    assert len(first) == 1
+    feasible = np.flatnonzero(violations == 0)
+    expected = [i for i in feasible if not any(dominates(objectives[j], objectives[i]) for j in feasible)]
+    assert first[0].tolist() == expected
+    assert fronts(objectives, violations)[0].tolist() == expected
+    assert ranking(objectives, violations, count=40).tolist() == ranking(objectives, violations).tolist()[:40]
 
 
 @given(points, st.integers(0, 2**32 - 1))

@@ -77,12 +77,21 @@ def test_a_run_of_115e2da_is_read_and_written_with_the_same_keys(tmp_path: Path)
     assert config.calibration_nets == 9
     assert config.evaluator is None
     write_config(tmp_path, config)
-    assert json.loads((tmp_path / "run.json").read_text()) == {
-        **OF_115E2DA,
-        "evaluator": None,
-        "data_notes": [],
-        "data_test": False,
-    }
+    written = json.loads((tmp_path / "run.json").read_text())
+    assert len(written.pop("sha256")) == 64
+    assert written == {**OF_115E2DA, "evaluator": None, "data_notes": [], "data_test": False}
+
+
+def test_a_changed_value_is_noticed(tmp_path: Path) -> None:
+    write_config(tmp_path, RunConfig.create(BUDGETS, DATA))
+    document = json.loads((tmp_path / "run.json").read_text())
+    document["targets"][0]["maximum_ms"] = 3.0
+    (tmp_path / "run.json").write_text(json.dumps(document))
+    with pytest.raises(UserError, match=r"other content than its checksum says.*delete its entry 'sha256'"):
+        read_config(tmp_path)
+    del document["sha256"]
+    (tmp_path / "run.json").write_text(json.dumps(document))
+    assert read_config(tmp_path).targets[0].maximum_ms == 3.0
 
 
 def test_a_run_from_before_calibration_nets_has_none(tmp_path: Path) -> None:

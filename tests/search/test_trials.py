@@ -140,6 +140,34 @@ def test_a_damaged_row_is_told(tmp_path: Path) -> None:
         store.trials()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "trials SET quality = 0.9",
+        "trials SET quality = 9e999, checksum = NULL",
+        "trials SET upper_ms = '[]', checksum = NULL",
+        """trials SET upper_ms = '{"a": NaN}', checksum = NULL""",
+        "trials SET id = 'another', checksum = NULL",
+        "trials SET architecture = '{}', checksum = NULL",
+        "findings SET holds = 0",
+        "findings SET measured_ms = 9e999, checksum = NULL",
+    ],
+)
+def test_a_changed_value_is_told(tmp_path: Path, change: str) -> None:
+    runs = tmp_path / "runs" / "run"
+    (trial,) = make_trials(1)
+    with TrialStore(runs / "trials.sqlite") as store:
+        store.add(trial)
+        store.add_results(trial, [DeviceResult("a", 1.4, (1.3, 1.5), holds=True)])
+    with sqlite3.connect(runs / "trials.sqlite") as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute(f"UPDATE {change}")
+    connection.close()
+    with TrialStore(runs / "trials.sqlite") as store, pytest.raises(UserError, match=r"row 1 of .* damaged") as told:
+        store.trials()
+    assert f"`latseg doctor {tmp_path} --repair`" in str(told.value)
+
+
 def test_a_store_written_before_files_were_marked(tmp_path: Path) -> None:
     path = tmp_path / "trials.sqlite"
     trials = make_trials(2)

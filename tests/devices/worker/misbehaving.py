@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import math
 import os
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from typing_extensions import override
 
 from devices.measurement import OperatorTime
 from devices.worker.runtime import (
     Array,
+    BlockTime,
     ClockedModel,
     InferenceModel,
     ModelFailedError,
@@ -59,6 +63,19 @@ class MisbehavingInferenceModel(InferenceModel):
         return [2 * np.asarray(feeds["image"], np.float32)]
 
 
+_CLOCKS: dict[str, tuple[str, dict[int, float]]] = {
+    "nan-clock": ("wall_ms", {0: math.nan}),
+    "infinite-clock": ("wall_ms", {0: math.inf}),
+    "negative-clock": ("wall_ms", {0: -1.0}),
+    "late-nan": ("wall_ms", {12: math.nan}),
+    "late-infinity": ("wall_ms", {12: math.inf}),
+    "stopped-clock": ("wall_ms", {0: 0.0}),
+    "nan-processor-time": ("cpu_ms", {0: math.nan}),
+    "nan-waiting": ("waited_ms", {0: math.nan}),
+}
+"""By model: what the clock shows instead, and in which block; 0 in every one."""
+
+
 class MisbehavingModel(ClockedModel):
     """Misbehaves while running, or under the profiler."""
 
@@ -70,6 +87,16 @@ class MisbehavingModel(ClockedModel):
         self._name = name
         self._runs = 0
         self._collected = False
+        self._blocks = 0
+        if name == "nan-load":
+            self.load_ms = math.nan
+
+    @override
+    def time_block(self, runs: int) -> BlockTime:
+        block = super().time_block(runs)
+        self._blocks += 1
+        field, times = _CLOCKS.get(self._name, ("wall_ms", {}))
+        return replace(block, **{field: times.get(self._blocks, times.get(0, getattr(block, field)))})
 
     def run(self) -> None:
         self._runs += 1
@@ -97,9 +124,19 @@ class MisbehavingModel(ClockedModel):
     def profile(self, runs: int) -> OperatorProfile:
         if self._name == "collects-garbage":
             return OperatorProfile(f"garbage collection while timing: {self._collected}")
+        if self._name == "nan-profile":
+            return OperatorProfile("a profiler", (OperatorTime("Conv", ("logits",), ("image",), math.nan),))
         if self._name == "dies-in-profile":
             os._exit(9)
         return OperatorProfile(f"{runs} runs", (OperatorTime("Conv", ("logits",), ("image",), 1.0),))
+
+
+class ClocklessRuntime(MisbehavingRuntime):
+    """No model has a clock, not even the reference net."""
+
+    @override
+    def load(self, file: ModelFile) -> MisbehavingModel:
+        return MisbehavingModel("nan-clock")
 
 
 class BrokenRuntime(Runtime):

@@ -1,5 +1,6 @@
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -62,6 +63,36 @@ def test_a_failing_candidate_does_not_harm_the_others(
     assert len(failed.model_sha256) == 64
     assert isinstance(results["first"], Measurement)
     assert isinstance(results["last"], Measurement)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("nan-clock", "a time of nan ms"),
+        ("late-nan", "a time of nan ms"),
+        ("infinite-clock", "a time of inf ms"),
+        ("late-infinity", "a time of inf ms"),
+        ("negative-clock", "a time of -1 ms"),
+        ("stopped-clock", r"1000 runs a time of (0|-\d)"),
+        ("nan-processor-time", "a processor time of nan ms"),
+        ("nan-waiting", "a waiting time of nan ms"),
+        ("nan-load", "a loading time in ms of nan"),
+        ("nan-profile", r"operator time \(Conv\) in ms of nan"),
+    ],
+)
+def test_a_clock_without_times_fails_its_candidate_only(tmp_path: Path, name: str, reason: str) -> None:
+    results = _measure(tmp_path, "first", name, "last")
+    failed = results[name]
+    assert isinstance(failed, FailedMeasurement)
+    assert re.search(f"the clock of the runtime gave .*{reason}", failed.reason), failed.reason
+    assert isinstance(results["first"], Measurement)
+    assert isinstance(results["last"], Measurement)
+
+
+def test_a_clock_that_fails_on_the_reference_net_is_the_devices_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MisbehavingDevice, "runtime", "tests.devices.worker.misbehaving:ClocklessRuntime")
+    with pytest.raises(DeviceUnavailableError, match=r"the reference net failed .*a time of nan ms"):
+        MisbehavingDevice().nominal_reference_ms()
 
 
 @pytest.mark.parametrize("name", ["hang", "hang-on-load"])

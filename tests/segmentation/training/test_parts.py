@@ -1,7 +1,9 @@
+import os
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -177,7 +179,7 @@ def test_checkpoint_round_trip(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "deep" / "c", tensors, {"step": 4})
     loaded, document = load_checkpoint(tmp_path / "deep" / "c")
     assert all(torch.equal(loaded[key], tensors[key]) for key in tensors)
-    assert document == {"schema": 1, "step": 4}
+    assert document == {"schema": 2, "step": 4}
 
 
 def test_weights_round_trip(tmp_path: Path) -> None:
@@ -198,6 +200,42 @@ def test_unreadable_checkpoints(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "newer", {}, {"schema": 99})
     with pytest.raises(UserError, match="schema 99"):
         load_checkpoint(tmp_path / "newer")
+
+
+def test_every_flipped_bit_of_a_checkpoint_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    save_checkpoint(path, {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor(3)}, {"step": 4})
+    content = path.read_bytes()
+    for place in range(len(content)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match="checkpoint: got"):
+            load_checkpoint(path)
+
+
+def test_a_checkpoint_of_the_first_version_has_no_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    path.write_bytes(safetensors.torch.save({"a": torch.ones(2)}, {"document": '{"schema": 1, "step": 4}'}))
+    tensors, document = load_checkpoint(path)
+    assert torch.equal(tensors["a"], torch.ones(2))
+    assert document["step"] == 4
+    path.write_bytes(safetensors.torch.save({"a": torch.ones(2)}, {"document": '{"schema": 2, "step": 4}'}))
+    with pytest.raises(UserError, match="its content is not what its checksum says"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "device"])
+def test_a_checkpoint_that_is_no_file(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "c"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(UserError, match="unreadable"):
+        load_checkpoint(path)
 
 
 def test_checkpoint_in_an_impossible_place(tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""Whether the files of a run are as they were written: its settings, its trials, its checkpoints, its bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from foundation.errors import UserError
+from latseg.checked_file import CheckedFile, checked_store, exists
+
+if TYPE_CHECKING:
+    from search.run_config import RunConfig
+    from search.run_folder import RunFolder
+
+
+def run_files(root: Path, folder: Path, repair: bool) -> Iterator[CheckedFile]:
+    """The files of the run in ``folder``; the trial store is replaced where it is damaged and ``repair`` is set.
+
+    Raises:
+        UserError: the new trial store cannot be written.
+    """
+    from search.run_config import FILE_NAME, read_config
+    from search.run_folder import RunFolder
+    from search.trials import TrialStore
+
+    run = RunFolder(folder)
+    config: RunConfig | None = None
+    name = str((folder / FILE_NAME).relative_to(root))
+    try:
+        config = read_config(folder)
+        yield CheckedFile(name, "run")
+    except UserError as error:
+        remedy = "restore it from a copy; without it the run cannot be continued, its bundles stay usable"
+        yield CheckedFile(name, "run", str(error.seen), remedy=remedy)
+    if exists(run.trials):
+        yield checked_store(root, run.trials, TrialStore, repair)
+    if exists(run.near_budget):
+        yield _checked_record(root, run)
+    if config is not None and _has_our_checkpoints(config):
+        yield from _checkpoints(root, folder)
+    for bundle in sorted((folder / "bundles").glob("*/")):
+        yield _checked_bundle(root, folder, bundle)
+
+
+def _checked_record(root: Path, run: RunFolder) -> CheckedFile:
+    from search.constraints.near_budget_record import read_near_budget
+
+    name = str(run.near_budget.relative_to(root))
+    try:
+        read_near_budget(run.near_budget)
+    except UserError as error:
+        return CheckedFile(name, "calibration record", str(error.seen), remedy=error.remedy)
+    return CheckedFile(name, "calibration record")
+
+
+def _has_our_checkpoints(config: RunConfig) -> bool:
+    """Whether the run's task is the segmentation of this package; another one writes files of its own kind."""
+    from search.spaces.plan_space import PlanSpace
+    from search.spaces.registry import open_space
+
+    try:
+        return isinstance(open_space(config.space, classes=len(config.classes), sizes=config.sizes), PlanSpace)
+    except UserError:
+        return False  # a plug-in that is not installed here
+
+
+def _checkpoints(root: Path, folder: Path) -> Iterator[CheckedFile]:
+    from segmentation.training.checkpoint import load_checkpoint
+
+    for path in sorted(folder.rglob("*.safetensors")):
+        if "bundles" in path.relative_to(folder).parts:
+            continue
+        name, command = str(path.relative_to(root)), "train" if path.parent.name == "winners" else "search --resume"
+        try:
+            load_checkpoint(path)
+        except UserError as error:
+            remedy = f"restore it from a copy, or delete it: `latseg {command} {folder.name}` then trains it anew"
+            yield CheckedFile(name, "checkpoint", str(error.seen), remedy=remedy)
+        else:
+            yield CheckedFile(name, "checkpoint")
+
+
+def _checked_bundle(root: Path, folder: Path, bundle: Path) -> CheckedFile:
+    from export.bundle.bundle_files import changed
+    from export.bundle.manifest import read_manifest
+
+    name = str(bundle.relative_to(root))
+    try:
+        manifest = read_manifest(bundle)
+        found = {file.path: changed(bundle, file) for file in manifest.files}
+    except UserError as error:
+        found = {"manifest.json": str(error.seen)}
+    fault = "; ".join(f"{path}: {reason}" for path, reason in found.items() if reason)
+    remedy = f"write it anew: `latseg export {folder.name} --winner {bundle.name}`" if fault else ""
+    return CheckedFile(name, "bundle", fault, remedy=remedy)

@@ -1,0 +1,72 @@
+"""Files that come from elsewhere are opened in ``foundation.regular_file``, which waits for no FIFO and has limits."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("foundation", "devices", "latency", "segmentation", "search", "export", "latseg")
+ALLOWED = {
+    ("foundation/regular_file.py", "os.open"): "the place itself",
+    ("foundation/picture.py", "Image.open"): "of a stream that was opened there",
+    ("devices/hardware.py", ".read_text"): "files of /proc and /sys",
+    ("devices/other_load.py", ".read_text"): "a file of /proc",
+    ("devices/worker/run_queue.py", "os.open"): "a file of /proc",
+    ("devices/input_values.py", "np.load"): "of bytes in memory",
+    ("devices/worker/messages.py", "np.load"): "a file of the worker that this process started",
+    ("devices/backends/ort/profile.py", ".read_text"): "a file that the runtime wrote in a folder of ours",
+    ("devices/backends/ort/profile.py", "onnx.load"): "a file that the runtime wrote in a folder of ours",
+    ("export/bundle/texts.py", ".read_text"): "a file of this package",
+    ("latseg/input_values.py", "np.load"): "of a stream that was opened there",
+    ("latseg/streams.py", "os.open"): "/dev/null",
+    ("segmentation/data/synthetic/light.py", "Image.open"): "of bytes in memory",
+}
+READERS = {
+    ("os", "open"), ("io", "open"), ("Image", "open"), ("np", "load"), ("np", "fromfile"), ("np", "loadtxt"),
+    ("onnx", "load"), ("onnx", "load_model"), ("json", "load"), ("torch", "load"),
+}  # fmt: skip
+METHODS = {"read_text", "read_bytes"}
+FUNCTIONS = {"open", "safe_open", "load_file"}
+
+
+def test_no_file_is_read_past_the_checks() -> None:
+    found = set()
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = path.relative_to(ROOT).as_posix()
+            if not name.startswith("latseg/testing/"):
+                found |= {(name, call) for call in reading_calls(ast.parse(path.read_text(encoding="utf-8")))}
+    assert found == set(ALLOWED)
+
+
+def test_the_search_finds_what_it_looks_for() -> None:
+    source = (
+        "path.read_text()\npath.read_bytes()\nopen(path)\npath.open('rb')\npath.open()\nImage.open(path)\n"
+        "onnx.load(path)\nsafe_open(path, 'pt')\nsafetensors.torch.load_file(path)\nos.open(path, 0)\n"
+        "path.open('wb')\ntarget.open(run)\nload(content)\njson.loads(text)\n"
+    )
+    assert len(list(reading_calls(ast.parse(source)))) == 10
+
+
+def reading_calls(tree: ast.Module) -> Iterator[str]:
+    """What in the module opens a file by its path to read it."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        match node.func:
+            case ast.Name(id=name) if name in FUNCTIONS:
+                yield name
+            case ast.Attribute(value=ast.Name(id=module), attr=name) if (module, name) in READERS:
+                yield f"{module}.{name}"
+            case ast.Attribute(attr=name) if name in METHODS | FUNCTIONS - {"open"}:
+                yield f".{name}"
+            case ast.Attribute(attr="open") if reads(node):
+                yield ".open"
+
+
+def reads(call: ast.Call) -> bool:
+    """Whether ``.open(...)`` is that of a path, to read."""
+    modes = [each.value for each in call.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    return not call.args or any("r" in mode or "+" in mode for mode in modes[:1])
