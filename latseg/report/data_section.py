@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from foundation.errors import UserError
+from foundation.regular_file import DOCUMENT_BYTES, read_regular
 from latseg.report.page import Section, image
 from search.run_context import RunContext
 
@@ -14,6 +18,9 @@ def data_section(context: RunContext, *, photographs: bool) -> list[Section]:
     Args:
         context: the run.
         photographs: False shows the labels alone, unless the data are synthetic.
+
+    Raises:
+        UserError: the picture cannot be read.
     """
     with_pictures = photographs or context.config.data.startswith("synthetic")
     path = context.folder.first_look(photographs=with_pictures)
@@ -23,5 +30,15 @@ def data_section(context: RunContext, *, photographs: bool) -> list[Section]:
     if path.exists() and not with_pictures:
         lead += f"{'. ' if lead else ''}Photographs are left out; --photographs includes them"
     caption = f"{'Photographs and masks' if with_pictures else 'Masks'} of {_SHARES}"
-    body = image(path.read_bytes(), caption) if path.exists() else ""
+    body = image(_picture(path), caption) if path.exists() else ""
     return [Section("First look at the data", lead + "." if lead else "", body)]
+
+
+def _picture(path: Path) -> bytes:
+    try:
+        return read_regular(path, limit=DOCUMENT_BYTES)
+    except OSError as error:
+        raise UserError(
+            "first look", seen=f"{path} ({error.strerror or error})", expected="the picture that `latseg search` wrote",
+            remedy="delete it: the report then leaves it out",
+        ) from error  # fmt: skip
