@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import resource
@@ -65,6 +66,7 @@ def _fork(target: Target, numbers: Sequence[int], folder: Path) -> tuple[int, in
         os.close(read)
         os.setpgid(0, 0)
         _limit_memory()
+        faulthandler.disable()  # a crash is an outcome; pytest would print it
         for number in numbers:
             signal.setitimer(signal.ITIMER_PROF, SECONDS)  # ends this process, also within a call of C
             os.write(write, json.dumps(asdict(_outcome(target, number, folder))).encode() + b"\n")

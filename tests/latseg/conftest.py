@@ -68,6 +68,9 @@ def finished(run: RunHandle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the workspace with the run, its trained winner and its bundle."""
     folder = tmp_path_factory.mktemp("finished") / "workspace"
     shutil.copytree(run.workspace.path, folder)
+    for other in (folder / "runs").iterdir():  # of tests that ran before
+        if other.name != run.id:
+            shutil.rmtree(other)
     handle = latseg.Workspace(folder).run(run.id)
     handle.train(handle.winners[0]).export(formats=["onnx"])
     return folder
