@@ -14,8 +14,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-VOLATILE = frozenset({"seconds", "created", "started_at", "sha256"})
+VOLATILE = frozenset({"seconds", "created", "started_at", "sha256", "folder"})
 """Columns and keys of moments and durations, and of checksums over them; the files themselves are compared."""
+_SLOT = r"(?<=/)(?:first|second)(?=/)"
+"""A predictor is saved to the two in turn; ``folder`` in its document says which one is valid."""
 _PASSING = ("-wal", "-shm")
 """Endings of SQLite's own files."""
 
@@ -24,7 +26,8 @@ def results_of(workspace: Path) -> dict[str, Any]:
     """From each file's name to its content."""
     runs = [folder.name for folder in (workspace / "runs").glob("*")]
     place = workspace.parent.parent  # of this workspace and of the one in which its run began
-    names = re.compile("|".join([rf"{re.escape(str(place))}/[^/\s]+/workspace", *map(re.escape, runs)]))
+    patterns = [rf"{re.escape(str(place))}/[^/\s]+/workspace", *map(re.escape, runs), _SLOT]
+    names = re.compile("|".join(patterns))
     files = sorted(path for path in workspace.rglob("*") if path.is_file() and not path.name.endswith(_PASSING))
     return {_renamed(str(path.relative_to(workspace)), names): _content(path, names) for path in files}
 
