@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -27,7 +26,7 @@ def _doings(answers: Any) -> dict[str, Any]:
         return answers(0)
 
     def allocate() -> Any:
-        return answers(0, value=float(len(bytearray(b"x") * 2**28 and b"x")))
+        return answers(0, value=float(len(bytearray(b"x") * 2**30 and b"x")))
 
     def compute() -> Any:
         while True:
@@ -43,6 +42,12 @@ def _doings(answers: Any) -> dict[str, Any]:
         "too slow": compute,
         "crash": lambda: ctypes.string_at(0),
     }
+
+
+def _anonymous_bytes() -> int:
+    """Resident memory that a fork starts with; it does not inherit pages of files, such as libraries."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon"))
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
@@ -66,9 +71,8 @@ def test_every_kind_of_fault_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
 
     target = Known()
     doings = _doings(Answer)
-    resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     monkeypatch.setattr(limited_process, "SECONDS", 1.0)
-    monkeypatch.setattr(limited_process, "BYTES", resident + 2**27)
+    monkeypatch.setattr(limited_process, "BYTES", _anonymous_bytes() + 2**29)
     found = {each.what: each.outcome for each in limited_process.run_cases(target, range(len(doings)), tmp_path)}
     assert found == {name: name for name in doings}
 
