@@ -20,7 +20,8 @@ demo: $(STAMP)
 	$(BIN)/latseg demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "not serial"
+	$(BIN)/python -m pytest -m serial
 
 docs: $(STAMP)
 	$(BIN)/mkdocs build --strict --quiet --site-dir build/site

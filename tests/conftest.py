@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 # Threads of PyTorch that wait for each other leave the core to others: otherwise a busy machine doubles all times.
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+_DEVICES = Path(__file__).parent / "devices"
 
 # Asserts of the suites that plug-ins import too say what they compared.
 pytest.register_assert_rewrite("latseg.testing")
@@ -19,3 +22,10 @@ settings.load_profile("latseg")
 # A test run that was put into the background ignores these signals, and so would every process that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of devices time something: nothing else may run beside them."""
+    for item in items:
+        if item.path.is_relative_to(_DEVICES):
+            item.add_marker(pytest.mark.serial)

@@ -26,7 +26,7 @@ def _doings(answers: Any) -> dict[str, Any]:
         return answers(0)
 
     def allocate() -> Any:
-        return answers(0, value=float(len(bytearray(b"x") * 2**30 and b"x")))
+        return answers(0, value=float(len(bytearray(b"x") * 2**29 and b"x")))
 
     def compute() -> Any:
         while True:
@@ -71,8 +71,8 @@ def test_every_kind_of_fault_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
 
     target = Known()
     doings = _doings(Answer)
-    monkeypatch.setattr(limited_process, "SECONDS", 1.0)
-    monkeypatch.setattr(limited_process, "BYTES", _anonymous_bytes() + 2**29)
+    monkeypatch.setattr(limited_process, "SECONDS", 2.0)
+    monkeypatch.setattr(limited_process, "BYTES", _anonymous_bytes() + 2**28)
     found = {each.what: each.outcome for each in limited_process.run_cases(target, range(len(doings)), tmp_path)}
     assert found == {name: name for name in doings}
 

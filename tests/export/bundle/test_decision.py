@@ -1,4 +1,4 @@
-"""A budget is decided by the first measurement, by the middle of three more, or not at all on a busy machine."""
+"""A budget is decided by the first measurement, by the middle of three more, or not at all on a disturbed machine."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ from export.bundle.decision import decide
 from tests.export.runtime_device import INFO, measurement
 
 BUDGET_MS = 5.0
+SLOWER = (5.1, 5.3, 5.2)
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decision.time, "sleep", lambda _: None)
+    monkeypatch.setattr(decision, "other_load", lambda: 0.0)
 
 
 @pytest.fixture
@@ -57,6 +64,14 @@ def test_the_first_measurement_within_the_budget_decides(certificate: Certificat
     assert (check.ok, check.undecided, taken) == (True, False, 1)
 
 
+def test_a_first_interval_that_crosses_the_budget_does_not_decide(certificate: Certificate, model: Path) -> None:
+    latency_ms = 0.999 * BUDGET_MS
+    assert measurement(model, latency_ms=latency_ms).interval_ms[1] > BUDGET_MS
+    assert decided(certificate, model, latency_ms, 4.9, 5.1, 5.1, *SLOWER, *SLOWER)[0].undecided
+    check, taken = decided(certificate, model, latency_ms, 4.9, 5.1, 4.9)
+    assert (check.ok, taken) == (True, 4)
+
+
 def test_the_middle_of_three_more_corrects_a_first_one(certificate: Certificate, model: Path) -> None:
     check, taken = decided(certificate, model, 5.2, 4.8, 5.4, 4.9)
     assert (check.ok, taken) == (True, 4)
@@ -64,18 +79,38 @@ def test_the_middle_of_three_more_corrects_a_first_one(certificate: Certificate,
     assert "after a first one: 5.200 ms" in check.detail
 
 
+def test_later_rounds_correct_a_disturbed_one(
+    certificate: Certificate, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(decision.time, "sleep", slept.append)
+    check, taken = decided(certificate, model, 5.2, *SLOWER, *SLOWER, 4.9, 5.1, 4.9)
+    assert (check.ok, check.undecided, taken) == (True, False, 10)
+    assert slept == [0, 10, 10]
+    assert "in round 3" in check.detail
+
+
 def test_on_a_quiet_machine_a_slower_file_fails(certificate: Certificate, model: Path) -> None:
-    check, taken = decided(certificate, model, 5.2, 4.8, 5.4, 5.1)
-    assert (check.ok, check.undecided, taken) == (False, False, 4)
+    check, taken = decided(certificate, model, 5.2, *SLOWER, *SLOWER, *SLOWER)
+    assert (check.ok, check.undecided, taken) == (False, False, 10)
     assert VerifyResult((check,)).undecided is False
 
 
-@pytest.mark.parametrize("when", range(5))
+@pytest.mark.parametrize("when", range(10))
+def test_measurements_that_disagree_leave_it_undecided(certificate: Certificate, model: Path, when: int) -> None:
+    latencies = [5.1] * 10
+    latencies[when] = 4.999
+    check, _ = decided(certificate, model, *latencies)
+    assert (check.ok, check.undecided) == (False, True)
+    assert "too unsteady to tell: 1 of 10 measurements were within" in check.detail
+
+
+@pytest.mark.parametrize("when", range(11))
 def test_load_at_any_moment_leaves_it_undecided(
     certificate: Certificate, model: Path, when: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loads(monkeypatch, *(1.0 if moment == when else 0.0 for moment in range(5)))
-    check, _ = decided(certificate, model, 5.2, 5.1, 5.1, 5.1)
+    loads(monkeypatch, *(1.0 if moment == when else 0.0 for moment in range(11)))
+    check, _ = decided(certificate, model, 5.2, *SLOWER, *SLOWER, *SLOWER)
     assert (check.ok, check.undecided) == (False, True)
     assert "too busy to tell: other programs used 1.0 cores" in check.detail
     result = VerifyResult((check, Check("other", True, "")))
@@ -109,7 +144,9 @@ def test_a_crash_or_another_file_is_no_question_of_load(
 ) -> None:
     loads(monkeypatch, load)
     assert decided(certificate, model, -1.0)[0] == Check("budget", False, "crashed")
-    assert decided(certificate, model, 5.2, 5.1, -1.0, 5.1)[0] == Check("budget", False, "crashed")
+    later, _ = decided(certificate, model, 5.2, 5.1, -1.0, 5.1)
+    assert (later.ok, later.undecided) == (False, False)
+    assert later.detail.startswith("crashed; ")
     other = replace(measurement(model), model_sha256="0" * 64)
     assert decide("budget", certificate, lambda _: other) == Check("budget", False, "another file was measured")
     threads = replace(measurement(model), cpu_per_wall=1.9)
