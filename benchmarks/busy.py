@@ -1,8 +1,9 @@
 """``verify`` beside 0, 1, 2 and 4 busy loops: true verdicts, "too busy to tell", false alarms and false passes.
 
-A network is measured on the quiet machine, again and again for two minutes, and gets two certificates from the middle
-measurement: one with a budget that it keeps (the certified upper end), one with a budget 3 % below its latency, which
-it must never pass. The budgets take turns. Writes ``benchmarks/results/busy.json``.
+Before each pair of verifications the network is measured on the quiet machine (the middle one of three counts), because
+its latency there changes by some percent within minutes. It gets two certificates: one with a budget that it keeps (the
+certified upper end), one with a budget 3 % below its latency, which it must never pass. The busy loops run during
+``verify`` only. Writes ``benchmarks/results/busy.json``.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 import torch
 
 from devices.device import Candidate, Device
-from devices.measurement import FailedMeasurement, Measurement
+from devices.measurement import Measurement
 from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
 from export.bundle.certificate import Certificate, certify
@@ -34,9 +35,9 @@ from search.spaces.portrait.space import PortraitSpace
 from segmentation.networks.network import Network
 
 RESULT = RESULTS / "busy.json"
-QUIET = 25
-"""Measurements on the quiet machine, and seconds between two of them."""
-PAUSE_S = 3.0
+NOISE_FLOOR_PERCENT = 1.0
+QUIET = 3
+"""Measurements without busy loops from which a certificate is made."""
 TOO_LOW = 0.97
 
 
@@ -48,12 +49,44 @@ def network(folder: Path, seed: int) -> Path:
     return export_module(Network(space.plan(architecture)), folder / "model.onnx", {"image": image})
 
 
-def measured(device: Device, path: Path, nominal_ms: float, seed: int) -> Measurement:
-    (found,) = device.measure(
-        [Candidate("net", path)], nominal_reference_ms=nominal_ms, protocol=MeasurementProtocol(), seed=seed
-    )
-    assert isinstance(found, Measurement), found
-    return found
+@dataclass
+class Subject:
+    """The network on its device; ``quiet_ms`` collects its latencies without busy loops."""
+
+    device: Device
+    path: Path
+    nominal_ms: float
+    quiet_ms: list[float] = field(default_factory=list)
+
+    def measure(self, seed: int) -> Measurement:
+        """Once."""
+        (found,) = self.device.measure(
+            [Candidate("net", self.path)],
+            nominal_reference_ms=self.nominal_ms,
+            protocol=MeasurementProtocol(),
+            seed=seed,
+        )
+        assert isinstance(found, Measurement), found
+        return found
+
+    def budgets(self, repeat: int) -> dict[bool, Certificate]:
+        """Certificates of the network as it is now: with a budget that it keeps, and with one that it does not."""
+        quiet = sorted((self.measure(1000 + 10 * repeat + n) for n in range(QUIET)), key=lambda one: one.latency_ms)
+        self.quiet_ms += [one.latency_ms for one in quiet]
+        middle = quiet[QUIET // 2]
+        found = certify(middle, budget_ms=1e6, noise_floor_percent=NOISE_FLOOR_PERCENT)
+        assert isinstance(found, Certificate), found
+        limits = {True: found.upper_ms, False: TOO_LOW * middle.latency_ms}
+        return {kept: found.model_copy(update={"budget_ms": limit}) for kept, limit in limits.items()}
+
+    def verify(self, repeat: int, budgets: dict[bool, Certificate]) -> list[str]:
+        """The verdicts on the two budgets."""
+        checks = {
+            kept: decide("budget", one, lambda attempt: self.measure(100 * repeat + attempt))
+            for kept, one in budgets.items()
+        }
+        print(*checks.values(), sep="\n", file=sys.stderr)
+        return [verdict(check, kept=kept) for kept, check in checks.items()]
 
 
 def verdict(check: Check, *, kept: bool) -> str:
@@ -64,16 +97,18 @@ def verdict(check: Check, *, kept: bool) -> str:
     return "false_alarm" if kept else "true_alarm"
 
 
-def beside(loops: int, repeats: int, verify: Any) -> dict[str, Any]:
+def beside(loops: int, repeats: int, subject: Subject) -> dict[str, Any]:
+    """Counts of verdicts beside so many busy loops."""
     counts: Counter[str] = Counter()
-    with ExitStack() as stack:
-        for _ in range(loops):
-            process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-            stack.callback(process.wait)
-            stack.callback(process.kill)
-        for repeat in range(repeats):
-            counts.update(verify(repeat))
-            print(loops, repeat, dict(counts), file=sys.stderr)
+    for repeat in range(repeats):
+        budgets = subject.budgets(repeat)
+        with ExitStack() as stack:
+            for _ in range(loops):
+                process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+                stack.callback(process.wait)
+                stack.callback(process.kill)
+            counts.update(subject.verify(repeat, budgets))
+        print(loops, repeat, dict(counts), file=sys.stderr)
     return {"busy_loops": loops, **counts}
 
 
@@ -86,36 +121,18 @@ def main() -> None:
     device = get_device("cpu")
     with tempfile.TemporaryDirectory() as name:
         path = network(Path(name), options.seed)
-        nominal_ms = device.nominal_reference_ms()
-        quiet = []
-        for seed in range(QUIET):
-            quiet.append(measured(device, path, nominal_ms, seed))
-            time.sleep(PAUSE_S)
-        middle = sorted(quiet, key=lambda each: each.latency_ms)[len(quiet) // 2]
-        floor = device.noise_floor(
-            Candidate("net", path), nominal_reference_ms=nominal_ms, protocol=MeasurementProtocol()
-        ).normalised_percent
-        certified = certify(middle, budget_ms=1e6, noise_floor_percent=floor)
-        assert isinstance(certified, Certificate)
-        limits = {True: certified.upper_ms, False: TOO_LOW * middle.latency_ms}
-        budgets = {kept: certified.model_copy(update={"budget_ms": limit}) for kept, limit in limits.items()}
-
-        def verify(repeat: int) -> list[str]:
-            def measure(attempt: int) -> Measurement | FailedMeasurement:
-                return measured(device, path, nominal_ms, 100 * repeat + attempt + 10)
-
-            checks = {kept: decide("budget", one, measure) for kept, one in budgets.items()}
-            print(*checks.values(), sep="\n", file=sys.stderr)
-            return [verdict(check, kept=kept) for kept, check in checks.items()]
-
-        rows = [beside(loops, options.repeats, verify) for loops in (0, 1, 2, 4)]
+        subject = Subject(device, path, device.nominal_reference_ms())
+        rows = [beside(loops, options.repeats, subject) for loops in (0, 1, 2, 4)]
     false = {name: sum(row.get(name, 0) for row in rows) for name in ("false_alarm", "false_pass")}
     document = {
         "benchmark": "busy",
-        "latency_ms": [each.latency_ms for each in quiet],
-        "spread_percent": 100 * statistics.stdev(each.latency_ms for each in quiet) / middle.latency_ms,
-        "noise_floor_percent": floor,
-        "budget_shares": {"kept": certified.upper_ms / middle.latency_ms, "not_kept": TOO_LOW},
+        "noise_floor_percent": NOISE_FLOOR_PERCENT,
+        "quiet_latency_ms": {
+            "least": min(subject.quiet_ms),
+            "median": statistics.median(subject.quiet_ms),
+            "greatest": max(subject.quiet_ms),
+        },
+        "not_kept_budget": f"{TOO_LOW} of the latency",
         "repeats": options.repeats,
         "rows": rows,
         "goals": [{"what": name, "goal": "0", "value": count, "met": count == 0} for name, count in false.items()],

@@ -127,7 +127,8 @@ class Workspace(OpenWorkspace):
         )
         opened = Budgets(parameters, tuple(latencies))
         within = open_space(space, classes=classes, sizes=as_sizes(sizes))
-        found = feasibility(within, opened, samples=samples, seed=seed)
+        with self.progress("limits") as report:
+            found = feasibility(within, opened, samples=samples, seed=seed, on_progress=report)
         require_feasible(opened, found)
         return found
 

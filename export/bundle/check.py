@@ -13,7 +13,7 @@ class Check:
     ok: bool
     detail: str
     undecided: bool = False
-    """Failed, but for a reason outside of what was looked at: the machine was too busy or too unsteady to tell."""
+    """Failed, but for a reason outside of what was looked at: a machine too busy, or a budget too close, to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,5 +29,5 @@ class VerifyResult:
 
     @property
     def undecided(self) -> bool:
-        """Whether nothing failed but checks for which the machine was too busy or too unsteady."""
+        """Whether nothing failed but checks for which the machine was too busy, or the budget too close, to tell."""
         return not self.ok and bool(self.checks) and all(check.ok or check.undecided for check in self.checks)

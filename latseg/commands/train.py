@@ -30,12 +30,12 @@ def train(
         "checkpoint": str(trained.checkpoint),
         "seconds": result.seconds,
     }
-    scores = ", ".join(f"{name} {value:.3f}" for name, value in quality.metrics.items())
+    others = "".join(f"; {name} {value:.3f}" for name, value in quality.metrics.items() if name != quality.main)
     console.emit(
         document,
         lambda: [
             f"Winner {winner}: {quality.main} [bold]{100 * quality.value:.2f} %[/bold] on {quality.examples} "
-            f"validation examples after {result.epochs} epochs; {scores}",
+            f"validation examples after {result.epochs} epochs{others}",
             "Continue with: " + plain(console.line("export", run, "--winner", winner)),
         ],
     )

@@ -37,7 +37,7 @@ def verify(
     ] = 0.0,
     seed: SeedOption = 0,
 ) -> None:
-    """Check a bundle again; exit code 4 if anything fails, 6 if the machine is too busy or too unsteady to tell."""
+    """Check a bundle again; exit code 4 if anything fails, 6 if that cannot be told (busy machine, close budget)."""
     console: Console = context.obj
     result = Bundle(bundle, workspace=console.workspace).verify(
         device=device,
@@ -64,5 +64,5 @@ def _verdict(result: VerifyResult) -> str:
     if result.ok:
         return "[bold green]Every check holds.[/]"
     if result.undecided:
-        return "[bold yellow]The machine is too busy or too unsteady to tell; all else holds.[/]"
+        return "[bold yellow]The machine is too busy, or the budget too close, to tell; all else holds.[/]"
     return "[bold red]Verification FAILED.[/]"

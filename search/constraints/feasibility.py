@@ -70,6 +70,7 @@ def feasibility(
     """Samples the space, then descends to the smallest value of each quantity and to the safest net."""
     began = time.monotonic()
     rng = Random(f"{seed}/feasibility")
+    on_progress(SearchProgress("feasibility", 0, 2))
     checks = budgets.check_many(space, space.sample(samples, rng), predict_all=True)
     on_progress(SearchProgress("feasibility", 1, 2, feasible=sum(v.feasible for v in checks)))
     starts = budgets.check_many(space, space.smallest(), predict_all=True) + checks

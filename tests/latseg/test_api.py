@@ -110,6 +110,9 @@ def test_nothing_is_printed_and_progress_can_be_followed(
     followed = latseg.Workspace(workspace, progress=seen.append)
     followed.device(DEVICE).profile(models=2, operators=0, sizes=["160x160"], choose=False)
     assert seen[-1].done == seen[-1].total == 2
+    seen.clear()
+    followed.feasibility(budgets={DEVICE: "100ms"}, samples=5, sizes=["128x128"])
+    assert [(one.stage, one.done) for one in seen] == [("feasibility", 0), ("feasibility", 1), ("feasibility", 2)]
     latseg.Workspace(workspace).device(DEVICE).measure(model)
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "")

@@ -18,7 +18,7 @@ from devices.registry import get_device
 from export.bundle import certificate_checks
 from export.bundle.certificate import Certificate
 from export.bundle.check import Check, VerifyResult
-from export.bundle.decision import RETRIES
+from export.bundle.decision import ROUND_SIZE, ROUNDS
 from export.bundle.examples import read_example
 from export.bundle.manifest import Manifest, read_manifest
 from export.bundle.verify import verify_bundle
@@ -262,7 +262,7 @@ def test_a_certificate_whose_times_are_all_scaled_is_measured_on_the_own_scale(b
     edit(bundle, lambda content: scale_everything(content, 0.1))
     device = RuntimeDevice(latency_ms=4.0)
     failed = {check.name: check.detail for check in failures(verify(bundle, device))}
-    assert device.nominal_times == [2.1] * (1 + RETRIES)
+    assert device.nominal_times == [2.1] * (1 + ROUNDS * ROUND_SIZE)
     assert failed["budget on cpu"].startswith(
         "another machine of the same name (the reference net takes 2.100 ms here, 0.200 ms in the certificate): 4.000"
     )
@@ -389,7 +389,7 @@ def test_given_device_is_used(bundle: Path) -> None:
     device = RuntimeDevice(latency_ms=9.0)
     (failed,) = failures(verify(bundle, device=device))
     assert failed.name == "budget on cpu"
-    assert device.nominal_times == [2.0] * (1 + RETRIES)
+    assert device.nominal_times == [2.0] * (1 + ROUNDS * ROUND_SIZE)
 
 
 def test_device_without_a_budget(bundle: Path) -> None:
