@@ -52,4 +52,5 @@ class CelebAMaskSource(DataSource):
             test=test,
             flip_swaps=() if person else left_and_right(CLASSES),
             notes=(*checked.notes, *found.notes),
+            reading=checked.reading,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from foundation.errors import UserError
 from segmentation.data.class_names import class_names
 from segmentation.data.folder_pairs import FolderPairs, check_pairs
 from segmentation.data.pair_files import PairFiles, find_pairs
+from segmentation.data.repeated_pictures import without_repeats
 from segmentation.data.source import DataOptions, DataSource
 
 _TRAIN_SHARE = 0.8
@@ -25,6 +27,7 @@ class FolderSource(DataSource):
 
     Where there are 50 pairs or more, about every tenth is held out for the test part before that. The hash of an
     image's name decides, so it is the same pairs for every seed, and they stay the test part when pairs are added.
+    A photograph that is there twice counts once.
 
     Classes are background and person, unless ``classes.txt`` in the folder names others, one a line, background first.
     What the masks' values mean is decided over all masks of the folder.
@@ -37,6 +40,9 @@ class FolderSource(DataSource):
         resize_masks = options.resize_masks or "resize-masks" in given
         found = find_pairs(folder)
         rest, test = _without_test(found.pairs, options)
+        repeats: list[str] = []
+        if options.hold_out_test:  # older runs keep their split
+            rest, repeats = without_repeats(rest, test)
         if len(rest) < 2 or (options.count is not None and options.count < 2):
             seen = len(rest) if len(rest) < 2 else options.count
             raise UserError("number of pairs", seen=f"{seen} ({folder})", expected="at least 2", remedy="add pairs")
@@ -56,7 +62,8 @@ class FolderSource(DataSource):
             validation=validation,
             test=test_part,
             flip_swaps=left_and_right(classes),
-            notes=(*checked.notes, *found.notes),
+            notes=(*checked.notes, *found.notes, *repeats),
+            reading=checked.reading,
         )
 
 
@@ -83,8 +90,8 @@ def path_and_options(kind: str, text: str, known: Sequence[str]) -> tuple[Path, 
     """
     if not text:
         raise UserError(f"data source {kind}", seen="no path", expected=f"{kind}:PATH", remedy="add the path")
-    if Path(text).expanduser().exists():
-        return Path(text).expanduser().absolute(), set()
+    if _expanded(text).exists():
+        return _expanded(text).absolute(), set()
     path, _, options = text.partition("?")
     given = set(options.split("&")) - {""}
     unknown = sorted(given - set(known))
@@ -92,7 +99,14 @@ def path_and_options(kind: str, text: str, known: Sequence[str]) -> tuple[Path, 
         raise UserError(
             f"option of {kind}:PATH", seen=unknown[0], expected=" or ".join(sorted(known)), remedy="correct it"
         )
-    return Path(path).expanduser().absolute(), given
+    return _expanded(path).absolute(), given
+
+
+def _expanded(path: str) -> Path:
+    """With the home folder for ``~``; as it is where that user is not known."""
+    with suppress(RuntimeError):
+        return Path(path).expanduser()
+    return Path(path)
 
 
 def left_and_right(classes: Sequence[str]) -> tuple[tuple[int, int], ...]:

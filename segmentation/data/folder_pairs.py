@@ -64,6 +64,11 @@ class CheckedPairs:
     convention: MaskConvention
     notes: tuple[str, ...]
 
+    @property
+    def reading(self) -> str:
+        """As ``DataSource.reading``."""
+        return "" if self.convention.as_ever else self.convention.text
+
 
 def check_pairs(pairs: Sequence[PairFiles], classes: int, *, resize_masks: bool) -> CheckedPairs:
     """Compares sizes and decides what the masks' values mean; reads every mask and the header of every image.

@@ -31,6 +31,8 @@ class MaskConvention:
     meaning: Meaning
     text: str
     """What was decided, for people."""
+    as_ever: bool
+    """Whether the first versions, which decided mask by mask, read these masks in the same way."""
 
     def read(self, path: Path) -> Mask:
         """The mask, upright by its own EXIF orientation.
@@ -74,7 +76,9 @@ def mask_convention(paths: Sequence[Path], classes: int) -> MaskConvention:
         how = "opacity, as the colours are constant"
     else:
         how = _BY_READING[reading.colours] if any(mask.kind in ("palette", "colour") for mask in masks) else "value"
-    return MaskConvention(reading, meaning, f"masks by {how}: {meaning.text}")
+    by_number = how in ("value", _BY_READING["index"]) and reading.deep != "void"
+    as_ever = by_number and (classes > 2 or IGNORE not in meaning.table)
+    return MaskConvention(reading, meaning, f"masks by {how}: {meaning.text}", as_ever)
 
 
 def _class_numbers(masks: Sequence[LevelCounts], classes: int) -> Meaning:

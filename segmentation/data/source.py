@@ -91,6 +91,8 @@ class DataSource(ABC):
     """Classes that change places when an image is mirrored, such as left eye and right eye."""
     notes: tuple[str, ...] = ()
     """What was decided when the data were opened and what was left out, for people: a sentence each."""
+    reading: str = ""
+    """How labels are read, where earlier versions read them in another way."""
 
     @classmethod
     @abstractmethod
@@ -103,8 +105,12 @@ class DataSource(ABC):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over classes, size and every pair of every part: equal exactly where the data and its split are."""
-        digest = hashlib.sha256(json.dumps([self.classes, self.train.size]).encode())
+        """SHA-256 over classes, size, reading and every pair of every part.
+
+        Equal exactly where the data, its split and its reading are.
+        """
+        how = [self.reading] if self.reading else []
+        digest = hashlib.sha256(json.dumps([self.classes, self.train.size, *how]).encode())
         for part in (self.train, self.validation, self.test):
             digest.update(json.dumps([part.identity(index) for index in range(len(part))]).encode())
         return digest.hexdigest()

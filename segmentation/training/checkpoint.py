@@ -160,14 +160,18 @@ def _put_optimiser_state(optimiser: torch.optim.Optimizer, tensors: Mapping[str,
 
 
 def _check_fingerprint(document: Mapping[str, Any], source: DataSource, path: Path) -> None:
-    """Refuses to resume from ``path`` with other data; checkpoints from before there were fingerprints pass.
+    """Refuses to resume from ``path`` with other data.
+
+    Checkpoints from before there were fingerprints pass where the labels were read as they are now.
 
     Raises:
-        UserError: the data or its split changed since the checkpoint was written.
+        UserError: the data, its split or its reading changed since the checkpoint was written.
     """
-    if document.get("fingerprint", source.fingerprint) != source.fingerprint:
+    written = document.get("fingerprint", "" if source.reading else source.fingerprint)
+    if written != source.fingerprint:
+        how = f", or labels that are now read otherwise ({source.reading})" if source.reading else ""
         raise UserError(
-            f"data {source.name}", seen=f"other files or another split than when {path} was written",
+            f"data {source.name}", seen=f"other files or another split than when {path} was written{how}",
             expected="the data with which the training began",
             remedy="restore the data, or delete the checkpoint to train from the start",
         )  # fmt: skip

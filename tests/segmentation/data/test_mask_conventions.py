@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -282,3 +283,11 @@ def test_a_class_that_one_part_lacks_is_refused(tmp_path: Path, part: str) -> No
     for _, mask in (source.train if part == "training" else source.validation).files:  # type: ignore[attr-defined]
         Image.new("L", SIZE[::-1]).save(mask)
     assert f"masks of the {part} part" in error(folder)
+
+
+def test_the_fingerprint_sees_how_masks_are_read_where_that_has_changed(tmp_path: Path) -> None:
+    plain = open_source(f"folder:{folder_of(tmp_path / 'plain', NUMBERS)}", size=SIZE)
+    void = open_source(f"folder:{folder_of(tmp_path / 'void', VOID)}", size=SIZE)
+    assert plain.reading == ""
+    assert void.reading == "masks by value: 0 background, 1 person, 255 unlabelled and ignored"
+    assert replace(void, reading="").fingerprint != void.fingerprint

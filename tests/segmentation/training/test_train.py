@@ -354,6 +354,8 @@ def test_exchanged_data_are_refused_and_first_release_checkpoints_resume(tmp_pat
     tensors, document = load_checkpoint(path)
     del document["fingerprint"]  # as in the first release
     save_checkpoint(path, tensors, document)
+    with pytest.raises(UserError, match=r"labels that are now read otherwise \(255 ignored\)"):
+        train(TinyNet(), replace(exchanged, reading="255 ignored"), settings, checkpoint=path)
     assert train(TinyNet(), exchanged, settings, checkpoint=path).steps == 4
 
 
