@@ -133,6 +133,8 @@ class RunHandle:
             UserError: it was not trained, a format is unknown, or the bundle cannot be signed.
         """
         from export.bundle.signature import check_signing
+        from latseg.search_command import search_command
+        from search.shared_run import shared_folder, shared_run
         from search.winners.export import export_winner
         from search.winners.training import find_trial
 
@@ -140,35 +142,41 @@ class RunHandle:
         if key is not None:
             check_signing(key)
         root = self.workspace.path
-        lines = [command_line(root, command, "RUN", "--winner", _id(winner)) for command in ("train", "export")]
+        told = shared_folder(root)
+        lines = [command_line(told, command, "RUN", "--winner", _id(winner)) for command in ("train", "export")]
         with self._opened("export") as context:
             trial = find_trial(context, _id(winner))
-            reproduce = " && ".join([self.config.command, *lines])
+            reproduce = " && ".join([search_command(shared_run(self.config), told), *lines])
             export_winner(context, trial, formats=formats, command=reproduce, sign=key)
             return Bundle(context.folder.bundle(trial.id), workspace=root)
 
-    def report(self, *, photographs: bool = False) -> Path:
-        """Writes one self-contained HTML file and returns its path.
+    def report(self, *, photographs: bool = False, output: str | Path | None = None) -> Path:
+        """Writes one self-contained HTML file and returns its path. Nothing else is written.
 
         >>> run.report().name
         'report.html'
 
         Args:
             photographs: show example masks on photographs; by default only on synthetic images.
+            output: the file; by default ``report.html`` in the run's folder.
 
         Raises:
-            UserError: the run has evaluated no nets yet.
+            UserError: the run has evaluated no nets yet, or the file cannot be written.
         """
         from latseg.report.write import write_report
+        from search.run_folder import RunFolder
 
-        with self._opened("report") as context:
-            return write_report(context, self.workspace.folder, photographs=photographs)
+        path = RunFolder(self.path).report if output is None else Path(output)
+        with self._opened("report", read_only=True) as context:
+            write_report(context, self.workspace.folder, path, photographs=photographs)
+        return path
 
     @contextmanager
-    def _opened(self, description: str) -> Iterator[RunContext]:
+    def _opened(self, description: str, *, read_only: bool = False) -> Iterator[RunContext]:
         from search.run_context import RunContext
 
-        with self.workspace.folder.store() as store, self.workspace.progress(description) as report:
+        folder = self.workspace.folder
+        with folder.store(read_only=read_only) as store, self.workspace.progress(description) as report:
             yield RunContext.open(self.path, self.config, store, lambda moment: report(_progress(moment)))
 
 

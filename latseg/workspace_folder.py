@@ -34,16 +34,18 @@ class WorkspaceFolder:
     on_warning: Callable[[str], None] | None = None
     """Called with a line about damaged measurements; by default it is logged."""
 
-    def store(self) -> MeasurementStore:
-        """The measurements, created at first use.
+    def store(self, *, read_only: bool = False) -> MeasurementStore:
+        """The measurements, created at first use unless they are only read.
 
         Raises:
             UserError: the store is corrupt or of a newer schema, or the folder cannot be written.
         """
         from latency.store import MeasurementStore
 
-        self._make(self.root)
-        return MeasurementStore(self.root / STORE, on_warning=self.on_warning or _logger.warning)
+        if not read_only:
+            self._make(self.root)
+        warn = self.on_warning or _logger.warning
+        return MeasurementStore(self.root / STORE, read_only=read_only, on_warning=warn)
 
     @property
     def has_store(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,9 +17,12 @@ def report(
     photographs: Annotated[
         bool, typer.Option("--photographs", help="Show example masks on photographs; mind their licence.")
     ] = False,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The HTML file; default: report.html in the run's folder.")
+    ] = None,
     seed: RunSeedOption = 0,  # noqa: ARG001 - every command takes --seed
 ) -> None:
     """Write the run's report: Pareto front, predicted against measured, operator breakdown, example masks."""
     console: Console = context.obj
-    path = console.api.run(run).report(photographs=photographs)
+    path = console.api.run(run).report(photographs=photographs, output=output)
     console.emit({"path": str(path)}, lambda: f"Report: {plain(path)}")

@@ -8,6 +8,7 @@ from foundation.errors import UserError
 from foundation.regular_file import DOCUMENT_BYTES, read_regular
 from latseg.report.page import Section, image
 from search.run_context import RunContext
+from search.shared_run import shared_run
 
 _SHARES = "training pairs with the shares of their pixels by class"
 
@@ -24,9 +25,10 @@ def data_section(context: RunContext, *, photographs: bool) -> list[Section]:
     """
     with_pictures = photographs or context.config.data.startswith("synthetic")
     path = context.folder.first_look(photographs=with_pictures)
-    if not path.exists() and not context.config.data_notes:
+    notes = shared_run(context.config).data_notes
+    if not path.exists() and not notes:
         return []
-    lead = ". ".join(note[:1].upper() + note[1:] for note in context.config.data_notes)
+    lead = ". ".join(note[:1].upper() + note[1:] for note in notes)
     if path.exists() and not with_pictures:
         lead += f"{'. ' if lead else ''}Photographs are left out; --photographs includes them"
     caption = f"{'Photographs and masks' if with_pictures else 'Masks'} of {_SHARES}"

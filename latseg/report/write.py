@@ -14,28 +14,31 @@ from latseg.report.example_masks import example_strip
 from latseg.report.figures import TrialPoint, pareto_figure
 from latseg.report.page import Section, commands, figure, html_table, image, page
 from latseg.report.predictor import predictor_sections
+from latseg.search_command import search_command
 from latseg.units import format_count
 from latseg.workspace_folder import WorkspaceFolder, command_line
 from search.pareto import fronts
 from search.run_config import RunConfig, TargetDevice
 from search.run_context import RunContext
+from search.shared_run import shared_folder, shared_run
 from search.tasks.segmentation import SegmentationTask
 from search.trial import CERTIFIED, REJECTED, UNCERTIFIED, Trial
 from search.trials import TrialStore
 
 
-def write_report(context: RunContext, workspace: WorkspaceFolder, *, photographs: bool = False) -> Path:
-    """Writes the run's page and returns its path.
+def write_report(context: RunContext, workspace: WorkspaceFolder, path: Path, *, photographs: bool = False) -> None:
+    """Writes the run's page.
 
     Args:
         context: the run.
         workspace: where the predictors are.
+        path: the file.
         photographs: show example masks on photographs, too; a report may be passed on, photographs often may not.
 
     Raises:
-        UserError: the run has no trials yet.
+        UserError: the run has no trials yet, or the file cannot be written.
     """
-    with TrialStore(context.folder.trials) as store:
+    with TrialStore(context.folder.trials, read_only=True) as store:
         trials, rejected = store.trials(), store.rejected()
     if not trials:
         run = context.config.run
@@ -55,11 +58,16 @@ def write_report(context: RunContext, workspace: WorkspaceFolder, *, photographs
         f"latseg run {context.config.run}",
         _lead(context.config, winners) + _after_training(context, winners[:1]),
         sections,
-        footer=_footer(context.config),
+        footer=_footer(shared_run(context.config)),
         simulated=context.config.simulated,
     )
-    write_file(context.folder.report, html.encode())
-    return context.folder.report
+    try:
+        write_file(path, html.encode())
+    except OSError as error:
+        raise UserError(
+            "report", seen=f"{path} ({error.strerror or error})", expected="a file that can be written",
+            remedy="name another one with --output FILE",
+        ) from error  # fmt: skip
 
 
 def _lead(config: RunConfig, winners: Sequence[Trial]) -> str:
@@ -144,12 +152,12 @@ def _example_section(context: RunContext, winners: Sequence[Trial], *, photograp
 
 
 def _reproduction_section(config: RunConfig, workspace: WorkspaceFolder, winners: Sequence[Trial]) -> Section:
-    lines = [config.command]
+    root = shared_folder(workspace.root)
+    lines = [search_command(shared_run(config), root)]
     for winner in winners[:1]:
-        lines += [
-            command_line(workspace.root, command, config.run, "--winner", winner.id) for command in ("train", "export")
-        ]
-    return Section("Commands", "The command lines of this run and of the steps after it.", commands(lines))
+        lines += [command_line(root, command, config.run, "--winner", winner.id) for command in ("train", "export")]
+    lead = "The command lines of this run and of the steps after it, with folders by their names."
+    return Section("Commands", lead, commands(lines))
 
 
 def _footer(config: RunConfig) -> str:

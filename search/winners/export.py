@@ -20,6 +20,7 @@ from foundation.progress import Progress
 from latency.measuring import Measured, measure_one
 from search.run_config import TargetDevice
 from search.run_context import RunContext
+from search.shared_run import shared_run
 from search.trial import Trial
 from search.winners.certification import certify_file
 
@@ -47,7 +48,9 @@ def export_winner(
         decisions.append(_certificate(context, target, Candidate(trial.id, model)))
     context.on_progress(Progress("quality, parity, bundle", steps - 1, steps))
     scores = task.evaluate(architecture, module)
-    data = f"{task.data}, {scores.examples} validation examples"
+    shared = shared_run(context.config)
+    data = f"{shared.data}, {scores.examples} validation examples"
+    told = {key: shared.data if value == context.config.data else value for key, value in task.describe().items()}
     pairs = zip(targets, decisions, strict=True)
     refusals = tuple(f"{target.device}: {found.reason}" for target, found in pairs if isinstance(found, Refusal))
     bundle = context.folder.bundle(trial.id)
@@ -57,7 +60,7 @@ def export_winner(
         Source(
             module,
             task.example_inputs(architecture),
-            description=task.describe(),
+            description=told,
             photographs=task.pictures(),
             model_path=model,
             seed=context.config.seed,

@@ -73,6 +73,10 @@ def test_the_report_has_the_sheet_and_photographs_where_asked_for(outcome: Outco
         ]
         assert [sheet in page for sheet in sheets] == [not photographs, photographs]
         assert "255 unlabelled and ignored" in page
+        data = run.config.data.removeprefix("folder:")
+        assert data not in page
+        assert "Data: folder:photos." in page
+        assert "left out of photos" in page
 
 
 def test_a_run_trains_from_any_folder(outcome: Outcome, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -80,6 +84,18 @@ def test_a_run_trains_from_any_folder(outcome: Outcome, monkeypatch: pytest.Monk
     assert Path(run.config.data.removeprefix("folder:")).is_absolute()
     monkeypatch.chdir(tmp_path)
     assert run.train(run.winners[0]).quality.examples == 1
+
+
+def test_a_bundle_does_not_tell_where_the_data_are(outcome: Outcome) -> None:
+    run, _, _ = outcome
+    run.train(run.winners[0])
+    bundle = run.export(run.winners[0], formats=["onnx"])
+    place = run.config.data.removeprefix("folder:").encode()
+    for path in bundle.path.iterdir():
+        assert place not in path.read_bytes()
+        assert str(run.workspace.path.parent).encode() not in path.read_bytes()
+    assert bundle.manifest.quality[0].data == "folder:photos, 1 validation examples"
+    assert "--data folder:photos " in bundle.manifest.reproduce
 
 
 def test_synthetic_data_have_a_first_look(run: RunHandle) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from foundation.errors import UserError
 from latseg.run_handle import RunHandle
 from tests.latseg.conftest import DEVICE
 
@@ -49,13 +50,26 @@ def test_masks_are_shown_for_synthetic_data_after_the_training(page: str) -> Non
 
 def test_commands_and_circumstances(page: str, run: RunHandle) -> None:
     config = run.config
-    workspace = run.workspace.path
+    workspace = run.workspace.path.name
+    assert str(run.workspace.path.parent) not in page
     assert f"latseg --workspace {workspace} search " in page
     for command in ("train", "export"):
         assert f"latseg --workspace {workspace} {command} {run.id} --winner {run.winners[0].id}" in page
     assert f"Data: {config.data}." in page
     assert config.targets[0].runtime_version in page
     assert "SIMULATED" in page
+
+
+def test_a_report_of_a_folder_that_cannot_be_written(
+    run: RunHandle, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)
+    before = {path: path.stat().st_mtime_ns for path in run.workspace.path.rglob("*")}
+    assert run.report(output=tmp_path / "page.html").read_text()[:100] == page[:100]
+    assert {path: path.stat().st_mtime_ns for path in run.workspace.path.rglob("*")} == before
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="--output FILE"):
+        run.report(output=tmp_path / "file" / "page.html")
 
 
 def test_photographs_only_where_asked_for(run: RunHandle, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
