@@ -77,6 +77,13 @@ class Device(ABC):
             DeviceUnavailableError: the device cannot be used here.
         """
 
+    def check(self, candidate: Candidate) -> None:  # noqa: B027 - a device may have nothing to refuse
+        """Refuses what ``measure`` would refuse; runs nothing.
+
+        Raises:
+            UserError: the file is missing, is not an ONNX model, or has an input that cannot be fed.
+        """
+
     @abstractmethod
     def measure(
         self,

@@ -141,6 +141,8 @@ def measure_each(
     source: str = "user",
 ) -> list[Measurement | FailedMeasurement]:
     """Like ``measure_together`` with a failure as a result."""
+    for candidate in candidates:
+        device.check(candidate)
     adapted = adapt_protocol(protocol or MeasurementProtocol(), store.noise_floor(device.info()))
     nominal_ms = reference_ms(device, store)
     by_label = {}

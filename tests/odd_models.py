@@ -82,6 +82,31 @@ def range_net() -> onnx.ModelProto:
     return model(nodes, inputs, [value("y", [None])], weights)
 
 
+def embedded_words() -> onnx.ModelProto:
+    """Words by number, embedded and multiplied; beside it the places of those that are no padding."""
+    random = np.random.default_rng(0)
+    weights = [
+        numpy_helper.from_array(random.standard_normal(sides).astype(np.float32), name)
+        for name, sides in (("table", (10, 8)), ("w", (8, 8)))
+    ]
+    nodes = [
+        helper.make_node("Gather", ["table", "ids"], ["words"]),
+        helper.make_node("MatMul", ["words", "w"], ["y"]),
+        helper.make_node("NonZero", ["ids"], ["places"]),
+    ]
+    outputs = [value("y", (1, 4, 8)), value("places", (2, None), TensorProto.INT64)]
+    return model(nodes, [value("ids", (1, 4), TensorProto.INT64)], outputs, weights)
+
+
+def positions() -> onnx.ModelProto:
+    """Where a convolution is positive: as many positions as the picture happens to have."""
+    net = conv_net()
+    del net.graph.output[:]
+    net.graph.output.append(value("z", (4, None), TensorProto.INT64))
+    net.graph.node.append(helper.make_node("NonZero", ["y"], ["z"]))
+    return net
+
+
 def cast_net(kind: int) -> onnx.ModelProto:
     """An input of any element type, cast to float32."""
     nodes = [helper.make_node("Cast", ["x"], ["c"], to=FLOAT), helper.make_node("Relu", ["c"], ["y"])]
@@ -93,6 +118,14 @@ def text_net() -> onnx.ModelProto:
     nodes = [helper.make_node("Equal", ["x", "word"], ["e"]), helper.make_node("Cast", ["e"], ["y"], to=FLOAT)]
     word = helper.make_tensor("word", TensorProto.STRING, [1], [b"cat"])
     return model(nodes, [value("x", (1, 4), TensorProto.STRING)], [value("y", (1, 4))], [word], opset=21, ir=10)
+
+
+def text_answer() -> onnx.ModelProto:
+    """Answers with text."""
+    answer = value("y", (1, 3, 32, 32), TensorProto.STRING)
+    return model(
+        [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.STRING)], [value("x", (1, 3, 32, 32))], [answer]
+    )
 
 
 def sparse_net() -> onnx.ModelProto:

@@ -53,7 +53,8 @@ class ProcessDevice(Device):
     class Options(PluginOptions):
         """Every runtime in a worker process lets the user choose its number of threads."""
 
-        threads: int = Field(default=1, ge=1)
+        threads: int = Field(default=1, ge=1, le=4096)
+        """A number from a bundle must not exhaust the machine."""
 
     def __init__(self, *, threads: int = 1) -> None:
         self.threads = threads
@@ -91,6 +92,10 @@ class ProcessDevice(Device):
     def transport(self) -> Transport:
         """The way to a new worker: a process on this machine unless a device overrides it."""
         return LocalTransport()
+
+    @override
+    def check(self, candidate: Candidate) -> None:
+        prepare(candidate)
 
     @override
     def measure(

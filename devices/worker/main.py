@@ -25,6 +25,7 @@ import numpy as np
 from devices.protocol import MeasurementProtocol
 from devices.worker import messages
 from devices.worker.lifeline import end_with_the_other_side
+from devices.worker.memory_limit import limit_memory
 from devices.worker.runtime import (
     PROFILE_WARM_UP_RUNS,
     InferenceModel,
@@ -183,6 +184,7 @@ def main() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    limit_memory()
     requests: Requests = queue.Queue()
     threading.Thread(target=_read_requests, args=(read, requests), daemon=True).start()
     module, _, name = runtime_name.partition(":")

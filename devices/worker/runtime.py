@@ -151,6 +151,18 @@ class ClockedModel(LoadedModel):
         return BlockTime(runs, wall_ms, cpu_ms, max(0.0, min(waiting_ms, wall_ms - cpu_ms)))
 
 
+def numbers(outputs: Sequence[object]) -> list[Array]:
+    """The outputs, if all of them can travel to another process.
+
+    Raises:
+        ModelFailedError: one is no tensor, or a tensor of text.
+    """
+    for output in outputs:
+        if not isinstance(output, np.ndarray) or output.dtype.kind in "OUS":
+            raise ModelFailedError("an output is text, or no tensor")
+    return [np.array(output) for output in outputs]
+
+
 def consume(outputs: Sequence[Array]) -> None:
     """Reads one number of every output, so that no runtime can postpone the work."""
     for output in outputs:

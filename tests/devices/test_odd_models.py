@@ -134,6 +134,12 @@ def test_texts_are_fed(tmp_path: Path) -> None:
     assert measured(odd.saved(odd.text_net(), tmp_path)).latency_ms > 0
 
 
+def test_an_answer_in_text_is_refused(tmp_path: Path) -> None:
+    path = odd.saved(odd.text_answer(), tmp_path)
+    with pytest.raises(UserError, match="an output is text"):
+        CpuDevice().infer(path, {"x": np.zeros((1, 3, 32, 32), np.float32)})
+
+
 @pytest.mark.parametrize("build", [odd.sparse_net, lambda: odd.conv_net(ir=3, listed=True)], ids=["sparse", "ir 3"])
 def test_odd_weights_are_measured(tmp_path: Path, build: object) -> None:
     assert measured(odd.saved(build(), tmp_path)).operators  # type: ignore[operator]

@@ -11,10 +11,12 @@ PACKAGES = ("foundation", "devices", "latency", "segmentation", "search", "expor
 ALLOWED = {
     ("foundation/regular_file.py", "os.open"): "the place itself",
     ("foundation/picture.py", "Image.open"): "of a stream that was opened there",
+    ("foundation/database_lock.py", "os.open"): "a regular file, to lock it",
     ("foundation/process_identity.py", ".read_text"): "files of /proc",
     ("foundation/temporary_folder.py", "os.open"): "a folder, to lock it",
     ("devices/hardware.py", ".read_text"): "files of /proc and /sys",
     ("devices/other_load.py", ".read_text"): "a file of /proc",
+    ("devices/worker/memory_limit.py", ".read_text"): "files of /proc and /sys",
     ("devices/worker/run_queue.py", "os.open"): "a file of /proc",
     ("devices/input_values.py", "np.load"): "of bytes in memory",
     ("devices/worker/messages.py", "np.load"): "a file of the worker that this process started",

@@ -10,6 +10,7 @@ from pathlib import Path
 import onnx
 import pytest
 
+from devices.backends.ort.device import CpuDevice
 from devices.backends.simulated.device import SimulatedDevice
 from devices.device import Candidate
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
@@ -18,6 +19,7 @@ from foundation.errors import UserError
 from latency.measuring import adapt_protocol, measure_each, measure_one, measure_together, noise_floor, reference_ms
 from latency.operators.synthesize import to_model
 from latency.store import MeasurementStore
+from tests import odd_models as odd
 from tests.latency.graphs import small_net
 
 QUICK = MeasurementProtocol(minimum_blocks=3, maximum_blocks=3, bootstrap_resamples=20, profile_runs=2)
@@ -172,3 +174,12 @@ def test_one_model_is_measured_without_normalisation_where_that_harms(tmp_path: 
         store.remember_noise_floor(device.info(), NoiseFloor(6.0, 3.0, 5))
         measure_one(device, candidate, store, protocol=QUICK)
     assert [call.protocol for call in device.calls] == [replace(QUICK, normalise=False)]
+
+
+def test_a_model_that_cannot_be_fed_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    path = odd.saved(odd.cast_net(onnx.TensorProto.BFLOAT16), tmp_path)
+    device = CpuDevice()
+    with MeasurementStore(tmp_path / "store.sqlite") as store:
+        with pytest.raises(UserError, match="bfloat16, which cannot be fed"):
+            measure_one(device, Candidate("net", path), store)
+        assert store.nominal_reference_ms(device.info()) is None

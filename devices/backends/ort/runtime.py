@@ -6,13 +6,21 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from typing_extensions import override
 
 from devices.backends.ort.calls import open_session, run_session, session_options
 from devices.backends.ort.profile import profile_model
 from devices.model_inputs import random_inputs
-from devices.worker.runtime import Array, ClockedModel, InferenceModel, ModelFile, OperatorProfile, Runtime, consume
+from devices.worker.runtime import (
+    Array,
+    ClockedModel,
+    InferenceModel,
+    ModelFile,
+    OperatorProfile,
+    Runtime,
+    consume,
+    numbers,
+)
 
 
 class OnnxRuntime(Runtime):
@@ -59,7 +67,7 @@ class OrtInferenceModel(InferenceModel):
 
     @override
     def infer(self, feeds: Mapping[str, Array]) -> list[Array]:
-        return [np.asarray(output) for output in run_session(self._session, feeds)]
+        return numbers(run_session(self._session, feeds))
 
 
 def _sizes(shape: Sequence[int | str | None]) -> tuple[int | None, ...]:

@@ -7,13 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from typing_extensions import override
 
 from devices.backends.ov.calls import compile_model, infer, settings
 from devices.backends.ov.profile import profile_model
 from devices.model_inputs import random_inputs
-from devices.worker.runtime import Array, ClockedModel, InferenceModel, ModelFile, OperatorProfile, Runtime, consume
+from devices.worker.runtime import (
+    Array,
+    ClockedModel,
+    InferenceModel,
+    ModelFile,
+    OperatorProfile,
+    Runtime,
+    consume,
+    numbers,
+)
 
 if TYPE_CHECKING:
     import openvino
@@ -65,7 +73,7 @@ class OpenVinoInferenceModel(InferenceModel):
 
     @override
     def infer(self, feeds: Mapping[str, Array]) -> list[Array]:
-        return [np.array(output) for output in infer(self._request, feeds)]
+        return numbers(infer(self._request, feeds))
 
 
 def _sizes(port: openvino.ConstOutput) -> tuple[int | None, ...]:

@@ -16,6 +16,7 @@ import numpy as np
 from typing_extensions import override
 
 from devices.measurement import OperatorTime
+from devices.worker.memory_limit import free_bytes
 from devices.worker.runtime import (
     Array,
     BlockTime,
@@ -39,6 +40,8 @@ class MisbehavingRuntime(Runtime):
         path = file.path
         if path.stem == "refused":
             raise ModelFailedError("no such operator")
+        if path.stem == "hungry":
+            np.empty(int(0.97 * (free_bytes() or 0)), np.uint8)
         if path.stem == "hang-on-load":
             time.sleep(1000)
         return MisbehavingModel(path.stem)

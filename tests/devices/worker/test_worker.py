@@ -65,6 +65,14 @@ def test_a_failing_candidate_does_not_harm_the_others(
     assert isinstance(results["last"], Measurement)
 
 
+def test_a_model_that_needs_all_memory_costs_itself_only(tmp_path: Path) -> None:
+    results = _measure(tmp_path, "hungry", "last")
+    failed = results["hungry"]
+    assert isinstance(failed, FailedMeasurement)
+    assert "Unable to allocate" in failed.reason
+    assert isinstance(results["last"], Measurement)
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
