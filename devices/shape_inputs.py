@@ -46,6 +46,8 @@ _SLOTS: dict[str, tuple[int, ...]] = {
     "Upsample": (1,),
 }
 """Inputs, by their slot, whose values decide the shape of the output or how often a body runs (ONNX operators)."""
+_ON_DATA = frozenset({"ImageDecoder", "NonZero", "StringSplit", "Unique"})
+"""Their first input is the data, and its values decide the shape."""
 _AXES = 1
 _ONLY_SHAPES = frozenset({"Shape", "Size"})
 
@@ -78,6 +80,11 @@ def _collect(nodes: Iterable[onnx.NodeProto], needed: set[str]) -> None:
                 needed.update(value.name for value in body.output)
                 _collect(body.node, needed)
     needed.discard("")
+
+
+def setting_slots(node: onnx.NodeProto) -> tuple[int, ...]:
+    """The inputs of a node, by their slot, whose values decide shapes without being the data that it works on."""
+    return () if node.op_type in _ON_DATA else _slots(node)
 
 
 def _slots(node: onnx.NodeProto) -> tuple[int, ...]:

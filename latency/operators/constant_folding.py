@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -22,6 +22,7 @@ from onnx import helper, numpy_helper
 from onnx.inliner import inline_local_functions
 
 from devices.model_inputs import data_inputs, known_shapes, propagates, remove_inner_shapes
+from devices.shape_inputs import setting_slots
 from foundation.errors import UserError
 from latency.operators.constants import MAX_KNOWN, Constants
 from latency.operators.folding_cost import written_numbers
@@ -57,7 +58,7 @@ def fold(model: onnx.ModelProto, values: Mapping[str, NDArray[np.generic]] | Non
 
     Args:
         model: ``devices.model_limits.check_size`` accepts it.
-        values: of inputs that are constants.
+        values: of inputs whose numbers decide sizes.
 
     Raises:
         UserError: control flow, or folding takes too long.
@@ -66,16 +67,20 @@ def fold(model: onnx.ModelProto, values: Mapping[str, NDArray[np.generic]] | Non
         model = inline_local_functions(model)
     _refuse_control_flow(model.graph.node)
     folding = _Folding(model, values or {})
-    nodes = list(model.graph.node)
+    every = nodes = list(model.graph.node)
     while True:
         folding.infer(nodes)
         left = [node for node in nodes if not folding.folds(node)]
         if len(left) == len(nodes):
             break
         nodes = left
-    constants = folding.constants.arrays
-    outputs = [value.name for value in model.graph.output if value.name not in constants]
-    return FoldedModel(_needed(nodes, outputs), constants, folding.shapes, outputs)
+    constants, computed = folding.constants.arrays, folding.computed
+    outputs = [each.name for each in model.graph.output if each.name not in constants or each.name in computed]
+    remaining = {id(node) for node in nodes}
+    nodes = [node for node in every if id(node) in remaining or computed.intersection(node.output)]
+    kept, read = _needed(nodes, outputs, computed)
+    constants = {name: array for name, array in constants.items() if name not in read or name not in computed}
+    return FoldedModel(kept, constants, folding.shapes, outputs)
 
 
 def _refuse_control_flow(nodes: Sequence[onnx.NodeProto]) -> None:
@@ -105,6 +110,8 @@ class _Folding:
             self.constants.add_unknown(sparse.values.name, tuple(sparse.dims), sparse.values.data_type)
         for name, value in values.items():
             self.constants.add(name, value)
+        self.computed = set(values)
+        """What follows from given inputs: known here, but computed by a runtime in each run."""
         self.shapes: dict[str, Shape] = {}
 
     def infer(self, nodes: Sequence[onnx.NodeProto]) -> None:
@@ -112,7 +119,9 @@ class _Folding:
         arrays, graph = self.constants.arrays, self._model.graph
         used = {name for node in nodes for name in node.input}
         inputs = [value for value in data_inputs(graph) if value.name not in arrays]
-        skeleton = helper.make_graph(list(nodes), "skeleton", inputs, list(graph.output))
+        passed_on = {value.name for value in inputs}  # an output that is an input hides its shape
+        outputs = [value for value in graph.output if value.name not in passed_on]
+        skeleton = helper.make_graph(list(nodes), "skeleton", inputs, outputs)
         skeleton.value_info.extend(value for value in graph.value_info if value.name not in arrays)
         for name in sorted(used & arrays.keys()):
             array = arrays[name]
@@ -141,6 +150,10 @@ class _Folding:
         arrays = self.constants.arrays
         if node.op_type in _RANDOM or any(name not in arrays for name in inputs):
             return False
+        if self.computed.intersection(inputs):
+            evaluated = self._evaluates(node, inputs)
+            self.computed.update(node.output if evaluated else ())
+            return evaluated
         return self._evaluates(node, inputs) or self._keeps_shapes(node, inputs)
 
     def _folds_directly(self, node: onnx.NodeProto, inputs: Sequence[str]) -> bool:
@@ -213,12 +226,18 @@ def _evaluate(
     return {name: np.asarray(result) for name, result in zip(outputs, results, strict=True)}
 
 
-def _needed(nodes: Sequence[onnx.NodeProto], outputs: Sequence[str]) -> list[onnx.NodeProto]:
-    """The nodes on which an output depends."""
-    needed = set(outputs)
+def _needed(
+    nodes: Sequence[onnx.NodeProto], outputs: Sequence[str], computed: Collection[str]
+) -> tuple[list[onnx.NodeProto], set[str]]:
+    """The nodes on which an output depends, and the tensors that they read as data.
+
+    What is ``computed`` from given inputs and read as a setting, such as the size of a Resize, counts as a constant.
+    """
+    read = set(outputs)
     kept: list[onnx.NodeProto] = []
     for node in reversed(nodes):
-        if needed.intersection(node.output):
-            needed.update(node.input)
+        if read.intersection(node.output):
+            settings = setting_slots(node)
+            read.update(name for slot, name in enumerate(node.input) if slot not in settings or name not in computed)
             kept.append(node)
-    return kept[::-1]
+    return kept[::-1], read

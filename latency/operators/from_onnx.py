@@ -29,6 +29,8 @@ from latency.operators.operator import Operator, OperatorGraph, Shape
 
 MAX_OPERATORS = 5_000
 """A predictor compares each operator with every other one; large nets have some hundred."""
+_SETTING = 2
+"""Most dimensions of an input that is a setting, such as a ratio, a size or a mask of words, and no picture."""
 _KEPT_BYTES = 1 << 16
 """External weights up to this size are read: they may be settings, such as the sizes of a Resize."""
 
@@ -56,15 +58,16 @@ def from_onnx(
         opset = upgrade(model, _check_opset(model))
         inputs = model_inputs(model, tuple((input_shapes or {}).items()), values)
         fix_input_shapes(model, {each.name: each.shape for each in inputs})
-        deciding = shape_deciding_inputs(model)
-        constants = {each.name: decode(each.value) for each in inputs if each.value and each.name in deciding}
-        folded = fold(model, constants)
-        refuse_unknown_shapes(folded, [name for name in deciding if name not in constants])
+        names = shape_deciding_inputs(model)
+        deciding = [each for each in inputs if each.name in names]
+        folded = fold(model, {each.name: decode(each.value) for each in deciding if each.value})
+        missing = [each.name for each in deciding if not each.value and len(each.shape) <= _SETTING]
+        refuse_unknown_shapes(folded, missing)
         _check_tensors(folded)
         graph = node_graph(folded)
         canonicalise(graph, opset)
         fuse(graph)
-        return _operator_graph(graph, [each for each in inputs if each.name not in constants])
+        return _operator_graph(graph, [each for each in inputs if each.name not in folded.constants])
 
 
 @contextmanager

@@ -88,12 +88,12 @@ def refuse_unknown_shapes(folded: FoldedModel, deciding: Sequence[str]) -> None:
 
     Args:
         folded: the model.
-        deciding: inputs without a value whose values reach a shape.
+        deciding: settings without a value whose values reach a shape.
 
     Raises:
         UserError: the shape of a tensor that is read is not known.
     """
-    remedy = "export the network with standard operators and a fixed input size"
+    remedy = "export the network with standard operators and a fixed input size, or time it with `latseg measure`"
     if deciding:
         remedy = f"give the values that decide it, such as --input {deciding[0]}=VALUE"
     read = {name for node in folded.nodes for name in node.input}.union(folded.outputs)

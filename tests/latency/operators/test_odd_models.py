@@ -66,6 +66,28 @@ def test_case_values_that_decide_sizes(name: str, value: object) -> None:
     assert f"--input {key}=VALUE" in refusal(path)
 
 
+def test_an_output_that_is_an_input(tmp_path: Path) -> None:
+    net = odd.conv_net()
+    kinds = [each.kind for each in from_onnx(odd.saved(net, tmp_path)).operators]
+    net.graph.output.append(odd.value("x", None))
+    assert [each.kind for each in from_onnx(odd.saved(net, tmp_path)).operators] == kinds
+
+
+def test_what_is_given_is_still_worked_on(tmp_path: Path) -> None:
+    path = odd.saved(odd.embedded_words(), tmp_path)
+    graph = from_onnx(path, None, {"ids": np.array([[3, 1, 0, 0]])})
+    assert [each.kind for each in graph.operators] == ["Gather", "MatMul", "NonZero"]
+    assert graph.operators[-1].output_shapes == ((2, 2),)
+    assert graph.input_shapes == ((1, 4),)
+    assert "--input ids=VALUE" in refusal(path)
+
+
+def test_a_shape_that_depends_on_the_picture_cannot_be_given(tmp_path: Path) -> None:
+    found = refusal(odd.saved(odd.positions(), tmp_path))
+    assert "--input" not in found
+    assert "`latseg measure`" in found
+
+
 @pytest.mark.parametrize("kind", [TensorProto.BOOL, TensorProto.BFLOAT16, TensorProto.INT8, TensorProto.DOUBLE])
 def test_every_type_of_input_is_predicted(tmp_path: Path, kind: int) -> None:
     assert len(from_onnx(odd.saved(odd.cast_net(kind), tmp_path)).operators) == 2
