@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,14 +67,13 @@ class DamagedTable:
 
     def undamaged(self) -> Iterator[Row]:
         """Rows that are as they were written."""
-        columns = [name for name in self.rules.schema.tables[self.name] if name != CHECKSUM]
+        columns = self.rules.schema.values(self.name)
         if not set(columns) <= set(self.found):
             return
-        keyed = CHECKSUM in self.rules.schema.tables[self.name]  # these tables begin with their key
         checksum = CHECKSUM if CHECKSUM in self.found else "NULL"
-        references = self._references(columns[keyed:])
+        references = self._references(columns)
         faults = 0
-        for row in self._readable([checksum, *columns[keyed:]]):
+        for row in self._readable([checksum, *columns]):
             key, expected, values = int(row[0]), row[1], list(row[2:])
             try:
                 self._check(values, expected)
@@ -112,7 +111,7 @@ class DamagedTable:
             self.health.faults.append(f"a row of {table} is damaged or missing, and can be made from {self.name}")
             yield Row(table, 0, made)
 
-    def _references(self, columns: list[str]) -> dict[int, str]:
+    def _references(self, columns: Sequence[str]) -> dict[int, str]:
         """Places of the columns that refer to a row of another table; all refer to its first value."""
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as empty:
             for statement in self.rules.schema.statements:

@@ -143,7 +143,7 @@ class Database:
         Raises:
             UserError: the file is damaged, or a row is and there is no ``on_damage``.
         """
-        columns = self.schema.tables[table][1:-1]
+        columns = self.schema.values(table)
         checksum = f"{table}.{CHECKSUM}" if CHECKSUM in self._columns[table] else "NULL"
         wanted = ", ".join([f"{table}.rowid", checksum, *(f"{table}.{name}" for name in columns)])
         wanted += f", {joined}" if joined else ""

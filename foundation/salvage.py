@@ -10,6 +10,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from foundation.damaged_table import NAMED, Checks, DamagedTable, Derived, FileHealth, Row, Rules
+from foundation.database_lock import is_in_use
+from foundation.errors import UserError
 from foundation.regular_file import RefusedFileError, refuse_special
 from foundation.row_checksum import Value, described, row_checksum
 from foundation.schema import CHECKSUM, Schema, columns_by_table
@@ -36,14 +38,16 @@ def examine(path: Path, schema: Schema, checks: Checks, derived: Derived = _NONE
 def rebuild(path: Path, schema: Schema, checks: Checks, derived: Derived = _NONE) -> FileHealth:
     """Replaces the file, where it is damaged, by one with its undamaged rows; the old one is kept beside it.
 
-    Nothing else may write to the file meanwhile. The arguments are those of ``examine``.
+    The arguments are those of ``examine``.
 
     Raises:
         OSError, sqlite3.Error: the folder cannot be written.
+        UserError: another process has the file open; what it writes would be lost.
     """
     health = examine(path, schema, checks, derived)
     if not health.faults:
         return health
+    _require_unused(path)
     new = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         with closing(_created(new, schema)) as target:
@@ -52,6 +56,7 @@ def rebuild(path: Path, schema: Schema, checks: Checks, derived: Derived = _NONE
             for row in _salvaged(again, schema, checks, derived):
                 _copy(row, target, schema)
             target.execute("COMMIT")
+        _require_unused(path)
         health.kept_as = _put_aside(path)
         new.replace(path)
     finally:
@@ -65,6 +70,14 @@ def aside(path: Path) -> Path:
     while os.path.lexists(path.with_name(f"{path.name}.damaged-{number}")):
         number += 1
     return path.with_name(f"{path.name}.damaged-{number}")
+
+
+def _require_unused(path: Path) -> None:
+    if path.is_file() and is_in_use(path):
+        raise UserError(
+            f"repair of {path}", seen="a file that another process has open", expected="one that nobody uses",
+            remedy="end the other latseg process and repair then",
+        )  # fmt: skip
 
 
 def _put_aside(path: Path) -> Path:
@@ -110,6 +123,7 @@ def _salvaged(health: FileHealth, schema: Schema, checks: Checks, derived: Deriv
         try:
             # Otherwise SQLite reads nothing of a file that was cut off.
             connection.execute("PRAGMA writable_schema = ON")
+            connection.execute("BEGIN")  # one view of the file: another process may be adding rows
             health.faults += _file_faults(connection, schema)
             found = columns_by_table(connection)
         except (sqlite3.Error, MemoryError, TypeError) as error:
@@ -125,9 +139,12 @@ def _salvaged(health: FileHealth, schema: Schema, checks: Checks, derived: Deriv
 def read_only_address(path: Path) -> str:
     """The URI under which SQLite opens the file for reading.
 
-    SQLite writes a file beside the database even to read it, unless it is told that nobody else changes it.
+    SQLite writes a file beside the database even to read it, unless it is told that nobody else changes it. It then
+    does not see what is still in the log beside it.
     """
-    immutable = "" if os.access(path.parent, os.W_OK) else "&immutable=1"
+    log = path.with_name(f"{path.name}-wal")
+    complete = not log.exists() or not log.stat().st_size
+    immutable = "&immutable=1" if complete and not os.access(path.parent, os.W_OK) else ""
     return f"{path.absolute().as_uri()}?mode=ro{immutable}"
 
 

@@ -35,6 +35,11 @@ class Schema:
         """Names of the columns by table, both in the order in which they are created."""
         return _tables(self.statements)
 
+    def values(self, table: str) -> tuple[str, ...]:
+        """Names of a table's columns but the number of the row, where it has one, and the checksum."""
+        numbered = table in _numbered(self.statements)
+        return tuple(name for name in self.tables[table][numbered:] if name != CHECKSUM)
+
     @property
     def objects(self) -> frozenset[str]:
         """Names of the tables, indices and triggers."""
@@ -61,6 +66,17 @@ def _tables(statements: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
         for statement in statements:
             connection.execute(statement)
         return columns_by_table(connection)
+
+
+@lru_cache
+def _numbered(statements: tuple[str, ...]) -> frozenset[str]:
+    """Tables whose key is one whole number, which is then the first column."""
+    keys = "SELECT type FROM pragma_table_info(?) WHERE pk"
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        types = {table: connection.execute(keys, (table,)).fetchall() for table in columns_by_table(connection)}
+    return frozenset(table for table, found in types.items() if found == [("INTEGER",)])
 
 
 def columns_by_table(connection: sqlite3.Connection) -> dict[str, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,8 @@ def checked_store(root: Path, path: Path, kind: type[Database], repair: bool) ->
     if not health.faults:
         return CheckedFile(name, kind.schema.kind, saved=_rows(health))
     if health.kept_as is None:
-        remedy = f"`latseg doctor {root} --repair` writes a new file from what can be read; else {kind.schema.remedy}"
+        command = f"`latseg doctor {shlex.quote(str(root))} --repair`"
+        remedy = f"{command} writes a new file from what can be read; else {kind.schema.remedy}"
         return CheckedFile(name, kind.schema.kind, _faults(health), f"can be read: {_rows(health)}", remedy)
     remedy = f"go on as usual; the damaged file is kept as {health.kept_as.name}"
     return CheckedFile(name, kind.schema.kind, _faults(health), f"saved: {_rows(health)}", remedy, repaired=True)
@@ -70,3 +72,8 @@ def _faults(health: FileHealth) -> str:
 def exists(path: Path) -> bool:
     """Whether something has this name, be it a link that leads nowhere."""
     return path.exists() or path.is_symlink()
+
+
+def folders_in(parent: Path) -> list[Path]:
+    """The folders of a folder but hidden ones, which a killed process left and the next one removes."""
+    return sorted(folder for folder in parent.glob("[!.]*") if folder.is_dir())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from foundation.errors import UserError
-from latseg.checked_file import CheckedFile, checked_store, exists
+from latseg.checked_file import CheckedFile, checked_store, exists, folders_in
 
 if TYPE_CHECKING:
     from search.run_config import RunConfig
@@ -39,7 +39,7 @@ def run_files(root: Path, folder: Path, repair: bool) -> Iterator[CheckedFile]:
         yield _checked_record(root, run)
     if config is not None and _has_our_checkpoints(config):
         yield from _checkpoints(root, folder)
-    for bundle in sorted((folder / "bundles").glob("*/")):
+    for bundle in folders_in(folder / "bundles"):
         yield _checked_bundle(root, folder, bundle)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from foundation.errors import UserError
-from latseg.checked_file import CheckedFile, checked_store, exists
+from latseg.checked_file import CheckedFile, checked_store, exists, folders_in
 from latseg.run_health import run_files
 from latseg.workspace_folder import STORE, WorkspaceFolder
 
@@ -41,10 +41,9 @@ def check_workspace(workspace: WorkspaceFolder, *, repair: bool = False) -> Work
     Args:
         workspace: the folder.
         repair: replace damaged stores by new ones with what can be read; the old ones stay as ``NAME.damaged-N``.
-            Nothing else may work on the workspace meanwhile.
 
     Raises:
-        UserError: no such folder, or a repair cannot write.
+        UserError: no such folder, a repair cannot write, or another process has a damaged store open.
     """
     if not workspace.root.is_dir():
         raise UserError(
@@ -60,11 +59,11 @@ def _files(workspace: WorkspaceFolder, repair: bool) -> Iterator[CheckedFile]:
     root = workspace.root
     if exists(root / STORE):
         yield checked_store(root, root / STORE, MeasurementStore, repair)
-    for folder in sorted((root / "predictors").glob("*/")):
+    for folder in folders_in(root / "predictors"):
         yield _checked_predictor(root, folder)
     if exists(workspace.prior_folder()):
         yield _checked_prior(root, workspace.prior_folder())
-    for folder in sorted(workspace.runs().glob("*/")):
+    for folder in folders_in(workspace.runs()):
         yield from run_files(root, folder, repair)
 
 

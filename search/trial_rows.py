@@ -72,7 +72,7 @@ def count_of(name: str, number: int) -> tuple[str, int]:
     return str(name), int(number)
 
 
-def check_identity(key: str, value: str) -> None:
+def identity_of(key: str, value: str) -> tuple[str, str]:
     """A row of ``identity``.
 
     Raises:
@@ -80,6 +80,7 @@ def check_identity(key: str, value: str) -> None:
     """
     if not isinstance(key, str) or not isinstance(value, str):
         raise ValueError("no text")
+    return key, value
 
 
 def check_rejection(generation: int, architecture: str, violated: str, repaired: int) -> None:

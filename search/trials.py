@@ -22,10 +22,10 @@ from foundation.row_checksum import Value
 from foundation.schema import Schema
 from search.constraints.budgets import ConstraintCheck
 from search.trial import DeviceResult, Trial
-from search.trial_rows import check_identity, check_rejection, count_of, result_of, trial_of
+from search.trial_rows import check_rejection, count_of, identity_of, result_of, trial_of
 
 _STATEMENTS = (
-    "CREATE TABLE IF NOT EXISTS identity (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS identity (key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum TEXT)",
     """CREATE TABLE IF NOT EXISTS trials (
   position INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, architecture TEXT NOT NULL,
   generation INTEGER NOT NULL, parameters INTEGER NOT NULL, flops INTEGER NOT NULL, predicted_ms TEXT NOT NULL,
@@ -33,7 +33,7 @@ _STATEMENTS = (
   checksum TEXT)""",
     """CREATE TABLE IF NOT EXISTS rejections (
   generation INTEGER NOT NULL, architecture TEXT NOT NULL, violated TEXT NOT NULL, repaired INTEGER NOT NULL,
-  PRIMARY KEY (generation, architecture, violated))""",
+  checksum TEXT, PRIMARY KEY (generation, architecture, violated))""",
     "CREATE INDEX IF NOT EXISTS rejections_by_constraint ON rejections (violated)",
     """CREATE TABLE IF NOT EXISTS findings (
   position INTEGER PRIMARY KEY AUTOINCREMENT, trial TEXT NOT NULL REFERENCES trials (id), device TEXT NOT NULL,
@@ -61,7 +61,7 @@ class TrialStore(Database):
         unmarked_tables=frozenset({"identity", "trials", "rejections", "findings"}),
     )
     checks: ClassVar[Checks] = {
-        "identity": check_identity,
+        "identity": identity_of,
         "trials": trial_of,
         "rejections": check_rejection,
         "findings": result_of,
@@ -79,9 +79,10 @@ class TrialStore(Database):
         Raises:
             UserError: the store belongs to another run.
         """
-        with self._transaction() as connection:
-            connection.executemany("INSERT OR IGNORE INTO identity VALUES (?, ?)", list(identity.items()))
-            stored = dict(connection.execute("SELECT key, value FROM identity"))
+        with self._transaction():
+            for key, value in identity.items():
+                self._insert("identity", {"key": key, "value": value}, or_ignore=True)
+            stored = dict(self._rows("identity", identity_of))
         for key, value in identity.items():
             if stored.get(key) != value:
                 raise UserError(
@@ -113,13 +114,12 @@ class TrialStore(Database):
 
         The same candidate of the same generation counts once, so that a resumed generation is not counted twice.
         """
-        rows = [
-            (generation, check.architecture.id, constraint, int(saved))
-            for check, saved in zip(checks, repaired, strict=True)
-            for constraint in check.violated
-        ]
-        with self._transaction() as connection:
-            connection.executemany("INSERT OR IGNORE INTO rejections VALUES (?, ?, ?, ?)", rows)
+        with self._transaction():
+            for check, saved in zip(checks, repaired, strict=True):
+                row: dict[str, Value] = {"generation": generation, "architecture": check.architecture.id}
+                for constraint in check.violated:
+                    full = {**row, "violated": constraint, "repaired": saved}
+                    self._insert("rejections", full, or_ignore=True)
 
     def add_results(self, trial: Trial, results: Sequence[DeviceResult]) -> None:
         """Appends the device results of a trial; all devices at once."""
@@ -142,6 +142,8 @@ class TrialStore(Database):
     def trials(self) -> list[Trial]:
         """All trials in the order in which they were evaluated, with their device results."""
         self._require_intact()
+        for _ in self._rows("rejections", check_rejection):
+            pass  # they are only counted later
         results = self.results()
         trials = self._rows("trials", trial_of)
         return [replace(trial, results=tuple(results.get(trial.id, ()))) for trial in trials]

@@ -27,6 +27,15 @@ def test_a_store_is_read_without_writing_to_its_folder(
             store.remember_reference(INFO, 2.0)
 
 
+def test_what_is_still_in_the_log_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "store.sqlite"
+    with MeasurementStore(path) as writer:
+        writer.remember_reference(INFO, 1.5)
+        monkeypatch.setattr(os, "access", lambda *_: False)
+        with MeasurementStore(path, read_only=True) as store:
+            assert store.nominal_reference_ms(INFO) == 1.5
+
+
 def test_a_missing_store_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         MeasurementStore(tmp_path / "none.sqlite", read_only=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -204,3 +206,29 @@ def test_a_damaged_row_is_an_error_for_readers(path: Path) -> None:
     alter(path, "UPDATE notes SET text = 'another' WHERE id = 3")
     with Notes(path) as notes, pytest.raises(UserError, match="got row 3 of notes damaged"):
         notes.texts()
+
+
+def test_rows_that_are_added_meanwhile_are_no_damage(path: Path) -> None:
+    def write(_: str) -> None:
+        with Notes(path) as notes, notes._transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO folders VALUES ('new')")
+            notes._insert("notes", {"folder": "new", "text": "written meanwhile"})
+
+    assert examine(path, Notes.schema, {**Notes.checks, "folders": write}).faults == []
+
+
+def test_a_file_that_another_process_has_open_is_not_replaced(path: Path) -> None:
+    alter(path, "UPDATE notes SET text = 'another' WHERE id = 1")
+    program = "import sys; from tests.foundation.test_salvage import *; n = Notes(Path(sys.argv[1])); print(); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        other.stdout.readline()
+        before = files_in(path.parent)
+        with pytest.raises(UserError, match="another process has open"):
+            rebuild(path, Notes.schema, Notes.checks)
+        assert files_in(path.parent) == before
+        other.communicate(b"\n")
+    assert len(repaired(path)) == COUNT - 1

@@ -63,6 +63,11 @@ def test_an_intact_workspace(finished: Path) -> None:
     assert "measurements" in next(file.saved for file in health.files if file.kind == "measurement store")
 
 
+def test_what_a_killed_export_left_is_no_damage(copy: Path) -> None:
+    (run_folder(copy).path / "bundles" / ".abc.12-34-abcdefgh" / "new").mkdir(parents=True)
+    assert latseg.Workspace(copy).doctor().ok
+
+
 DAMAGE = {
     "predictor": "predictors/*/bounded.json",
     "weights of the predictor": "predictors/*/*/*.safetensors",

@@ -151,6 +151,9 @@ def test_a_damaged_row_is_told(tmp_path: Path) -> None:
         "trials SET architecture = '{}', checksum = NULL",
         "findings SET holds = 0",
         "findings SET measured_ms = 9e999, checksum = NULL",
+        "rejections SET violated = 'latency:b'",
+        "rejections SET repaired = 1",
+        "rejections SET generation = -1, checksum = NULL",
     ],
 )
 def test_a_changed_value_is_told(tmp_path: Path, change: str) -> None:
@@ -159,6 +162,7 @@ def test_a_changed_value_is_told(tmp_path: Path, change: str) -> None:
     with TrialStore(runs / "trials.sqlite") as store:
         store.add(trial)
         store.add_results(trial, [DeviceResult("a", 1.4, (1.3, 1.5), holds=True)])
+        store.add_rejections(0, [ConstraintCheck(trial.architecture, 1, violated=("latency:a",))], [False])
     with sqlite3.connect(runs / "trials.sqlite") as connection:
         connection.execute("PRAGMA foreign_keys = OFF")
         connection.execute(f"UPDATE {change}")
@@ -166,6 +170,36 @@ def test_a_changed_value_is_told(tmp_path: Path, change: str) -> None:
     with TrialStore(runs / "trials.sqlite") as store, pytest.raises(UserError, match=r"row 1 of .* damaged") as told:
         store.trials()
     assert f"`latseg doctor {tmp_path} --repair`" in str(told.value)
+
+
+def test_a_changed_identity_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "trials.sqlite"
+    with TrialStore(path) as store:
+        store.identify({"space": "toy", "seed": "0"})
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE identity SET value = '1' WHERE key = 'seed'")
+    connection.close()
+    with TrialStore(path) as store, pytest.raises(UserError, match="row 2 of identity damaged"):
+        store.identify({"space": "toy", "seed": "1"})
+
+
+def test_a_store_whose_rejections_have_no_checksums(tmp_path: Path) -> None:
+    path = tmp_path / "trials.sqlite"
+    (trial,) = make_trials(1)
+    with TrialStore(path) as store:
+        store.identify({"space": "toy"})
+        store.add_rejections(0, [ConstraintCheck(trial.architecture, 1, violated=("parameters",))], [True])
+    with sqlite3.connect(path) as connection:
+        for table in ("identity", "rejections"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
+    connection.close()
+    with TrialStore(path, read_only=True) as store:
+        assert store.trials() == []
+    with TrialStore(path) as store:
+        store.identify({"space": "toy"})
+        store.add_rejections(1, [ConstraintCheck(trial.architecture, 1, violated=("parameters",))], [False])
+        assert store.trials() == []
+        assert (store.rejected(), store.repaired()) == ({"parameters": 2}, 1)
 
 
 def test_a_store_written_before_files_were_marked(tmp_path: Path) -> None:
