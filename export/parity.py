@@ -125,4 +125,4 @@ def _difference(expected: Sequence[Array], answers: Sequence[Array]) -> float:
     if [e.shape for e in expected] != [a.shape for a in answers]:
         return float("inf")
     pairs = zip(expected, answers, strict=True)
-    return float(np.max([np.abs(e.astype(np.float64) - a.astype(np.float64)).max() for e, a in pairs]))
+    return float(np.max([np.abs(e.astype(np.float64) - a.astype(np.float64)).max(initial=0) for e, a in pairs]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from export.bundle.check import Check, VerifyResult
     from export.bundle.manifest import Manifest, ResizePolicy
     from export.bundle.segment import Segmenter, SegmentOutput
+
+_logger = logging.getLogger(__name__)
 
 
 class Bundle:
@@ -170,7 +173,13 @@ class Bundle:
             return None
         from latseg.workspace_folder import WorkspaceFolder
 
-        return WorkspaceFolder(self.workspace).reference_ms(device)
+        try:
+            return WorkspaceFolder(self.workspace).reference_ms(device)
+        except DeviceUnavailableError:
+            raise
+        except UserError as error:  # the bundle is not at fault: the time is measured anew
+            _logger.warning("the stored time of the reference net cannot be read: %s", error)
+            return None
 
     def _device(self, text: str, threads: int | None) -> Device:
         from devices.registry import get_device

@@ -35,6 +35,8 @@ app = typer.Typer(
 )
 _FLAG = re.compile(r"--json|--quiet|--debug|--verbose|-v+|--log-file=.*")
 _WITH_VALUE = "--log-file"
+_SHOWN = 60
+"""Characters of a path that is too long."""
 _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """Signals that end a process, from ``kill``, a service manager or a terminal that is closed; they save like Ctrl-C."""
 _logger = logging.getLogger(__name__)
@@ -112,6 +114,8 @@ def run(arguments: list[str]) -> int:
     console = Console(debug="--debug" in arguments, as_json="--json" in arguments)
     try:
         result = invoke(arguments, console)
+        with writing_to_stdout():
+            pass  # the version is still in the buffer
     except KeyboardInterrupt:
         result = INTERRUPTED
     except Exception as error:
@@ -160,6 +164,8 @@ def _failed(error: Exception, console: Console) -> int:
     code = int(getattr(error, "exit_code", 1))
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         code, line = 2, f"disk full: got {error}; expected free space for the workspace; free some and run again"
+    elif isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        code, line = 2, f"path: got {_shortened(error.filename)}; expected names of at most 255 bytes; shorten it"
     elif hasattr(error, "format_message"):
         line = " ".join(error.format_message().split())
         line = f"{line}; see `latseg {_command(error)}--help`"
@@ -169,6 +175,11 @@ def _failed(error: Exception, console: Console) -> int:
         line = f"internal error: {type(error).__name__}: {' '.join(str(error).split())}; run again with --debug"
     _print_error(for_workspace(line, console.workspace), code, console)
     return code
+
+
+def _shortened(path: object) -> str:
+    text = str(path)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
 
 
 def _command(error: object) -> str:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import FileIO, TextIOWrapper
+from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import Any
 
 from typing_extensions import override
@@ -38,7 +38,8 @@ def prepare_streams() -> None:
     if sys.stdout is None:
         sys.stdout = TextIOWrapper(FileIO(1, "w", closefd=False))
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+        stream, lines = BufferedWriter(_Told(1, "w", closefd=False)), sys.stdout.line_buffering
+        sys.stdout = TextIOWrapper(stream, sys.stdout.encoding, errors="replace", line_buffering=lines)
     encoding = sys.stderr.encoding if sys.stderr else "utf-8"
     sys.stderr = TextIOWrapper(_Lenient(2, "w", closefd=False), encoding, errors="replace", line_buffering=True)
 
@@ -53,23 +54,38 @@ def writing_to_stdout() -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
-    except BrokenPipeError as error:
-        _discard_stdout()
-        raise ReaderGoneError("stdout", seen="a reader that has ended", expected="one", remedy="read all") from error
     except OSError as error:
-        _discard_stdout()
-        raise OutputError(
-            "stdout",
-            seen=error.strerror or str(error),
-            expected="a stream that can be written to",
-            remedy="the command itself has ended; send its output elsewhere",
-        ) from error
+        raise _output_error(error) from error
+
+
+def _output_error(error: OSError) -> OutputError:
+    """What is written from now on is lost."""
+    _discard_stdout()
+    if isinstance(error, BrokenPipeError):
+        return ReaderGoneError("stdout", seen="a reader that has ended", expected="one", remedy="read all")
+    return OutputError(
+        "stdout",
+        seen=error.strerror or str(error),
+        expected="a stream that can be written to",
+        remedy="the command itself has ended; send its output elsewhere",
+    )
 
 
 def _discard_stdout() -> None:
     """Leads stdout to nowhere, so that the interpreter's last flush does not fail again."""
     with suppress(OSError, ValueError):  # streams of a test have no descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Told(FileIO):
+    """Fails in our words, also where help or the version is written."""
+
+    @override
+    def write(self, content: Any, /) -> int:
+        try:
+            return super().write(content)
+        except OSError as error:
+            raise _output_error(error) from error
 
 
 class _Lenient(FileIO):

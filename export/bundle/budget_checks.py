@@ -27,14 +27,13 @@ def check_certificates(manifest: Manifest) -> Iterator[Check]:
         yield Check("certificate", False, "the bundle has none: no latency was measured")
     files = {file.sha256: file for file in manifest.models}
     for certificate in manifest.certificates:
-        faults = contradictions(certificate)
-        if certificate.model_sha256 not in files:
-            faults.append("it is for a file that is not in the bundle")
-        else:
-            faults += _shape_faults(certificate, files[certificate.model_sha256], manifest)
-        yield Check(
-            f"certificate for {certificate.device.name}", not faults, "; ".join(faults) or certificate.statement
-        )
+        name, faults = f"certificate for {certificate.device.name}", contradictions(certificate)
+        file = files.get(certificate.model_sha256)
+        if file is None:
+            yield Check(name, False, "; ".join([*faults, "it is for a file that is not in the bundle"]))
+            continue
+        faults += _shape_faults(certificate, file, manifest)
+        yield Check(name, not faults, "; ".join(faults) or f"{file.path}: {certificate.statement}")
 
 
 def _shape_faults(certificate: Certificate, file: BundleFile, manifest: Manifest) -> list[str]:

@@ -18,6 +18,10 @@ SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
 MANIFEST_BYTES = 4 * 2**20
 """Most bytes of a manifest; one with a dozen certificates has about 100 kB."""
+_MOST = 256
+"""Entries of a kind; each is compared with every line of ``README.md``, and each certificate is measured."""
+_MOST_PIXELS = 2**24
+"""Of a network's input; a picture of that size is made before the model is asked."""
 _REASON_LENGTH = 300
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """They change the order in which a text is shown."""
@@ -65,6 +69,12 @@ class InputLayout(_Record):
     normalisation: Normalisation
     resize_policy: ResizePolicy
     """How a picture of another size is brought to height x width."""
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> Self:
+        if self.height * self.width > _MOST_PIXELS:
+            raise ValueError(f"an input of more than {_MOST_PIXELS:,} pixels")
+        return self
 
 
 class TensorLayout(_Record):
@@ -144,16 +154,16 @@ class Manifest(_Record):
     parameters: Annotated[int, Field(ge=0)]
     input: InputLayout | None = None
     """The picture that a segmentation network takes; None for another network, which has ``inputs``."""
-    inputs: tuple[TensorLayout, ...] = ()
-    classes: tuple[str, ...] = ()
+    inputs: Annotated[tuple[TensorLayout, ...], Field(max_length=_MOST)] = ()
+    classes: Annotated[tuple[str, ...], Field(max_length=_MOST)] = ()
     """Names by class number of a segmentation network; the first one is the background."""
     task: dict[str, JsonValue] = {}
     """What else is known about the network (``export.source.Source.description``)."""
-    quality: tuple[Quality, ...]
-    certificates: tuple[Certificate, ...]
-    refusals: tuple[str, ...] = ()
+    quality: Annotated[tuple[Quality, ...], Field(max_length=_MOST)]
+    certificates: Annotated[tuple[Certificate, ...], Field(max_length=_MOST)]
+    refusals: Annotated[tuple[str, ...], Field(max_length=_MOST)] = ()
     """Budgets that the measurements did not certify, one line each; ``verify`` fails while there is one."""
-    files: Annotated[tuple[BundleFile, ...], Field(min_length=1)]
+    files: Annotated[tuple[BundleFile, ...], Field(min_length=1, max_length=_MOST)]
     reproduce: str
     """Commands that make this bundle again; RUN stands for the run that the search then prints."""
     versions: dict[str, str]

@@ -11,9 +11,11 @@ from pathlib import Path
 from export.bundle.manifest import BundleFile, Manifest
 from export.bundle.texts import certificate_line, head_line, numbers, quality_line, refusal_line, versions_line
 from export.parity import Parity
-from foundation.regular_file import DOCUMENT_BYTES, read_regular
+from foundation.regular_file import read_regular
 
 README_NAME = "README.md"
+_BYTES = 2**20
+"""Most bytes of it; it has some kilobytes."""
 _PARITY_WORDS = ("largest difference", "mask IoU")
 
 
@@ -24,7 +26,7 @@ def readme_faults(folder: Path, manifest: Manifest) -> list[str]:
         OSError: it cannot be read.
         UnicodeDecodeError: it is no text.
     """
-    text = read_regular(folder / README_NAME, limit=DOCUMENT_BYTES, follow_links=False).decode("utf-8")
+    text = read_regular(folder / README_NAME, limit=_BYTES, follow_links=False).decode("utf-8")
     lines = text.splitlines()
     faults = [f"it does not say {fact!r}" for fact in _facts(manifest) if fact not in text]
     faults += [

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from latseg.cli import run
+
 LATSEG = (sys.executable, "-m", "latseg")
 DEVICES = " ".join((*LATSEG, "devices"))
 PROFILE = ("profile", "--device", "simulated", "--models", "400", "--draw", "--operators", "0")
@@ -23,14 +25,15 @@ def shell(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=environment, check=False)
 
 
-def test_a_reader_that_ends_early_is_no_error() -> None:
-    done = shell(f"{DEVICES} --json | true; echo ${{PIPESTATUS[0]}}")
+@pytest.mark.parametrize("words", ["devices --json", "devices", "--help", "--version"])
+def test_a_reader_that_ends_early_is_no_error(words: str) -> None:
+    done = shell(f"{' '.join(LATSEG)} {words} | true; echo ${{PIPESTATUS[0]}}")
     assert (done.stdout, done.stderr) == ("141\n", "")
 
 
-@pytest.mark.parametrize("form", ["", " --json"])
-def test_a_full_disk_behind_stdout_is_told(form: str) -> None:
-    done = shell(f"{DEVICES}{form} > /dev/full")
+@pytest.mark.parametrize("words", ["devices", "devices --json", "--help"])
+def test_a_full_disk_behind_stdout_is_told(words: str) -> None:
+    done = shell(f"{' '.join(LATSEG)} {words} > /dev/full")
     assert done.returncode == 2
     assert done.stderr.startswith("latseg: stdout: got No space left on device; expected a stream")
     assert done.stderr.count("\n") == 1
@@ -71,6 +74,23 @@ def test_a_terminal_that_is_closed_saves_too(tmp_path: Path) -> None:
     os.close(terminal)
     _, status = os.waitpid(process, 0)
     assert os.waitstatus_to_exitcode(status) == 130, log.read_text()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("predict", "X"),
+        ("doctor", "X"),
+        ("--workspace", "X", "profile", "--device", "simulated"),
+        ("search", "--data", "folder:X", "--max-latency", "2ms"),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_one_line(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([word.replace("X", "x" * 300) for word in words]) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert "internal error" not in line
+    assert "255 bytes" in line or "name too long" in line
 
 
 def test_an_error_is_json_too() -> None:

@@ -43,6 +43,20 @@ def test_damaged_manifest(bundle: Path, changes: dict[str, object]) -> None:
         read_manifest(changed(bundle, **changes))
 
 
+@pytest.mark.parametrize("name", ["files", "quality", "refusals", "classes"])
+def test_more_entries_than_any_bundle_has(bundle: Path, name: str) -> None:
+    """Each would be compared with each line of README.md."""
+    entries = json.loads((bundle / "manifest.json").read_text())[name] or ["x"]
+    with pytest.raises(ManifestError, match=f"{name}: Tuple should have at most 256"):
+        read_manifest(changed(bundle, **{name: (entries * 257)[:257]}))
+
+
+def test_an_input_that_fits_into_no_memory(bundle: Path) -> None:
+    layout = json.loads((bundle / "manifest.json").read_text())["input"]
+    with pytest.raises(ManifestError, match="more than 16,777,216 pixels"):
+        read_manifest(changed(bundle, input={**layout, "height": 10**6, "width": 10**6}))
+
+
 @pytest.mark.parametrize("key", ["task", "\x1b[2J"])
 @pytest.mark.parametrize("text", ["\x1b[2J", "\x07", "\u009b2J", "\u202e"])
 def test_texts_that_would_change_the_terminal(bundle: Path, key: str, text: str) -> None:
