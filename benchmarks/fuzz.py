@@ -1,95 +1,135 @@
 """Mutated files through the commands: every one is answered, or refused in one line, in 30 s and 2 GiB.
 
-``python benchmarks/fuzz.py --graphs 10000 --predicted 10000 --measured 500 --workspaces 2000``. Each case is run in a
-forked process, which is replaced after a fault. Writes ``benchmarks/results/fuzz.json``; a fault is listed with its
-number, which together with the seed makes it again.
+``python benchmarks/fuzz.py`` does all, ``python benchmarks/fuzz.py --bundles 2000`` one target. Each case is run in a
+forked process, which is replaced after a fault. Writes ``benchmarks/results/fuzz.json`` every few seconds; targets of
+an earlier run with the same seed stay in it. A fault is listed with its number, which together with the seed makes it
+again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fuzzing.limited_process import BYTES, SECONDS, Outcome, run_cases
+sys.path.append(str(Path(__file__).parents[1]))  # bundles are tampered with as in tests/
+
+from fuzzing.bundles import BundleTarget
+from fuzzing.limited_process import BYTES, SECONDS, run_cases
 from fuzzing.models import GraphTarget, MeasureTarget, PredictTarget
+from fuzzing.tally import Tally
 from fuzzing.target import Target
 from fuzzing.workspaces import WorkspaceTarget
 
-from provenance import RESULTS, provenance, write_result
+from provenance import RESULTS, commit, print_goals, provenance, save
 
 RESULT = RESULTS / "fuzz.json"
-_GOOD = frozenset({"ok", "refused"})
+CASES = {"graph": 10_000, "predict": 10_000, "measure": 500, "bundle": 2000, "workspace": 2000}
+"""By target, where no number is given."""
+_OPTIONS = {
+    "graph": "--graphs",
+    "predict": "--predicted",
+    "measure": "--measured",
+    "bundle": "--bundles",
+    "workspace": "--workspaces",
+}
+_REPORT_SECONDS = 10.0
 
 
-def fuzz(target: Target, first: int, cases: int) -> dict[str, Any]:
-    """Counts by outcome, the slowest and largest case, and every fault."""
-    start = time.monotonic()
-    outcomes: list[Outcome] = []
+def fuzz(target: Target, first: int, cases: int) -> Iterator[Tally]:
+    """The same tally every few seconds, and at the end."""
+    tally = Tally()
+    reported = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="latseg-fuzz-") as name:
         folder = Path(name).resolve()
         target.prepare(folder)
         for outcome in run_cases(target, range(first, first + cases), folder):
-            outcomes.append(outcome)
-            if outcome.outcome not in _GOOD:
+            tally.add(outcome)
+            if not outcome.good:
                 sys.stderr.write(f"{target.name} {outcome.number}: {outcome.outcome}: {outcome.what}\n{outcome.line}\n")
-    return {
-        "cases": len(outcomes),
-        "outcomes": dict(Counter(each.outcome for each in outcomes)),
-        "slowest_seconds": round(max(each.seconds for each in outcomes), 2),
-        "largest_megabytes": round(max(each.peak_bytes for each in outcomes) / 2**20),
-        "seconds": round(time.monotonic() - start),
-        "faults": [
-            {"number": each.number, "outcome": each.outcome, "what": each.what, "line": each.line[-600:]}
-            for each in outcomes
-            if each.outcome not in _GOOD
-        ],
-    }
+            if time.monotonic() > reported + _REPORT_SECONDS:
+                reported = time.monotonic()
+                sys.stderr.write(f"{target.name}: {tally.cases} of {cases} cases, {len(tally.faults)} faults\n")
+                yield tally
+    yield tally
 
 
 def main() -> None:
     """Entry point."""
+    options = _options()
+    document = {
+        "seed": options.seed,
+        "limits": {"seconds": SECONDS, "bytes": BYTES},
+        "targets": _earlier(options.result, options.seed),
+    }
+    code = commit()
+    for target in _targets(options):
+        cases = getattr(options, _dest(target.name))
+        for tally in fuzz(target, options.first, cases) if cases else ():
+            of_target = {"commit": code, "first": options.first, **tally.to_json()}
+            document["targets"][target.name] = of_target
+            save(options.result, {**document, "goals": _goals(document["targets"]), "provenance": provenance()})
+    print_goals(_goals(document["targets"]))
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--graphs", type=int, default=10_000)
-    parser.add_argument("--predicted", type=int, default=10_000)
-    parser.add_argument("--measured", type=int, default=500)
-    parser.add_argument("--workspaces", type=int, default=2000)
+    for name, option in _OPTIONS.items():
+        text = f"default: {CASES[name]}, or 0 where another is given"
+        parser.add_argument(option, type=int, dest=_dest(name), metavar="CASES", help=text)
+    parser.add_argument("--bundle", type=Path, help="one that verifies, with every file of ONNX; default: new")
     parser.add_argument(
         "--workspace", type=Path, help="one with a run, its trained winner and its bundle; default: new"
     )
     parser.add_argument("--quick", action="store_true", help="no fit, export and report of damaged workspaces")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
-    parser.add_argument("--nets", type=int, default=24, help="nets of the campaign from which it is fitted")
-    parser.add_argument("--steps", type=int, help="training steps of the predictor; default: those of fit")
+    parser.add_argument("--nets", type=int, default=24, help="nets of the campaign from which predict's is fitted")
+    parser.add_argument("--steps", type=int, help="training steps of the predictors; default: those of fit")
     parser.add_argument("--result", type=Path, default=RESULT)
     options = parser.parse_args()
-    targets = [
-        (GraphTarget(options.seed), options.graphs),
-        (PredictTarget(options.seed, nets=options.nets, steps=options.steps), options.predicted),
-        (MeasureTarget(options.seed), options.measured),
-        (
-            WorkspaceTarget(options.seed, workspace=options.workspace, steps=options.steps, quick=options.quick),
-            options.workspaces,
-        ),
-    ]
-    found = {target.name: fuzz(target, options.first, cases) for target, cases in targets if cases}
-    faults = sum(len(one["faults"]) for one in found.values())
-    write_result(
-        options.result,
-        {
-            "seed": options.seed,
-            "first": options.first,
-            "limits": {"seconds": SECONDS, "bytes": BYTES},
-            "targets": found,
-            "goals": {"faults": {"value": faults, "goal": 0, "met": faults == 0}},
-            "provenance": provenance(),
-        },
+    chosen = any(getattr(options, _dest(name)) is not None for name in CASES)
+    for name, cases in CASES.items():
+        if getattr(options, _dest(name)) is None:
+            setattr(options, _dest(name), 0 if chosen else cases)
+    return options
+
+
+def _dest(target: str) -> str:
+    return f"{target}_cases"
+
+
+def _targets(options: argparse.Namespace) -> tuple[Target, ...]:
+    seed, steps = options.seed, options.steps
+    return (
+        GraphTarget(seed),
+        PredictTarget(seed, nets=options.nets, steps=steps),
+        MeasureTarget(seed),
+        BundleTarget(seed, bundle=options.bundle, steps=steps),
+        WorkspaceTarget(seed, workspace=options.workspace, steps=steps, quick=options.quick),
     )
+
+
+def _earlier(result: Path, seed: int) -> dict[str, Any]:
+    """Targets of an earlier run with the same seed."""
+    if not result.exists():
+        return {}
+    document = json.loads(result.read_text())
+    return dict(document["targets"]) if document["seed"] == seed else {}
+
+
+def _goals(targets: dict[str, Any]) -> dict[str, Any]:
+    faults = sum(len(one["faults"]) for one in targets.values())
+    goals = {"faults": {"value": faults, "goal": 0, "met": faults == 0}}
+    for name, wanted in CASES.items():
+        cases = targets.get(name, {"cases": 0})["cases"]
+        goals[f"cases of {name}"] = {"value": cases, "goal": wanted, "met": cases >= wanted}
+    return goals
 
 
 if __name__ == "__main__":

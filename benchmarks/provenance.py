@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -25,8 +26,29 @@ def provenance() -> dict[str, Any]:
     }
 
 
+def commit() -> str:
+    """The commit that is checked out, with ``+`` where a file of it was changed; results do not count."""
+
+    def git(*words: str) -> str:
+        run = subprocess.run(["git", "-C", str(RESULTS), *words], capture_output=True, text=True, check=False)  # noqa: S607
+        return run.stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":!.")
+    return (git("rev-parse", "--short", "HEAD") or "unknown") + ("+" if changed else "")
+
+
 def write_result(path: Path, document: dict[str, Any]) -> None:
     """Writes the document as JSON and prints its goals."""
+    save(path, document)
+    print_goals(document["goals"])
+
+
+def save(path: Path, document: dict[str, Any]) -> None:
+    """Writes the document as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1) + "\n")
-    print(json.dumps(document["goals"], indent=1))
+
+
+def print_goals(goals: dict[str, Any]) -> None:
+    """For people who wait for it."""
+    print(json.dumps(goals, indent=1))

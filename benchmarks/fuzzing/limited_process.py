@@ -15,7 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fuzzing.target import Answer, Case, Target
+from fuzzing.special_files import Special, put
+from fuzzing.target import REFUSALS, Answer, Case, Target
 
 SECONDS = 30.0
 """Of processor time. A case that gives no answer for ``_IDLE_SECONDS`` hangs."""
@@ -23,7 +24,8 @@ _IDLE_SECONDS = 600.0
 BYTES = 2**31
 _GUARD_BYTES = 2 * BYTES
 """Address space that a case may add: what exceeds ``BYTES`` is seen, what exceeds this cannot harm the machine."""
-_REFUSALS = frozenset({2, 3, 4, 5})
+GOOD = frozenset({"ok", "refused"})
+_CASE = "case"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,15 @@ class Outcome:
     what: str
     outcome: str
     seconds: float
+    """Of processor time."""
+    wall_seconds: float
     peak_bytes: int
     line: str
+
+    @property
+    def good(self) -> bool:
+        """Whether it is no fault."""
+        return self.outcome in GOOD
 
 
 def run_cases(target: Target, numbers: Sequence[int], folder: Path) -> Iterator[Outcome]:
@@ -50,9 +59,11 @@ def run_cases(target: Target, numbers: Sequence[int], folder: Path) -> Iterator[
                 yield _broken(target, left.pop(0), child)
                 break
             left.pop(0)
-            yield Outcome(**json.loads(line))
-        else:
-            os.waitpid(child, 0)
+            outcome = Outcome(**json.loads(line))
+            yield outcome
+            if not left or not outcome.good:
+                os.waitpid(child, 0)
+                break
         os.close(pipe)
 
 
@@ -69,7 +80,10 @@ def _fork(target: Target, numbers: Sequence[int], folder: Path) -> tuple[int, in
         faulthandler.disable()  # a crash is an outcome; pytest would print it
         for number in numbers:
             signal.setitimer(signal.ITIMER_PROF, SECONDS)  # ends this process, also within a call of C
-            os.write(write, json.dumps(asdict(_outcome(target, number, folder))).encode() + b"\n")
+            outcome = _outcome(target, number, folder)
+            os.write(write, json.dumps(asdict(outcome)).encode() + b"\n")
+            if not outcome.good:
+                break
     finally:
         os._exit(0)
 
@@ -83,26 +97,43 @@ def _limit_memory() -> None:
 
 def _outcome(target: Target, number: int, folder: Path) -> Outcome:
     case = target.case(number)
-    own = folder / "case"
-    shutil.rmtree(own, ignore_errors=True)
-    own.mkdir()
-    for name, content in case.files.items():
-        (own / name).write_bytes(content)
-    os.chdir(own)
-    before = sorted(folder.iterdir())
+    _enter(folder, case)
+    before = _others(target, folder)
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew (proc(5))
-    start = _cpu_seconds()
+    start, wall_start = _cpu_seconds(), time.monotonic()
     answer = target.run(case)
-    seconds, peak = _cpu_seconds() - start, _peak_bytes()
-    escaped = sorted(folder.iterdir()) != before
+    seconds, wall_seconds, peak = _cpu_seconds() - start, time.monotonic() - wall_start, _peak_bytes()
+    escaped = _others(target, folder) != before
     return Outcome(
         number,
         case.what,
         _kind(case, answer, seconds, peak, escaped=escaped),
         seconds,
+        wall_seconds,
         peak,
         answer.trace or answer.line,
     )
+
+
+def _enter(folder: Path, case: Case) -> None:
+    """Makes the folder of the case the working directory."""
+    own = folder / _CASE
+    shutil.rmtree(own, ignore_errors=True)
+    own.mkdir()
+    for name, content in case.files.items():
+        if isinstance(content, Special):
+            put(content, own / name)
+        else:
+            (own / name).write_bytes(content)
+    os.chdir(own)
+
+
+def _others(target: Target, folder: Path) -> list[tuple[str, int, int]]:
+    """Path, size and time of change of each file that the case must leave alone."""
+    paths = [path for path in folder.iterdir() if path.name not in (_CASE, *target.written)]
+    paths += [below for path in paths if path.is_dir() for below in path.rglob("*")]
+    states = ((str(path), path.lstat()) for path in paths)
+    return sorted((name, state.st_size, state.st_mtime_ns) for name, state in states)
 
 
 def _kind(case: Case, answer: Answer, seconds: float, peak: int, *, escaped: bool) -> str:
@@ -116,7 +147,7 @@ def _kind(case: Case, answer: Answer, seconds: float, peak: int, *, escaped: boo
         other = case.expected is not None and answer.value != case.expected
         return "accepted with other numbers" if other else "ok"
     one_line = bool(answer.line.strip()) and "\n" not in answer.line.strip()
-    return "refused" if answer.exit_code in _REFUSALS and one_line and not answer.trace else "internal error"
+    return "refused" if answer.exit_code in REFUSALS and one_line and not answer.trace else "internal error"
 
 
 def _cpu_seconds() -> float:
@@ -151,9 +182,9 @@ def _broken(target: Target, number: int, child: int) -> Outcome:
     if not ended:
         os.killpg(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        return Outcome(number, target.case(number).what, "too slow", SECONDS, 0, "")
+        return Outcome(number, target.case(number).what, "too slow", SECONDS, SECONDS, 0, "")
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF:
-        return Outcome(number, target.case(number).what, "too slow", SECONDS, 0, "")
+        return Outcome(number, target.case(number).what, "too slow", SECONDS, SECONDS, 0, "")
     line = f"ended with {os.waitstatus_to_exitcode(status)}"
     sys.stderr.write(f"case {number}: {line}\n")
-    return Outcome(number, target.case(number).what, "crash", 0.0, 0, line)
+    return Outcome(number, target.case(number).what, "crash", 0.0, 0.0, 0, line)

@@ -201,6 +201,17 @@ def _chain(model: onnx.ModelProto, random: Random) -> None:
     model.graph.output.append(helper.make_empty_tensor_value_info(names[-1]))
 
 
+def weights_elsewhere(model: onnx.ModelProto, file: str) -> None:
+    """Moves the largest weights into a file of this name beside the model, which is not written."""
+    tensors = [tensor for tensor in model.graph.initializer if tensor.raw_data]
+    if tensors:
+        tensor = max(tensors, key=lambda each: len(each.raw_data))
+        for key, value in (("location", file), ("offset", "0"), ("length", str(len(tensor.raw_data)))):
+            tensor.external_data.add(key=key, value=value)
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.ClearField("raw_data")
+
+
 def harmless(model: onnx.ModelProto, random: Random) -> None:
     """Changes texts that mean nothing; what the tool says of the net must stay."""
     for node in model.graph.node:

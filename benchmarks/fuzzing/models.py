@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import json
-import os
 import traceback
 from abc import abstractmethod
 from collections.abc import Callable
@@ -18,17 +15,20 @@ from typing_extensions import override
 
 import latseg
 from foundation.errors import UserError
-from fuzzing.model_mutations import MUTATIONS, harmless, mutate_bytes
+from fuzzing.commands import errors_of, run_command
+from fuzzing.forked import in_fork
+from fuzzing.model_mutations import MUTATIONS, harmless, mutate_bytes, weights_elsewhere
 from fuzzing.model_seeds import seed_models
+from fuzzing.small_run import DEVICE, shorten_fits
+from fuzzing.special_files import Special
 from fuzzing.target import Answer, Case, Target
 from latency.bounded import BoundedPredictor
 from latency.operators.from_onnx import from_onnx
 from latseg.device_handle import DeviceHandle
 
-_FILE = "net.onnx"
-_DEVICE = "simulated:noise=0.02"
-_BYTES, _HARMLESS = 0.3, 0.35
-"""Shares of the cases, cumulated: of mutated bytes, and of changes without meaning."""
+_FILE, _WEIGHTS = "net.onnx", "weights"
+_BYTES, _HARMLESS, _SPECIAL = 0.3, 0.35, 0.38
+"""Shares of the cases, cumulated: of mutated bytes, of changes without meaning, and of files that cannot be read."""
 
 
 class _ReadOnce(DeviceHandle):
@@ -69,12 +69,22 @@ class ModelTarget(Target):
         if choice < _HARMLESS:
             harmless(model, random)
             return Case(f"net {place}: texts", {_FILE: model.SerializeToString()}, self.words, self.expected(place))
+        if choice < _SPECIAL:
+            return self._special(place, model, random)
         mutations = random.choices(MUTATIONS, k=random.choice((1, 1, 2, 3)))
         for mutation in mutations:
             with contextlib.suppress(ValueError, TypeError, IndexError):  # nothing of this kind is left in the model
                 mutation(model, random)
         names = ", ".join(mutation.__name__.strip("_") for mutation in mutations)
         return Case(f"net {place}: {names}", {_FILE: model.SerializeToString()}, self.words)
+
+    def _special(self, place: int, model: onnx.ModelProto, random: Random) -> Case:
+        """In the place of the file, or of the one with its weights."""
+        kind = random.choice(list(Special))
+        if random.random() < 0.5:
+            return Case(f"net {place}: {kind}", {_FILE: kind}, self.words)
+        weights_elsewhere(model, _WEIGHTS)
+        return Case(f"net {place}: weights, {kind}", {_FILE: model.SerializeToString(), _WEIGHTS: kind}, self.words)
 
 
 class GraphTarget(ModelTarget):
@@ -112,27 +122,16 @@ class PredictTarget(ModelTarget):
     @override
     def prepare(self, folder: Path) -> None:
         workspace = latseg.Workspace(folder / "workspace", on_warning=lambda _: None)
-        opened = workspace.device(_DEVICE)
+        opened = workspace.device(DEVICE)
         self._device = _ReadOnce(opened.workspace, opened.device)
-        known = folder / "known.json"
-        child = os.fork()  # threads of torch do not outlive a fork, so this process never computes with it
-        if not child:
-            try:
-                self._fit()
-                known.write_text(json.dumps([self._latency_ms(model, folder) for model in self._models]))
-            finally:
-                os._exit(0)
-        os.waitpid(child, 0)
-        self._known: list[float | None] = json.loads(known.read_text())
+        self._known: list[float | None] = in_fork(lambda: self._fit(folder))
 
-    def _fit(self) -> None:
-        from latency.fit import fit_device
-        from latency.predictors.attention.training import TrainingSettings
-
+    def _fit(self, folder: Path) -> list[float | None]:
+        """Fits the predictor; what it says of the seed models."""
+        shorten_fits(self._steps)
         self._device.profile(models=self._nets, operators=8, sizes=["128x128"])
-        if self._steps:
-            fit_device.__kwdefaults__["settings"] = TrainingSettings(steps=self._steps)
         self._device.fit()
+        return [self._latency_ms(model, folder) for model in self._models]
 
     def _latency_ms(self, model: onnx.ModelProto, folder: Path) -> float | None:
         path = folder / _FILE
@@ -147,7 +146,7 @@ class PredictTarget(ModelTarget):
     @property
     @override
     def words(self) -> tuple[str, ...]:
-        return ("predict", _FILE, "--device", _DEVICE)
+        return ("predict", _FILE, "--device", DEVICE)
 
     @override
     def expected(self, place: int) -> float | None:
@@ -168,6 +167,7 @@ class MeasureTarget(ModelTarget):
     """What ``latseg measure`` does with a mutated model on the real device ``cpu``."""
 
     name = "measure"
+    written = ("workspace",)
 
     @override
     def prepare(self, folder: Path) -> None:
@@ -181,13 +181,8 @@ class MeasureTarget(ModelTarget):
 
     @override
     def run(self, case: Case) -> Answer:
-        from latseg.cli import run
-
-        errors = io.StringIO()
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
-            code = run(list(case.words))
-        lines = [line for line in errors.getvalue().splitlines() if line.startswith("latseg: ")]
-        return Answer(code, "\n".join(lines))
+        code, _, err = run_command(*case.words)
+        return Answer(code, errors_of(err))
 
 
 def _answer(compute: Callable[[], float]) -> Answer:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from fuzzing.special_files import Special
+
+REFUSALS = (2, 3, 4, 5)
+"""Exit codes of commands that refuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +19,7 @@ class Case:
 
     what: str
     """How it was mutated, in a few words."""
-    files: dict[str, bytes]
+    files: Mapping[str, bytes | Special]
     """Content by name inside of the case's folder."""
     words: tuple[str, ...] = ()
     """Command line of ``latseg``; the working directory is the case's folder."""
@@ -37,6 +43,8 @@ class Target(ABC):
     """Yields seeded cases and runs them; the same seed and number give the same case."""
 
     name: str
+    written: tuple[str, ...] = ()
+    """What cases share and may write to: names in the folder that ``prepare`` is given."""
 
     @abstractmethod
     def prepare(self, folder: Path) -> None:

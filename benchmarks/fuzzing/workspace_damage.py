@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
+
+from fuzzing.special_files import Special, put
 
 Damage = Callable[[Path, Random], str]
 """Damages a file and says how."""
@@ -128,21 +129,8 @@ def _exchanged(path: Path, random: Random) -> str:
 
 def _special(path: Path, random: Random) -> str:
     path.unlink()
-    kind = random.choice(["fifo", "folder", "endless", "loop", "gone", "nowhere", "sparse"])
-    match kind:
-        case "fifo":
-            os.mkfifo(path)
-        case "folder":
-            path.mkdir()
-        case "endless":
-            path.symlink_to("/dev/zero")
-        case "loop":
-            path.symlink_to(path)
-        case "nowhere":
-            path.symlink_to("/nowhere/at/all")
-        case "sparse":
-            path.touch()
-            os.truncate(path, 2**40)
+    kind = random.choice(list(Special))
+    put(kind, path)
     return kind
 
 

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import os
 import shutil
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import onnx
 from typing_extensions import override
 
 import latseg
+from fuzzing.commands import errors_of, number_of, run_command
+from fuzzing.forked import in_fork
+from fuzzing.small_run import DEVICE, shorten_fits, small_run
 from fuzzing.target import Answer, Case, Target
 from fuzzing.workspace_damage import damage
 from latency.operators.synthesize import to_model
 from latency.predictors.transfer.prior_folder import SHIPPED, known_prior
 from search.spaces.portrait.space import PortraitSpace
 
-DEVICE = "simulated:noise=0.02"
 ACTIONS = {
     "store": ("samples", "samples", "samples", "fit", "search", "doctor", "repair"),
     "predictor": ("predict", "predict", "predict", "search", "report", "doctor"),
@@ -37,15 +38,6 @@ ACTIONS = {
     "bundle": ("report", "doctor"),
 }
 """What is done with a workspace in which a file of this kind is damaged."""
-SEARCH: dict[str, Any] = {
-    "sizes": ["128x128"],
-    "trials": 6,
-    "calibration_nets": 3,
-    "data": latseg.DataOptions(source="synthetic:12", size=(64, 64)),
-    "training": latseg.TrainingOptions(
-        teacher_epochs=0, supernet_steps=2, winner_epochs=1, batch_size=2, evaluation_images=2, threads=1
-    ),
-}
 _ANSWERED = (0, 4)
 """Exit codes of commands that did what they should; 4 says that a simulated device certifies nothing."""
 
@@ -66,18 +58,7 @@ class WorkspaceTarget(Target):
     @override
     def prepare(self, folder: Path) -> None:
         self._workspace = folder / "workspace"
-        child = os.fork()  # threads of torch do not outlive a fork, so this process never computes with it
-        if not child:
-            try:
-                self._make()
-                known = {action: self._known(action) for action in {each for some in ACTIONS.values() for each in some}}
-                (folder / "known.json").write_text(json.dumps(known))
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                os._exit(0)
-        os.waitpid(child, 0)
-        self._expected: dict[str, float | None] = json.loads((folder / "known.json").read_text())
+        self._expected: dict[str, float | None] = in_fork(self._make)
         (self._run,) = (path.name for path in (self._workspace / "runs").iterdir())
         (self._winner,) = (path.stem for path in (self._workspace / "runs").glob("*/winners/*.safetensors"))
 
@@ -99,11 +80,13 @@ class WorkspaceTarget(Target):
             answer.line = f"{how}: {answer.line}"
         return answer
 
-    def _make(self) -> None:
+    def _make(self) -> dict[str, float | None]:
+        """The workspace; what each action answers in it."""
         if self._given is not None:
             shutil.copytree(self._given, self._workspace)
         else:
-            self._build()
+            run = small_run(self._workspace, steps=self._steps)
+            run.export(run.winners[0], formats=["onnx"])
         if not (self._workspace / "prior").exists():
             shutil.copytree(SHIPPED, self._workspace / "prior", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
         random = Random(5)
@@ -111,19 +94,8 @@ class WorkspaceTarget(Target):
         onnx.save(to_model(space.lower(space.sample(1, random)[0])), self._workspace / "net.onnx")
         (self._run,) = latseg.Workspace(self._workspace).runs
         self._winner = latseg.Workspace(self._workspace).run(self._run).winners[0].id
-
-    def _build(self) -> None:
-        from latency.fit import fit_device
-        from latency.predictors.attention.training import TrainingSettings
-
-        if self._steps:
-            fit_device.__kwdefaults__["settings"] = TrainingSettings(steps=self._steps)
-        workspace = latseg.Workspace(self._workspace)
-        device = workspace.device(DEVICE)
-        device.profile(models=24, operators=8, sizes=["128x128"])
-        device.fit()
-        run = workspace.search(budgets={DEVICE: "2ms"}, **SEARCH)
-        run.train(run.winners[0]).export(formats=["onnx"])
+        actions = {each for some in ACTIONS.values() for each in some}
+        return {action: self._known(action) for action in sorted(actions)}
 
     def _known(self, action: str) -> float | None:
         """What the action answers in the undamaged workspace."""
@@ -161,6 +133,8 @@ class WorkspaceTarget(Target):
             "doctor": self._doctor,
             "repair": self._repair,
         }
+        if action == "fit":
+            shorten_fits(self._steps)
         answer = actions[action](workspace)
         if answer.exit_code == 0 and "warning: " in answer.line:
             answer.value = expected  # what was left out was told
@@ -168,25 +142,24 @@ class WorkspaceTarget(Target):
 
     def _command(self, words: list[str], *keys: str) -> Callable[[Path], Answer]:
         def run(workspace: Path) -> Answer:
-            code, out, err = _latseg("--workspace", str(workspace), "--json", "--quiet", *words)
-            errors = [line for line in err.splitlines() if line.startswith("latseg: ")]
-            if errors or code not in _ANSWERED:
-                return Answer(code, "\n".join(errors))
+            code, out, err = run_command("--workspace", str(workspace), "--json", "--quiet", *words)
+            if errors_of(err) or code not in _ANSWERED:
+                return Answer(code, errors_of(err))
             document = json.loads(out)
-            return Answer(0, err, value=_number([document[key] for key in keys]))
+            return Answer(0, err, value=number_of([document[key] for key in keys]))
 
         return run
 
     def _doctor(self, workspace: Path) -> Answer:
-        code, out, err = _latseg("doctor", str(workspace), "--json")
+        code, out, err = run_command("doctor", str(workspace), "--json")
         if code == 2 and '"files"' in out:
             return Answer(2, "damage was named")
-        return Answer(code, "\n".join(line for line in err.splitlines() if line.startswith("latseg: ")))
+        return Answer(code, errors_of(err))
 
     def _repair(self, workspace: Path) -> Answer:
         """After a repair the stores can be read, and nothing is left to repair in them."""
-        _latseg("doctor", str(workspace), "--repair")
-        _, out, err = _latseg("doctor", str(workspace), "--json")
+        run_command("doctor", str(workspace), "--repair")
+        _, out, err = run_command("doctor", str(workspace), "--json")
         if not out:
             return Answer(2, err)
         left = [file["path"] for file in json.loads(out)["files"] if file["fault"] and file["path"].endswith("sqlite")]
@@ -219,26 +192,10 @@ def _python(compute: Callable[[Path], object]) -> Callable[[Path], Answer]:
                 return Answer(error.exit_code, str(error))
             except Exception as error:
                 return Answer(1, f"{type(error).__name__}: {error}", trace=traceback.format_exc())
-        return Answer(0, errors.getvalue(), value=_number(value))
+        return Answer(0, errors.getvalue(), value=number_of(value))
 
     return run
 
 
-def _latseg(*words: str) -> tuple[int, str, str]:
-    from latseg.cli import run
-
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = run(list(words))
-    return code, out.getvalue(), err.getvalue()
-
-
 def _warn(text: str) -> None:
-    import sys
-
     sys.stderr.write(f"warning: {text}\n")
-
-
-def _number(value: object) -> float:
-    """Numbers that differ where the values differ."""
-    return float(int(hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:12], 16))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -206,10 +205,3 @@ def _read(folder: Path) -> Any:
 
 def _write(folder: Path, text: str) -> None:
     (folder / "manifest.json").write_text(text)
-
-
-def copy(source: Path, target: Path) -> Path:
-    """A fresh copy of the bundle, in the place of what was left of the last one."""
-    if target.is_symlink() or target.exists():
-        shutil.rmtree(target)
-    return Path(shutil.copytree(source, target))
