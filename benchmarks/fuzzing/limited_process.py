@@ -26,6 +26,8 @@ _GUARD_BYTES = 2 * BYTES
 """Address space that a case may add: what exceeds ``BYTES`` is seen, what exceeds this cannot harm the machine."""
 GOOD = frozenset({"ok", "refused"})
 _CASE = "case"
+_SHARED_MEMORY = "-shm"
+"""End of the names of files that readers of SQLite write, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def _others(target: Target, folder: Path) -> list[tuple[str, int, int]]:
     """Path, size and time of change of each file that the case must leave alone."""
     paths = [path for path in folder.iterdir() if path.name not in (_CASE, *target.written)]
     paths += [below for path in paths if path.is_dir() for below in path.rglob("*")]
-    states = ((str(path), path.lstat()) for path in paths)
+    states = ((str(path), path.lstat()) for path in paths if not path.name.endswith(_SHARED_MEMORY))
     return sorted((name, state.st_size, state.st_mtime_ns) for name, state in states)
 
 

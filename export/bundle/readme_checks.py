@@ -28,7 +28,7 @@ def readme_faults(folder: Path, manifest: Manifest) -> list[str]:
     """
     text = read_regular(folder / README_NAME, limit=_BYTES, follow_links=False).decode("utf-8")
     lines = text.splitlines()
-    faults = [f"it does not say {fact!r}" for fact in _facts(manifest) if fact not in text]
+    faults = [f"it does not say {fact.strip()!r}" for fact in _facts(manifest) if fact not in f"\n{text}\n"]
     faults += [
         f"it says something else about {file.path} ({file.format})"
         for file in manifest.files
@@ -43,17 +43,23 @@ def readme_faults(folder: Path, manifest: Manifest) -> list[str]:
 
 
 def _facts(manifest: Manifest) -> Iterator[str]:
+    yield from (f"\n{line}\n" for line in _lines(manifest))
+    if manifest.input is not None:
+        yield f"**{manifest.input.resize_policy}**"
+    yield from (f"`{each.name}`, {each.dtype} {' x '.join(map(str, each.shape))}" for each in manifest.inputs)
+
+
+def _lines(manifest: Manifest) -> Iterator[str]:
+    """Whole lines: a part of one may be said of something longer."""
     yield head_line(manifest)
     if manifest.input is not None:
         yield "Classes: " + ", ".join(f"{number} {name}" for number, name in enumerate(manifest.classes)) + "."
-        yield f"**{manifest.input.resize_policy}**"
-        yield f"mean = {numbers(manifest.input.normalisation.mean)}"
-        yield f"std  = {numbers(manifest.input.normalisation.std)}"
-    yield from (f"`{each.name}`, {each.dtype} {' x '.join(map(str, each.shape))}" for each in manifest.inputs)
+        yield f"    mean = {numbers(manifest.input.normalisation.mean)}"
+        yield f"    std  = {numbers(manifest.input.normalisation.std)}"
     yield from map(refusal_line, manifest.refusals)
-    yield from (certificate_line(certificate) + "\n" for certificate in manifest.certificates)
+    yield from map(certificate_line, manifest.certificates)
     yield from map(quality_line, manifest.quality)
-    yield from (f"    {manifest.reproduce}\n",) if manifest.reproduce else ()
+    yield from (f"    {manifest.reproduce}",) if manifest.reproduce else ()
     yield versions_line(manifest)
 
 

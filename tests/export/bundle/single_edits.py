@@ -38,6 +38,6 @@ def edits(value: Any) -> Iterator[Any]:
     elif isinstance(value, float):
         yield from (value * 1.1, value * 0.9, value * 10, -value) if value else (0.1, -0.1)
     elif isinstance(value, str):
-        yield from (value + "x", value[1:] if value else "y")
+        yield from (value + "x", value[1:], value[:-1]) if value else ("y",)
     elif isinstance(value, list):
         yield from (value[:-1], value[1:], [])

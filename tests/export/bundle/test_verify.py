@@ -98,6 +98,20 @@ def test_one_changed_byte(bundle: Path, name: str) -> None:
     assert f"hash of {name}" in [check.name for check in failures(verify(bundle, measure=False))]
 
 
+@pytest.mark.parametrize("key", ["versions", "quality"])
+def test_the_readme_says_the_whole_of_each_line(bundle: Path, key: str) -> None:
+    """What is left after the cut still stands in README.md, as a part of a line."""
+
+    def cut(manifest: dict) -> None:
+        if key == "versions":
+            del manifest["versions"][min(manifest["versions"])]
+        else:
+            manifest["quality"][0]["data"] = manifest["quality"][0]["data"][:-1]
+
+    edit(bundle, cut)
+    assert [check.name for check in failures(verify(bundle, measure=False))] == ["manifest against README.md"]
+
+
 def test_changed_model_is_not_run(bundle: Path) -> None:
     (bundle / "model.onnx").write_bytes(b"anything")
     device = RuntimeDevice()
