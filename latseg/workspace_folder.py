@@ -35,13 +35,14 @@ class WorkspaceFolder:
     """Called with a line about damaged measurements; by default it is logged."""
 
     def store(self, *, read_only: bool = False) -> MeasurementStore:
-        """The measurements, created at first use unless they are only read.
+        """The measurements, created at first use; ``read_only`` leaves those that are there as they are.
 
         Raises:
             UserError: the store is corrupt or of a newer schema, or the folder cannot be written.
         """
         from latency.store import MeasurementStore
 
+        read_only = read_only and self.has_store
         if not read_only:
             self._make(self.root)
         warn = self.on_warning or _logger.warning
