@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from uuid import uuid4
 
 from foundation.damaged_table import NAMED, Checks, DamagedTable, Derived, FileHealth, Row, Rules
 from foundation.database_lock import is_in_use
@@ -15,6 +14,7 @@ from foundation.errors import UserError
 from foundation.regular_file import RefusedFileError, refuse_special
 from foundation.row_checksum import Value, described, row_checksum
 from foundation.schema import CHECKSUM, Schema, columns_by_table
+from foundation.temporary_folder import PREFIX, TemporaryFolder
 
 _NONE: Derived = {}
 _COMPANIONS = ("-wal", "-shm")
@@ -48,8 +48,8 @@ def rebuild(path: Path, schema: Schema, checks: Checks, derived: Derived = _NONE
     if not health.faults:
         return health
     _require_unused(path)
-    new = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
+    with TemporaryFolder(parent=path.parent, prefix=f".{PREFIX}") as folder:
+        new = folder.path / path.name
         with closing(_created(new, schema)) as target:
             target.execute("BEGIN")
             again = FileHealth(path)
@@ -59,8 +59,6 @@ def rebuild(path: Path, schema: Schema, checks: Checks, derived: Derived = _NONE
         _require_unused(path)
         health.kept_as = _put_aside(path)
         new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
     return health
 
 
@@ -81,8 +79,12 @@ def _require_unused(path: Path) -> None:
 
 
 def _put_aside(path: Path) -> Path:
+    """A file keeps its name until the new one replaces it: after a kill the next command must not begin a new store."""
     kept = aside(path)
-    path.rename(kept)
+    try:
+        os.link(path, kept, follow_symlinks=False)
+    except OSError:  # a folder, or a file system without such links
+        path.rename(kept)
     for suffix in _COMPANIONS:
         companion = path.with_name(path.name + suffix)
         if os.path.lexists(companion):

@@ -208,6 +208,22 @@ def test_a_damaged_row_is_an_error_for_readers(path: Path) -> None:
         notes.texts()
 
 
+def test_a_kill_before_the_end_leaves_the_damaged_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alter(path, "UPDATE notes SET text = 'another' WHERE id = 1")
+    content = path.read_bytes()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            rebuild(path, Notes.schema, Notes.checks)
+    assert path.read_bytes() == content
+    assert files_in(path.parent) == {"notes.sqlite", "notes.sqlite.damaged-1"}
+    assert len(repaired(path)) == COUNT - 1
+
+
 def test_rows_that_are_added_meanwhile_are_no_damage(path: Path) -> None:
     def write(_: str) -> None:
         with Notes(path) as notes, notes._transaction() as connection:

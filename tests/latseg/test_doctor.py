@@ -144,6 +144,14 @@ def test_a_repaired_trial_store_is_continued(copy: Path, run: RunHandle) -> None
     assert len(handle.trials) == len(run.trials)
 
 
+def test_a_damaged_store_is_no_fault_of_a_bundle(copy: Path) -> None:
+    device = latseg.Workspace(copy).device(DEVICE).device
+    bundle = latseg.Bundle("any", workspace=copy)
+    assert bundle._known_reference(device) is not None
+    (copy / "measurements.sqlite").write_bytes(b"no store" * 1000)
+    assert bundle._known_reference(device) is None
+
+
 def test_a_lost_reference_time_is_that_of_the_measurements(copy: Path) -> None:
     with MeasurementStore(copy / "measurements.sqlite") as store:
         (info,) = store.devices()
