@@ -126,12 +126,13 @@ def _certified(run: RunHandle) -> Path:
     """The bundle of the run's winner with a certificate of ``cpu``: the simulated device certifies nothing."""
     from search.winners.export import export_winner
 
+    winner = run.winners[0]
     target = TargetDevice.of("cpu", _BUDGET_MS, get_device("cpu"))
     config = run.config.model_copy(update={"targets": (target,)})
     with run.workspace.folder.store() as store:
         context = RunContext.open(run.path, config, store)
-        export_winner(context, run.winners[0], formats=DEFAULT_FORMATS, command=config.command)
-        return context.folder.bundle(run.winners[0].id)
+        export_winner(context, winner, formats=DEFAULT_FORMATS, command=f"latseg export RUN --winner {winner.id}")
+        return context.folder.bundle(winner.id)
 
 
 def _values(bundle: Path) -> dict[str, Any]:

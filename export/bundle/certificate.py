@@ -82,6 +82,13 @@ class Certificate(BaseModel):
             raise ValueError("raw samples are positive and finite")
         return blocks
 
+    @field_validator("protocol")
+    @classmethod
+    def _check_normalise(cls, protocol: dict[str, float | int | str | bool]) -> dict[str, float | int | str | bool]:
+        if not isinstance(protocol.get("normalise", True), bool):
+            raise ValueError("normalise of the protocol is neither true nor false")
+        return protocol
+
     @property
     def normalised(self) -> bool:
         """As ``Measurement.normalised``."""

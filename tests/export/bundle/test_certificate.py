@@ -141,3 +141,11 @@ def test_certificate_without_samples_is_no_certificate(taken: Measurement) -> No
     assert isinstance(certificate, Certificate)
     with pytest.raises(ValidationError):
         Certificate.model_validate({**certificate.model_dump(), "blocks": ()})
+
+
+def test_a_switch_of_the_protocol_is_no_number(taken: Measurement) -> None:
+    certificate = certify(taken, budget_ms=5.0, noise_floor_percent=2.0)
+    assert isinstance(certificate, Certificate)
+    content = certificate.model_dump(mode="json") | {"protocol": {**certificate.protocol, "normalise": 1e308}}
+    with pytest.raises(ValidationError, match="neither true nor false"):
+        Certificate.model_validate(content)
