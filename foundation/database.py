@@ -217,7 +217,7 @@ class Database:
         return [
             table
             for table, columns in self.schema.tables.items()
-            if CHECKSUM in columns and CHECKSUM not in self._columns[table]
+            if CHECKSUM in columns and CHECKSUM not in self._columns.get(table, columns)
         ]
 
     def _checked_columns(self) -> dict[str, tuple[str, ...]]:
@@ -228,6 +228,8 @@ class Database:
         """
         found = columns_by_table(self._connection)
         for table, columns in self.schema.tables.items():
+            if table in self.schema.added_tables - found.keys():
+                continue
             missing = set(columns) - set(found.get(table, ())) - {CHECKSUM}
             if table not in found:
                 raise self._damaged(f"no table {table}")
@@ -243,7 +245,7 @@ class Database:
         finally:
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
-        unmarked = owner == 0 and tables == self.schema.unmarked_tables
+        unmarked = owner == 0 and tables - self.schema.added_tables == self.schema.unmarked_tables
         if tables and owner != self.schema.application_id and not unmarked:
             raise self._error("a database of another program", "a file made by latseg", "give another path")
         if version > self.schema.version:

@@ -164,6 +164,8 @@ def _file_faults(connection: sqlite3.Connection, schema: Schema) -> list[str]:
     elif owner not in (schema.application_id, 0):
         faults.append(f"the application id {owner}, which is another program's")
     for table, columns in schema.tables.items() if found else ():
+        if table in schema.added_tables - found.keys():
+            continue
         missing = set(columns) - set(found.get(table, ())) - {CHECKSUM}
         if missing:
             faults.append(

@@ -30,6 +30,9 @@ class Schema:
     unmarked_tables: frozenset[str] = frozenset()
     """Tables by which a file is accepted that was written before this kind had an application id."""
 
+    added_tables: frozenset[str] = frozenset()
+    """Tables that files of older versions lack; opening such a file for writing adds them."""
+
     @property
     def tables(self) -> Mapping[str, tuple[str, ...]]:
         """Names of the columns by table, both in the order in which they are created."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -13,7 +16,7 @@ from pydantic import TypeAdapter
 from devices.device_info import DeviceInfo
 from devices.model_file import sha256_of
 from foundation.errors import UserError
-from latency.calibration import Calibration
+from latency.calibration import Calibration, widening_ms
 from latency.operators.operator import OperatorGraph
 from latency.predictor import LatencyPredictor, Prediction
 from latency.predictors.folder import SCHEMA, corrupt, read_document, write_json
@@ -31,6 +34,8 @@ class BoundedPrediction(Prediction):
 
     upper_ms: float
     """One-sided bound at the calibration's confidence; budgets are checked against it."""
+    widening_ms: float
+    """Part of it that no calibration changes."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,9 @@ class BoundedPredictor:
     """The device whose measurements the predictor was fitted on."""
     learned: frozenset[str] = frozenset()
     """Digests of the whole nets that it was fitted on, which must not calibrate it."""
+    identity: str = field(default="", compare=False)
+    """The same for predictors that predict the same: a digest of the files that it was read from and of the version of
+    latseg. Empty for one that was not read from files."""
 
     def version_warning(self, device: DeviceInfo) -> str | None:
         """A warning where the runtime of ``device`` has another version than the one that was measured."""
@@ -62,9 +70,11 @@ class BoundedPredictor:
                 sum(prediction.operators_ms[position] for position in positions)
                 for positions in (prediction.unseen, prediction.isolated)
             )
-            upper_ms = self.calibration.upper_ms(prediction.latency_ms, unseen_ms, isolated_ms)
+            widening = widening_ms(unseen_ms, isolated_ms)
+            upper_ms = self.calibration.upper_ms(prediction.latency_ms, widening)
             parts = (prediction.latency_ms, prediction.operators_ms, prediction.overhead_ms)
-            results.append(BoundedPrediction(*parts, prediction.unseen, prediction.isolated, upper_ms=upper_ms))
+            unknown = (prediction.unseen, prediction.isolated)
+            results.append(BoundedPrediction(*parts, *unknown, upper_ms=upper_ms, widening_ms=widening))
         return results
 
     def recalibrated(self, ratios: Sequence[float]) -> BoundedPredictor:
@@ -118,14 +128,15 @@ class BoundedPredictor:
         document = read_document(folder / f"{_NAME}.json", _NAME)
         try:
             subfolder = folder / Path(str(document["folder"])).name
-            if document["schema"] == SCHEMA and document["files"] != _digests(subfolder):
+            files = _digests(subfolder)
+            if document["schema"] == SCHEMA and document["files"] != files:
                 raise corrupt(folder, f"files in {subfolder.name!r} that are not those that were written")
             predictor = predictor_class(str(document["kind"])).load(subfolder)
             # Absent in folders of older versions.
             learned = frozenset(map(str, document.get("learned", ())))
             calibration = Calibration.from_json(document["calibration"])
             found = _DEVICE.validate_python(document["device"])
-            bounded = BoundedPredictor(predictor, calibration, found, learned)
+            bounded = BoundedPredictor(predictor, calibration, found, learned, _identity(predictor.name, files))
         except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
             raise corrupt(folder, f"{type(error).__name__}: {error}") from error
         _logger.debug("predictor in %s: %s, %s", folder, predictor.name, calibration.statement)
@@ -143,6 +154,11 @@ class BoundedPredictor:
 def _digests(folder: Path) -> dict[str, str]:
     """SHA-256 of every file by name."""
     return {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+
+
+def _identity(kind: str, files: Mapping[str, str]) -> str:
+    content = json.dumps([version("latseg"), kind, dict(files)], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def _described(device: DeviceInfo, names: Sequence[str]) -> str:

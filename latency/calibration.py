@@ -37,6 +37,14 @@ about as long within nets as in isolation; single ones take several times as lon
 (``benchmarks/alone_and_in_nets.py``)."""
 
 
+def widening_ms(unseen_ms: float, isolated_ms: float) -> float:
+    """Part of a net's upper bound that no calibration changes.
+
+    ``unseen_ms`` is predicted for operators never measured, ``isolated_ms`` for those never measured in nets.
+    """
+    return unseen_ms * UNSEEN_WIDENING + isolated_ms * ISOLATED_WIDENING
+
+
 @dataclass(frozen=True)  # without slots, which leave no room for what is cached
 class Calibration:
     """A factor on predictions, and the ratios it was computed from."""
@@ -118,12 +126,9 @@ class Calibration:
             f"{held_out.level} needs; it holds with probability {held_out.confidence:.2f} for nets like these"
         )
 
-    def upper_ms(self, latency_ms: float, unseen_ms: float = 0.0, isolated_ms: float = 0.0) -> float:
-        """Upper bound of a net's latency.
-
-        ``unseen_ms`` of it is predicted for operators never measured, ``isolated_ms`` for those never measured in nets.
-        """
-        return latency_ms * self.factor + unseen_ms * UNSEEN_WIDENING + isolated_ms * ISOLATED_WIDENING
+    def upper_ms(self, latency_ms: float, widening_ms: float = 0.0) -> float:
+        """Upper bound of a net's latency; ``widening_ms`` as the function of that name gives it."""
+        return latency_ms * self.factor + widening_ms
 
     def recalibrated(self, ratios: Sequence[float]) -> Calibration:
         """With the ratios of further measured nets, e.g. of a search's finalists near the budget."""

@@ -6,8 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from sys import intern
 
 from foundation.errors import UserError
+
+_PAIRS = 4096
+"""Pairs that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,7 @@ class Architecture:
     @property
     def id(self) -> str:
         """Ten hexadecimal digits that name the architecture."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:10]
+        return id_of(self.to_json())
 
     def replaced(self, changes: Mapping[str, int]) -> Architecture:
         """The architecture with some slots chosen anew."""
@@ -46,8 +51,8 @@ class Architecture:
         """
         try:
             document = json.loads(text)
-            choices = tuple((str(slot), int(choice)) for slot, choice in document["choices"].items())
-            return Architecture(str(document["space"]), choices)
+            choices: dict[str, int] = document["choices"]
+            return Architecture(intern(document["space"]), tuple(map(_pair, choices.keys(), choices.values())))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise UserError(
                 "architecture",
@@ -55,3 +60,14 @@ class Architecture:
                 expected='{"space": "portrait", "choices": {"slot": 0, ...}}',
                 remedy="take the text from `latseg describe --json` or from a run's trials",
             ) from error
+
+
+def id_of(canonical_json: str) -> str:
+    """Id of the architecture with this canonical text."""
+    return hashlib.sha256(canonical_json.encode()).hexdigest()[:10]
+
+
+@lru_cache(_PAIRS)
+def _pair(slot: str, choice: int) -> tuple[str, int]:
+    """One object for all architectures that share it: a run may have 100,000 of a hundred slots each."""
+    return str(slot), int(choice)

@@ -48,9 +48,12 @@ class SearchState:
         self.constrain(self.budgets)
 
     def constrain(self, budgets: Budgets) -> None:
-        """Replaces the budgets: predicts the trials again and passes both to the strategy."""
+        """Replaces the budgets: predicts the trials again, where needed, and passes both to the strategy."""
         self.budgets = budgets
-        self.trials = predicted_again(self.trials, self.space, budgets)
+        before = self.trials
+        self.trials = predicted_again(before, self.space, budgets)
+        pairs = zip(self.trials, before, strict=True)
+        self.store.add_predictions([new for new, old in pairs if new.predictions != old.predictions])
         self._inform()
 
     def reload(self) -> None:
@@ -146,6 +149,7 @@ class SearchState:
             quality=quality if math.isfinite(quality) else 0.0,
             seconds=time.monotonic() - began,
             created=now(),
+            predictions=check.predictions,
         )
         _logger.debug("evaluated %s: quality %.4f, bounds %s", trial.id, trial.quality, trial.upper_ms)
         self.store.add(trial)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from search.architecture import Architecture
+from search.known_prediction import KnownPrediction
 
 EVALUATED = "evaluated"
 CERTIFIED = "certified"
@@ -45,6 +46,8 @@ class Trial:
     """ISO 8601, UTC."""
     results: tuple[DeviceResult, ...] = ()
     """Empty until it was measured as a candidate winner."""
+    predictions: Mapping[str, KnownPrediction] = field(default_factory=dict)
+    """By device; those of predictors that can be recognised later."""
 
     @property
     def id(self) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from sys import intern
+from typing import Any
 
-from search.architecture import Architecture
+from search.architecture import Architecture, id_of
+from search.known_prediction import KnownPrediction
 from search.trial import DeviceResult, Trial
 
 
@@ -39,11 +42,16 @@ def trial_of(
         seconds=_finite(seconds),
         created=str(created),
     )
-    if trial.id != trial_id:
+    if id_of(architecture) != trial_id and trial.id != trial_id:  # the former is fast
         raise ValueError(f"its architecture is not {trial_id}")
     if min(trial.generation, trial.parameters, trial.flops) < 0:
         raise ValueError("a negative generation or number of parameters or operations")
     return trial
+
+
+def named_trial_of(trial_id: str, *values: Any) -> tuple[str, Trial]:
+    """Like ``trial_of``, with the id, which takes long to compute again."""
+    return trial_id, trial_of(trial_id, *values)
 
 
 def result_of(
@@ -65,6 +73,20 @@ def result_of(
     measured, low, high = (None if ms is None else _finite(ms) for ms in (measured_ms, low_ms, high_ms))
     interval_ms = None if low is None or high is None else (low, high)
     return str(trial), DeviceResult(str(device), measured, interval_ms, bool(holds), bool(simulated), str(reason))
+
+
+def prediction_of(
+    trial: str, device: str, predictor: str, latency_ms: float, widening_ms: float
+) -> tuple[str, str, KnownPrediction]:
+    """A row of ``predictions``: the id of its trial, the device, and the prediction.
+
+    Raises:
+        ValueError, TypeError: damaged.
+    """
+    prediction = KnownPrediction(intern(predictor), _finite(latency_ms), _finite(widening_ms))
+    if min(prediction.latency_ms, prediction.widening_ms) < 0:
+        raise ValueError("a negative latency")
+    return str(trial), intern(device), prediction
 
 
 def count_of(name: str, number: int) -> tuple[str, int]:

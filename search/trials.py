@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -21,25 +21,12 @@ from foundation.errors import UserError
 from foundation.row_checksum import Value
 from foundation.schema import Schema
 from search.constraints.budgets import ConstraintCheck
+from search.known_prediction import KnownPrediction
 from search.trial import DeviceResult, Trial
-from search.trial_rows import check_rejection, count_of, identity_of, result_of, trial_of
+from search.trial_rows import check_rejection, count_of, identity_of, named_trial_of, prediction_of, result_of, trial_of
+from search.trial_schema import ADDED, STATEMENTS
 
-_STATEMENTS = (
-    "CREATE TABLE IF NOT EXISTS identity (key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum TEXT)",
-    """CREATE TABLE IF NOT EXISTS trials (
-  position INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, architecture TEXT NOT NULL,
-  generation INTEGER NOT NULL, parameters INTEGER NOT NULL, flops INTEGER NOT NULL, predicted_ms TEXT NOT NULL,
-  upper_ms TEXT NOT NULL, quality REAL NOT NULL, seconds REAL NOT NULL, created TEXT NOT NULL,
-  checksum TEXT)""",
-    """CREATE TABLE IF NOT EXISTS rejections (
-  generation INTEGER NOT NULL, architecture TEXT NOT NULL, violated TEXT NOT NULL, repaired INTEGER NOT NULL,
-  checksum TEXT, PRIMARY KEY (generation, architecture, violated))""",
-    "CREATE INDEX IF NOT EXISTS rejections_by_constraint ON rejections (violated)",
-    """CREATE TABLE IF NOT EXISTS findings (
-  position INTEGER PRIMARY KEY AUTOINCREMENT, trial TEXT NOT NULL REFERENCES trials (id), device TEXT NOT NULL,
-  measured_ms REAL, low_ms REAL, high_ms REAL, holds INTEGER NOT NULL, simulated INTEGER NOT NULL,
-  reason TEXT NOT NULL, created TEXT NOT NULL, checksum TEXT, UNIQUE (trial, device))""",
-)
+_MEASURED = "id IN (SELECT trial FROM findings)"
 
 
 class TrialStore(Database):
@@ -56,15 +43,17 @@ class TrialStore(Database):
         kind="trial store",
         application_id=0x6C617474,
         version=1,
-        statements=_STATEMENTS,
+        statements=STATEMENTS,
         remedy="restore it from a copy, or start a new run",
         unmarked_tables=frozenset({"identity", "trials", "rejections", "findings"}),
+        added_tables=ADDED,
     )
     checks: ClassVar[Checks] = {
         "identity": identity_of,
         "trials": trial_of,
         "rejections": check_rejection,
         "findings": result_of,
+        "predictions": prediction_of,
     }
 
     @property
@@ -108,6 +97,7 @@ class TrialStore(Database):
         }
         with self._transaction():
             self._insert("trials", row, or_ignore=True)
+            self._insert_predictions(trial)
 
     def add_rejections(self, generation: int, checks: Sequence[ConstraintCheck], repaired: Sequence[bool]) -> None:
         """Appends candidates that violated a budget, and whether a repair saved them.
@@ -139,14 +129,29 @@ class TrialStore(Database):
                 }
                 self._insert("findings", row, or_ignore=True)
 
+    def add_predictions(self, trials: Sequence[Trial]) -> None:
+        """Appends what was predicted of known trials; the latest prediction of a trial on a device counts."""
+        if trials:
+            with self._transaction():
+                for trial in trials:
+                    self._insert_predictions(trial)
+
     def trials(self) -> list[Trial]:
-        """All trials in the order in which they were evaluated, with their device results."""
+        """All trials in the order in which they were evaluated, with their device results and known predictions."""
         self._require_intact()
         for _ in self._rows("rejections", check_rejection):
             pass  # they are only counted later
+        results, predictions = self.results(), self._predictions()
+        return [
+            replace(trial, results=tuple(results.get(key, ())), predictions=predictions.get(key, {}))
+            for key, trial in self._rows("trials", named_trial_of)
+        ]
+
+    def measured_trials(self) -> list[Trial]:
+        """Measured trials in the order in which they were measured, with their device results."""
         results = self.results()
-        trials = self._rows("trials", trial_of)
-        return [replace(trial, results=tuple(results.get(trial.id, ()))) for trial in trials]
+        trials = dict(self._rows("trials", named_trial_of, where=_MEASURED))
+        return [replace(trials[key], results=tuple(found)) for key, found in results.items()]
 
     def results(self) -> dict[str, list[DeviceResult]]:
         """Results of the measured trials by id, in the order in which they were measured."""
@@ -171,6 +176,17 @@ class TrialStore(Database):
         """Number of candidates that violated a budget and were repaired."""
         query = "SELECT COUNT(*) FROM (SELECT DISTINCT generation, architecture FROM rejections WHERE repaired)"
         return next(self._select(int, query))
+
+    def _predictions(self) -> dict[str, dict[str, KnownPrediction]]:
+        """By trial and device."""
+        found: dict[str, dict[str, KnownPrediction]] = {}
+        for trial, device, prediction in self._rows("predictions", prediction_of):
+            found.setdefault(trial, {})[device] = prediction
+        return found
+
+    def _insert_predictions(self, trial: Trial) -> None:
+        for device, prediction in trial.predictions.items():
+            self._insert("predictions", {"trial": trial.id, "device": device, **asdict(prediction)})
 
 
 def now() -> str:

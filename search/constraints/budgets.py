@@ -12,6 +12,7 @@ from typing import Protocol
 from foundation.errors import UserError
 from latency.operators.operator import OperatorGraph
 from search.architecture import Architecture
+from search.known_prediction import KnownPrediction, known_prediction
 from search.spaces.space import SearchSpace
 
 PARAMETERS = "parameters"
@@ -50,6 +51,8 @@ class ConstraintCheck:
     """Calibrated upper bounds; the hard constraint is checked on these."""
     violated: tuple[str, ...] = ()
     """Names of the constraints that do not hold: ``parameters``, ``latency:<device>``."""
+    predictions: Mapping[str, KnownPrediction] = field(default_factory=dict)
+    """By device, where the predictor can be recognised later."""
 
     @property
     def feasible(self) -> bool:
@@ -140,6 +143,17 @@ class Budgets:
             sized[i] = self._timed(sized[i], graph, {device: found[j] for device, found in bounds.items()})
         return sized
 
+    def upper_again_ms(self, predictions: Mapping[str, KnownPrediction]) -> dict[str, float] | None:
+        """Bounds by device as the predictors are calibrated now; None where a device needs a new prediction."""
+        upper_ms = {}
+        for budget in self.latencies:
+            known = predictions.get(budget.device)
+            found = None if known is None else known.upper_ms(budget.predictor)
+            if found is None:
+                return None
+            upper_ms[budget.device] = _upper_ms(found)
+        return upper_ms
+
     def violated(self, parameters: int, upper_ms: Mapping[str, float]) -> tuple[str, ...]:
         """Names of the constraints that a net of this size with these bounds violates."""
         return _above_limit(self.ratios(parameters, upper_ms))
@@ -181,7 +195,12 @@ class Budgets:
             predicted_ms={device: float(bound.latency_ms) for device, bound in bounds.items()},
             upper_ms=upper_ms,
             violated=self.violated(sized.parameters, upper_ms),
+            predictions=self._known(bounds),
         )
+
+    def _known(self, bounds: Mapping[str, BoundedLatency]) -> dict[str, KnownPrediction]:
+        found = {b.device: known_prediction(b.predictor, bounds[b.device]) for b in self.latencies}
+        return {device: known for device, known in found.items() if known is not None}
 
 
 def _above_limit(ratios: Mapping[str, float]) -> tuple[str, ...]:

@@ -37,8 +37,7 @@ class RejectionFeedback:
 
     def replay(self, trials: TrialStore) -> Budgets:
         """Repeats, in order, the recalibrations of an interrupted search."""
-        known = {trial.id: trial for trial in trials.trials()}
-        for trial in (known[identity] for identity in trials.measured()):
+        for trial in trials.measured_trials():
             if trial.status == REJECTED:
                 self._recalibrate(trial.architecture, trial.measured_ms)
         return self.budgets

@@ -56,15 +56,30 @@ def _result(
 
 
 def predicted_again(trials: Sequence[Trial], space: SearchSpace, budgets: Budgets) -> list[Trial]:
-    """The trials with their latencies predicted by the budgets' current predictors."""
-    again = []
-    for start in range(0, len(trials), _AT_ONCE):
-        part = trials[start : start + _AT_ONCE]
-        checks = budgets.check_many(space, [trial.architecture for trial in part], predict_all=True)
-        again += [
-            replace(trial, predicted_ms=check.predicted_ms, upper_ms=check.upper_ms)
-            for trial, check in zip(part, checks, strict=True)
-        ]
+    """The trials with their latencies and bounds by the budgets' current predictors.
+
+    Only those are predicted that other predictors predicted before: to lower and predict a net takes a hundred times as
+    long as to bound a known prediction.
+    """
+    again = list(trials)
+    unknown = []
+    for position, trial in enumerate(trials):
+        upper_ms = budgets.upper_again_ms(trial.predictions)
+        if upper_ms is None:
+            unknown.append(position)
+        else:
+            predicted_ms = {device: trial.predictions[device].latency_ms for device in upper_ms}
+            again[position] = replace(trial, predicted_ms=predicted_ms, upper_ms=upper_ms)
+    for start in range(0, len(unknown), _AT_ONCE):
+        part = unknown[start : start + _AT_ONCE]
+        checks = budgets.check_many(space, [trials[position].architecture for position in part], predict_all=True)
+        for position, check in zip(part, checks, strict=True):
+            again[position] = replace(
+                trials[position],
+                predicted_ms=check.predicted_ms,
+                upper_ms=check.upper_ms,
+                predictions=check.predictions,
+            )
     return again
 
 

@@ -77,6 +77,17 @@ def test_save_and_load_keep_everything(bounded: BoundedPredictor, tmp_path: Path
     assert sum(path.is_dir() for path in tmp_path.iterdir()) == 1
 
 
+def test_the_same_files_have_one_identity(bounded: BoundedPredictor, tmp_path: Path) -> None:
+    other = LookupTablePredictor()
+    other.fit(measured(random_graphs(20, 1)))
+    folders = [tmp_path / name for name in "abc"]
+    for one, folder in zip((bounded, bounded, replace(bounded, predictor=other)), folders, strict=True):
+        one.save(folder)
+    first, second, third = (BoundedPredictor.load(folder) for folder in folders)
+    assert first.identity == second.identity == first.recalibrated([1.3]).with_near_budget([1.2]).identity
+    assert third.identity not in {first.identity, "", bounded.identity}
+
+
 def test_a_folder_lists_the_training_nets_and_older_ones_are_read(bounded: BoundedPredictor, tmp_path: Path) -> None:
     learned = replace(bounded, learned=frozenset({"b" * 20, "a" * 20}))
     learned.save(tmp_path)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foundation.errors import UserError
-from latency.calibration import ISOLATED_WIDENING, UNSEEN_WIDENING, Calibration
+from latency.calibration import ISOLATED_WIDENING, UNSEEN_WIDENING, Calibration, widening_ms
 
 RATIOS = st.lists(st.floats(0.5, 2.0), min_size=1, max_size=200)
 
@@ -42,9 +42,10 @@ def test_a_predictor_that_is_too_high_never_bounds_below_its_prediction() -> Non
 
 def test_unseen_operators_widen_the_bound() -> None:
     calibration = Calibration.of([1.0] * 30)
-    assert calibration.upper_ms(4.0, 1.0) == pytest.approx(4.0 + UNSEEN_WIDENING)
+    assert calibration.upper_ms(4.0, widening_ms(1.0, 0.0)) == pytest.approx(4.0 + UNSEEN_WIDENING)
     assert calibration.upper_ms(4.0) == pytest.approx(4.0)
-    assert calibration.upper_ms(4.0, 1.0, 2.0) == pytest.approx(4.0 + UNSEEN_WIDENING + 2 * ISOLATED_WIDENING)
+    both = widening_ms(1.0, 2.0)
+    assert calibration.upper_ms(4.0, both) == pytest.approx(4.0 + UNSEEN_WIDENING + 2 * ISOLATED_WIDENING)
     assert 0 < ISOLATED_WIDENING < UNSEEN_WIDENING
 
 

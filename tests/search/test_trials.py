@@ -14,7 +14,9 @@ from random import Random
 import pytest
 
 from foundation.errors import UserError
+from search.architecture import Architecture
 from search.constraints.budgets import ConstraintCheck
+from search.known_prediction import KnownPrediction
 from search.trial import CERTIFIED, EVALUATED, REJECTED, UNCERTIFIED, DeviceResult, Trial
 from search.trials import TrialStore
 from tests.search.toy import ToySpace
@@ -60,6 +62,7 @@ def test_results_decide_the_status(tmp_path: Path) -> None:
         store.add_results(trials[1], [holding, simulated])
         found = store.trials()
         assert store.measured() == [trials[i].id for i in (2, 0, 1)]
+        assert store.measured_trials() == [found[i] for i in (2, 0, 1)]
         assert store.rejected() == {"measured:b": 1}
     assert [trial.status for trial in found] == [CERTIFIED, UNCERTIFIED, REJECTED, EVALUATED]
     assert [trial.certified for trial in found] == [True, False, False, False]
@@ -154,11 +157,14 @@ def test_a_damaged_row_is_told(tmp_path: Path) -> None:
         "rejections SET violated = 'latency:b'",
         "rejections SET repaired = 1",
         "rejections SET generation = -1, checksum = NULL",
+        "predictions SET latency_ms = 1",
+        "predictions SET latency_ms = 9e999, checksum = NULL",
     ],
 )
 def test_a_changed_value_is_told(tmp_path: Path, change: str) -> None:
     runs = tmp_path / "runs" / "run"
     (trial,) = make_trials(1)
+    trial = replace(trial, predictions={"a": KnownPrediction("one", 1.5, 0.1)})
     with TrialStore(runs / "trials.sqlite") as store:
         store.add(trial)
         store.add_results(trial, [DeviceResult("a", 1.4, (1.3, 1.5), holds=True)])
@@ -275,3 +281,15 @@ def test_kill_9_loses_nothing_that_was_stored(tmp_path: Path, after: int) -> Non
         assert found == make_trials(400)[: len(found)]
         store.add(make_trials(400)[-1])
         assert len(store.trials()) == len(found) + 1
+
+
+def test_many_trials_share_what_they_have_in_common_and_are_not_encoded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TrialStore(tmp_path / "trials.sqlite") as store:
+        add_all(store, make_trials(20))
+        monkeypatch.setattr(Architecture, "to_json", lambda _: pytest.fail("encoded again"))
+        found = store.trials()
+    slots = len(found[0].architecture.choices)
+    pairs = {id(pair) for trial in found for pair in trial.architecture.choices}
+    assert len(pairs) == len({pair for trial in found for pair in trial.architecture.choices}) < 20 * slots
