@@ -51,10 +51,10 @@ Source = Literal["campaign", "operator", "winner", "user"]
 
 _logger = logging.getLogger(__name__)
 
-_SELECTION = (
-    "fingerprint = ?1 AND (?2 IS NULL OR label = ?2) AND (?3 IS NULL OR source IN (SELECT value FROM json_each(?3)))"
-)
-"""Condition with the fingerprint, a label or NULL, and a JSON list of sources or NULL."""
+_SELECTION = "fingerprint = ?1 AND (?2 IS NULL OR source IN (SELECT value FROM json_each(?2)))"
+"""Condition with the fingerprint, and a JSON list of sources or NULL."""
+_WITH_LABEL = f"{_SELECTION} AND label = ?3"
+"""A condition of its own, so that SQLite uses the index of the labels."""
 _NAMED = 3
 """Damaged rows that a warning names."""
 T = TypeVar("T")
@@ -209,7 +209,8 @@ class MeasurementStore(Database):
     ) -> list[StoredMeasurement]:
         """Measurements on the device, oldest first; damaged ones are left out with a warning."""
         damaged: list[str] = []
-        found = list(self._with_graphs(_SELECTION, (fingerprint, label, _as_json(sources)), damaged.append))
+        where, wanted = (_SELECTION, ()) if label is None else (_WITH_LABEL, (label,))
+        found = list(self._with_graphs(where, (fingerprint, _as_json(sources), *wanted), damaged.append))
         self._tell(damaged, len(found))
         return found
 
@@ -240,7 +241,7 @@ class MeasurementStore(Database):
             checked_row(graphs),
             trusting=row_with_graph(graphs),
             where=_SELECTION,
-            arguments=(fingerprint, None, _as_json(sources)),
+            arguments=(fingerprint, _as_json(sources)),
             on_damage=damaged.append,
         )
         samples, count = samples_of(rows, graphs)

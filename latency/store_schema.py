@@ -31,6 +31,7 @@ def _statements() -> tuple[str, ...]:
     ]
     indices = [f"CREATE INDEX IF NOT EXISTS {table}_by_device ON {table} (fingerprint)" for table in _INDICES]
     indices += [
+        "CREATE INDEX IF NOT EXISTS measurements_by_label ON measurements (fingerprint, label)",
         "CREATE INDEX IF NOT EXISTS measurements_by_graph ON measurements (graph_key)",
         f"CREATE INDEX IF NOT EXISTS graphs_by_operators ON graphs ({OPERATORS})",
     ]

@@ -145,6 +145,23 @@ def test_measurements_by_source_and_label(path: Path) -> None:
         assert found(sources=()) == []
 
 
+def test_one_label_takes_no_more_work_in_a_large_store(path: Path) -> None:
+    """Counted in steps of SQLite's virtual machine."""
+    steps = []
+    with MeasurementStore(path) as store:
+        store._connection.execute("PRAGMA synchronous = OFF")
+        store.add_measurement(measurement("wanted"), small_net(), source="winner")
+        for portion in range(2):
+            for number in range(150):
+                store.add_measurement(measurement(f"{portion}-{number}"), small_net(), source="campaign")
+            seen: list[None] = []
+            store._connection.set_progress_handler(lambda seen=seen: seen.append(None), 1)
+            assert len(store.measurements(INFO.fingerprint, sources={"winner"}, label="wanted")) == 1
+            store._connection.set_progress_handler(None, 0)
+            steps.append(len(seen))
+    assert 0 < steps[1] < 1.2 * steps[0]
+
+
 def test_references_noise_floors_and_failures(path: Path) -> None:
     with MeasurementStore(path) as store:
         assert store.nominal_reference_ms(INFO) is None
