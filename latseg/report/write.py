@@ -11,19 +11,19 @@ from foundation.atomic_file import write_file
 from foundation.errors import UserError
 from latseg.report.data_section import data_section
 from latseg.report.example_masks import example_strip
-from latseg.report.figures import TrialPoint, pareto_figure
-from latseg.report.page import Section, commands, figure, html_table, image, page
+from latseg.report.page import Section, commands, html_table, image, page
 from latseg.report.predictor import predictor_sections
+from latseg.report.search_section import search_section
 from latseg.search_command import search_command
 from latseg.units import format_count
 from latseg.workspace_folder import WorkspaceFolder, command_line
-from search.pareto import fronts
-from search.run_config import RunConfig, TargetDevice
+from search.run_config import RunConfig
 from search.run_context import RunContext
 from search.shared_run import shared_folder, shared_run
 from search.tasks.segmentation import SegmentationTask
-from search.trial import CERTIFIED, REJECTED, UNCERTIFIED, Trial
+from search.trial import Trial
 from search.trials import TrialStore
+from search.winners.selection import won
 
 
 def write_report(context: RunContext, workspace: WorkspaceFolder, path: Path, *, photographs: bool = False) -> None:
@@ -46,8 +46,8 @@ def write_report(context: RunContext, workspace: WorkspaceFolder, path: Path, *,
         raise UserError(
             f"report of run {run}", seen="no trials", expected="a run that has evaluated nets", remedy=remedy
         )
-    winners = sorted((t for t in trials if t.status in (CERTIFIED, UNCERTIFIED)), key=lambda t: -t.quality)
-    sections = [_search_section(context.config, target, trials) for target in context.config.targets]
+    winners = won(trials)
+    sections = [search_section(context.config, target, trials) for target in context.config.targets]
     sections.append(_rejections_section(rejected, len(trials)))
     for target in context.config.targets:
         sections += predictor_sections(context, workspace, target, winners[:1])
@@ -95,38 +95,6 @@ def _after_training(context: RunContext, winners: Sequence[Trial]) -> str:
             refused = "; ".join(manifest.refusals)
             return trained + (f" The exported file is NOT certified: {refused}." if refused else "")
     return ""
-
-
-def _search_section(config: RunConfig, target: TargetDevice, trials: Sequence[Trial]) -> Section:
-    import numpy as np
-
-    rows = np.array([(-t.quality, t.upper_ms[target.device], float(t.parameters)) for t in trials])
-    front = set(fronts(rows[:, :2], least=1)[0].tolist())
-    points = [
-        TrialPoint(
-            id=trial.id,
-            latency_ms=trial.measured_ms.get(target.device, trial.upper_ms[target.device]),
-            measured=target.device in trial.measured_ms,
-            quality=trial.quality,
-            parameters=trial.parameters,
-            status=_status(trial),
-            on_front=position in front,
-        )
-        for position, trial in enumerate(trials)
-    ]
-    lead = (
-        f"Every dot is a net that the search evaluated; all of them kept the budgets of {target.maximum_ms:g} ms and "
-        f"{format_count(config.max_parameters)} parameters by prediction before they were evaluated."
-    )
-    return Section(
-        f"The search on {target.device}", lead, figure(pareto_figure(points, target.device, target.maximum_ms))
-    )
-
-
-def _status(trial: Trial) -> str:
-    if trial.status == REJECTED:
-        return "rejected"
-    return "winner" if trial.status in (CERTIFIED, UNCERTIFIED) else "evaluated"
 
 
 def _rejections_section(rejected: Any, evaluated: int) -> Section:
