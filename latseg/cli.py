@@ -23,7 +23,7 @@ from latseg.commands import COMMANDS
 from latseg.console import INTERRUPTED, Console
 from latseg.logs import logging_to
 from latseg.option_groups import expand
-from latseg.streams import OutputError, ReaderGoneError, prepare_streams, writing_to_stdout
+from latseg.streams import OutputError, ReaderGoneError, harmless, prepare_streams, writing_to_stdout
 from latseg.workspace_folder import DEFAULT_WORKSPACE, for_workspace
 
 app = typer.Typer(
@@ -192,4 +192,4 @@ def _print_error(line: str, code: int, console: Console) -> None:
     if console.as_json:
         with suppress(OutputError), writing_to_stdout():
             sys.stdout.write(json.dumps({"error": line, "exit_code": code}) + "\n")
-    sys.stderr.write(f"latseg: {line}\n")
+    sys.stderr.write(f"latseg: {harmless(line)}\n")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latseg.streams import writing_to_stdout
+from latseg.streams import harmless, writing_to_stdout
 from latseg.workspace_folder import DEFAULT_WORKSPACE, command_line, for_workspace
 
 if TYPE_CHECKING:
@@ -60,14 +60,14 @@ class Console:
     def remark(self, text: str) -> None:
         """One line for people, on stderr."""
         if not self.quiet:
-            sys.stderr.write(text.rstrip() + "\n")
+            sys.stderr.write(harmless(text.rstrip()) + "\n")
 
     def warn(self, text: str) -> None:
         """One line on stderr, with ``--quiet`` too, about what makes the result less certain; printed once."""
         line = for_workspace(text, self.workspace)
         if line not in self.warnings:
             self.warnings.append(line)
-            sys.stderr.write(f"warning: {line}\n")
+            sys.stderr.write(f"warning: {harmless(line)}\n")
 
     @property
     def api(self) -> Workspace:
@@ -86,10 +86,10 @@ def _print(rendered: RenderableType | Sequence[RenderableType]) -> None:
 
 
 def plain(text: object) -> str:
-    """Text in which brackets are no markup."""
+    """Text in which brackets are no markup, without control characters."""
     from rich.markup import escape
 
-    return escape(str(text))
+    return escape(harmless(str(text)))
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> RenderableType:

@@ -27,6 +27,11 @@ class ReaderGoneError(OutputError):
     exit_code = READER_GONE
 
 
+def harmless(text: str) -> str:
+    """The text with control characters spelled out: in a file's name they could write to a terminal what they like."""
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
+
+
 def prepare_streams() -> None:
     """Opens closed streams; none fails on a character that its encoding lacks, and stderr never fails.
 

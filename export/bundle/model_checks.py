@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Dimensions = tuple[int | None, ...]
 """None where a dimension is open."""
+_NO_TENSOR = "no tensor"
 
 
 def model_faults(folder: Path, file: BundleFile, manifest: Manifest) -> list[str]:
@@ -39,13 +40,15 @@ def model_faults(folder: Path, file: BundleFile, manifest: Manifest) -> list[str
 
 def _known(outputs: list[tuple[Dimensions, str]]) -> bool:
     """Whether the file gives its output's shape; an open dimension may also mean that the exporter found none."""
-    return bool(outputs) and all(any(shape) for shape, _ in outputs)
+    return bool(outputs) and all(any(shape) or kind == _NO_TENSOR for shape, kind in outputs)
 
 
 def _described(value: onnx.ValueInfoProto) -> tuple[str, Dimensions, str]:
     from onnx import helper
 
     tensor = value.type.tensor_type
+    if tensor.elem_type not in helper.get_all_tensor_dtypes():
+        return value.name, (), _NO_TENSOR
     dimensions = tuple(
         each.dim_value if each.HasField("dim_value") and each.dim_value > 0 else None for each in tensor.shape.dim
     )

@@ -13,6 +13,7 @@ from foundation.progress import Progress
 from latseg.bundle import Bundle
 from latseg.console import Console, table
 from latseg.options import IgnoredSeedOption
+from latseg.streams import harmless
 
 
 def segment(
@@ -34,7 +35,7 @@ def segment(
     failed: list[dict[str, str]] = []
 
     def note(image: Path, error: UserError) -> None:
-        sys.stderr.write(f"latseg: {error}\n")
+        sys.stderr.write(f"latseg: {harmless(str(error))}\n")
         failed.append({"image": str(image), "error": str(error)})
 
     masks = Bundle(bundle).write_masks(images, output, policy=policy, file_format=file_format, on_error=note)

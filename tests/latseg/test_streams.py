@@ -93,6 +93,16 @@ def test_a_name_that_no_file_can_have_is_one_line(words: tuple[str, ...], capsys
     assert "255 bytes" in line or "name too long" in line
 
 
+def test_names_with_control_characters_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    (tmp_path / "runs" / "\x1b[2J\a\u009b").mkdir(parents=True)
+    done = shell(f"{' '.join(LATSEG)} doctor {tmp_path}; {' '.join(LATSEG)} measure $'{tmp_path}/\\x1b[2J.onnx'")
+    assert r"\x1b[2J\x07\x9b" in done.stdout
+    assert r"\x1b[2J.onnx, which does not exist" in done.stderr
+    assert (done.stdout + done.stderr).replace("\n", "").isprintable()
+
+
 def test_an_error_is_json_too() -> None:
     done = shell(f"{' '.join(LATSEG)} --json measure nowhere.onnx")
     assert json.loads(done.stdout)["exit_code"] == 2

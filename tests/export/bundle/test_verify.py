@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from devices.device import Candidate, Device
@@ -21,6 +22,7 @@ from export.bundle.check import Check, VerifyResult
 from export.bundle.decision import ROUND_SIZE, ROUNDS
 from export.bundle.examples import read_example
 from export.bundle.manifest import Manifest, read_manifest
+from export.bundle.model_checks import model_faults
 from export.bundle.verify import verify_bundle
 from foundation.errors import DeviceUnavailableError, UserError
 from latseg.bundle import Bundle
@@ -397,6 +399,20 @@ def test_a_given_device_whose_runtime_is_broken_ends_it(bundle: Path) -> None:
         verify(bundle, device=Broken())
     (failed,) = failures(verify(bundle, Broken()))
     assert "reinstall it" in failed.detail
+
+
+def test_a_model_whose_answer_is_no_tensor_fails(bundle: Path) -> None:
+    path = bundle / "model.onnx"
+    model = onnx.load(path)
+    tensor = model.graph.output[0].type.tensor_type
+    shape = [side.dim_value for side in tensor.shape.dim]
+    made = onnx.helper.make_node("SequenceConstruct", [model.graph.output[0].name], ["all"])
+    model.graph.node.append(made)
+    del model.graph.output[:]
+    model.graph.output.append(onnx.helper.make_tensor_sequence_value_info("all", tensor.elem_type, shape))
+    onnx.save(model, path)
+    manifest = read_manifest(bundle)
+    assert model_faults(bundle, manifest.file("onnx"), manifest)[0].startswith("returns no tensor")
 
 
 def test_given_device_is_used(bundle: Path) -> None:
