@@ -9,6 +9,7 @@ device ``simulated`` depend on the seed only. Writes ``benchmarks/results/kill.j
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import shutil
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -240,16 +241,33 @@ def summary(trials: Sequence[Trial]) -> list[dict[str, Any]]:
     return counted
 
 
-def all_trials(root: Path, steps: Sequence[str], kills: int, terms: int, seed: int) -> list[Trial]:
+def all_trials(root: Path, steps: Sequence[str], kills: int, terms: int, seed: int) -> Iterator[list[Trial]]:
+    """The trials of one command after the other."""
     references = uninterrupted(root, steps)
-    trials = []
     for step in steps:
-        random = Random(f"{seed}/{step}")
+        random, trials = Random(f"{seed}/{step}"), []
         for sent in [signal.SIGKILL] * kills + [signal.SIGTERM] * terms:
             trial = one_trial(root, step, references[step], sent, random)
             trials.append(trial)
             print(f"{step}: {trial.signal} after {trial.after_seconds} s: {trial.failed or 'good'}", file=sys.stderr)
-    return trials
+        yield trials
+
+
+def write(path: Path, trials: Sequence[Trial]) -> None:
+    """Adds the trials of one command to what the file says of the others, each with its provenance."""
+    known = json.loads(path.read_text()) if path.is_file() else {"rows": [], "failures": []}
+    done = {trial.step for trial in trials}
+    rows = [row for row in known["rows"] if row["command"] not in done]
+    rows += [row | provenance() for row in summary(trials)]
+    failures = [one for one in known["failures"] if one["step"] not in done]
+    failures += [vars(trial) for trial in trials if trial.failed]
+    kills = sum(row["kills"] for row in rows)
+    goals = [
+        {"what": f"{check}, share of kills", "goal": "1", "value": value, "met": value == 1}
+        for check in CHECKS
+        for value in [sum(row["passed"][check] for row in rows) / kills]
+    ]
+    write_result(path, {"benchmark": "kill", "rows": rows, "failures": failures, "goals": goals})
 
 
 def main() -> None:
@@ -262,15 +280,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         steps = options.commands.split(",")
-        trials = all_trials(Path(folder), steps, options.kills, options.terms, options.seed)
-    failures = [vars(trial) for trial in trials if trial.failed]
-    goals = [
-        {"what": f"{check}, share of kills", "goal": "1", "value": value, "met": value == 1}
-        for check in CHECKS
-        for value in [sum(check not in trial.failed for trial in trials) / len(trials)]
-    ]
-    document = {"benchmark": "kill", "rows": summary(trials), "failures": failures, "goals": goals}
-    write_result(options.output, document | provenance())
+        for trials in all_trials(Path(folder), steps, options.kills, options.terms, options.seed):
+            write(options.output, trials)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-VOLATILE = frozenset({"seconds", "created", "started_at", "sha256", "folder"})
+VOLATILE = frozenset({"seconds", "created", "started_at", "sha256", "checksum", "folder"})
 """Columns and keys of moments and durations, and of checksums over them; the files themselves are compared."""
 _SLOT = r"(?<=/)(?:first|second)(?=/)"
 """A predictor is saved to the two in turn; ``folder`` in its document says which one is valid."""
