@@ -18,6 +18,8 @@ _UNDECIDED = (127, 128)
 """Levels that mark a contour where they are the only ones between black and white."""
 _NEAR = 32
 """Levels as near as this to black or white are those of a smoothed edge or of JPEG."""
+_FEW = 3
+"""Levels of a folder; smoothed edges and JPEG make more."""
 _MAX_VOID = 0.1
 """Largest share of unlabelled pixels in a mask that has no person."""
 
@@ -108,10 +110,10 @@ def _white(masks: Sequence[LevelCounts], first: dict[_Sort, LevelCounts]) -> Mea
 
 
 def _require_noise_at_both_ends(masks: Sequence[LevelCounts], total: Counter[int], bright: int) -> None:
-    """Near black and white alone, without levels near white, is a class number beside 255 for no label."""
+    """A level near black beside a single light one is a class number beside that for no label."""
     near_black = {level for level, pixels in total.items() if pixels and 0 < level <= _NEAR}
     near_white = any(255 - _NEAR <= level < 255 for level in total)
-    if not near_white and sum(total[level] for level in near_black) > bright / 100:
+    if (not near_white or len(total) <= _FEW) and sum(total[level] for level in near_black) > bright / 100:
         _refuse_numbers(next(mask for mask in masks if near_black & set(mask.levels)))
 
 

@@ -291,3 +291,10 @@ def test_the_fingerprint_sees_how_masks_are_read_where_that_has_changed(tmp_path
     assert plain.reading == ""
     assert void.reading == "masks by value: 0 background, 1 person, 255 unlabelled and ignored"
     assert replace(void, reading="").fingerprint != void.fingerprint
+
+
+@pytest.mark.parametrize("void", [254, 240])
+def test_a_label_number_for_void_that_is_not_255_is_refused(tmp_path: Path, void: int) -> None:
+    folder = folder_of(tmp_path / "photos", grey(background=0, person=1, contour=void))
+    with pytest.raises(UserError, match=f"with values up to {void}; expected 0 and 1, or 0 and 255"):
+        open_source(f"folder:{folder}", size=SIZE)
