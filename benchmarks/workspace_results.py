@@ -53,7 +53,8 @@ def _content(path: Path, names: re.Pattern[str]) -> Any:
     if path.suffix == ".safetensors":
         (length,) = struct.unpack("<Q", content[:8])
         header = json.loads(content[8 : 8 + length])
-        header["__metadata__"] = {key: _text(text, names) for key, text in header.get("__metadata__", {}).items()}
+        texts = header.get("__metadata__", {}).items()
+        header["__metadata__"] = {key: _text(text, names) for key, text in texts if key not in VOLATILE}
         return header, hashlib.sha256(content[8 + length :]).hexdigest()
     try:
         return _text(content.decode(), names)
