@@ -32,16 +32,18 @@ TIMER = """
 import json, resource, subprocess, sys, time
 start = time.perf_counter()
 subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
-seconds = round(time.perf_counter() - start, 2)
-kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(json.dumps({"seconds": seconds, "peak_mib": round(kib / 1024)}))
+seconds = time.perf_counter() - start
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+cpu_seconds = used.ru_utime + used.ru_stime
+found = {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": used.ru_maxrss / 1024}
+print(json.dumps({name: round(value, 1) for name, value in found.items()}))
 """
 """In a small process: the memory of a new one is at first that of its parent."""
 IMPORTS = "import sys; import latseg; from pathlib import Path; from latency.store import MeasurementStore; "
 
 
 def timed(command: list[str]) -> dict[str, float]:
-    """Seconds and peak memory of a command, which must succeed."""
+    """Seconds, those of the processor and peak memory of a command, which must succeed."""
     started = subprocess.run([sys.executable, "-S", "-c", TIMER, *command], capture_output=True, text=True, check=False)
     assert started.returncode == 0, started.stderr
     found: dict[str, float] = json.loads(started.stdout)

@@ -119,6 +119,7 @@ class LargeWorkspace:
                     quality=below * rng.random(),
                     seconds=1.0,
                     created="2026-01-01T00:00:00.000+00:00",
+                    predictions=check.predictions,
                 )
                 store.add(trial)
                 small = replace(check, architecture=replace(check.architecture, space=f"rejected {number}"))

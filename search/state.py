@@ -58,8 +58,8 @@ class SearchState:
 
     def reload(self) -> None:
         """Reads the results of the trials again after device results were added; the predictions stay."""
-        results = self.store.results()
-        self.trials = [replace(trial, results=tuple(results.get(trial.id, ()))) for trial in self.trials]
+        results = {trial.architecture: trial.results for trial in self.store.measured_trials()}
+        self.trials = [replace(trial, results=results.get(trial.architecture, ())) for trial in self.trials]
         self._inform()
 
     def _inform(self) -> None:

@@ -100,7 +100,7 @@ def _after_training(context: RunContext, winners: Sequence[Trial]) -> str:
 def _rejections_section(rejected: Any, evaluated: int) -> Section:
     rows = [(name, count) for name, count in rejected.items()]
     body = html_table(("constraint broken", "candidates"), rows) if rows else "<p>None.</p>"
-    lead = f"Candidates that broke a hard limit were repaired or dropped untrained; {evaluated} were evaluated."
+    lead = f"Candidates that broke a hard limit were repaired or dropped untrained; {evaluated:,} were evaluated."
     return Section("What the limits ruled out", lead, body)
 
 

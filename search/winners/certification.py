@@ -82,7 +82,7 @@ def _measure(
 
 
 def _status(state: SearchState, candidate: Trial) -> str:
-    return next(trial.status for trial in state.trials if trial.id == candidate.id)
+    return next(trial.status for trial in state.trials if trial.architecture == candidate.architecture)
 
 
 def certify_file(measure: MeasureAgain, *, budget_ms: float) -> Certificate | Refusal:

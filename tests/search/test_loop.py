@@ -296,6 +296,17 @@ def test_the_evaluator_is_prepared_before_a_stored_trial_is_measured(tmp_path: P
     assert len(result.winners) == 3
 
 
+def test_a_measured_winner_costs_no_work_on_every_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids take long: each is a digest of a text with all choices."""
+    search(tmp_path, toy_budgets())
+    encoded: list[Architecture] = []
+    to_json = Architecture.to_json
+    monkeypatch.setattr(Architecture, "to_json", lambda self: encoded.append(self) or to_json(self))
+    device = NoisyDevice(TRUTH)
+    assert len(search(tmp_path, toy_budgets(), measure=device.measure, certify=certify).winners) == 3
+    assert len(encoded) < 60
+
+
 def test_budgets_that_leave_next_to_nothing_are_searched_around_the_safest_net(tmp_path: Path) -> None:
     budgets = toy_budgets(parameters=600, ms=0.6)
     evaluator = FormulaEvaluator()
