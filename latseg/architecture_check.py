@@ -57,5 +57,7 @@ def _space_faults(architecture: Architecture, manifest: Manifest, model: Path) -
     parameters = space.parameters(architecture)
     if parameters != manifest.parameters:
         yield f"it has {parameters:,} parameters, the manifest says {manifest.parameters:,}"
-    if space.lower(architecture) != from_onnx(model):
+    layout = manifest.input
+    shapes = {layout.name: (1, 3, layout.height, layout.width)} if layout else {}
+    if space.lower(architecture) != from_onnx(model, shapes):
         yield f"it is not the network in {model.name}"

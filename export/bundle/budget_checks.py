@@ -14,7 +14,7 @@ from export.bundle.certificate_checks import contradictions
 from export.bundle.check import Check
 from export.bundle.decision import decide
 from export.bundle.machine_speed import KnownReference, scale_of
-from export.bundle.manifest import BundleFile, Manifest
+from export.bundle.manifest import BundleFile, Manifest, is_network
 from export.exporter import GetDevice
 from foundation.errors import DeviceUnavailableError, UserError
 
@@ -33,6 +33,8 @@ def check_certificates(manifest: Manifest) -> Iterator[Check]:
             yield Check(name, False, "; ".join([*faults, "it is for a file that is not in the bundle"]))
             continue
         faults += _shape_faults(certificate, file, manifest)
+        if not is_network(file):
+            faults.append(f"it is for {file.path} ({file.format}), which is not compared with the architecture")
         yield Check(name, not faults, "; ".join(faults) or f"{file.path}: {certificate.statement}")
 
 

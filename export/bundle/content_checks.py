@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from export.bundle.check import Check
-from export.bundle.manifest import FORMATS_WITHOUT_DEVICE, BundleFile, Manifest
+from export.bundle.manifest import FORMATS_WITHOUT_DEVICE, BundleFile, Manifest, is_network
 from export.bundle.manifest_checks import manifest_faults
 from export.bundle.model_checks import model_faults
 from export.bundle.readme_checks import README_NAME, readme_faults
@@ -32,9 +32,10 @@ def check_content(
         yield _check(
             "manifest against models", [fault for file in files for fault in _model_faults(folder, file, manifest)]
         )
-    file = next((file for file in files if file.format in ("onnx", "openvino")), None)
-    if file is not None and check_architecture is not None:
-        yield _check("architecture", check_architecture(manifest, folder / file.path))
+    paths = dict.fromkeys(file.path for file in files if is_network(file))
+    if paths and check_architecture is not None:
+        faults = [fault for path in paths for fault in check_architecture(manifest, folder / path)]
+        yield _check("architecture", list(dict.fromkeys(faults)))
 
 
 def _check(name: str, faults: list[str]) -> Check:

@@ -146,6 +146,11 @@ class BundleFile(_Record):
         return path
 
 
+def is_network(file: BundleFile) -> bool:
+    """Whether it is an ONNX file of the network itself, which can be compared with its architecture."""
+    return file.format in FORMATS_WITHOUT_DEVICE and file.input == "tensors"
+
+
 class Manifest(_Record):
     """Everything that is known about a bundle."""
 

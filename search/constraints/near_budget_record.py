@@ -39,9 +39,19 @@ class NearBudget(BaseModel):
 
 
 def write_near_budget(path: Path, records: Sequence[NearBudget]) -> None:
-    """Writes the records, whole or not at all."""
+    """Writes the records, whole or not at all.
+
+    Raises:
+        UserError: they cannot be written.
+    """
     documents = [with_checksum(record.model_dump(mode="json", by_alias=True)) for record in records]
-    write_file(path, json.dumps(documents, indent=2).encode() + b"\n")
+    try:
+        write_file(path, json.dumps(documents, indent=2).encode() + b"\n")
+    except OSError as error:
+        raise UserError(
+            str(path), seen=error.strerror or error, expected="a file that can be written",
+            remedy="free space, or move away what has its name",
+        ) from error  # fmt: skip
 
 
 def read_near_budget(path: Path) -> tuple[NearBudget, ...]:

@@ -344,6 +344,32 @@ def test_a_dynamic_file_is_measured_at_the_certified_size(make_bundle: Make, tmp
     assert measured[0].input_shapes == (("image", (1, 3, 32, 48)),)
 
 
+def test_every_file_of_the_network_is_compared_with_the_architecture(bundle: Path) -> None:
+    seen: list[str] = []
+
+    def compare(_: Manifest, path: Path) -> list[str]:
+        seen.append(path.name)
+        return ["it is another network"] if path.name == "model_dynamic.onnx" else []
+
+    failed = failures(verify(bundle, measure=False, check_architecture=compare))
+    assert seen == ["model.onnx", "model_dynamic.onnx"]
+    assert [check.detail for check in failed if check.name == "architecture"] == ["it is another network"]
+
+
+@pytest.mark.parametrize("file_format", ["onnx-uint8", "own"])
+def test_a_certificate_is_for_a_file_that_was_compared(bundle: Path, file_format: str) -> None:
+    """Otherwise it could be for any fast file that knows the answer to the stored example."""
+
+    def certify_another(content: dict) -> None:
+        file = next(each for each in content["files"] if each["format"] == "onnx-uint8")
+        file["format"] = file_format
+        content["certificates"][0]["model_sha256"] = file["sha256"]
+
+    edit(bundle, certify_another)
+    failed = {check.name: check.detail for check in failures(verify(bundle, measure=False))}
+    assert f"it is for model_uint8.onnx ({file_format})" in failed["certificate for cpu"]
+
+
 def test_certificate_for_a_file_that_is_not_in_the_bundle(bundle: Path) -> None:
     edit(bundle, lambda content: content["certificates"][0].update(model_sha256="0" * 64))
     failed = {check.name: check.detail for check in failures(verify(bundle))}
