@@ -7,7 +7,7 @@ measurement counts as failed, and the reason names the number.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from devices.measurement import FailedMeasurement, Measurement
 from foundation.errors import DeviceUnavailableError
@@ -15,12 +15,18 @@ from foundation.errors import DeviceUnavailableError
 
 def impossible_times(measurement: Measurement) -> str:
     """Which number of the measurement is impossible; empty where none is."""
-    for name, value in _positive(measurement):
-        if not 0 < value < math.inf:
-            return f"{name} of {value:g}"
-    for name, value in _not_negative(measurement):
-        if not 0 <= value < math.inf:
-            return f"{name} of {value:g}"
+    for name, values in _positive(measurement):
+        for value in values:
+            if not 0 < value < math.inf:
+                return f"{name} of {value:g}"
+    for name, values in _not_negative(measurement):
+        for value in values:
+            if not 0 <= value < math.inf:
+                return f"{name} of {value:g}"
+    for row in measurement.operators:
+        for value in (row.ms, row.own_ms or 0.0):
+            if not 0 <= value < math.inf:
+                return f"operator time ({row.kernel}) in ms of {value:g}"
     return ""
 
 
@@ -49,24 +55,17 @@ def required_time(device: str, what: str, value: float) -> float:
     return value
 
 
-def _positive(measurement: Measurement) -> Iterator[tuple[str, float]]:
-    yield "latency in ms", measurement.latency_ms
-    yield from _named("interval in ms", measurement.interval_ms)
-    yield "nominal reference time in ms", measurement.nominal_reference_ms
-    yield from _named("median in ms", (measurement.raw_median_ms,))
-    yield from _named("percentile in ms", (measurement.minimum_ms, measurement.p90_ms, measurement.p99_ms))
-    for block in measurement.blocks:
-        yield from _named("block time in ms", (block.candidate_ms, block.reference_ms))
+def _positive(measurement: Measurement) -> Iterator[tuple[str, Sequence[float]]]:
+    yield "latency in ms", (measurement.latency_ms,)
+    yield "interval in ms", measurement.interval_ms
+    yield "nominal reference time in ms", (measurement.nominal_reference_ms,)
+    yield "median in ms", (measurement.raw_median_ms,)
+    yield "percentile in ms", (measurement.minimum_ms, measurement.p90_ms, measurement.p99_ms)
+    yield "block time in ms", [ms for block in measurement.blocks for ms in (block.candidate_ms, block.reference_ms)]
 
 
-def _not_negative(measurement: Measurement) -> Iterator[tuple[str, float]]:
-    yield "first run in ms", measurement.first_run_ms
-    yield "loading time in ms", measurement.load_ms
-    yield "processor time per time", measurement.cpu_per_wall
-    yield from _named("waiting time in ms", (block.waited_ms for block in measurement.blocks))
-    for row in measurement.operators:
-        yield from _named(f"operator time ({row.kernel}) in ms", (row.ms, row.own_ms or 0.0))
-
-
-def _named(name: str, values: Iterable[float]) -> Iterator[tuple[str, float]]:
-    return ((name, value) for value in values)
+def _not_negative(measurement: Measurement) -> Iterator[tuple[str, Sequence[float]]]:
+    yield "first run in ms", (measurement.first_run_ms,)
+    yield "loading time in ms", (measurement.load_ms,)
+    yield "processor time per time", (measurement.cpu_per_wall,)
+    yield "waiting time in ms", [block.waited_ms for block in measurement.blocks]
