@@ -273,3 +273,9 @@ def test_the_record_is_kept(store: MeasurementStore, tmp_path: Path) -> None:
     path.write_text("[{}]")
     with pytest.raises(UserError, match="--resume"):
         read_near_budget(path)
+
+
+def test_a_record_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "near_budget.json").mkdir()
+    with pytest.raises(UserError, match="Is a directory; expected a file that can be written"):
+        write_near_budget(tmp_path / "near_budget.json", [])
