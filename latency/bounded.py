@@ -14,12 +14,12 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from devices.device_info import DeviceInfo
-from devices.model_file import sha256_of
 from foundation.errors import UserError
+from foundation.regular_file import read_regular
 from latency.calibration import Calibration, widening_ms
 from latency.operators.operator import OperatorGraph
 from latency.predictor import LatencyPredictor, Prediction
-from latency.predictors.folder import SCHEMA, corrupt, read_document, write_json
+from latency.predictors.folder import SCHEMA, TENSOR_BYTES, corrupt, read_document, write_json
 from latency.predictors.registry import predictor_class
 
 _NAME = "bounded"
@@ -153,7 +153,10 @@ class BoundedPredictor:
 
 def _digests(folder: Path) -> dict[str, str]:
     """SHA-256 of every file by name."""
-    return {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+    return {
+        path.name: hashlib.sha256(read_regular(path, limit=TENSOR_BYTES)).hexdigest()
+        for path in sorted(folder.iterdir())
+    }
 
 
 def _identity(kind: str, files: Mapping[str, str]) -> str:

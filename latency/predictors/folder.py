@@ -24,7 +24,7 @@ SCHEMA = 6
 _WITHOUT_CHECKSUM = 5
 """The last schema whose documents have no checksum of their own; still read."""
 
-_TENSOR_BYTES = 2**30
+TENSOR_BYTES = 2**30
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -80,7 +80,7 @@ def read_folder(folder: Path, name: str) -> tuple[dict[str, Any], Arrays]:
     document = read_document(folder / f"{name}.json", name)
     try:
         entry = document["tensors"]
-        data = read_regular(folder / Path(str(entry["file"])).name, limit=_TENSOR_BYTES)
+        data = read_regular(folder / Path(str(entry["file"])).name, limit=TENSOR_BYTES)
         if hashlib.sha256(data).hexdigest() != entry["sha256"]:
             raise corrupt(folder, "tensors that differ from their checksum")
         arrays = load(data)

@@ -144,6 +144,13 @@ def test_a_repaired_trial_store_is_continued(copy: Path, run: RunHandle) -> None
     assert len(handle.trials) == len(run.trials)
 
 
+def test_a_file_of_a_predictor_that_grew_without_end_is_not_read(copy: Path) -> None:
+    path = min(copy.glob("predictors/*/*/*.safetensors"))
+    os.truncate(path, 2**40)
+    ((_, file),) = damaged(copy).items()
+    assert "bytes, more than" in file.fault
+
+
 def test_a_damaged_store_is_no_fault_of_a_bundle(copy: Path) -> None:
     device = latseg.Workspace(copy).device(DEVICE).device
     bundle = latseg.Bundle("any", workspace=copy)
