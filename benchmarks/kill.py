@@ -258,7 +258,7 @@ def write(path: Path, trials: Sequence[Trial]) -> None:
     known = json.loads(path.read_text()) if path.is_file() else {"rows": [], "failures": []}
     done = {trial.step for trial in trials}
     rows = [row for row in known["rows"] if row["command"] not in done]
-    rows += [row | provenance() for row in summary(trials)]
+    rows += [row | {"provenance": provenance()} for row in summary(trials)]
     failures = [one for one in known["failures"] if one["step"] not in done]
     failures += [vars(trial) for trial in trials if trial.failed]
     kills = sum(row["kills"] for row in rows)
