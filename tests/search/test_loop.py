@@ -101,7 +101,7 @@ def test_the_front_is_not_dominated_and_progress_is_told(tmp_path: Path) -> None
     best = [moment.best_quality for moment in searching if moment.best_quality is not None]
     assert best == sorted(best)
     assert best[-1] == max(trial.quality for trial in result.trials)
-    assert [moment.stage for moment in told if moment.stage != "search"] == ["feasibility"] * 2 + ["prepare"]
+    assert [moment.stage for moment in told if moment.stage != "search"] == ["feasibility"] * 3 + ["prepare"]
 
 
 def test_winners_are_certified_distinct_and_of_the_best_quality(tmp_path: Path) -> None:
