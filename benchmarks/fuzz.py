@@ -13,7 +13,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +41,20 @@ _OPTIONS = {
 _REPORT_SECONDS = 10.0
 
 
-def fuzz(target: Target, first: int, cases: int) -> Iterator[Tally]:
+def fuzz(target: Target, numbers: Sequence[int]) -> Iterator[Tally]:
     """The same tally every few seconds, and at the end."""
     tally = Tally()
     reported = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="latseg-fuzz-") as name:
         folder = Path(name).resolve()
         target.prepare(folder)
-        for outcome in run_cases(target, range(first, first + cases), folder):
+        for outcome in run_cases(target, numbers, folder):
             tally.add(outcome)
             if not outcome.good:
                 sys.stderr.write(f"{target.name} {outcome.number}: {outcome.outcome}: {outcome.what}\n{outcome.line}\n")
             if time.monotonic() > reported + _REPORT_SECONDS:
                 reported = time.monotonic()
-                sys.stderr.write(f"{target.name}: {tally.cases} of {cases} cases, {len(tally.faults)} faults\n")
+                sys.stderr.write(f"{target.name}: {tally.cases} of {len(numbers)} cases, {len(tally.faults)} faults\n")
                 yield tally
     yield tally
 
@@ -67,14 +67,33 @@ def main() -> None:
         "limits": {"seconds": SECONDS, "bytes": BYTES},
         "targets": _earlier(options.result, options.seed),
     }
-    code = commit()
     for target in _targets(options):
-        cases = getattr(options, _dest(target.name))
-        for tally in fuzz(target, options.first, cases) if cases else ():
-            of_target = {"commit": code, "first": options.first, **tally.to_json()}
-            document["targets"][target.name] = of_target
+        for found in _found(target, options, document["targets"].get(target.name, {})):
+            document["targets"][target.name] = found
             save(options.result, {**document, "goals": _goals(document["targets"]), "provenance": provenance()})
     print_goals(_goals(document["targets"]))
+
+
+def _found(target: Target, options: argparse.Namespace, earlier: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What is written about the target, every few seconds."""
+    code = commit()
+    if options.again:
+        if earlier.get("faults"):
+            yield _again(target, earlier, code)
+        return
+    cases = getattr(options, _dest(target.name))
+    if cases:
+        for tally in fuzz(target, range(options.first, options.first + cases)):
+            yield {"commit": code, "first": options.first, **tally.to_json()}
+
+
+def _again(target: Target, earlier: dict[str, Any], code: str) -> dict[str, Any]:
+    """The faults run again: what is none now goes to ``mended``."""
+    faults = {fault["number"]: fault for fault in earlier["faults"]}
+    *_, tally = fuzz(target, sorted(faults))
+    left = {fault["number"] for fault in tally.faults}
+    mended = [fault | {"mended_at": code} for number, fault in faults.items() if number not in left]
+    return {**earlier, "faults": tally.faults, "mended": [*earlier.get("mended", []), *mended]}
 
 
 def _options() -> argparse.Namespace:
@@ -87,6 +106,7 @@ def _options() -> argparse.Namespace:
         "--workspace", type=Path, help="one with a run, its trained winner and its bundle; default: new"
     )
     parser.add_argument("--quick", action="store_true", help="no fit, export and report of damaged workspaces")
+    parser.add_argument("--again", action="store_true", help="only the faults of the earlier run, after a change")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--nets", type=int, default=24, help="nets of the campaign from which predict's is fitted")

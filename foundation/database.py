@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from foundation.damaged_table import Checks, Derived
 from foundation.errors import UserError
+from foundation.new_database import create
 from foundation.regular_file import RefusedFileError, refuse_special
 from foundation.row_checksum import DAMAGE, Value, check_row, described, row_checksum
 from foundation.salvage import read_only_address
@@ -21,6 +22,9 @@ from foundation.schema import CHECKSUM, Schema, columns_by_table, object_names
 T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 30.0
+CREATION_S = 2.0
+"""How long another process may take to write the header of a new file."""
+_HEADER_BYTES = 100
 _PORTION = 256
 """Rows that are fetched at once."""
 _VALUE_BYTES = 2**28
@@ -58,8 +62,12 @@ class Database:
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                with self._user_errors():
+                    create(path, self.schema)
         except OSError as error:
             raise self._not_writable(error.strerror or str(error)) from error
+        self._refuse_empty()
         with self._user_errors():
             self._connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
             try:
@@ -325,6 +333,15 @@ class Database:
         except RefusedFileError as error:
             remedy = "move it away, or give another path"
             raise self._error(str(error.strerror), "a file of latseg that can be written", remedy) from error
+
+    def _refuse_empty(self) -> None:
+        """SQLite takes a file without a header for a new one; only where files cannot be linked it may be one."""
+        deadline = time.monotonic() + CREATION_S
+        while (size := self.path.stat().st_size if self.path.exists() else _HEADER_BYTES) < _HEADER_BYTES:
+            if time.monotonic() < deadline:
+                time.sleep(0.02)
+                continue
+            raise self._damaged(f"a file of {size} bytes")
 
     def _damaged(self, seen: str) -> UserError:
         return self._error(seen, "an intact SQLite file", self.remedy)

@@ -11,6 +11,7 @@ from pathlib import Path
 from foundation.damaged_table import NAMED, Checks, DamagedTable, Derived, FileHealth, Row, Rules
 from foundation.database_lock import is_in_use
 from foundation.errors import UserError
+from foundation.new_database import created
 from foundation.regular_file import RefusedFileError, refuse_special
 from foundation.row_checksum import Value, described, row_checksum
 from foundation.schema import CHECKSUM, Schema, columns_by_table
@@ -50,7 +51,7 @@ def rebuild(path: Path, schema: Schema, checks: Checks, derived: Derived = _NONE
     _require_unused(path)
     with TemporaryFolder(parent=path.parent, prefix=f".{PREFIX}") as folder:
         new = folder.path / path.name
-        with closing(_created(new, schema)) as target:
+        with closing(created(new, schema)) as target:
             target.execute("BEGIN")
             again = FileHealth(path)
             for row in _salvaged(again, schema, checks, derived):
@@ -90,15 +91,6 @@ def _put_aside(path: Path) -> Path:
         if os.path.lexists(companion):
             companion.rename(kept.with_name(kept.name + suffix))
     return kept
-
-
-def _created(path: Path, schema: Schema) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None)
-    for statement in schema.statements:
-        connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {schema.application_id}")
-    connection.execute(f"PRAGMA user_version = {schema.version}")
-    return connection
 
 
 def _copy(row: Row, target: sqlite3.Connection, schema: Schema) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -75,3 +76,57 @@ def test_a_writer_that_does_not_finish(tmp_path: Path, monkeypatch: pytest.Monke
     path = tmp_path / "notes.sqlite"
     with Notes(path) as one, Notes(path) as two, one._transaction(), pytest.raises(UserError, match="end it"):
         two.add("1")
+
+
+@pytest.mark.parametrize("size", [0, 1, 99])
+def test_a_file_without_a_header_is_no_new_one(tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "CREATION_S", 0.1)
+    path = tmp_path / "notes.sqlite"
+    path.write_bytes(bytes(size))
+    with pytest.raises(UserError, match=f"got a file of {size} bytes; expected an intact SQLite file"):
+        Notes(path)
+    assert path.stat().st_size == size
+
+
+def test_a_new_file_appears_with_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a process that is killed meanwhile would leave one without a header."""
+    path = tmp_path / "notes.sqlite"
+
+    def interrupted(new: Path, _: Path) -> None:
+        with closing(sqlite3.connect(new)) as connection:
+            assert connection.execute("SELECT count(*) FROM notes").fetchone() == (0,)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Notes(path)
+    assert list(tmp_path.iterdir()) == []
+    with Notes(path) as opened:
+        opened.add("1")
+        assert opened.decoded() == [1]
+
+
+def test_a_file_that_another_process_made_meanwhile_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, link = tmp_path / "notes.sqlite", os.link
+
+    def late(new: Path, target: Path) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "link", link)
+            with Notes(path) as other:
+                other.add("1")
+        link(new, target)
+
+    monkeypatch.setattr(os, "link", late)
+    with Notes(path) as opened:
+        assert opened.decoded() == [1]
+
+
+def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with Notes(tmp_path / "notes.sqlite") as opened:
+        opened.add("1")
+        assert opened.decoded() == [1]

@@ -241,15 +241,22 @@ def test_two_writers_at_once(path: Path) -> None:
 
 
 def test_a_store_that_another_process_is_creating(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half of it seen before and half after must not look like another program's database."""
+    """Half of it seen before and half after must not look like another program's database.
+
+    A file system without links, where a file does not appear with its tables.
+    """
     plain = sqlite3.connect
     path.parent.mkdir()
     other = Thread(target=lambda: MeasurementStore(path).close())
 
+    def refuse(*_: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
     def watched(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        monkeypatch.setattr(sqlite3, "connect", plain)
         connection: sqlite3.Connection = plain(*arguments, **options)
-        connection.set_trace_callback(create_meanwhile)
+        if arguments[0] == path:
+            monkeypatch.setattr(sqlite3, "connect", plain)
+            connection.set_trace_callback(create_meanwhile)
         return connection
 
     def create_meanwhile(statement: str) -> None:
@@ -257,6 +264,7 @@ def test_a_store_that_another_process_is_creating(path: Path, monkeypatch: pytes
             other.start()
             other.join(timeout=1)
 
+    monkeypatch.setattr(os, "link", refuse)
     monkeypatch.setattr(sqlite3, "connect", watched)
     MeasurementStore(path).close()
     other.join()
