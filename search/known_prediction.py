@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from latency.bounded import BoundedPrediction, BoundedPredictor
-
-if TYPE_CHECKING:
-    from search.constraints.budgets import BoundedLatency, LatencyBound
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +17,14 @@ class KnownPrediction:
     widening_ms: float
     """Part of the upper bound that no calibration changes."""
 
-    def upper_ms(self, predictor: LatencyBound) -> float | None:
+    def upper_ms(self, predictor: object) -> float | None:
         """The bound as ``predictor`` is calibrated; None where another predictor made the prediction."""
         if not isinstance(predictor, BoundedPredictor) or predictor.identity != self.predictor:
             return None
         return predictor.calibration.upper_ms(self.latency_ms, self.widening_ms)
 
 
-def known_prediction(predictor: LatencyBound, prediction: BoundedLatency) -> KnownPrediction | None:
+def known_prediction(predictor: object, prediction: object) -> KnownPrediction | None:
     """What to keep of a prediction; None where the predictor cannot be recognised later."""
     if not isinstance(predictor, BoundedPredictor) or not isinstance(prediction, BoundedPrediction):
         return None
