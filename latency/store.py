@@ -235,7 +235,7 @@ class MeasurementStore(Database):
             UserError: pages of the file are damaged.
         """
         self._require_intact()
-        graphs, damaged = Graphs(self._graph_text), list[str]()
+        graphs, damaged = Graphs(self._graph_text), self._of_unknown_devices(fingerprint)
         rows = self._rows(
             "measurements",
             checked_row(graphs),
@@ -248,6 +248,12 @@ class MeasurementStore(Database):
         self._tell(damaged, count)
         _logger.debug("%d samples of %s from %s", len(samples), fingerprint, self.path)
         return samples
+
+    def _of_unknown_devices(self, fingerprint: str) -> list[str]:
+        """Measurements of another device that the store does not know: their fingerprint was altered."""
+        unknown = "fingerprint <> ? AND fingerprint NOT IN (SELECT fingerprint FROM devices)"
+        rows = self._select(int, f"SELECT id FROM measurements WHERE {unknown}", fingerprint)  # noqa: S608
+        return [f"row {row} of measurements damaged (of a device that the store does not know)" for row in rows]
 
     def _graph_text(self, key: str) -> str | None:
         return next(self._select(str, "SELECT graph FROM graphs WHERE key = ?", key), None)

@@ -348,6 +348,17 @@ def test_a_damaged_measurement_is_left_out_with_a_warning(path: Path, change: st
     assert f"`latseg doctor {path.parent} --repair`" in warned[0]
 
 
+def test_a_measurement_whose_device_was_altered_is_told(path: Path) -> None:
+    warned: list[str] = []
+    with MeasurementStore(path) as store:
+        store.add_measurement(measurement("bad"), small_net(), source="user")
+        store.add_measurement(measurement("good"), small_net(), source="user")
+    alter(path, "UPDATE measurements SET fingerprint = '-1' WHERE id = 1")
+    with MeasurementStore(path, on_warning=warned.append) as store:
+        assert [sample.label for sample in store.samples(INFO.fingerprint)] == ["good"]
+    assert "1 of 2 measurements are damaged and were left out (row 1 of measurements" in warned[0]
+
+
 def test_a_damaged_graph_spoils_its_own_measurements_only(path: Path) -> None:
     warned: list[str] = []
     with MeasurementStore(path) as store:
