@@ -120,6 +120,15 @@ def test_on_a_busy_machine_a_fast_file_passes(
     assert decided(certificate, model, 4.9)[0].ok
 
 
+def test_on_a_busy_machine_a_round_passes_with_its_whole_interval_only(
+    certificate: Certificate, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads(monkeypatch, 2.0)
+    check, taken = decided(certificate, model, 5.2, 4.99, 5.3, 4.98)
+    assert (check.ok, check.undecided, taken) == (False, True, 4)
+    assert decided(certificate, model, 5.2, 4.9, 5.3, 4.9)[0].ok
+
+
 def test_waiting_ends_with_the_load(certificate: Certificate, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(decision.time, "sleep", slept.append)
