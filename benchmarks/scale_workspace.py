@@ -18,7 +18,7 @@ from random import Random
 import onnx
 
 from devices.device_info import DeviceInfo
-from devices.measurement import Block, Measurement, OperatorTime
+from devices.measurement import OperatorTime
 from devices.registry import get_device
 from foundation.database import Database
 from latency.fit import fit_device
@@ -35,6 +35,7 @@ from search.spaces.portrait.space import PortraitSpace
 from search.trial import Trial
 from search.trials import TrialStore
 from search.winners.selection import won
+from tests.latency.measurements import measurement
 
 DEVICE = "simulated:noise=0.02"
 SPACE = PortraitSpace(sizes=((128, 128),))
@@ -97,7 +98,8 @@ class LargeWorkspace:
             for number in range(_rows(store, "measurements"), count):
                 place = number % len(graphs)
                 latency_ms = 1.0 + place / nets + 0.01 * (number // nets)
-                one = measurement(self.info, f"net-{place}", graphs[place], latency_ms)
+                rows = operator_rows(graphs[place], latency_ms)
+                one = measurement(f"net-{place}", latency_ms, device=self.info, operators=rows, blocks=BLOCKS)
                 store.add_measurement(one, graphs[place], source="campaign")
 
     def fill_trials(self, count: int) -> None:
@@ -161,31 +163,12 @@ class LargeWorkspace:
             return calibrate_near_budget(SPACE, found, context.devices, store, count=nets, seed=seed)[0]
 
 
-def measurement(info: DeviceInfo, label: str, graph: OperatorGraph, latency_ms: float) -> Measurement:
-    """An invented one, as large as real ones are."""
+def operator_rows(graph: OperatorGraph, latency_ms: float) -> tuple[OperatorTime, ...]:
+    """Invented ones, as many as a real measurement has."""
     share = latency_ms / len(graph.operators)
-    rows = tuple(
+    return tuple(
         OperatorTime(operator.kind, operator.tensors, (), share, operator.output_shapes[0], own_ms=share)
         for operator in graph.operators
-    )
-    return Measurement(
-        label=label,
-        model_sha256="0" * 64,
-        device=info,
-        latency_ms=latency_ms,
-        interval_ms=(0.99 * latency_ms, 1.01 * latency_ms),
-        raw_median_ms=latency_ms,
-        minimum_ms=latency_ms,
-        p90_ms=latency_ms,
-        p99_ms=latency_ms,
-        first_run_ms=2 * latency_ms,
-        load_ms=1.0,
-        nominal_reference_ms=1.0,
-        converged=True,
-        cpu_per_wall=1.0,
-        blocks=tuple(Block(5, latency_ms, 1.0) for _ in range(BLOCKS)),
-        operators=rows,
-        profiler="simulated",
     )
 
 

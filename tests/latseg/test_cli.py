@@ -282,6 +282,7 @@ def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
     assert {"quality", "epochs", "checkpoint"} <= set(trained)
     _, out, _ = say(capsys, *shared, "train", found["run"], "--winner", winner, "--quiet")
     assert out.splitlines()[-1] == "Continue with: " + line.replace(" train ", " export ")
+    assert [out.count(score) for score in ("mean_iou", "mean_f1")] == [1, 1]
     code, out, _ = say(capsys, *shared, "--json", "--quiet", "export", found["run"], "-w", winner, "-f", "onnx")
     assert code == 4, "a simulated device proves nothing"
     exported = json.loads(out)
