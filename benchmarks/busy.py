@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections import Counter
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import torch
+from busy_loops import busy_loops
 
 from devices.device import Candidate, Device
 from devices.measurement import Measurement
@@ -102,11 +101,7 @@ def verdict(check: Check, *, kept: bool) -> str:
 def beside(loops: int, repeat: int, subject: Subject) -> list[str]:
     """The verdicts beside so many busy loops."""
     budgets = subject.budgets(repeat)
-    with ExitStack() as stack:
-        for _ in range(loops):
-            process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-            stack.callback(process.wait)
-            stack.callback(process.kill)
+    with busy_loops(loops):
         return subject.verify(repeat, budgets)
 
 

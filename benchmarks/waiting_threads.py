@@ -13,9 +13,10 @@ import statistics
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+
+from busy_loops import busy_loops
 
 from provenance import RESULTS, provenance, write_result
 
@@ -64,11 +65,7 @@ def other_process(policy: str, steps: int) -> dict[str, float]:
 def beside(loops: int, repeats: int, steps: int) -> dict[str, Any]:
     """Median over the repeats for each policy, beside so many busy loops."""
     found: dict[str, list[dict[str, float]]] = {policy: [] for policy in POLICIES}
-    with ExitStack() as stack:
-        for _ in range(loops):
-            process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-            stack.callback(process.wait)
-            stack.callback(process.kill)
+    with busy_loops(loops):
         for _ in range(repeats):
             for policy, rows in found.items():
                 rows.append(other_process(policy, steps))
