@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[1]))  # its rows are made as in tests/
+
 from scale_workspace import DEVICE, GENERATION, PROFILE, LargeWorkspace
 
 from provenance import RESULTS, provenance, write_result
