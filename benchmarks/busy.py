@@ -3,13 +3,13 @@
 Before each pair of verifications the network is measured on the quiet machine (the middle one of three counts), because
 its latency there changes by some percent within minutes. It gets two certificates: one with a budget that it keeps (the
 certified upper end), one with a budget 3 % below its latency, which it must never pass. The busy loops run during
-``verify`` only. Writes ``benchmarks/results/busy.json``.
+``verify`` only. Writes ``benchmarks/results/busy.json``; with ``--continue`` the repeats of an earlier run in it count.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
+import json
 import sys
 import tempfile
 from collections import Counter
@@ -113,7 +113,6 @@ def document(counts: dict[int, Counter[str]], repeats: int, subject: Subject) ->
         "noise_floor_percent": NOISE_FLOOR_PERCENT,
         "quiet_latency_ms": {
             "least": min(subject.quiet_ms),
-            "median": statistics.median(subject.quiet_ms),
             "greatest": max(subject.quiet_ms),
         },
         "not_kept_budget": f"{TOO_LOW} of the latency",
@@ -123,10 +122,20 @@ def document(counts: dict[int, Counter[str]], repeats: int, subject: Subject) ->
     }
 
 
+def earlier(path: Path, counts: dict[int, Counter[str]], subject: Subject) -> int:
+    """Takes over the verdicts of an earlier run; the number of its repeats."""
+    found = json.loads(path.read_text())
+    for row in found["rows"]:
+        counts[row["busy_loops"]].update({name: row[name] for name in VERDICTS})
+    subject.quiet_ms += [found["quiet_latency_ms"][name] for name in ("least", "greatest")]
+    return int(found["repeats"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--continue", action="store_true", dest="go_on", help="after the repeats of an earlier run")
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args()
     device = get_device("cpu")
@@ -134,7 +143,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         path = network(Path(name), options.seed)
         subject = Subject(device, path, device.nominal_reference_ms())
-        for repeat in range(options.repeats):
+        first = earlier(options.output, counts, subject) if options.go_on else 0
+        for repeat in range(first, options.repeats):
             for loops in LOOPS:
                 counts[loops].update(beside(loops, len(LOOPS) * repeat + loops, subject))
             print(repeat, {loops: dict(one) for loops, one in counts.items()}, file=sys.stderr)
