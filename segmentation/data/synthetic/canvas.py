@@ -63,6 +63,12 @@ class Canvas:
         if region is not None:
             self._mark.polygon(corners, fill=_MARKS[region])
 
+    def erase(self, pixels: Points) -> None:
+        """Takes away what was painted inside a polygon."""
+        corners = _corners(pixels)
+        self._paint.polygon(corners, fill=(0, 0, 0, 255))
+        self._mark.polygon(corners, fill=(0, 0, 0))
+
     def line(self, pixels: Points, colour: Colour, width: float, region: Region | None, alpha: int = 255) -> None:
         """Draws a line, ``width`` pixels of the finished image wide."""
         corners, thick = _corners(pixels), max(1, round(width * SUPERSAMPLING))
@@ -94,6 +100,10 @@ class Brush:
     def fill(self, points: Points, colour: Colour, region: Region | None = None, alpha: int = 255) -> None:
         """Fills a polygon."""
         self.canvas.polygon(self.frame.to_pixels(points), colour, region, alpha)
+
+    def erase(self, points: Points) -> None:
+        """Takes away what was painted inside a polygon."""
+        self.canvas.erase(self.frame.to_pixels(points))
 
     def stroke(
         self, points: Points, colour: Colour, width: float, region: Region | None = None, alpha: int = 255

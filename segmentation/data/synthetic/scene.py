@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from segmentation.data.source import Pair
@@ -23,7 +25,7 @@ def render_portrait(seed: int, index: int, height: int, width: int) -> Pair:
     rng = np.random.default_rng([seed, index])
     traits = sample_traits(rng, height, width)
     canvas = Canvas(height, width)
-    _paint_person(canvas, traits, rng)
+    paint_person(canvas, traits, rng)
     colour, regions = canvas.finished()
     person = np.minimum(regions.sum(2), 1)
     # What was drawn without a region must not show outside the person.
@@ -34,10 +36,15 @@ def render_portrait(seed: int, index: int, height: int, width: int) -> Pair:
     return image, (person >= 0.5).astype(np.uint8)
 
 
-def _paint_person(canvas: Canvas, traits: Traits, rng: np.random.Generator) -> None:
+def paint_person(
+    canvas: Canvas, traits: Traits, rng: np.random.Generator, after_torso: Callable[[], None] | None = None
+) -> None:
+    """Paints the sitter from behind to before; ``after_torso`` paints what lies between torso and head."""
     head, body = Brush(canvas, traits.head), Brush(canvas, traits.body)
     paint_hair_behind(head, traits, rng)
     paint_torso(body, traits, rng)
+    if after_torso is not None:
+        after_torso()
     if traits.hair_before_shoulders:
         paint_locks(head, traits, rng)
     if traits.hat == "scarf":
