@@ -60,4 +60,5 @@ def _space_faults(architecture: Architecture, manifest: Manifest, model: Path) -
     layout = manifest.input
     shapes = {layout.name: (1, 3, layout.height, layout.width)} if layout else {}
     if space.lower(architecture) != from_onnx(model, shapes):
-        yield f"it is not the network in {model.name}"
+        changed = "" if space.version == 1 else f", or that one is of an earlier version of the space {space.name}"
+        yield f"it is not the network in {model.name}{changed}"

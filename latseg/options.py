@@ -54,13 +54,23 @@ class DeviceOptions:
 
 @dataclass(frozen=True, slots=True)
 class SpaceOptions:
-    """The search space, and its input sizes."""
+    """The search space, and what it is restricted to."""
 
     space: Annotated[str, typer.Option("--space", help=f"{one_of(SPACES.names)}; options follow a colon.")] = "portrait"
     size: Annotated[
         list[str] | None,
         typer.Option("--size", help="Input HEIGHTxWIDTH, e.g. 160x128; may be repeated. Default: all."),
     ] = None
+    no_resize: Annotated[
+        bool, typer.Option("--no-resize", help="Only nets without a resize operator, for NPUs that lack it.")
+    ] = False
+
+    @property
+    def text(self) -> str:
+        """The space with its options, ``--no-resize`` among them: ``portrait:no_resize=true``."""
+        if not self.no_resize:
+            return self.space
+        return f"{self.space}{',' if ':' in self.space else ':'}no_resize=true"
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,8 @@ class RunConfig(_Record):
     created: str
     command: str
     space: str
+    space_version: Annotated[int, Field(ge=1)] = 1
+    """``SearchSpace.version``."""
     sizes: tuple[Size, ...] | None
     data: str
     data_size: Size
@@ -141,7 +143,8 @@ class RunConfig(_Record):
         STRATEGIES.parse(search.strategy)
         if search.evaluator is not None:
             EVALUATORS.parse(search.evaluator)
-        task = open_space(search.space, sizes=search.sizes).make_task(TaskOptions(data, training, search.seed))
+        space = open_space(search.space, sizes=search.sizes)
+        task = space.make_task(TaskOptions(data, training, search.seed))
         targets = (
             TargetDevice.of(name, maximum_ms, get_device(name, threads=budgets.threads))
             for name, maximum_ms in budgets.latency_ms.items()
@@ -150,6 +153,7 @@ class RunConfig(_Record):
             run=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             command=command,
+            space_version=space.version,
             data=task.data,
             data_size=data.size,
             data_count=data.count,

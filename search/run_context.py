@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from devices.device import Device
+from foundation.errors import UserError
 from foundation.progress import OnProgress, ignore_progress
 from latency.store import MeasurementStore
 from search.constraints.budgets import Budgets, LatencyBound, LatencyBudget, ParameterBudget
@@ -43,11 +44,19 @@ class RunContext:
             on_progress: called by everything that takes long.
 
         Raises:
-            UserError: a device is not the one with which the run began, or a plug-in of the run is missing.
+            UserError: a device is not the one with which the run began, a plug-in of the run is missing, or the run's
+                architectures were other networks than they are now.
             DeviceUnavailableError: a device cannot be used here.
         """
         devices = {target.device: target.open(config.run) for target in config.targets}
         space = open_space(config.space, classes=len(config.classes), sizes=config.sizes)
+        if config.space_version != space.version:
+            raise UserError(
+                f"run {config.run}",
+                seen=f"architectures of version {config.space_version} of the space {space.name}",
+                expected=f"version {space.version}, in which some of them are other networks",
+                remedy="start a new search, or install the latseg that began this one; its bundles stay usable",
+            )
         return cls(RunFolder(folder), config, space, devices, store, on_progress)
 
     @cached_property

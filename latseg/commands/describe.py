@@ -34,14 +34,14 @@ def describe(
 ) -> None:
     """Count parameters and operations of architectures."""
     console: Console = context.obj
-    opened = open_space(within.space, classes=classes, sizes=as_sizes(within.size))
+    opened = open_space(within.text, classes=classes, sizes=as_sizes(within.size))
     found = _architectures(opened, architecture, from_file, random, seed)
     graphs = [opened.lower(item) for item in found]
     predicted, simulated = _predicted(console, device, graphs)
     title = (
-        within.space
+        within.text
         if device is None
-        else f"{within.space} on {device}{' (SIMULATED: nothing was ever timed)' if simulated else ''}"
+        else f"{within.text} on {device}{' (SIMULATED: nothing was ever timed)' if simulated else ''}"
     )
     rows = [
         {
@@ -52,13 +52,14 @@ def describe(
             "decoder_parameters": _decoder_parameters(opened, item),
             "flops": graph.flops,
             "operators": len(graph.operators),
+            "resizes": sum(operator.kind == "Resize" for operator in graph.operators),
             "predicted_ms": latency,
             "device": device,
             "simulated": simulated,
         }
         for item, graph, latency in zip(found, graphs, predicted, strict=True)
     ]
-    columns = ("id", "input", "parameters", "decoder_parameters", "flops", "operators", "predicted_ms")
+    columns = ("id", "input", "parameters", "decoder_parameters", "flops", "operators", "resizes", "predicted_ms")
     console.emit(rows, lambda: table(title, columns, [[row[column] for column in columns] for row in rows]))
 
 

@@ -23,7 +23,7 @@ def feasibility(
     found = console.api.feasibility(
         budgets=limits.latency_ms,
         max_parameters=limits.max_params,
-        space=within.space,
+        space=within.text,
         sizes=within.size,
         classes=classes,
         samples=samples,

@@ -52,7 +52,7 @@ def profile(
         for_=for_models or (),
         shapes=parse_shapes(shape),
         values=parse_inputs(inputs),
-        space=within.space,
+        space=within.text,
         sizes=within.size,
         choose=choose,
         minutes=minutes,

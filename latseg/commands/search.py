@@ -35,7 +35,7 @@ def search(
             budgets=limits.latency_ms,
             data=data.checked(),
             max_parameters=limits.max_params,
-            space=within.space,
+            space=within.text,
             sizes=within.size,
             training=training.checked(),
             threads=limits.threads,

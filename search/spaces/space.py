@@ -39,6 +39,8 @@ class SearchSpace(ABC):
     """
 
     name: ClassVar[str]
+    version: ClassVar[int] = 1
+    """Goes up when equal architectures become other networks; a run of another version is refused."""
 
     def __init__(self, classes: int = 2) -> None:
         self.classes = classes

@@ -24,8 +24,10 @@ class Layer:
     conv: padding ``dilation * (kernel - 1) // 2``, so height and width shrink by ``stride``, rounded up. ``depthwise``
     gives one group per channel. ``normalise`` puts batch normalisation behind a bias-free convolution; without it the
     convolution has a bias. conv_transpose: kernel ``kernel``, stride ``stride``, padding ``(kernel - stride) // 2``, so
-    height and width grow by ``stride``. add, mul: element-wise; the second input may be 1 x 1 in space (broadcast).
-    resize and pixel_shuffle grow height and width by ``factor``; resize is half-pixel (``align_corners=False``).
+    height and width grow by ``stride``; a depthwise one starts as a bilinear interpolation. A conv with a ``factor``
+    stands before a pixel_shuffle of that factor, from which as many channels come as it reads; it starts as an
+    interpolation, too. add, mul: element-wise; the second input may be 1 x 1 in space (broadcast). resize and
+    pixel_shuffle grow height and width by ``factor``; resize is half-pixel (``align_corners=False``).
     """
 
     name: str

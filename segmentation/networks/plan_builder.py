@@ -74,8 +74,21 @@ class PlanBuilder:
         return self.add(_layer(name, "global_pool", (source,)), self.channels[source])
 
     def enlarge(self, name: str, source: str, factor: int) -> str:
-        """Bilinear enlargement."""
+        """Bilinear enlargement by a resize operator."""
         return self.add(_layer(name, "resize", (source,), factor=factor), self.channels[source])
+
+    def interpolate(self, name: str, source: str, factor: int) -> str:
+        """Learned enlargement within each channel by a transposed convolution; ``factor`` is even."""
+        channels = self.channels[source]
+        layer = _layer(name, "conv_transpose", (source,), channels, 2 * factor, factor, 1, True, False)
+        return self.add(layer, channels)
+
+    def shuffle(self, name: str, source: str, factor: int, kernel: int = 1) -> str:
+        """Learned enlargement by a convolution to ``factor`` squared as many channels, which become the new pixels."""
+        channels = self.channels[source]
+        layer = _layer(name, "conv", (source,), channels * factor**2, kernel, 1, 1, False, False, "none", factor)
+        x = self.add(layer, channels * factor**2)
+        return self.add(_layer(f"{name}.pixels", "pixel_shuffle", (x,), factor=factor), channels)
 
     def inverted_residual(
         self,

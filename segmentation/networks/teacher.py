@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from segmentation.networks.plan import INPUT, Plan
 from segmentation.networks.plan_builder import PlanBuilder
-from segmentation.portrait.plan import decoder_block, full_size_logits
+from segmentation.portrait.plan import decoder_block
+from segmentation.portrait.upsampling import full_size_logits
 
 TOTAL_STRIDE = 32
 """The teacher's input sizes are multiples of this."""

@@ -13,14 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from segmentation.networks.plan import INPUT, Activation, Layer, Plan
+from segmentation.networks.plan import INPUT, Activation, Plan
 from segmentation.networks.plan_builder import PlanBuilder
 from segmentation.portrait import slots
+from segmentation.portrait.upsampling import enlarged, full_size_logits
 
 PYRAMID_DILATIONS = (1, 2, 4)
-LEARNED_FACTOR = 4
-"""A transposed convolution or pixel shuffle enlarges by this much at most; the rest is bilinear. Weights and
-channels grow with the square of the factor."""
 
 
 def input_size(choices: Mapping[str, int]) -> tuple[int, int]:
@@ -50,6 +48,7 @@ def _encoder(builder: PlanBuilder, choices: Mapping[str, int]) -> dict[str, str]
         for block in range(1, depth + 1):
             token, squeeze, activation = (choices[name] for name in slots.BLOCK_SLOTS[stage, block])
             kernel, expansion = slots.KERNEL_EXPANSIONS[token]
+            stride = slots.STRIDES[choices[f"stage{stage}.stride"]] if block == 1 else 1
             x = builder.inverted_residual(
                 f"stage{stage}.block{block}",
                 x,
@@ -58,8 +57,8 @@ def _encoder(builder: PlanBuilder, choices: Mapping[str, int]) -> dict[str, str]
                 expansion=expansion,
                 squeeze=bool(squeeze),
                 activation=_activation(activation),
-                stride=slots.STRIDES[choices[f"stage{stage}.stride"]] if block == 1 else 1,
-                dilation=slots.DILATIONS[choices[f"stage{stage}.dilation"]],
+                stride=stride,
+                dilation=slots.DILATIONS[choices[f"stage{stage}.dilation"]] if stride == 1 else 1,
                 origin=list(outputs)[-1] if block == 1 else "",
             )
         if depth:
@@ -97,7 +96,7 @@ def _decoder(builder: PlanBuilder, x: str, outputs: dict[str, str], choices: Map
     for level in sorted({stride_of[source] for source in skips}, reverse=True):
         sources = [source for source in skips if stride_of[source] == level]
         name = f"decoder.{sources[0]}"
-        x = builder.enlarge(f"{name}.enlarge", x, stride // level)
+        x = enlarged(builder, f"{name}.enlarge", x, stride // level, slots.UPSAMPLINGS[choices["upsampling"]])
         for source in sources:
             x = _fuse(builder, f"decoder.{source}", x, outputs[source], slots.FUSIONS[choices["fusion"]])
         x = _decoder_blocks(builder, name, x, choices)
@@ -137,26 +136,3 @@ def decoder_block(builder: PlanBuilder, name: str, x: str, kind: str) -> str:
             x = builder.depthwise(f"{name}.depthwise", x, 3, activation="none", normalise=False)
         x = builder.conv(f"{name}.pointwise", x, width, activation="relu")
     return builder.sum(f"{name}.residual", source, x)
-
-
-def full_size_logits(builder: PlanBuilder, x: str, stride: int, classes: int, upsampling: str) -> str:
-    """Logits at the input's size from features at ``stride``."""
-    factor = min(stride, LEARNED_FACTOR)
-    if upsampling == "transposed":
-        layer = Layer(f"head.transposed{factor}", "conv_transpose", (x,), classes, 2 * factor, factor, normalise=False)
-        x = builder.add(layer, classes)
-        return _remaining(builder, x, stride // factor)
-    if upsampling == "shuffle":
-        x = builder.conv(f"head.shuffle{factor}", x, classes * factor**2, normalise=False)
-        x = builder.add(Layer("head.shuffled", "pixel_shuffle", (x,), factor=factor), classes)
-        return _remaining(builder, x, stride // factor)
-    x = builder.conv("head.classes", x, classes, normalise=False)
-    if upsampling == "bilinear":
-        return _remaining(builder, x, stride)
-    x = _remaining(builder, x, stride // 2)
-    x = builder.add(Layer("head.nearest", "resize", (x,), factor=2, mode="nearest"), classes)
-    return builder.depthwise("head.refine", x, 3, activation="none", normalise=False)
-
-
-def _remaining(builder: PlanBuilder, x: str, factor: int) -> str:
-    return builder.enlarge("head.enlarge", x, factor) if factor > 1 else x

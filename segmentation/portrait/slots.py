@@ -87,7 +87,9 @@ SLOTS: tuple[Slot, ...] = (
     _slot("upsampling", UPSAMPLINGS),
 )
 SLOT_NAMES = tuple(slot.name for slot in SLOTS)
-CHOICES = {slot.name: len(slot.labels) for slot in SLOTS}
+LABELS = {slot.name: slot.labels for slot in SLOTS}
+"""Meanings of the choices by slot."""
+CHOICES = {name: len(labels) for name, labels in LABELS.items()}
 """Number of choices by slot."""
 BLOCK_SLOTS = {
     (stage, block): tuple(f"stage{stage}.block{block}{part}" for part in ("", ".squeeze", ".activation"))
@@ -122,24 +124,31 @@ def possible_skips(choices: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(source for source, stride in found.items() if stride < last)
 
 
+def dilates(choices: Mapping[str, int], stage: int) -> bool:
+    """Whether the stage's dilation has an effect: a block of stride 2 is not dilated, since NPU compilers refuse it."""
+    return choices[f"stage{stage}.depth"] > choices[f"stage{stage}.stride"]
+
+
 def canonical(choices: Mapping[str, int]) -> dict[str, int]:
     """The choices of the same net with 0 for those without effect, in the order of ``SLOT_NAMES``.
 
-    Without effect are blocks beyond the depth; width, stride and dilation of an absent stage; skips that are not finer
-    than the encoder's output; and the fusion where there is no skip. Strides beyond the allowed total become 1, from
-    the deepest stage upwards.
+    Without effect are blocks beyond the depth; width, stride and dilation of an absent stage; dilation of a strided
+    stage of one block; skips that are not finer than the encoder's output; and the fusion where there is no skip.
+    Strides beyond the allowed total become 1, from the deepest stage upwards.
     """
     chosen = {name: choices[name] for name in SLOT_NAMES}
     strided_left = max_strided_stages(SIZES[chosen["size"]])
     for stage in STAGES:
         depth = chosen[f"stage{stage}.depth"]
         if not depth:
-            chosen[f"stage{stage}.width"] = chosen[f"stage{stage}.stride"] = chosen[f"stage{stage}.dilation"] = 0
+            chosen[f"stage{stage}.width"] = chosen[f"stage{stage}.stride"] = 0
         for block in range(depth + 1, MAX_DEPTH + 1):
             for name in BLOCK_SLOTS[stage, block]:
                 chosen[name] = 0
         chosen[f"stage{stage}.stride"] = min(chosen[f"stage{stage}.stride"], strided_left)
         strided_left -= chosen[f"stage{stage}.stride"]
+        if not dilates(chosen, stage):
+            chosen[f"stage{stage}.dilation"] = 0
     possible = possible_skips(chosen)
     for source in SKIPS:
         if source not in possible:

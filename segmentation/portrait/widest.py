@@ -20,12 +20,13 @@ from segmentation.portrait.slots import (
     STAGES,
     UPSAMPLINGS,
     canonical,
+    max_strided_stages,
 )
 
 
 def widest_plans(classes: int = 2) -> Iterator[Plan]:
     """Plans whose layers, merged by name, are the largest that any net of the space needs."""
-    for choices in (*_encoders(), *_decoders(), *_heads()):
+    for choices in (*_encoders(), *_decoders(), *_upsamplings()):
         yield portrait.plan(canonical(_largest() | choices), classes)
 
 
@@ -53,11 +54,13 @@ def _decoders() -> Iterator[dict[str, int]]:
         yield _STRIDED | skips | {"fusion": fusion, "decoder.kind": kind}
 
 
-def _heads() -> Iterator[dict[str, int]]:
-    """Every upsampling from every resolution."""
-    for upsampling, skipped in product(range(len(UPSAMPLINGS)), SKIPS):
+def _upsamplings() -> Iterator[dict[str, int]]:
+    """Every enlargement: from every resolution to every level of the decoder, and from there to the input's size."""
+    strided_stages = range(1, max_strided_stages((256, 256)) + 1)
+    for upsampling, skipped, strided in product(range(len(UPSAMPLINGS)), (None, *SKIPS), strided_stages):
         skips = {f"skip.{source}": int(source == skipped) for source in SKIPS}
-        yield _STRIDED | skips | {"upsampling": upsampling}
+        strides = {f"stage{stage}.stride": int(stage > len(STAGES) - strided) for stage in STAGES}
+        yield _STRIDED | skips | strides | {"upsampling": upsampling}
 
 
 _STRIDED = {

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from segmentation.networks.network import ACTIVATIONS, Network, compute, initialise
+from segmentation.networks.initial_weights import bilinear_kernel, initialise
+from segmentation.networks.network import ACTIVATIONS, Network, compute
 from segmentation.networks.plan import INPUT, Layer, Plan
 from segmentation.portrait.widest import widest_plans
 from segmentation.supernet.extents import MAIN, Extent, Layout, extents, layouts
@@ -78,11 +78,12 @@ class Supernet(nn.Module):
         weight = self.weight(layer, layout)
         shift = self.shift(layer, layout)
         bias = None if layer.normalise else shift
+        groups = x.shape[1] if layer.depthwise else 1
         if layer.kind == "conv_transpose":
-            x = functional.conv_transpose2d(x, weight, bias, layer.stride, (layer.kernel - layer.stride) // 2)
+            padding = (layer.kernel - layer.stride) // 2
+            x = functional.conv_transpose2d(x, weight, bias, layer.stride, padding, groups=groups)
         else:
             padding = layer.dilation * (layer.kernel - 1) // 2
-            groups = x.shape[1] if layer.depthwise else 1
             x = functional.conv2d(x, weight, bias, layer.stride, padding, layer.dilation, groups)
         if layer.normalise:
             scale = self.scale(layer, layout)
@@ -195,14 +196,3 @@ def _head_bias(layer: Layer, bias: Tensor) -> Tensor:
 def _repeated(layer: Layer, values: Tensor) -> Tensor:
     # Pixel shuffle makes neighbouring channels the pixels of one class.
     return values.repeat_interleave(layer.out_channels // values.shape[0], dim=0)
-
-
-@lru_cache
-def bilinear_kernel(factor: int) -> Tensor:
-    """Kernel (2 factor x 2 factor) with which a transposed convolution of stride ``factor`` interpolates.
-
-    The same as bilinear resizing with half-pixel centres, away from the border; ``factor`` is even.
-    """
-    distance = (torch.arange(2 * factor) - (2 * factor - 1) / 2).abs()
-    line = 1 - distance / factor
-    return line.unsqueeze(1) * line

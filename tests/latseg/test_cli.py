@@ -73,6 +73,19 @@ def test_describe(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert [row["parameters"] for row in again] == [row["parameters"] for row in rows]
 
 
+@pytest.mark.parametrize("space", [(), ("--space", "portrait:sizes=128x128")])
+def test_describe_without_resize(capsys: pytest.CaptureFixture[str], space: tuple[str, ...]) -> None:
+    free, others = (
+        [row["resizes"] for row in document(capsys, "describe", "--random", "20", *space, *flag)]
+        for flag in (("--no-resize",), ())
+    )
+    assert set(free) == {0}
+    assert 0 in others
+    assert max(others) > 1
+    _, out, _ = say(capsys, "describe", "--random", "1", *space, "--no-resize")
+    assert "no_resize=true" in out
+
+
 def test_predict_and_measure_on_the_simulated_device(
     capsys: pytest.CaptureFixture[str], workspace: Path, model: Path
 ) -> None:

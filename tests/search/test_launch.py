@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, cast
 
+import onnx
 import pytest
 import torch
 
@@ -27,6 +28,7 @@ from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOp
 from search.run_config import RunConfig
 from search.run_context import RunContext
 from search.run_folder import RunFolder
+from search.spaces.portrait.space import PortraitSpace
 from search.spaces.registry import SPACES
 from search.trial import CERTIFIED, DeviceResult
 from search.trials import TrialStore
@@ -77,7 +79,7 @@ def budgets_of(context: RunContext) -> Budgets:
     return context.budgets(lambda _: FORMULA)
 
 
-@pytest.mark.parametrize("space", ["portrait:sizes=128x128", "vectors:layers=2"])
+@pytest.mark.parametrize("space", ["portrait:sizes=128x128,no_resize=true", "vectors:layers=2"])
 def test_a_run_from_search_to_bundle(store: MeasurementStore, tmp_path: Path, space: str) -> None:
     data = DATA if space.startswith("portrait") else DataOptions(source="vectors:64")
     stages: list[str] = []
@@ -108,6 +110,16 @@ def test_a_run_from_search_to_bundle(store: MeasurementStore, tmp_path: Path, sp
     scores = {quality.metric: quality.value for quality in exported.quality}
     assert scores == pytest.approx(dict(trained.quality.metrics), abs=1e-3)
     assert verify_bundle(context.folder.bundle(winner.id), measure=False).ok
+    kinds = {node.op_type for node in onnx.load(context.folder.bundle(winner.id) / "model.onnx").graph.node}
+    assert "Resize" not in kinds
+
+
+def test_a_run_whose_architectures_were_other_networks_is_refused(store: MeasurementStore, tmp_path: Path) -> None:
+    created = config()
+    assert created.space_version == PortraitSpace.version
+    older = created.model_copy(update={"space_version": PortraitSpace.version - 1})
+    with pytest.raises(UserError, match=r"got architectures of version 1 of the space portrait; expected version 2"):
+        RunContext.open(tmp_path, older, store)
 
 
 def test_a_budget_that_the_device_does_not_keep_rejects_every_net(store: MeasurementStore, tmp_path: Path) -> None:

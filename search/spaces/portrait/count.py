@@ -13,15 +13,15 @@ _SQUEEZES = 2
 _ABSENT = 0
 
 
-def number_of_architectures(sizes: Iterable[tuple[int, int]]) -> int:
-    """Canonical architectures with one of these input sizes."""
-    return sum(_with_strided_stages(slots.max_strided_stages(size)) for size in sizes)
+def number_of_architectures(sizes: Iterable[tuple[int, int]], *, upsamplings: int) -> int:
+    """Canonical architectures with one of these input sizes and one of so many upsamplings."""
+    return upsamplings * sum(_with_strided_stages(slots.max_strided_stages(size)) for size in sizes)
 
 
 @cache
 def _with_strided_stages(limit: int) -> int:
-    """Canonical architectures of one input size that allows ``limit`` strided stages."""
-    elsewhere = len(slots.STEM_WIDTHS) * len(slots.CONTEXTS) * len(slots.UPSAMPLINGS)
+    """Canonical architectures of one input size that allows ``limit`` strided stages, with one upsampling."""
+    elsewhere = len(slots.STEM_WIDTHS) * len(slots.CONTEXTS)
     elsewhere *= len(slots.DECODER_KINDS) * len(slots.DECODER_WIDTHS) * len(slots.DECODER_BLOCKS)
     # Every stage is absent or has one of the strides.
     layouts = (
@@ -31,11 +31,16 @@ def _with_strided_stages(limit: int) -> int:
 
 
 def _encoders(layout: Sequence[int]) -> int:
-    blocks = len(slots.KERNEL_EXPANSIONS) * _SQUEEZES * len(slots.ACTIVATIONS)
-    stacks = sum(blocks**depth for depth in range(1, slots.MAX_DEPTH + 1))
-    present = [widths for widths, stride in zip(slots.STAGE_WIDTHS, layout, strict=True) if stride != _ABSENT]
-    encoders: int = prod(len(widths) * len(slots.DILATIONS) * stacks for widths in present)
+    stages = zip(slots.STAGE_WIDTHS, layout, strict=True)
+    encoders: int = prod(len(widths) * _stacks(stride) for widths, stride in stages if stride != _ABSENT)
     return encoders
+
+
+def _stacks(stride: int) -> int:
+    """Choices of blocks, and of the dilation where there is a block behind the strided one."""
+    blocks = len(slots.KERNEL_EXPANSIONS) * _SQUEEZES * len(slots.ACTIVATIONS)
+    depths = range(1, slots.MAX_DEPTH + 1)
+    return sum(blocks**depth * (len(slots.DILATIONS) if depth >= stride else 1) for depth in depths)
 
 
 def _fusions(layout: Sequence[int]) -> int:

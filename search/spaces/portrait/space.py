@@ -13,6 +13,7 @@ from foundation.errors import UserError
 from foundation.plugin_options import PluginOptions
 from search.architecture import Architecture
 from search.spaces.plan_space import PlanSpace
+from search.spaces.portrait.cost import cheaper_tokens, cost_ranks
 from search.spaces.portrait.count import number_of_architectures
 from search.spaces.space import Slot
 from segmentation.networks.plan import Plan
@@ -20,7 +21,7 @@ from segmentation.portrait import plan as portrait
 from segmentation.portrait.slots import (
     BLOCK_SLOTS,
     CHOICES,
-    KERNEL_EXPANSIONS,
+    LABELS,
     MAX_DEPTH,
     SIZES,
     SLOT_NAMES,
@@ -30,7 +31,9 @@ from segmentation.portrait.slots import (
     UPSAMPLINGS,
     canonical,
     check,
+    dilates,
 )
+from segmentation.portrait.upsampling import WITHOUT_RESIZE
 from segmentation.portrait.widest import widest_plans
 
 MAX_TOTAL_DEPTH = MAX_DEPTH * len(STAGES)
@@ -44,25 +47,31 @@ class PortraitSpace(PlanSpace):
     Args:
         classes: channels of the logits.
         sizes: allowed input sizes (height, width); all of ``segmentation.portrait.slots.SIZES`` by default.
+        no_resize: only nets without a resize operator, which some NPUs compute on the CPU, or wrongly.
 
     Raises:
         UserError: a size that the space does not have.
     """
 
     name = SPACE
+    version = 2
 
     class Options(PluginOptions):
         """Options of the space."""
 
         sizes: tuple[tuple[int, int], ...] | None = None
         """In a text ``128x128+256x256``: height and width."""
+        no_resize: bool = False
+        """Only nets without a resize operator."""
 
         @field_validator("sizes", mode="before")
         @classmethod
         def _from_text(cls, value: object) -> object:
             return [size.split("x") for size in value.split("+")] if isinstance(value, str) else value
 
-    def __init__(self, classes: int = 2, *, sizes: Sequence[tuple[int, int]] | None = None) -> None:
+    def __init__(
+        self, classes: int = 2, *, sizes: Sequence[tuple[int, int]] | None = None, no_resize: bool = False
+    ) -> None:
         super().__init__(classes)
         unknown = [size for size in sizes or () if size not in SIZES]
         if unknown or (sizes is not None and not sizes):
@@ -72,12 +81,17 @@ class PortraitSpace(PlanSpace):
                 expected="some of " + ", ".join(f"{height}x{width}" for height, width in SIZES),
                 remedy="choose among these",
             )
-        self._sizes = tuple(index for index, size in enumerate(SIZES) if sizes is None or size in sizes)
+        self._allowed: dict[str, tuple[int, ...]] = {
+            "size": tuple(index for index, size in enumerate(SIZES) if sizes is None or size in sizes),
+            "upsampling": tuple(
+                index for index, name in enumerate(UPSAMPLINGS) if not no_resize or name in WITHOUT_RESIZE
+            ),
+        }
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
         """Allowed input sizes, by area."""
-        return tuple(SIZES[index] for index in self._sizes)
+        return tuple(SIZES[index] for index in self._allowed["size"])
 
     @property
     @override
@@ -86,7 +100,7 @@ class PortraitSpace(PlanSpace):
 
     @override
     def size(self) -> int:
-        return number_of_architectures(self.sizes)
+        return number_of_architectures(self.sizes, upsamplings=len(self._allowed["upsampling"]))
 
     @override
     def sample(self, count: int, rng: Random) -> list[Architecture]:
@@ -104,7 +118,7 @@ class PortraitSpace(PlanSpace):
         return portrait_architecture(choices)
 
     def _random_choice(self, name: str, rng: Random) -> int:
-        return rng.choice(self._sizes) if name == "size" else rng.randrange(CHOICES[name])
+        return rng.choice(self._allowed.get(name, range(CHOICES[name])))
 
     @override
     def mutate(self, architecture: Architecture, rng: Random) -> Architecture:
@@ -122,7 +136,8 @@ class PortraitSpace(PlanSpace):
         for stage in STAGES:
             depth = choices[f"stage{stage}.depth"]
             unused = [name for block in range(depth + 1, MAX_DEPTH + 1) for name in BLOCK_SLOTS[stage, block]]
-            unused += [f"stage{stage}.{part}" for part in ("width", "stride", "dilation") if not depth]
+            unused += [f"stage{stage}.{part}" for part in ("width", "stride") if not depth]
+            unused += [] if dilates(choices, stage) else [f"stage{stage}.dilation"]
             choices.update({name: self._random_choice(name, rng) for name in unused})
         return choices
 
@@ -147,12 +162,12 @@ class PortraitSpace(PlanSpace):
                 yield {**choices, name: cheaper}
 
     def _cheaper_choices(self, name: str, choice: int, choices: Mapping[str, int]) -> Iterable[int]:
-        if name == "size":
-            return [index for index in self._sizes if index < choice][-1:]
+        if name in self._allowed:
+            return [allowed for allowed in self._allowed[name] if allowed < choice][-1:]
         if name.endswith(".stride"):
             return [1] if choice == 0 and choices[name.replace("stride", "depth")] else []
         if name in _BLOCK_TOKENS:
-            return _cheaper_tokens(choice)
+            return cheaper_tokens(choice)
         return [choice - 1] if choice else []
 
     @override
@@ -161,11 +176,11 @@ class PortraitSpace(PlanSpace):
         return [
             portrait_architecture(
                 dict.fromkeys(SLOT_NAMES, 0)
-                | {"size": self._sizes[0], "upsampling": upsampling}
+                | {"size": self._allowed["size"][0], "upsampling": upsampling}
                 | {f"stage{stage}.{part}": 1 for stage in STAGES[:strided] for part in ("depth", "stride")}
             )
             for strided in range(len(STAGES))
-            for upsampling in range(len(UPSAMPLINGS))
+            for upsampling in self._allowed["upsampling"]
         ]
 
     @override
@@ -178,14 +193,14 @@ class PortraitSpace(PlanSpace):
                 remedy="take another space or another architecture",
             )
         check(dict(architecture.choices))
-        if architecture["size"] not in self._sizes:
-            height, width = SIZES[architecture["size"]]
-            raise UserError(
-                "architecture",
-                seen=f"the input size {height}x{width}",
-                expected=", ".join(f"{h}x{w}" for h, w in self.sizes),
-                remedy="allow the size or take another architecture",
-            )
+        for name, allowed in self._allowed.items():
+            if architecture[name] not in allowed:
+                raise UserError(
+                    "architecture",
+                    seen=f"{name} {LABELS[name][architecture[name]]}",
+                    expected=", ".join(LABELS[name][choice] for choice in allowed),
+                    remedy="change the options of the space, or take another architecture",
+                )
 
     @override
     def plan(self, architecture: Architecture) -> Plan:
@@ -210,22 +225,6 @@ _ORDERED = frozenset(
     name for name in SLOT_NAMES if name.split(".")[-1] not in _UNORDERED and not name.startswith("skip.")
 )
 _BLOCK_TOKENS = frozenset(names[0] for names in BLOCK_SLOTS.values())
-
-
-def cost_ranks(choices: Mapping[str, int]) -> dict[str, int]:
-    """How far each slot is from its cheapest choice; all 0 at the bottom of the space."""
-    ranks = dict(choices)
-    for stage in STAGES:
-        # A stride of 1 is the expensive choice, of a stage that is present.
-        present = choices[f"stage{stage}.depth"] > 0
-        ranks[f"stage{stage}.stride"] = int(present and choices[f"stage{stage}.stride"] == 0)
-    return ranks
-
-
-def _cheaper_tokens(token: int) -> list[int]:
-    """The block with the next smaller kernel, and the one with the next smaller expansion."""
-    kernels = len({kernel for kernel, _ in KERNEL_EXPANSIONS})
-    return ([token - 1] if token % kernels else []) + ([token - kernels] if token >= kernels else [])
 
 
 @lru_cache(maxsize=4096)

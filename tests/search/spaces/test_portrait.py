@@ -2,16 +2,23 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import product
+from pathlib import Path
 from random import Random
 
+import onnx
 import pytest
+import torch
 
+from export.to_onnx import export_module
 from foundation.errors import UserError
 from latseg.testing.space_contract import PlanSpaceContract
 from search.architecture import Architecture
 from search.spaces.portrait import count as portrait_count
-from search.spaces.portrait.space import MAX_TOTAL_DEPTH, PortraitSpace, cost_ranks, portrait_architecture
-from segmentation.portrait.slots import CHOICES, SIZES, SLOT_NAMES, STAGES
+from search.spaces.portrait.cost import cost_ranks
+from search.spaces.portrait.space import MAX_TOTAL_DEPTH, PortraitSpace, portrait_architecture
+from segmentation.networks.network import Network
+from segmentation.portrait.slots import CHOICES, SIZES, SLOT_NAMES, STAGES, UPSAMPLINGS
+from segmentation.portrait.upsampling import WITHOUT_RESIZE
 
 
 class TestPortraitSpace(PlanSpaceContract):
@@ -19,9 +26,9 @@ class TestPortraitSpace(PlanSpaceContract):
         return PortraitSpace(classes)
 
 
-class TestPortraitSpaceOfTwoSizes(PlanSpaceContract):
+class TestRestrictedPortraitSpace(PlanSpaceContract):
     def make_space(self, classes: int = 2) -> PortraitSpace:
-        return PortraitSpace(classes, sizes=((256, 144), (128, 128)))
+        return PortraitSpace(classes, sizes=((256, 144), (128, 128)), no_resize=True)
 
     def test_all_nets_have_the_allowed_sizes(self) -> None:
         space = self.make_space()
@@ -34,6 +41,34 @@ class TestPortraitSpaceOfTwoSizes(PlanSpaceContract):
         (net,) = PortraitSpace(sizes=((192, 192),)).sample(1, Random(0))
         with pytest.raises(UserError, match="192x192"):
             self.make_space().validate(net)
+
+    def test_no_net_has_a_resize_operator(self) -> None:
+        space, rng = self.make_space(), Random(0)
+        nets = [*space.sample(60, rng), *space.smallest()]
+        nets += [space.mutate(net, rng) for net in nets] + [other for net in nets for other in space.smaller(net)]
+        nets += [space.crossover(*rng.sample(nets, 2), rng) for _ in range(60)]
+        assert {operator.kind for net in nets for operator in space.lower(net).operators} == {
+            "Conv", "ConvTranspose", "DepthToSpace", "Add", "Mul", "Concat", "GlobalAveragePool"
+        }  # fmt: skip
+
+    def test_exported_nets_have_none(self, tmp_path: Path) -> None:
+        space = self.make_space()
+        found = set()
+        for net, upsampling in zip(space.sample(2, Random(3)), WITHOUT_RESIZE, strict=True):
+            module = Network(space.plan(net.replaced({"upsampling": UPSAMPLINGS.index(upsampling)})))
+            path = export_module(module, tmp_path / "net.onnx", {"image": torch.zeros(1, 3, *space.input_size(net))})
+            found |= {node.op_type for node in onnx.load(path).graph.node}
+        assert {"ConvTranspose", "DepthToSpace"} <= found
+        assert not found & {"Resize", "Upsample"}
+
+    def test_nets_with_resize_are_refused(self) -> None:
+        space = self.make_space()
+        (net,) = space.sample(1, Random(0))
+        with pytest.raises(UserError, match="got upsampling nearest; expected transposed, shuffle"):
+            space.validate(net.replaced({"upsampling": UPSAMPLINGS.index("nearest")}))
+
+    def test_size(self) -> None:
+        assert 2 * self.make_space().size() == PortraitSpace(sizes=((256, 144), (128, 128))).size()
 
 
 def total_depth(architecture: Architecture) -> int:
@@ -73,18 +108,41 @@ def test_count_agrees_with_enumeration(size: tuple[int, int]) -> None:
     assert len(corner) == _count_of_corner(size)
 
 
+def test_count_of_dilations_agrees_with_enumeration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enumerates depth, stride and dilation of three stages, with all else at its cheapest."""
+    stages, parts = (1, 2, 3), {"depth": 3, "stride": 2, "dilation": 2}
+    cheapest = dict.fromkeys(SLOT_NAMES, 0) | {"size": SIZES.index((128, 128))}
+    free = {f"stage{stage}.{part}": choices for stage in stages for part, choices in parts.items()}
+    corner = {
+        portrait_architecture(cheapest | dict(zip(free, choices, strict=True)))
+        for choices in product(*map(range, free.values()))
+    }
+    for name, choices in ("FUSIONS", ()), ("STAGES", stages), ("STAGE_WIDTHS", ((0,),) * 3), ("MAX_DEPTH", 2):
+        monkeypatch.setattr(portrait_count.slots, name, choices)
+    for name in _MULTIPLIED:
+        monkeypatch.setattr(portrait_count.slots, name, (0,))
+    monkeypatch.setattr(portrait_count, "_SQUEEZES", 1)
+    monkeypatch.setattr(portrait_count, "_with_strided_stages", portrait_count._with_strided_stages.__wrapped__)
+    assert len(corner) == portrait_count.number_of_architectures([(128, 128)], upsamplings=1)
+
+
+_MULTIPLIED = (
+    "STEM_WIDTHS", "CONTEXTS", "DECODER_KINDS", "DECODER_WIDTHS", "DECODER_BLOCKS",
+    "KERNEL_EXPANSIONS", "ACTIVATIONS",
+)  # fmt: skip
+"""Lists of choices that exist in every net or in every block."""
+
+
 def _count_of_corner(size: tuple[int, int]) -> int:
     with pytest.MonkeyPatch.context() as patch:
         portrait_count._with_strided_stages.cache_clear()
-        for name in ("STEM_WIDTHS", "CONTEXTS", "UPSAMPLINGS", "DECODER_KINDS", "DECODER_WIDTHS", "DECODER_BLOCKS"):
+        for name in _MULTIPLIED:
             patch.setattr(portrait_count.slots, name, (0,))
         patch.setattr(portrait_count.slots, "DILATIONS", (0,))
         patch.setattr(portrait_count.slots, "STAGE_WIDTHS", ((0,),) * len(STAGES))
-        patch.setattr(portrait_count.slots, "KERNEL_EXPANSIONS", (0,))
-        patch.setattr(portrait_count.slots, "ACTIVATIONS", (0,))
         patch.setattr(portrait_count, "_SQUEEZES", 1)
         patch.setattr(portrait_count.slots, "MAX_DEPTH", 1)
-        count = portrait_count.number_of_architectures([size])
+        count = portrait_count.number_of_architectures([size], upsamplings=1)
     portrait_count._with_strided_stages.cache_clear()
     return count
 

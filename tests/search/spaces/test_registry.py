@@ -32,6 +32,7 @@ def test_options_are_read_from_the_text() -> None:
     assert space.sizes == ((128, 128), (256, 144))
     assert space.classes == 3
     assert space.size() < open_space("portrait").size()
+    assert 2 * open_space("portrait:no_resize=true").size() == open_space("portrait").size()
 
 
 def test_sizes_given_apart() -> None:

@@ -67,6 +67,12 @@ def test_logits_have_the_size_of_the_input(net: dict[str, int]) -> None:
 
 
 @pytest.mark.parametrize("net", random_nets(20))
+def test_resize_operators_are_those_of_the_upsampling(net: dict[str, int]) -> None:
+    kinds = {layer.kind for layer in portrait.plan(net).layers}
+    assert ("resize" in kinds) == (UPSAMPLINGS[net["upsampling"]] in ("bilinear", "nearest"))
+
+
+@pytest.mark.parametrize("net", random_nets(20))
 def test_element_wise_layers_read_equal_shapes(net: dict[str, int]) -> None:
     plan = portrait.plan(net)
     channels, sizes = plan.channels(), plan.sizes(*portrait.input_size(net))
@@ -86,6 +92,22 @@ def test_canonical_is_idempotent() -> None:
 def test_choices_without_effect_are_zero() -> None:
     net = chosen(stage2__width=2, stage2__stride=1, stage2__dilation=1, stage3__block1=5, fusion=1, skip__stage2=1)
     assert net == canonical(CHEAPEST)
+
+
+def test_dilation_without_effect_is_zero() -> None:
+    strided = {"stage1__stride": 1, "stage1__dilation": 1}
+    assert chosen(stage1__depth=1, **strided)["stage1.dilation"] == 0
+    assert chosen(stage1__depth=2, **strided)["stage1.dilation"] == 1
+    assert chosen(stage1__depth=1, stage1__dilation=1)["stage1.dilation"] == 1
+    with pytest.raises(UserError, match=r"stage1.dilation = 0, as the choice has no effect"):
+        check(chosen(stage1__depth=1, **strided) | {"stage1.dilation": 1})
+
+
+def test_no_layer_has_both_stride_and_dilation() -> None:
+    layers = [layer for net in random_nets(1000) for layer in portrait.plan(net).layers]
+    assert not [layer for layer in layers if layer.stride > 1 and layer.dilation > 1]
+    assert {layer.dilation for layer in layers} == {1, 2, 4}
+    assert {layer.stride for layer in layers if layer.kind == "conv"} == {1, 2}
 
 
 def test_skip_that_is_not_finer_than_the_end_is_dropped() -> None:
@@ -108,7 +130,8 @@ def test_a_block_is_what_its_token_says() -> None:
     net = chosen(stage2__depth=2, stage2__width=1, stage2__stride=1, stage2__dilation=1, stage2__block1=14)
     plan = portrait.plan(net | {"stage2.block1.squeeze": 1, "stage2.block1.activation": 1})
     depthwise = layer(plan, "stage2.block1.inner.depthwise")
-    assert (depthwise.out_channels, depthwise.kernel, depthwise.stride, depthwise.dilation) == (6 * 8, 7, 2, 2)
+    assert (depthwise.out_channels, depthwise.kernel, depthwise.stride, depthwise.dilation) == (6 * 8, 7, 2, 1)
+    assert layer(plan, "stage2.block2.narrow.depthwise").dilation == 2
     assert depthwise.activation == "hswish"
     assert layer(plan, "stage2.block1.inner.excite").activation == "hsigmoid"
     assert layer(plan, "stage2.block1.inner.project").out_channels == 24
@@ -147,7 +170,7 @@ def test_behind_the_encoder_everything_adds_to_what_is_there() -> None:
         by_name = {layer.name: layer for layer in plan.layers}
         trunk = next(layer for layer in reversed(plan.layers) if not layer.name.startswith("head")).name
         while not trunk.startswith("decoder.entry"):
-            assert by_name[trunk].kind in ("add", "resize")
+            assert by_name[trunk].kind == "add" or ".enlarge" in trunk
             trunk = by_name[trunk].inputs[0]
 
 
@@ -159,13 +182,24 @@ def test_upsampling_to_full_size(upsampling: str) -> None:
     expected = {
         "bilinear": ["conv", "resize"],
         "nearest": ["conv", "resize", "resize", "conv"],
-        "transposed": ["conv_transpose", "resize"],
-        "shuffle": ["conv", "pixel_shuffle", "resize"],
+        "transposed": ["conv_transpose", "conv_transpose"],
+        "shuffle": ["conv", "pixel_shuffle", "conv", "pixel_shuffle"],
     }
     assert [layer.kind for layer in head] == expected[upsampling]
     assert plan.sizes(128, 128)[plan.layers[-1].name] == (128, 128)
     # Only class logits are handled at resolutions above the decoder's.
     assert {plan.channels()[layer.name] for layer in head} <= {3, 3 * 16}
+
+
+@pytest.mark.parametrize("upsampling", ["transposed", "shuffle"])
+def test_enlargements_without_resize_take_steps_of_four(upsampling: str) -> None:
+    stages = {f"stage{stage}__{part}": 1 for stage in (1, 2, 3, 4) for part in ("depth", "stride")}
+    for skip, start, sizes in (0, "head", [16, 64, 128]), (1, "decoder.stem.enlarge", [16, 64]):
+        net = chosen(upsampling=UPSAMPLINGS.index(upsampling), skip__stem=skip, **stages)
+        plan = portrait.plan(net, 3)
+        enlarging = [layer for layer in plan.layers if layer.kind in ("conv_transpose", "pixel_shuffle")]
+        large = plan.sizes(128, 128)
+        assert [large[layer.name][0] for layer in enlarging if layer.name.startswith(start)] == sizes
 
 
 def test_labels_name_the_choices() -> None:

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+from itertools import product
 from random import Random
 
 import pytest
 import torch
 
+from segmentation.networks.initial_weights import initialise
 from segmentation.networks.network import Network
 from segmentation.networks.plan import INPUT, Layer, Plan
 from segmentation.portrait import plan as portrait
 from segmentation.portrait.slots import CHOICES, UPSAMPLINGS, canonical
 from segmentation.supernet.extents import extents, layouts
-from segmentation.supernet.supernet import Supernet, bilinear_kernel, recalibrate
+from segmentation.supernet.supernet import Supernet, recalibrate
 
 
 @pytest.fixture(scope="module")
@@ -148,12 +150,21 @@ def test_every_end_starts_as_the_shared_classifier(supernet: Supernet) -> None:
     torch.testing.assert_close(logits["transposed"][..., middle, middle], logits["bilinear"][..., middle, middle])
 
 
-@pytest.mark.parametrize("factor", [2, 4])
-def test_bilinear_kernel_keeps_the_level(factor: int) -> None:
-    level = torch.nn.functional.conv_transpose2d(
-        torch.ones(1, 1, 6, 6), bilinear_kernel(factor)[None, None], stride=factor, padding=factor // 2
-    )
-    torch.testing.assert_close(level[..., factor:-factor, factor:-factor], torch.ones(1, 1, 4 * factor, 4 * factor))
+@pytest.mark.parametrize("upsampling", ["transposed", "shuffle"])
+def test_every_enlargement_starts_as_an_interpolation_at_any_width(upsampling: str, supernet: Supernet) -> None:
+    """So the decoders of nets with and without resize operators start equal."""
+    strided = {f"stage{stage}.{part}": 1 for stage in (1, 2, 3, 4) for part in ("depth", "stride")}
+    for width, skip in product((0, 4), ("skip.stem", "skip.stage1", "skip.stage3")):
+        choices = dict.fromkeys(CHOICES, 0) | strided | {"decoder.width": width, skip: 1}
+        plan = portrait.plan(canonical(choices | {"upsampling": UPSAMPLINGS.index(upsampling)}), 3)
+        network = supernet.extract(plan)
+        found = [layer for layer in plan.layers if ".enlarge" in layer.name and layer.kind != "pixel_shuffle"]
+        assert found
+        for layer in found:
+            weight = network.layer(layer.name)[0].weight  # type: ignore[index]
+            expected = torch.empty_like(weight)
+            initialise(expected, layer)
+            assert torch.equal(weight, expected)
 
 
 def test_what_only_adds_starts_small(supernet: Supernet) -> None:
