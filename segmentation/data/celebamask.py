@@ -2,32 +2,62 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from typing_extensions import override
 
 from foundation.errors import UserError
-from segmentation.data.folder import left_and_right, path_and_options
+from segmentation.data.annotation import AnnotatedPairs, check_annotated
+from segmentation.data.celebamask_parts import CLASSES, IMAGE_FOLDER, official_parts
 from segmentation.data.folder_pairs import FolderPairs, check_pairs
+from segmentation.data.left_right import left_and_right
+from segmentation.data.named_parts import named_parts
 from segmentation.data.pair_files import find_pairs
+from segmentation.data.path_options import path_and_options, source_name
+from segmentation.data.person import person_table
 from segmentation.data.source import PERSON_CLASSES, DataOptions, DataSource
 
-CLASSES = (
-    "background", "skin", "nose", "glasses", "l_eye", "r_eye", "l_brow", "r_brow", "l_ear", "r_ear", "mouth", "u_lip",
-    "l_lip", "hair", "hat", "earring", "necklace", "neck", "cloth",
-)  # fmt: skip
 _MIN_PAIRS = 10
 
 
 class CelebAMaskSource(DataSource):
-    """``PATH[?person&resize-masks]``: ``PATH/images`` and ``PATH/masks``, palette PNGs whose values are the classes.
+    """``PATH[?person&resize-masks]``: the data set as it is published, or ``PATH/images`` and ``PATH/masks``.
 
-    By sorted file name the first seven tenths are the training part, the next tenth is the validation part and the rest
-    the test part. With ``person`` every class but the background is the person. ``count`` limits the training part.
+    As published (``CelebA-HQ-img``, ``CelebAMask-HQ-mask-anno``), it has the parts of CelebA, and masks may be smaller
+    than their pictures, as they are there.
+
+    With ``images`` and ``masks``, the values of palette PNGs are the classes. By sorted file name the first seven
+    tenths are the training part, the next tenth is the validation part and the rest the test part; ``count`` limits
+    the training part.
+
+    With ``person`` every class but the background is the person.
     """
 
     @override
     @classmethod
     def open(cls, text: str, options: DataOptions) -> CelebAMaskSource:
         folder, given = path_and_options("celebamask", text, ("person", "resize-masks"))
+        open_layout = cls._official if (folder / IMAGE_FOLDER).is_dir() else cls._flattened
+        return open_layout(folder, given, options)
+
+    @classmethod
+    def _official(cls, folder: Path, given: set[str], options: DataOptions) -> CelebAMaskSource:
+        found = official_parts(folder)
+        parts = named_parts(found.train, found.validation, found.test, count=options.count, notes=found.notes)
+        notes = check_annotated(parts.all, resize_masks=True)
+        person = "person" in given
+        table = person_table(range(1, len(CLASSES))) if person else None
+        return cls(
+            source_name("celebamask", folder, {"person": person, "resize-masks": "resize-masks" in given}),
+            PERSON_CLASSES if person else CLASSES,
+            *parts.each(lambda part: AnnotatedPairs(part, size=options.size, merged=table)),
+            flip_swaps=() if person else left_and_right(CLASSES),
+            notes=(*notes, *parts.notes),
+            without_mask=found.without_mask,
+        )
+
+    @classmethod
+    def _flattened(cls, folder: Path, given: set[str], options: DataOptions) -> CelebAMaskSource:
         found = find_pairs(folder)
         pairs = found.pairs
         if len(pairs) < _MIN_PAIRS:
@@ -40,12 +70,12 @@ class CelebAMaskSource(DataSource):
         first, second = len(pairs) * 7 // 10, len(pairs) * 8 // 10
         parts = pairs[:first][: options.count], pairs[first:second], pairs[second:]
         checked = check_pairs([pair for part in parts for pair in part], len(CLASSES), resize_masks=resize_masks)
+        table = person_table(range(1, len(CLASSES))) if person else None
         train, validation, test = (
-            FolderPairs(part, checked.convention, size=options.size, person_only=person) for part in parts
+            FolderPairs(part, checked.convention, size=options.size, merged=table) for part in parts
         )
-        written = [name for name, on in (("person", person), ("resize-masks", resize_masks)) if on]
         return cls(
-            name=f"celebamask:{folder}" + (f"?{'&'.join(written)}" if written else ""),
+            name=source_name("celebamask", folder, {"person": person, "resize-masks": resize_masks}),
             classes=PERSON_CLASSES if person else CLASSES,
             train=train,
             validation=validation,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,10 @@ from typing_extensions import override
 from foundation.errors import UserError
 from segmentation.data.class_names import class_names
 from segmentation.data.folder_pairs import FolderPairs, check_pairs
-from segmentation.data.pair_files import PairFiles, find_pairs
+from segmentation.data.left_right import left_and_right
+from segmentation.data.pair_files import PairFiles, find_pairs, has_pair_folders
+from segmentation.data.part_names import PART_NAMES, PartName
+from segmentation.data.path_options import path_and_options, source_name
 from segmentation.data.repeated_pictures import without_repeats
 from segmentation.data.source import DataOptions, DataSource
 
@@ -29,6 +32,9 @@ class FolderSource(DataSource):
     image's name decides, so it is the same pairs for every seed, and they stay the test part when pairs are added.
     A photograph that is there twice counts once.
 
+    Folders ``train``, ``val`` and ``test`` are these parts, where ``PATH`` itself has no pairs. Without ``val`` one
+    fifth of ``train`` validates; without ``test`` there is no test part.
+
     Classes are background and person, unless ``classes.txt`` in the folder names others, one a line, background first.
     What the masks' values mean is decided over all masks of the folder.
     """
@@ -38,33 +44,87 @@ class FolderSource(DataSource):
     def open(cls, text: str, options: DataOptions) -> FolderSource:
         folder, given = path_and_options("folder", text, ("resize-masks",))
         resize_masks = options.resize_masks or "resize-masks" in given
-        found = find_pairs(folder)
-        rest, test = _without_test(found.pairs, options)
-        repeats: list[str] = []
-        if options.hold_out_test:  # older runs keep their split
-            rest, repeats = without_repeats(rest, test)
-        if len(rest) < 2 or (options.count is not None and options.count < 2):
-            seen = len(rest) if len(rest) < 2 else options.count
-            raise UserError("number of pairs", seen=f"{seen} ({folder})", expected="at least 2", remedy="add pairs")
-        order = np.random.default_rng(options.seed).permutation(len(rest))[: options.count]
-        chosen = [rest[place] for place in order]
+        places = {} if has_pair_folders(folder) else _part_folders(folder)
+        found = _found_in_parts(places, options) if "train" in places else _found(folder, options)
         classes = class_names(folder)
-        checked = check_pairs(found.pairs, len(classes), resize_masks=resize_masks)
-        held_out = max(1, round(len(chosen) * (1 - _TRAIN_SHARE)))
-        train, validation, test_part = (
+        checked = check_pairs(found.all, len(classes), resize_masks=resize_masks)
+        train, validation, test = (
             FolderPairs(files, checked.convention, size=options.size)
-            for files in (chosen[held_out:], chosen[:held_out], test)
+            for files in (found.train, found.validation, found.test)
         )
         return cls(
-            name=f"folder:{folder}" + ("?resize-masks" if resize_masks else ""),
+            name=source_name("folder", folder, {"resize-masks": resize_masks}),
             classes=classes,
             train=train,
             validation=validation,
-            test=test_part,
+            test=test,
             flip_swaps=left_and_right(classes),
-            notes=(*checked.notes, *found.notes, *repeats),
+            notes=(*checked.notes, *found.notes),
             reading=checked.reading,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    train: list[PairFiles]
+    validation: list[PairFiles]
+    test: list[PairFiles]
+    all: list[PairFiles]
+    """Also pairs that no part uses: what their masks hold helps to decide how masks are read."""
+    notes: tuple[str, ...]
+
+
+def _found(folder: Path, options: DataOptions) -> _Files:
+    found = find_pairs(folder)
+    rest, test = _without_test(found.pairs, options)
+    repeats: list[str] = []
+    if options.hold_out_test:  # older runs keep their split
+        rest, repeats = without_repeats(rest, test)
+    train, validation = _dealt(rest, folder, options)
+    return _Files(train, validation, test, found.pairs, (*found.notes, *repeats))
+
+
+def _found_in_parts(places: dict[PartName, Path], options: DataOptions) -> _Files:
+    found = {part: find_pairs(place) for part, place in places.items()}
+    pairs = {part: files.pairs for part, files in found.items()}
+    everything = [pair for part in pairs.values() for pair in part]
+    test = pairs.get("test", [])[: options.count]
+    validation, repeats = without_repeats(pairs.get("validation", []), test)
+    train, more = without_repeats(pairs["train"], [*validation, *test])
+    if validation and options.count is not None:
+        validation = validation[: max(1, options.count // 5)]
+        train = train[: options.count - len(validation)]
+    elif not validation:
+        train, validation = _dealt(train, places["train"], options)
+    notes = (note for files in found.values() for note in files.notes)
+    return _Files(train, validation, test, everything, (*notes, *repeats, *more))
+
+
+def _part_folders(folder: Path) -> dict[PartName, Path]:
+    """The folders of parts in a folder; none where it does not exist."""
+    places: dict[PartName, Path] = {}
+    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
+        part = PART_NAMES.get(place.name.lower())
+        if part is None or not place.is_dir():
+            continue
+        if part in places:
+            raise UserError(
+                "data folder", seen=f"{places[part].name} and {place.name} in {folder}",
+                expected=f"one folder for {part}", remedy="put their pairs together",
+            )  # fmt: skip
+        places[part] = place
+    return places
+
+
+def _dealt(pairs: Sequence[PairFiles], folder: Path, options: DataOptions) -> tuple[list[PairFiles], list[PairFiles]]:
+    """Pairs for training and for validation, at random by the seed."""
+    if len(pairs) < 2 or (options.count is not None and options.count < 2):
+        seen = len(pairs) if len(pairs) < 2 else options.count
+        raise UserError("number of pairs", seen=f"{seen} ({folder})", expected="at least 2", remedy="add pairs")
+    order = np.random.default_rng(options.seed).permutation(len(pairs))[: options.count]
+    chosen = [pairs[place] for place in order]
+    held_out = max(1, round(len(chosen) * (1 - _TRAIN_SHARE)))
+    return chosen[held_out:], chosen[:held_out]
 
 
 def _without_test(pairs: list[PairFiles], options: DataOptions) -> tuple[list[PairFiles], list[PairFiles]]:
@@ -77,45 +137,3 @@ def _without_test(pairs: list[PairFiles], options: DataOptions) -> tuple[list[Pa
 
     test = [pair for pair in pairs if held_out(pair)]
     return [pair for pair in pairs if not held_out(pair)], test[: options.count]
-
-
-def path_and_options(kind: str, text: str, known: Sequence[str]) -> tuple[Path, set[str]]:
-    """Reads ``PATH[?OPTION&OPTION]``; a path that exists may hold a question mark itself.
-
-    Returns:
-        The absolute path, so that the source opens again from any folder, and the options.
-
-    Raises:
-        UserError: no path, or an option that is not ``known``.
-    """
-    if not text:
-        raise UserError(f"data source {kind}", seen="no path", expected=f"{kind}:PATH", remedy="add the path")
-    if _expanded(text).exists():
-        return _expanded(text).absolute(), set()
-    path, _, options = text.partition("?")
-    given = set(options.split("&")) - {""}
-    unknown = sorted(given - set(known))
-    if unknown:
-        raise UserError(
-            f"option of {kind}:PATH", seen=unknown[0], expected=" or ".join(sorted(known)), remedy="correct it"
-        )
-    return _expanded(path).absolute(), given
-
-
-def _expanded(path: str) -> Path:
-    """With the home folder for ``~``; as it is where that user is not known."""
-    with suppress(RuntimeError):
-        return Path(path).expanduser()
-    return Path(path)
-
-
-def left_and_right(classes: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Pairs of classes that a mirror exchanges, by name: ``l_eye`` and ``r_eye``, ``left ear`` and ``right ear``."""
-    numbers = {name: number for number, name in enumerate(classes)}
-    swaps = []
-    for name, number in numbers.items():
-        for left, right in (("l_", "r_"), ("left", "right")):
-            partner = right + name.removeprefix(left)
-            if name.startswith(left) and partner in numbers:
-                swaps.append((number, numbers[partner]))
-    return tuple(swaps)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -12,17 +13,17 @@ from typing_extensions import override
 
 from foundation.errors import UserError
 from foundation.picture import PictureError, read_picture
-from segmentation.data.mask_convention import MaskConvention, mask_convention
+from segmentation.data.mask_convention import Mask, MaskConvention, mask_convention
 from segmentation.data.mask_size import check_sizes, resized_mask
 from segmentation.data.pair_files import PairFiles
+from segmentation.data.person import ClassTable
 from segmentation.data.source import Pair, PairDataset
-from segmentation.losses import IGNORE
 
 
 class FolderPairs(PairDataset):
     """Pairs of files, stretched to ``size``: proportions are not kept, nothing is cropped.
 
-    With ``person_only`` every class but the background becomes the person (class 1).
+    ``merged`` is the new class of each of the masks' classes.
     """
 
     def __init__(
@@ -31,10 +32,10 @@ class FolderPairs(PairDataset):
         convention: MaskConvention,
         *,
         size: tuple[int, int],
-        person_only: bool = False,
+        merged: ClassTable | None = None,
     ) -> None:
         super().__init__(size)
-        self.files, self.convention, self.person_only = tuple(files), convention, person_only
+        self.files, self.convention, self.merged = tuple(files), convention, merged
 
     @override
     def __len__(self) -> int:
@@ -45,16 +46,28 @@ class FolderPairs(PairDataset):
         return " ".join(f"{path.name} {path.stat().st_size}" for path in self.files[index])
 
     @override
+    def paths(self, index: int) -> tuple[Path, ...]:
+        return self.files[index]
+
+    @override
     def make(self, index: int) -> Pair:
-        image_file, mask_file = self.files[index]
-        height, width = self.size
-        with unreadable_refused():
-            picture = read_picture(image_file, at_least=self.size)
-            mask = self.convention.read(mask_file)
-        if self.person_only:
-            mask = np.where(mask == IGNORE, mask, mask > 0).astype(np.uint8)
-        image = Image.fromarray(picture.rgb).resize((width, height), Image.Resampling.BILINEAR)
-        return np.array(image, np.uint8), resized_mask(mask, self.size)
+        image, mask = self.files[index]
+        return pair_of_size(image, lambda: self.convention.read(mask), self.size, self.merged)
+
+
+def pair_of_size(
+    image_file: Path, read_mask: Callable[[], Mask], size: tuple[int, int], merged: ClassTable | None = None
+) -> Pair:
+    """Picture and mask stretched to ``size`` (height, width); the mask with its classes as ``merged`` has them.
+
+    Raises:
+        UserError: a file that cannot be read as a picture, or as ``read_mask``.
+    """
+    with unreadable_refused():
+        picture = read_picture(image_file, at_least=size)
+        mask = read_mask()
+    image = Image.fromarray(picture.rgb).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.array(image, np.uint8), resized_mask(mask if merged is None else merged[mask], size)
 
 
 @dataclass(frozen=True, slots=True)

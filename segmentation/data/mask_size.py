@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 from PIL import Image
 
 from foundation.errors import UserError
+from foundation.picture import PictureError
 from segmentation.data.exif import PictureShape, picture_shape
 from segmentation.data.mask_convention import Mask
 from segmentation.data.pair_files import PairFiles
@@ -20,31 +23,50 @@ _SAME_SIZE = 4
 
 
 def check_sizes(pairs: Sequence[PairFiles], *, resize_masks: bool) -> list[str]:
-    """Reads the header of every file; refuses a mask of another size than its image unless it may be resized.
+    """As ``check_shapes``, for masks that are files; reads the header of every file."""
+    return check_shapes(
+        ((image, mask, partial(picture_shape, mask)) for image, mask in pairs), resize_masks=resize_masks
+    )
+
+
+def check_shapes(pairs: Iterable[tuple[Path, object, Callable[[], PictureShape]]], *, resize_masks: bool) -> list[str]:
+    """Reads the header of every image; refuses a mask of another size than its image unless it may be resized.
 
     Masks whose height and width are exchanged are refused in any case.
+
+    Args:
+        pairs: each image with the name of its mask and a function that returns the shape of its mask.
+        resize_masks: whether a mask may have another size.
 
     Returns:
         Notes on masks whose orientation their size does not show.
 
     Raises:
-        PictureError: a file that cannot be opened.
+        PictureError: files that cannot be opened; the first one is named.
         UserError: a mask of another size.
     """
     turned = []
-    for pair in pairs:
-        image, mask = picture_shape(pair[0]), picture_shape(pair[1])
+    broken = []
+    for path, name, shape_of_mask in pairs:
+        try:
+            image, mask = picture_shape(path), shape_of_mask()
+        except PictureError as error:
+            broken.append(error)
+            continue
         if image.size != mask.size and _exchanged(image.size, mask.size):
-            _refuse_orientation(pair, image, mask)
+            _refuse_orientation(path, name, image, mask)
         if image.size != mask.size and not resize_masks:
             raise UserError(
-                f"size of mask {pair[1]}",
+                f"size of mask {name}",
                 seen=_text(mask.size),
-                expected=f"{image.size[1]} x {image.size[0]} like its image {pair[0].name}",
-                remedy="correct the mask, or let masks be resized with folder:PATH?resize-masks",
+                expected=f"{image.size[1]} x {image.size[0]} like its image {path.name}",
+                remedy="correct the mask, or let masks be resized with ?resize-masks behind the path",
             )
         if mask.orientation == 1 and _turned_unseen(image):
-            turned.append(pair[0].name)
+            turned.append(path.name)
+    if broken:
+        more = f", and {len(broken) - 1} more files that cannot be read" if len(broken) > 1 else ""
+        raise PictureError(broken[0].path, broken[0].reason + more)
     if not turned:
         return []
     return [
@@ -81,16 +103,16 @@ def _turned_unseen(image: PictureShape) -> bool:
     return image.orientation > 1 and (image.orientation <= _SAME_SIZE or image.size[0] == image.size[1])
 
 
-def _refuse_orientation(pair: PairFiles, image: PictureShape, mask: PictureShape) -> NoReturn:
+def _refuse_orientation(path: Path, name: object, image: PictureShape, mask: PictureShape) -> NoReturn:
     turned = [
-        f"the {name} has the EXIF orientation {shape.orientation}"
-        for name, shape in (("photograph", image), ("mask", mask))
+        f"the {kind} has the EXIF orientation {shape.orientation}"
+        for kind, shape in (("photograph", image), ("mask", mask))
         if shape.orientation != 1
     ]
     raise UserError(
-        f"orientation of mask {pair[1]}",
+        f"orientation of mask {name}",
         seen=f"{_text(mask.size)}, upright, where {'; '.join(turned) or 'neither file has an EXIF orientation'}",
-        expected=f"height and width like {_text(image.size)} of {pair[0].name}, upright; they are exchanged",
+        expected=f"height and width like {_text(image.size)} of {path.name}, upright; they are exchanged",
         remedy="turn the mask by a quarter, or give both files the same EXIF orientation",
     )
 

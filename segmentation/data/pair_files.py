@@ -63,6 +63,11 @@ def find_pairs(folder: Path) -> FoundPairs:
     return FoundPairs(found.pairs, (*unreadable, *found.notes))
 
 
+def has_pair_folders(folder: Path) -> bool:
+    """Whether there is a folder of images and one of masks in it."""
+    return folder.is_dir() and all(_subfolder(folder, names) is not None for names in (_IMAGE_FOLDERS, _MASK_FOLDERS))
+
+
 def _subfolder(folder: Path, names: tuple[str, ...]) -> Path | None:
     present = {entry.name.lower(): entry for entry in sorted(folder.iterdir(), reverse=True) if entry.is_dir()}
     return next((present[name] for name in names if name in present), None)
@@ -80,10 +85,11 @@ def _side_by_side(files: FolderFiles) -> tuple[FolderFiles, FolderFiles]:
 def _matched(images: Sequence[Path], masks: FolderFiles) -> FoundPairs:
     by_stem = _by_stem(masks.pictures)
     used: dict[Path, Path] = {}
+    without = [image for image in images if not any(image.stem + end in by_stem for end in _MASK_ENDINGS)]
+    if without:
+        _refuse_alone(without, masks)
     for image in images:
         fitting = [by_stem[image.stem + end] for end in _MASK_ENDINGS if image.stem + end in by_stem]
-        if not fitting:
-            _refuse_alone(image, masks)
         if len(fitting) > 1:
             _refuse_two_masks(fitting[0], fitting[1])
         mask = fitting[0]
@@ -98,11 +104,12 @@ def _matched(images: Sequence[Path], masks: FolderFiles) -> FoundPairs:
     return FoundPairs([(image, mask) for mask, image in used.items()], tuple(notes))
 
 
-def _refuse_alone(image: Path, masks: FolderFiles) -> NoReturn:
-    stems = {image.stem + end for end in _MASK_ENDINGS}
+def _refuse_alone(images: Sequence[Path], masks: FolderFiles) -> NoReturn:
+    stems = {images[0].stem + end for end in _MASK_ENDINGS}
     unreadable = next((f" ({path.name} cannot be read)" for path in masks.others if path.stem in stems), "")
+    more = f", and {len(images) - 1} more images without one" if len(images) > 1 else ""
     raise UserError(
-        "data folder", seen=f"image {image} without a mask{unreadable}", expected=_LAYOUT,
+        "data folder", seen=f"image {images[0]} without a mask{unreadable}{more}", expected=_LAYOUT,
         remedy="add the mask or take the image out of the folder",
     )  # fmt: skip
 

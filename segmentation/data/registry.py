@@ -1,4 +1,4 @@
-"""Data sources by kind: ``synthetic:300``, ``folder:PATH``, ``celebamask:PATH``, and those of plug-ins.
+"""Data sources by kind, such as ``synthetic:300``, ``folder:PATH`` and ``celebamask:PATH``, and those of plug-ins.
 
 Importing this module does not load torch.
 """
@@ -12,7 +12,7 @@ from foundation.errors import UserError
 from foundation.registry import Registry
 
 if TYPE_CHECKING:
-    from segmentation.data.source import DataSource
+    from segmentation.data.source import DataOptions, DataSource
 
 _logger = logging.getLogger(__name__)
 
@@ -24,6 +24,11 @@ SOURCES: Registry[DataSource] = Registry(
         "synthetic": "segmentation.data.synthetic.source:SyntheticSource",
         "folder": "segmentation.data.folder:FolderSource",
         "celebamask": "segmentation.data.celebamask:CelebAMaskSource",
+        "eg1800": "segmentation.data.eg1800:Eg1800Source",
+        "helen": "segmentation.data.helen:HelenSource",
+        "voc": "segmentation.data.voc:VocSource",
+        "coco": "segmentation.data.coco:CocoSource",
+        "supervisely": "segmentation.data.supervisely:SuperviselySource",
     },
 )
 
@@ -47,16 +52,7 @@ def open_source(
     from segmentation.data.class_presence import require_every_class
     from segmentation.data.source import DataOptions
 
-    kind, _, rest = text.partition(":")
-    if kind not in SOURCES.names:
-        raise UserError(
-            "data source",
-            seen=repr(text),
-            expected=f"one of {', '.join(SOURCES.names)}",
-            remedy="other data sets: lay them out as images/ and masks/ and read them with folder:PATH",
-        )
-    options = DataOptions(seed, count, size, resize_masks, hold_out_test)
-    source = SOURCES.get(kind).open(rest, options)
+    source = open_unchecked(text, DataOptions(seed, count, size, resize_masks, hold_out_test))
     _logger.info(
         "data %s: %d training, %d validation, %d test pairs at %d x %d; classes %s",
         source.name, len(source.train), len(source.validation), len(source.test), *size, ", ".join(source.classes),
@@ -65,3 +61,20 @@ def open_source(
         _logger.info("data %s: %s", source.name, note)
     require_every_class(source)
     return source
+
+
+def open_unchecked(text: str, options: DataOptions) -> DataSource:
+    """As ``open_source``, but a class may occur in no mask of a part.
+
+    Raises:
+        UserError: no such kind, or the source cannot be opened.
+    """
+    kind, _, rest = text.partition(":")
+    if kind not in SOURCES.names:
+        raise UserError(
+            "data source",
+            seen=repr(text),
+            expected=f"one of {', '.join(SOURCES.names)}",
+            remedy="other data sets: lay them out as images/ and masks/ and read them with folder:PATH",
+        )
+    return SOURCES.get(kind).open(rest, options)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from foundation.picture import PictureError, read_picture
-from foundation.regular_file import PICTURE_BYTES, read_regular
+from segmentation.data.equal_files import with_equal_bytes
 from segmentation.data.pair_files import PairFiles
 
 _SIDE = 16
@@ -45,32 +43,11 @@ def without_repeats(pairs: Sequence[PairFiles], others: Sequence[PairFiles]) -> 
 def _repeats(pairs: Sequence[PairFiles]) -> Iterator[tuple[Path, Path]]:
     """Photographs and the earlier ones that they repeat."""
     image_of = {mask: image for image, mask in pairs}
-    for group in _with_equal_bytes(list(image_of.values())):
+    for group in with_equal_bytes(list(image_of.values())):
         yield from ((image, group[0]) for image in group[1:])
-    for masks in _with_equal_bytes(list(image_of)):
+    for masks in with_equal_bytes(list(image_of)):
         if len(masks) <= _ALIKE:
             yield from _looking_alike([image_of[mask] for mask in masks])
-
-
-def _with_equal_bytes(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """Groups of two files or more; only files of equal size are read."""
-    for alike in _grouped(paths, lambda path: path.stat().st_size if path.is_file() else path):
-        yield from _grouped(alike, _digest)
-
-
-def _grouped(paths: Iterable[Path], key: Callable[[Path], object]) -> Iterator[list[Path]]:
-    groups: defaultdict[object, list[Path]] = defaultdict(list)
-    for path in paths:
-        groups[key(path)].append(path)
-    return (group for group in groups.values() if len(group) > 1)
-
-
-def _digest(path: Path) -> object:
-    """Of a file that cannot be read, the path: whoever reads it later names the reason."""
-    try:
-        return hashlib.sha256(read_regular(path, limit=PICTURE_BYTES)).digest()
-    except OSError:
-        return path
 
 
 def _looking_alike(images: Sequence[Path]) -> Iterator[tuple[Path, Path]]:

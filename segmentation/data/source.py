@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,10 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
     @abstractmethod
     def identity(self, index: int) -> str:
         """Text that changes whenever pair ``index`` does, such as names and sizes of its files; reads no pixels."""
+
+    def paths(self, index: int) -> tuple[Path, ...]:  # noqa: ARG002 - a rendered pair has none
+        """The files of pair ``index``, the picture first and, if it is one file of the same kind, the mask second."""
+        return ()
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         if not 0 <= index < len(self):
@@ -91,6 +96,8 @@ class DataSource(ABC):
     """Classes that change places when an image is mirrored, such as left eye and right eye."""
     notes: tuple[str, ...] = ()
     """What was decided when the data were opened and what was left out, for people: a sentence each."""
+    without_mask: int = 0
+    """Number of pictures that are left out since they have no mask."""
     reading: str = ""
     """How labels are read, where earlier versions read them in another way."""
 

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from foundation.errors import UserError
-from segmentation.data.folder import left_and_right
 from segmentation.data.folder_pairs import FolderPairs
+from segmentation.data.left_right import left_and_right
 from segmentation.data.mask_convention import Mask, mask_convention
 from segmentation.data.mask_size import resized_mask
 from segmentation.data.registry import open_source
@@ -243,7 +243,7 @@ def test_spoilt_folders(folder: Path, spoil: Callable[[Path], object], expected:
         ("", "got ''"),
         ("folder:/nowhere/at/all", "no folder /nowhere/at/all"),
         ("folder:/nowhere?resize", "option of folder:PATH: got resize; expected resize-masks"),
-        ("eg1800:/nowhere", "got 'eg1800:/nowhere'"),
+        ("eg1801:/nowhere", "got 'eg1801:/nowhere'"),
         ("synthetic:many", "got 'many'; expected a whole number"),
         ("synthetic:0", "got 0; expected at least 2"),
         ("synthetic:-3", "got '-3'; expected a whole number"),
@@ -343,3 +343,55 @@ def test_celebamask_as_person(faces: Path) -> None:
 def test_celebamask_opens_again_by_its_name(faces: Path, options: str) -> None:
     name = f"celebamask:{faces}{options}"
     assert open_source(open_source(name).name).name == name
+
+
+# Folders of parts
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Path:
+    for number, part in enumerate(("Train",) * 10 + ("val",) * 3 + ("test",) * 2):
+        image, mask = _pair(seed=number)
+        for kind, pixels in (("images", image), ("masks", mask)):
+            (tmp_path / part / kind).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / part / kind / f"{number}.png")
+    return tmp_path
+
+
+def _sizes(text: str, **options: int) -> list[int]:
+    source = open_source(text, size=(20, 30), **options)  # type: ignore[arg-type]
+    return [len(part) for part in (source.train, source.validation, source.test)]
+
+
+def test_folders_of_parts_are_the_parts(parts: Path) -> None:
+    source = open_source(f"folder:{parts}")
+    assert _image_names(source.validation) == {"10.png", "11.png", "12.png"}
+    assert _image_names(source.test) == {"13.png", "14.png"}
+    assert _sizes(f"folder:{parts}", count=5) == [4, 1, 2]
+    (parts / "classes.txt").write_text("background\na\n")
+    assert open_source(f"folder:{parts}").classes == ("background", "a")
+
+
+def test_without_a_folder_for_validation_a_fifth_validates(parts: Path) -> None:
+    shutil.rmtree(parts / "val")
+    assert _sizes(f"folder:{parts}") == [8, 2, 2]
+    shutil.rmtree(parts / "test")
+    assert _sizes(f"folder:{parts}") == [8, 2, 0]
+
+
+def test_no_picture_is_in_two_folders_of_parts(parts: Path) -> None:
+    shutil.copy(parts / "test" / "images" / "13.png", parts / "val" / "images" / "10.png")
+    shutil.copy(parts / "val" / "images" / "11.png", parts / "Train" / "images" / "0.png")
+    source = open_source(f"folder:{parts}")
+    assert [len(part) for part in (source.train, source.validation, source.test)] == [9, 2, 2]
+    assert sum("1 left out, since they are the same" in note for note in source.notes) == 2
+
+
+def test_two_folders_of_one_part_are_refused(parts: Path) -> None:
+    (parts / "valid").mkdir()
+    assert "val and valid" in _error(f"folder:{parts}")
+
+
+def test_pairs_beside_folders_of_parts_come_first(parts: Path, folder: Path) -> None:
+    assert folder == parts
+    assert _sizes(f"folder:{parts}") == [8, 2, 0]
