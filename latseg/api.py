@@ -27,9 +27,11 @@ from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOp
 
 if TYPE_CHECKING:
     from devices.device import Device
+    from latseg.evaluation import Evaluation
     from latseg.pretraining import PretrainedPrior
     from latseg.workspace_health import WorkspaceHealth
     from search.constraints.feasibility import Feasibility
+    from segmentation.data.check import DataCheck
 
 __all__ = ["Bundle", "DataOptions", "DeviceHandle", "RunHandle", "TrainedWinner", "TrainingOptions", "Workspace"]
 
@@ -201,6 +203,61 @@ class Workspace(OpenWorkspace):
         if start:
             run.search()
         return run
+
+    def check_data(self, data: str | DataOptions, *, sheet: str | Path | None = None, seed: int = 0) -> DataCheck:
+        """Reads every pair of a data source, and says what it holds and what is wrong with it.
+
+        >>> workspace.check_data(latseg.DataOptions(source="synthetic:8", size=(32, 32))).usable
+        True
+
+        Args:
+            data: ``synthetic``, ``folder:PATH``, ..., or a ``DataOptions`` with size and count.
+            sheet: PNG for a few pairs with their masks laid over them; by default none.
+            seed: of the split.
+
+        Raises:
+            UserError: ``sheet`` cannot be written.
+        """
+        from latseg.data_check import check_source
+
+        options = DataOptions(source=data) if isinstance(data, str) else data
+        with self.progress("data") as report:
+            return check_source(options, None if sheet is None else Path(sheet), seed, report)
+
+    def evaluate(
+        self,
+        target: str | Path,
+        data: str | None = None,
+        *,
+        part: str = "test",
+        size: tuple[int, int] | None = None,
+        count: int | None = None,
+        resize_masks: bool = False,
+        normalisation: str | None = None,
+        seed: int = 0,
+    ) -> Evaluation:
+        """Scores on pairs that were held out: every trained winner of a run, a bundle, or any ONNX file.
+
+        >>> workspace.evaluate(bundle.path, "synthetic:8", size=(64, 64)).models[0].scores.quality.images
+        2
+
+        Args:
+            target: id of a run, folder of a bundle, or an ONNX file.
+            data: ``folder:PATH``, ...; by default that of the run.
+            part: ``train``, ``validation`` or ``test``.
+            size: height and width at which masks are compared; by default the run's, or 256 x 256.
+            count: use at most so many pairs.
+            resize_masks: resize masks whose size is not that of their image.
+            normalisation: of an ONNX file from elsewhere, as ``latseg.foreign_model.NORMALISATIONS`` names it.
+            seed: of the split; a run has its own.
+
+        Raises:
+            UserError: no such run, bundle or file, data of other classes, or a part without pairs.
+        """
+        from latseg.evaluate_target import evaluate_target
+
+        given = None if data is None else DataOptions(source=data, count=count, resize_masks=resize_masks)
+        return evaluate_target(self, target, given, part, size, normalisation, seed)
 
     def doctor(self, *, repair: bool = False) -> WorkspaceHealth:
         """Checks whether the files of the workspace are as they were written.

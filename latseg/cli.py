@@ -19,7 +19,7 @@ from typing import Annotated
 
 import typer
 
-from latseg.commands import COMMANDS
+from latseg.commands import COMMANDS, GROUPS
 from latseg.console import INTERRUPTED, Console
 from latseg.logs import logging_to
 from latseg.option_groups import expand
@@ -33,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+groups = {"": app, **{name: typer.Typer(help=text, no_args_is_help=True) for name, text in GROUPS.items()}}
 _FLAG = re.compile(r"--json|--quiet|--debug|--verbose|-v+|--log-file=.*")
 _WITH_VALUE = "--log-file"
 _SHOWN = 60
@@ -73,7 +74,10 @@ def options(
 
 
 for command_name, command in COMMANDS.items():
-    app.command(command_name)(expand(command))
+    words = command_name.split()
+    groups[words[0] if len(words) > 1 else ""].command(words[-1])(expand(command))
+for group_name in GROUPS:
+    app.add_typer(groups[group_name], name=group_name)
 
 
 def main() -> None:

@@ -14,8 +14,10 @@ from latseg.bundle import Bundle
 from latseg.workspace_folder import command_line
 
 if TYPE_CHECKING:
+    from latseg.evaluation import Evaluation, Part
     from latseg.open_workspace import OpenWorkspace
     from search.loop import SearchResult
+    from search.options import DataOptions
     from search.run_config import RunConfig
     from search.run_context import RunContext
     from search.tasks.task import Quality, Trained
@@ -149,6 +151,26 @@ class RunHandle:
             reproduce = " && ".join([search_command(shared_run(self.config), told), *lines])
             export_winner(context, trial, formats=formats, command=reproduce, sign=key)
             return Bundle(context.folder.bundle(trial.id), workspace=root)
+
+    def evaluate(
+        self, data: DataOptions | None = None, *, part: Part = "test", size: tuple[int, int] | None = None
+    ) -> Evaluation:
+        """Scores of every winner that was trained in full, on pairs that were held out.
+
+        Args:
+            data: by default those of the run.
+            part: of the data.
+            size: height and width at which masks are compared; by default the run's.
+
+        Raises:
+            UserError: no trained winner, data of other classes, or a part without pairs.
+        """
+        from latseg.evaluation import evaluate_run
+
+        with self._opened(f"evaluate {self.id}", read_only=True) as context:
+            own = context.config.task_options(self.path).data
+            options = (data or own).model_copy(update={"size": size or own.size})
+            return evaluate_run(context, options, part, self.workspace.warn)
 
     def report(self, *, photographs: bool = False, output: str | Path | None = None) -> Path:
         """Writes one self-contained HTML file and returns its path. Nothing else is written.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sized
 from typing import cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
@@ -15,6 +17,7 @@ from segmentation.data.source import batch_of
 from segmentation.losses import match_size
 from segmentation.metrics import ConfusionMatrix, Quality
 from segmentation.normalisation import normalise
+from segmentation.part_scores import Labels
 
 
 def evaluate(
@@ -42,6 +45,18 @@ def evaluate(
             matrix = matrix or ConfusionMatrix(logits.shape[1])
             matrix.update(logits.argmax(1), masks)
     return (matrix or ConfusionMatrix(2)).quality(count)
+
+
+def labels_of(network: nn.Module, input_size: tuple[int, int]) -> Labels:
+    """The network as a function from a picture to its class numbers, as ``evaluate`` computes them."""
+
+    def labels(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        image = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
+        with evaluation_mode(network), torch.inference_mode():
+            logits = match_size(network(normalise(resized(image, input_size))), picture.shape[:2])
+        return logits.argmax(1)[0].to(torch.uint8).numpy()
+
+    return labels
 
 
 def resized(images: Tensor, size: tuple[int, ...]) -> Tensor:

@@ -1,14 +1,19 @@
-"""One file per command; this is their register, in the order in which help lists them."""
+"""One file per command; this is their register, in the order in which help lists them.
+
+A name of two words is a command of a group.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from latseg.commands.compare import compare
+from latseg.commands.data import check
 from latseg.commands.demo import demo
 from latseg.commands.describe import describe
 from latseg.commands.devices import devices
 from latseg.commands.doctor import doctor
+from latseg.commands.evaluate import evaluate
 from latseg.commands.export import export
 from latseg.commands.feasibility import feasibility
 from latseg.commands.fit import fit
@@ -33,11 +38,15 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare,
     "feasibility": feasibility,
     "describe": describe,
+    "data check": check,
     "search": search,
     "train": train,
     "export": export,
     "verify": verify,
+    "evaluate": evaluate,
     "segment": segment,
     "report": report,
     "demo": demo,
 }
+GROUPS = {"data": "Look into data."}
+"""Help of the groups."""

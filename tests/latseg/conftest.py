@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -14,6 +15,8 @@ import latseg
 from latency.operators.synthesize import to_model
 from latseg.run_handle import RunHandle
 from search.spaces.portrait.space import PortraitSpace
+from segmentation.data.source import Pair
+from segmentation.data.synthetic.source import SyntheticPortraits
 
 DEVICE = "simulated:noise=0.02"
 
@@ -50,21 +53,41 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def run(workspace: Path) -> RunHandle:
-    """A finished search on the simulated device with the smallest settings."""
-    return latseg.Workspace(workspace).search(
-        budgets={DEVICE: "2ms"},
-        sizes=["128x128"],
-        data=latseg.DataOptions(source="synthetic:12", size=(64, 64)),
-        trials=6,
-        training=latseg.TrainingOptions(
-            teacher_epochs=0, supernet_steps=2, winner_epochs=1, batch_size=2, evaluation_images=2, threads=1
-        ),
-    )
+def portraits_made() -> set[int]:
+    """Numbers of the portraits that were painted while ``run`` and ``finished`` were made."""
+    return set()
+
+
+@contextmanager
+def noted(made: set[int]) -> Iterator[None]:
+    make = SyntheticPortraits.make
+
+    def noting(self: SyntheticPortraits, index: int) -> Pair:
+        made.add(self.first + index)
+        return make(self, index)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SyntheticPortraits, "make", noting)
+        yield
 
 
 @pytest.fixture(scope="session")
-def finished(run: RunHandle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(workspace: Path, portraits_made: set[int]) -> RunHandle:
+    """A finished search on the simulated device with the smallest settings."""
+    with noted(portraits_made):
+        return latseg.Workspace(workspace).search(
+            budgets={DEVICE: "2ms"},
+            sizes=["128x128"],
+            data=latseg.DataOptions(source="synthetic:12", size=(64, 64)),
+            trials=6,
+            training=latseg.TrainingOptions(
+                teacher_epochs=0, supernet_steps=2, winner_epochs=1, batch_size=2, evaluation_images=2, threads=1
+            ),
+        )
+
+
+@pytest.fixture(scope="session")
+def finished(run: RunHandle, portraits_made: set[int], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the workspace with the run, its trained winner and its bundle."""
     folder = tmp_path_factory.mktemp("finished") / "workspace"
     shutil.copytree(run.workspace.path, folder)
@@ -72,5 +95,6 @@ def finished(run: RunHandle, tmp_path_factory: pytest.TempPathFactory) -> Path:
         if other.name != run.id:
             shutil.rmtree(other)
     handle = latseg.Workspace(folder).run(run.id)
-    handle.train(handle.winners[0]).export(formats=["onnx"])
+    with noted(portraits_made):
+        handle.train(handle.winners[0]).export(formats=["onnx"])
     return folder

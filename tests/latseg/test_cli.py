@@ -46,12 +46,12 @@ def test_help_loads_no_heavy_library() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert all(name in result.stdout for name in COMMANDS)
+    assert all(name.split()[0] in result.stdout for name in COMMANDS)
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_every_command_has_help_and_takes_a_seed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = say(capsys, name, "--help")
+    code, out, _ = say(capsys, *name.split(), "--help")
     assert code == 0
     assert "--seed" in out
 

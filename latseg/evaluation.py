@@ -1,0 +1,172 @@
+"""Trained winners, bundles and ONNX files, scored on one part of a data source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from foundation.errors import UserError
+from foundation.progress import OnProgress
+from search.options import DataOptions
+from segmentation.data.registry import open_source
+from segmentation.data.source import DataSource
+from segmentation.part_scores import Labels, PartScores, part_scores
+
+if TYPE_CHECKING:
+    from search.run_context import RunContext
+
+Part = Literal["train", "validation", "test"]
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedModel:
+    """The scores of one model."""
+
+    model: str
+    """Id of a winner, or path of a bundle or an ONNX file."""
+    kind: Literal["winner", "bundle", "onnx"]
+    reading: str
+    """How pictures are fed to it."""
+    scores: PartScores
+    bundle: Path | None = None
+    """Of a winner that was exported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The scores of one or more models on the same pairs; ``to_json`` is the document of ``latseg evaluate``."""
+
+    data: str
+    part: Part
+    size: tuple[int, int]
+    """Height and width at which pictures are shown and masks are compared."""
+    models: tuple[EvaluatedModel, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON object."""
+        models = [
+            {
+                "model": one.model,
+                "kind": one.kind,
+                "reading": one.reading,
+                "bundle": None if one.bundle is None else str(one.bundle),
+                **one.scores.to_json(),
+            }
+            for one in self.models
+        ]
+        return {"data": self.data, "part": self.part, "size": list(self.size), "models": models}
+
+
+def evaluate_bundle(path: Path, data: DataOptions, part: Part, seed: int, on_progress: OnProgress) -> Evaluation:
+    """A bundle, with the normalisation and the input that it states, after the checks of ``segment``.
+
+    Raises:
+        UserError: no bundle, a changed one, data of other classes, or an empty part.
+    """
+    from export.bundle.segment import Segmenter
+    from foundation.picture import Picture
+
+    segmenter = Segmenter(path)
+    source = _opened(data, seed)
+    _require_classes(source, len(segmenter.manifest.classes))
+    layout = segmenter.layout
+    reading = f"as the bundle states: {layout.height} x {layout.width}, {segmenter.policy}"
+    scores = _scores(lambda image: segmenter.segment(Picture(image)).labels, source, part, on_progress)
+    return _evaluation(source, part, EvaluatedModel(str(path), "bundle", reading, scores))
+
+
+def evaluate_model(
+    path: Path,
+    data: DataOptions,
+    part: Part,
+    seed: int,
+    on_progress: OnProgress,
+    *,
+    normalisation: str | None = None,
+    warn: Warn,
+) -> Evaluation:
+    """Any ONNX file; ``warn`` is called with what had to be guessed.
+
+    Raises:
+        UserError: as ``ForeignModel``, the data cannot be read, or an empty part.
+    """
+    from devices.hardware import core_count
+    from devices.registry import get_device
+    from latseg.foreign_model import ForeignModel
+
+    source = _opened(data, seed)
+    device = get_device("cpu", threads=core_count())
+    model = ForeignModel(path, len(source.classes), data.size, device, normalisation=normalisation)
+    if model.input.guessed:
+        warn(f"{path} does not say how its input is normalised: guessed {model.reading}; --normalise sets it")
+    scores = _scores(model.labels, source, part, on_progress)
+    return _evaluation(source, part, EvaluatedModel(str(path), "onnx", model.reading, scores))
+
+
+def evaluate_run(context: RunContext, data: DataOptions, part: Part, warn: Warn) -> Evaluation:
+    """Every winner of a run that was trained in full.
+
+    Raises:
+        UserError: no trained winner, a run of another task, data of other classes, or an empty part.
+    """
+    config = context.config
+    source = _opened(data, config.seed)
+    _require_classes(source, len(config.classes))
+    models = tuple(_winners(context, source, part, warn))
+    if not models:
+        raise UserError(
+            f"run {config.run}", seen="no winner that was trained in full", expected="trained weights",
+            remedy=f"run `latseg train {config.run} --winner ID`",
+        )  # fmt: skip
+    return _evaluation(source, part, *models)
+
+
+def _winners(context: RunContext, source: DataSource, part: Part, warn: Warn) -> Iterator[EvaluatedModel]:
+    from search.run_folder import RunFolder
+    from search.tasks.segmentation import SegmentationTask
+    from search.trials import TrialStore
+    from search.winners.export import trained_module
+    from segmentation.evaluation import labels_of
+
+    task, folder = context.task, RunFolder(context.folder.path)
+    if not isinstance(task, SegmentationTask):
+        raise UserError(
+            f"run {context.config.run}", seen="a task of a plug-in", expected="segmentation",
+            remedy="evaluate its bundles with your own script",
+        )  # fmt: skip
+    with TrialStore(folder.trials) as store:
+        trials = [trial for trial in store.trials() if folder.training(trial.id).exists()]
+    for trial in trials:
+        try:
+            module = trained_module(context, trial)
+        except UserError as error:
+            warn(str(error))
+            continue
+        size = task.space.input_size(trial.architecture)
+        scores = _scores(labels_of(module, size), source, part, context.on_progress)
+        bundle = folder.bundle(trial.id)
+        reading = f"its trained weights: {size[0]} x {size[1]}"
+        yield EvaluatedModel(trial.id, "winner", reading, scores, bundle if bundle.is_dir() else None)
+
+
+def _scores(labels: Labels, source: DataSource, part: Part, on_progress: OnProgress) -> PartScores:
+    return part_scores(labels, getattr(source, part), source.classes, on_progress=on_progress)
+
+
+def _evaluation(source: DataSource, part: Part, *models: EvaluatedModel) -> Evaluation:
+    return Evaluation(source.name, part, source.train.size, models)
+
+
+def _opened(data: DataOptions, seed: int) -> DataSource:
+    return open_source(data.source, seed=seed, **data.model_dump(exclude={"source"}))
+
+
+def _require_classes(source: DataSource, classes: int) -> None:
+    if len(source.classes) != classes:
+        raise UserError(
+            f"classes of {source.name}", seen=f"{len(source.classes)} ({', '.join(source.classes[:5])}, ...)",
+            expected=f"{classes}, as the model has", remedy="take data with its classes (many sets have ?person)",
+        )  # fmt: skip
