@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -17,10 +18,10 @@ def initialise(weight: Tensor, layer: Layer) -> None:
 
     A layer of a plan may use the first channels of ``weight`` and the middle of its kernel: it still interpolates.
     """
-    if layer.kind == "conv_transpose" and layer.depthwise:
+    if layer.interpolates and layer.kind == "conv_transpose":
         weight.detach().copy_(bilinear_kernel(layer.stride).expand_as(weight))
-    elif layer.factor > 1:
-        _interpolate_before_shuffle(weight.detach(), layer.factor)
+    elif layer.interpolates:
+        weight.detach().copy_(_interpolation(weight.shape, layer.factor))
     elif layer.depthwise and not layer.normalise:
         # It refines what is there: the identity is a better start than random weights.
         nn.init.dirac_(weight, groups=weight.shape[0])
@@ -43,13 +44,17 @@ def bilinear_kernel(factor: int) -> Tensor:
     return line.unsqueeze(1) * line
 
 
-def _interpolate_before_shuffle(weight: Tensor, factor: int) -> None:
-    """Each input channel becomes ``factor`` squared pixels of itself: nearest with kernel 1, bilinear with kernel 3."""
-    weight.zero_()
+def _interpolation(shape: Sequence[int], factor: int) -> Tensor:
+    """Weight (output channels x input channels x kernel x kernel) that interpolates, with a pixel shuffle behind it.
+
+    Nearest with kernel 1, bilinear with kernel 3. Where there are fewer channels after the shuffle than before, each is
+    the mean of some neighbouring ones; where there are more, each is repeated.
+    """
+    out_channels, in_channels, kernel = shape[0] // factor**2, shape[1], shape[2]
+    fewer, more = max(1, in_channels // out_channels), max(1, out_channels // in_channels)
+    mixed = torch.eye(min(out_channels, in_channels))
+    mixed = mixed.repeat_interleave(more, dim=0).repeat_interleave(fewer, dim=1) / fewer
     offset = (torch.arange(factor) + 0.5) / factor - 0.5
     line = torch.stack([-offset.clamp(max=0), 1 - offset.abs(), offset.clamp(min=0)], dim=1)
-    if weight.shape[-1] == 1:
-        line = torch.ones(factor, 1)
-    pixels = torch.einsum("ay,bx->abyx", line, line).flatten(0, 1)
-    for channel in range(weight.shape[1]):
-        weight[channel * factor**2 : (channel + 1) * factor**2, channel] = pixels
+    line = line if kernel == 3 else torch.ones(factor, 1)
+    return torch.einsum("oi,ay,bx->oabiyx", mixed, line, line).reshape(*shape)

@@ -24,10 +24,9 @@ class Layer:
     conv: padding ``dilation * (kernel - 1) // 2``, so height and width shrink by ``stride``, rounded up. ``depthwise``
     gives one group per channel. ``normalise`` puts batch normalisation behind a bias-free convolution; without it the
     convolution has a bias. conv_transpose: kernel ``kernel``, stride ``stride``, padding ``(kernel - stride) // 2``, so
-    height and width grow by ``stride``; a depthwise one starts as a bilinear interpolation. A conv with a ``factor``
-    stands before a pixel_shuffle of that factor, from which as many channels come as it reads; it starts as an
-    interpolation, too. add, mul: element-wise; the second input may be 1 x 1 in space (broadcast). resize and
-    pixel_shuffle grow height and width by ``factor``; resize is half-pixel (``align_corners=False``).
+    height and width grow by ``stride``. add, mul: element-wise; the second input may be 1 x 1 in space (broadcast).
+    resize and pixel_shuffle grow height and width by ``factor``; resize is half-pixel (``align_corners=False``); a conv
+    with a ``factor`` makes the channels for a pixel_shuffle of that factor.
     """
 
     name: str
@@ -43,6 +42,8 @@ class Layer:
     activation: Activation = "none"
     factor: int = 1
     mode: ResizeMode = "bilinear"
+    interpolates: bool = False
+    """Whether a conv or conv_transpose starts as an interpolation, and not with random weights."""
     _hash: int = field(init=False, repr=False, compare=False)
     """Computed once, because plans and graphs are looked up by their layers very often."""
 

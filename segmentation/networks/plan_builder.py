@@ -80,15 +80,28 @@ class PlanBuilder:
     def interpolate(self, name: str, source: str, factor: int) -> str:
         """Learned enlargement within each channel by a transposed convolution; ``factor`` is even."""
         channels = self.channels[source]
-        layer = _layer(name, "conv_transpose", (source,), channels, 2 * factor, factor, 1, True, False)
+        layer = _layer(
+            name, "conv_transpose", (source,), channels, 2 * factor, factor,
+            depthwise=True, normalise=False, interpolates=True,
+        )  # fmt: skip
         return self.add(layer, channels)
 
-    def shuffle(self, name: str, source: str, factor: int, kernel: int = 1) -> str:
-        """Learned enlargement by a convolution to ``factor`` squared as many channels, which become the new pixels."""
+    def shuffle(self, name: str, source: str, factor: int, *, kernel: int = 1, shrink: int = 1) -> str:
+        """Learned enlargement by a convolution, whose channels become the new pixels.
+
+        With ``shrink`` that many times fewer channels are enlarged, and a second convolution makes all of them from
+        these: moving pixels takes longer than computing them.
+        """
         channels = self.channels[source]
-        layer = _layer(name, "conv", (source,), channels * factor**2, kernel, 1, 1, False, False, "none", factor)
-        x = self.add(layer, channels * factor**2)
-        return self.add(_layer(f"{name}.pixels", "pixel_shuffle", (x,), factor=factor), channels)
+        few = channels // shrink
+        layer = _layer(
+            name, "conv", (source,), few * factor**2, kernel, normalise=False, factor=factor, interpolates=True
+        )
+        x = self.add(layer, few * factor**2)
+        x = self.add(_layer(f"{name}.pixels", "pixel_shuffle", (x,), factor=factor), few)
+        if shrink == 1:
+            return x
+        return self.add(_layer(f"{name}.widen", "conv", (x,), channels, normalise=False, interpolates=True), channels)
 
     def inverted_residual(
         self,

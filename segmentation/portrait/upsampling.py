@@ -15,13 +15,17 @@ WITHOUT_RESIZE = ("transposed", "shuffle")
 LEARNED_FACTOR = 4
 """A learned layer enlarges by this much at most; larger factors take several. Weights and channels grow with the square
 of the factor."""
+SHRINK = 4
+"""A shuffle of features enlarges a quarter of the channels: on a CPU most of its time goes into moving pixels."""
 
 
-def enlarged(builder: PlanBuilder, name: str, x: str, factor: int, upsampling: str, *, kernel: int = 1) -> str:
+def enlarged(
+    builder: PlanBuilder, name: str, x: str, factor: int, upsampling: str, *, kernel: int = 1, shrink: int = SHRINK
+) -> str:
     """``x`` with height and width times ``factor``, a power of two, and as many channels as before.
 
-    ``kernel`` is that of the convolution before a shuffle. The learned layers of a factor have names of their own, so
-    that nets only share those that do the same.
+    ``kernel`` and ``shrink`` are those of a shuffle. The learned layers of a factor have names of their own, so that
+    nets only share those that do the same.
     """
     if upsampling not in WITHOUT_RESIZE:
         return builder.enlarge(name, x, factor)
@@ -29,7 +33,7 @@ def enlarged(builder: PlanBuilder, name: str, x: str, factor: int, upsampling: s
         if upsampling == "transposed":
             x = builder.interpolate(f"{name}.{number}.transposed{step}", x, step)
         else:
-            x = builder.shuffle(f"{name}.{number}.shuffle{step}", x, step, kernel=kernel)
+            x = builder.shuffle(f"{name}.{number}.shuffle{step}", x, step, kernel=kernel, shrink=shrink)
     return x
 
 
@@ -53,8 +57,10 @@ def full_size_logits(builder: PlanBuilder, x: str, stride: int, classes: int, up
 
 
 def _remaining(builder: PlanBuilder, x: str, factor: int, upsampling: str) -> str:
+    if factor == 1:
+        return x
     # The one channel of a class knows nothing of what is between its pixels: a shuffle reads the neighbours, too.
-    return enlarged(builder, "head.enlarge", x, factor, upsampling, kernel=3) if factor > 1 else x
+    return enlarged(builder, "head.enlarge", x, factor, upsampling, kernel=3, shrink=1)
 
 
 def _steps(factor: int) -> Iterator[int]:

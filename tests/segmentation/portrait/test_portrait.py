@@ -200,6 +200,9 @@ def test_enlargements_without_resize_take_steps_of_four(upsampling: str) -> None
         enlarging = [layer for layer in plan.layers if layer.kind in ("conv_transpose", "pixel_shuffle")]
         large = plan.sizes(128, 128)
         assert [large[layer.name][0] for layer in enlarging if layer.name.startswith(start)] == sizes
+        # Moving pixels is expensive, so a shuffle of features moves a quarter of the 16 channels.
+        moved = {plan.channels()[layer.name] for layer in enlarging if layer.name.startswith("decoder")}
+        assert moved == ({4 if upsampling == "shuffle" else 16} if skip else set())
 
 
 def test_labels_name_the_choices() -> None:
