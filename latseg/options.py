@@ -39,6 +39,18 @@ InputsOption = Annotated[
 ClassesOption = Annotated[int, typer.Option("--classes", min=2, help="Number of classes.")]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, as `latseg search` printed it.")]
 WinnerOption = Annotated[str, typer.Option("--winner", "-w", help="Id of a winner (or of any trial) of the run.")]
+TeacherOption = Annotated[
+    str | None,
+    typer.Option(
+        "--teacher",
+        metavar="FILE[:KEY=VALUE,...]",
+        help="A segmentation net of yours as the teacher, e.g. net.onnx:size=512x512,person=15.",
+    ),
+]
+UnlabelledOption = Annotated[
+    str | None,
+    typer.Option("--unlabelled", metavar="DIR", help="Photographs without masks, which the teacher labels."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +160,8 @@ class TrainingGroup:
     batch_size: Annotated[int, typer.Option(min=2, help="Images in a training step.")] = 8
     evaluation_images: Annotated[int, typer.Option(min=1, help="Validation images by which trials are compared.")] = 48
     training_threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 2
+    teacher: TeacherOption = None
+    unlabelled: UnlabelledOption = None
 
     def checked(self) -> TrainingOptions:
         """The group for the Python interface.

@@ -52,12 +52,18 @@ class RunHandle:
 
         return self._new or read_config(self.path)
 
-    def search(self, *, on_first_look: Callable[[Path], None] | None = None) -> SearchResult:
+    def search(
+        self,
+        *,
+        on_first_look: Callable[[Path], None] | None = None,
+        on_note: Callable[[str], None] | None = None,
+    ) -> SearchResult:
         """Starts the search, or continues it where it was interrupted.
 
         Args:
             on_first_look: called before anything is measured or trained, with the path of a PNG that shows a few
                 labelled examples of the data; not called where the task has none.
+            on_note: called after that with each sentence on a teacher that the user brought.
 
         Raises:
             InfeasibleError: no net keeps the budgets; raised before anything is trained.
@@ -67,6 +73,7 @@ class RunHandle:
         from search.launch import launch
         from search.run_config import write_config
 
+        self._fetch_teacher(self.config)
         with self._opened(f"search {self.id}") as context:
             folder = self.workspace.folder
             budgets = context.budgets(lambda device: folder.predictor(device, self.workspace.warn))
@@ -76,6 +83,7 @@ class RunHandle:
             first_look = write_first_look(context)
             if first_look is not None and on_first_look is not None:
                 on_first_look(first_look)
+            _tell(on_note, context.task.compare_teacher(context.on_progress))
             self.result = launch(context, budgets)
         return self.result
 
@@ -99,7 +107,15 @@ class RunHandle:
 
         return won(self.trials)[: self.config.winners]
 
-    def train(self, winner: Trial | str, *, epochs: int | None = None) -> TrainedWinner:
+    def train(
+        self,
+        winner: Trial | str,
+        *,
+        epochs: int | None = None,
+        teacher: str | None = None,
+        unlabelled: str | Path | None = None,
+        on_note: Callable[[str], None] | None = None,
+    ) -> TrainedWinner:
         """Trains a winner in full, with its teacher; continues where it was interrupted.
 
         >>> trained = run.train(run.winners[0])
@@ -109,17 +125,44 @@ class RunHandle:
         Args:
             winner: a trial of this run, or its id.
             epochs: passes over the data; by default the run's.
+            teacher: a net of your own, ``FILE[:KEY=VALUE,...]``; by default the run's teacher.
+            unlabelled: folder of photographs without masks; by default the run's.
+            on_note: called with each sentence on a teacher that you brought, and on how the training went.
 
         Raises:
             UserError: no such trial, or the device rejected it.
         """
         from search.winners.training import find_trial, train_winner
 
-        with self._opened("train") as context:
+        config = self._taught(teacher, unlabelled)
+        self._fetch_teacher(config)
+        with self._opened("train", config=config) as context:
             trial = find_trial(context, _id(winner))
+            _tell(on_note, context.task.compare_teacher(context.on_progress))
             result = train_winner(context, trial, epochs=epochs)
+            _tell(on_note, result.notes)
             checkpoint = context.folder.training(trial.id)
             return TrainedWinner(self, trial, result, context.task.data, checkpoint)
+
+    def _fetch_teacher(self, config: RunConfig) -> None:
+        """Says what is fetched of a teacher that has a name, and fetches it."""
+        from search.teachers.known import announcement, fetched
+
+        note = announcement(config.training.teacher)
+        if note is not None:
+            self.workspace.warn(note)
+            fetched(str(config.training.teacher).partition(":")[0])
+
+    def _taught(self, teacher: str | None, unlabelled: str | Path | None) -> RunConfig:
+        """The run with another teacher or other photographs without masks."""
+        from search.teachers.resolve import resolved
+
+        given = {"teacher": teacher, "unlabelled": None if unlabelled is None else str(unlabelled)}
+        changes = {name: value for name, value in given.items() if value is not None}
+        if not changes:
+            return self.config
+        training = resolved(self.config.training.model_copy(update=changes))
+        return self.config.model_copy(update={"training": training})
 
     def export(
         self, winner: Trial | str, *, formats: Sequence[str] = DEFAULT_FORMATS, sign: str | Path | None = None
@@ -194,12 +237,15 @@ class RunHandle:
         return path
 
     @contextmanager
-    def _opened(self, description: str, *, read_only: bool = False) -> Iterator[RunContext]:
+    def _opened(
+        self, description: str, *, read_only: bool = False, config: RunConfig | None = None
+    ) -> Iterator[RunContext]:
         from search.run_context import RunContext
 
         folder = self.workspace.folder
         with folder.store(read_only=read_only) as store, self.workspace.progress(description) as report:
-            yield RunContext.open(self.path, self.config, store, lambda moment: report(_progress(moment)))
+            config = config or self.config
+            yield RunContext.open(self.path, config, store, lambda moment: report(_progress(moment)))
 
 
 @dataclass(frozen=True)
@@ -252,3 +298,9 @@ def _progress(progress: Progress) -> Progress:
     if progress.note:
         parts.append(progress.note)
     return Progress(progress.stage, progress.done, progress.total, ", ".join(parts))
+
+
+def _tell(on_note: Callable[[str], None] | None, notes: Sequence[str]) -> None:
+    if on_note is not None:
+        for note in notes:
+            on_note(note)

@@ -37,6 +37,8 @@ def run_files(root: Path, folder: Path, repair: bool) -> Iterator[CheckedFile]:
         yield checked_store(root, run.trials, TrialStore, repair)
     if exists(run.near_budget):
         yield _checked_record(root, run)
+    for teacher in folders_in(folder / "teachers"):
+        yield _checked_teacher(root, teacher)
     if config is not None and _has_our_checkpoints(config):
         yield from _checkpoints(root, folder)
     for bundle in folders_in(folder / "bundles"):
@@ -52,6 +54,17 @@ def _checked_record(root: Path, run: RunFolder) -> CheckedFile:
     except UserError as error:
         return CheckedFile(name, "calibration record", str(error.seen), remedy=error.remedy)
     return CheckedFile(name, "calibration record")
+
+
+def _checked_teacher(root: Path, folder: Path) -> CheckedFile:
+    from search.teachers.record import FILE_NAME, read_record
+
+    name = str((folder / FILE_NAME).relative_to(root))
+    try:
+        read_record(folder)
+    except UserError as error:
+        return CheckedFile(name, "teacher", str(error.seen), remedy=error.remedy)
+    return CheckedFile(name, "teacher")
 
 
 def _has_our_checkpoints(config: RunConfig) -> bool:
@@ -75,7 +88,8 @@ def _checkpoints(root: Path, folder: Path) -> Iterator[CheckedFile]:
         try:
             load_checkpoint(path)
         except UserError as error:
-            remedy = f"restore it from a copy, or delete it: `latseg {command} {folder.name}` then trains it anew"
+            then = "asks the teacher again" if "teachers" in path.relative_to(folder).parts else "trains it anew"
+            remedy = f"restore it from a copy, or delete it: `latseg {command} {folder.name}` then {then}"
             yield CheckedFile(name, "checkpoint", str(error.seen), remedy=remedy)
         else:
             yield CheckedFile(name, "checkpoint")

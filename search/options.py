@@ -75,6 +75,10 @@ class TrainingOptions(Options):
     """Height and width at which the teacher is trained; None for that of the data."""
     threads: Count = 2
     """Of PyTorch."""
+    teacher: str | None = None
+    """A net of the user's own, ``FILE[:KEY=VALUE,...]``, in the place of the teacher that is trained."""
+    unlabelled: str | None = None
+    """Folder of photographs without masks; networks learn from them what the teacher says of them."""
 
 
 class SearchOptions(Options):

@@ -30,6 +30,7 @@ from search.options import (
 from search.spaces.registry import open_space
 from search.strategies.registry import STRATEGIES
 from search.tasks.task import TaskOptions
+from search.teachers.resolve import resolved
 
 SCHEMA_VERSION = 1
 FILE_NAME = "run.json"
@@ -139,7 +140,7 @@ class RunConfig(_Record):
             UserError: no such space, strategy or evaluator, or the data cannot be opened.
             DeviceUnavailableError: a device cannot be used here.
         """
-        training, search = training or TrainingOptions(), search or SearchOptions()
+        training, search = resolved(training or TrainingOptions()), search or SearchOptions()
         STRATEGIES.parse(search.strategy)
         if search.evaluator is not None:
             EVALUATORS.parse(search.evaluator)

@@ -12,6 +12,8 @@ from torch.nn import functional
 
 IGNORE = 255
 """Label of pixels that no loss and no metric counts."""
+_HALF_STEP = 0.5 / 255
+"""Of a probability that is stored in 8 bits."""
 
 
 def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
@@ -53,6 +55,19 @@ def distillation(student: Tensor, teacher: Tensor, *, temperature: float = 2.0) 
     log_teacher = (teacher / temperature).log_softmax(1)
     divergence = (log_teacher.exp() * (log_teacher - log_student)).sum(1)
     return divergence.mean() * temperature**2
+
+
+def distillation_from_probabilities(student: Tensor, probabilities: Tensor, *, temperature: float = 2.0) -> Tensor:
+    """``distillation`` from a teacher's stored probabilities, ``batch x classes x h x w``.
+
+    They are kept away from 0 and 1 by half a step of 1/255, so that no pixel counts much more than others. An image
+    whose probabilities are all 0 has none and does not count.
+    """
+    known = probabilities.amax((1, 2, 3)) > 0
+    if not known.any():
+        return student.sum() * 0
+    logits = probabilities[known].clamp(_HALF_STEP, 1 - _HALF_STEP).log()
+    return distillation(student[known], logits, temperature=temperature)
 
 
 def match_size(logits: Tensor, size: tuple[int, ...] | torch.Size) -> Tensor:

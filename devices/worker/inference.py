@@ -28,7 +28,8 @@ class InferenceProcess:
         self._worker = worker
         self._folder = TemporaryFolder()
         self._end = weakref.finalize(self, _end, self._worker, self._folder)
-        self._inputs: InputShapes = ()
+        self.inputs: InputShapes = ()
+        """Of the loaded model."""
         self._held: tuple[Path, int] | None = None
 
     def holds(self, path: Path) -> bool:
@@ -45,7 +46,7 @@ class InferenceProcess:
         state = _state(path)
         answer = self._request(messages.Load(self._worker.transport.put(converted), INFERENCE_TIMEOUT_S))
         assert isinstance(answer, messages.Loaded)
-        self._inputs, self._held = answer.inputs, state
+        self.inputs, self._held = answer.inputs, state
         _logger.debug("loaded %s for inference", path)
 
     def infer(self, inputs: Mapping[str, Array]) -> list[Array]:
@@ -55,7 +56,7 @@ class InferenceProcess:
             UserError: an input is missing, unknown, or of another shape.
             ModelFailedError: the runtime fails, crashes or hangs.
         """
-        _check_feeds(inputs, self._inputs)
+        _check_feeds(inputs, self.inputs)
         transport, local = self._worker.transport, self._folder.path / "feeds.npz"
         messages.write_arrays(local, list(inputs.values()))
         feeds = transport.put(local)

@@ -49,11 +49,15 @@ def search(
     console.resume_hint = console.line("search", "--resume", run.id)
     for note in run.config.data_notes:
         console.remark(f"data: {note}")
-    result = run.search(on_first_look=lambda path: console.remark(f"first look at the data: {path}"))
-    console.emit(
-        {**_document(run.id, result), "data_notes": list(run.config.data_notes), "warnings": console.warnings},
-        lambda: _render(console, run.id, result),
-    )
+    notes: list[str] = []
+
+    def tell(note: str) -> None:
+        notes.append(note)
+        console.remark(f"teacher: {note}")
+
+    result = run.search(on_first_look=lambda path: console.remark(f"first look at the data: {path}"), on_note=tell)
+    told = {"data_notes": list(run.config.data_notes), "teacher_notes": notes, "warnings": console.warnings}
+    console.emit({**_document(run.id, result), **told}, lambda: _render(console, run.id, result))
     if not result.winners:
         raise typer.Exit(VERIFICATION_FAILED)
 

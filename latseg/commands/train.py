@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from latseg.console import Console, plain
-from latseg.options import RunArgument, RunSeedOption, WinnerOption
+from latseg.options import RunArgument, RunSeedOption, TeacherOption, UnlabelledOption, WinnerOption
 
 
 def train(
@@ -15,11 +15,15 @@ def train(
     run: RunArgument,
     winner: WinnerOption,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; default: the run's.")] = None,
+    teacher: TeacherOption = None,
+    unlabelled: UnlabelledOption = None,
     seed: RunSeedOption = 0,  # noqa: ARG001 - the run's own seed counts
 ) -> None:
     """Train a winner with its teacher; continues where it was interrupted."""
     console: Console = context.obj
-    trained = console.api.run(run).train(winner, epochs=epochs)
+    trained = console.api.run(run).train(
+        winner, epochs=epochs, teacher=teacher, unlabelled=unlabelled, on_note=console.remark
+    )
     quality, result = trained.quality, trained.result
     document = {
         "run": run,
@@ -29,6 +33,7 @@ def train(
         "epochs": result.epochs,
         "checkpoint": str(trained.checkpoint),
         "seconds": result.seconds,
+        "notes": list(result.notes),
     }
     others = "".join(f"; {name} {value:.3f}" for name, value in quality.metrics.items() if name != quality.main)
     console.emit(

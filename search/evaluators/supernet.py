@@ -108,6 +108,7 @@ class SupernetEvaluator(Evaluator):
             lambda rng: sandwich(pool, self.options.random_nets, rng),
             settings,
             teacher=self._task.teacher(on_progress),
+            teaching=self._task.teaching(on_progress),
             checkpoint=self.folder / "supernet.safetensors",
             on_progress=report,
         )

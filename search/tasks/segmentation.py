@@ -15,12 +15,15 @@ from typing_extensions import override
 
 from foundation.errors import UserError
 from foundation.progress import OnProgress, ignore_progress
+from foundation.temporary_folder import TemporaryFolder
 from search.architecture import Architecture
 from search.progress import SearchProgress
 from search.tasks.task import Quality, Split, Task, TaskOptions, Trained
+from search.teachers.brought import WORST, BroughtTeacher
 from segmentation.data.contact_sheet import contact_sheet
 from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource
+from segmentation.data.unlabelled import UnlabelledPictures, open_unlabelled
 from segmentation.evaluation import evaluate
 from segmentation.metrics import Quality as Scores
 from segmentation.networks.network import Network
@@ -30,6 +33,7 @@ from segmentation.normalisation import MEAN, STD
 from segmentation.training.checkpoint import damage_told, load_weights
 from segmentation.training.loop import OnTrainingProgress, TrainingProgress
 from segmentation.training.settings import TrainSettings
+from segmentation.training.teaching import Teaching
 from segmentation.training.train import train, trained_teacher
 
 MAIN_METRIC = "mean_iou"
@@ -54,6 +58,8 @@ class SegmentationTask(Task):
         self.space = space
         self.options = options
         self._teacher: nn.Module | None = None
+        self._teacher_mean_iou = 0.0
+        self._teaching: Teaching | None = None
 
     @cached_property
     def source(self) -> DataSource:
@@ -78,12 +84,56 @@ class SegmentationTask(Task):
     @property
     @override
     def data_notes(self) -> tuple[str, ...]:
-        return self.source.notes
+        return (*self.source.notes, *self._unlabelled[1])
+
+    @cached_property
+    def _unlabelled(self) -> tuple[UnlabelledPictures | None, tuple[str, ...]]:
+        """The photographs without masks, and sentences on them."""
+        folder = self.options.training.unlabelled
+        if folder is None:
+            return None, ()
+        pictures, notes = open_unlabelled(Path(folder), self.source)
+        return pictures, (f"{len(pictures)} photographs without masks in {folder}", *notes)
+
+    @cached_property
+    def brought(self) -> BroughtTeacher | None:
+        """The teacher that the user brought.
+
+        Raises:
+            UserError: as ``read_teacher``.
+        """
+        training = self.options.training
+        if training.teacher is None:
+            return None
+        folder = self.options.folder or self._temporary.path
+        return BroughtTeacher(training.teacher, self.source, folder / "teachers", training.threads)
+
+    @cached_property
+    def _temporary(self) -> TemporaryFolder:
+        """Without a folder of its own the task keeps what a teacher says as long as it lives."""
+        return TemporaryFolder()
+
+    @override
+    def compare_teacher(self, on_progress: OnProgress = ignore_progress) -> tuple[str, ...]:
+        if self.brought is None:
+            return ()
+        record = self.brought.compared(on_progress)
+        return (*record.notes, f"the pictures on which it agrees least: {self.brought.folder / WORST}")
+
+    def teaching(self, on_progress: OnProgress = ignore_progress) -> Teaching:
+        """What students learn from besides masks and the teacher that is trained; made now where it is not yet."""
+        if self._teaching is None:
+            unlabelled, _ = self._unlabelled
+            brought = self.brought
+            self._teaching = (
+                Teaching(None, unlabelled) if brought is None else brought.teaching(unlabelled, on_progress)
+            )
+        return self._teaching
 
     @property
     def teacher_size(self) -> tuple[int, int] | None:
-        """Height and width at which the teacher sees images; None where there is no teacher."""
-        if not self.options.training.teacher_epochs:
+        """Height and width at which a trained teacher sees images; None where there is no such teacher."""
+        if self.options.training.teacher is not None or not self.options.training.teacher_epochs:
             return None
         return teacher_size(self.options.training.training_size or self.options.data.size)
 
@@ -96,7 +146,7 @@ class SegmentationTask(Task):
             result = trained_teacher(
                 self.source, settings, checkpoint=checkpoint, on_progress=_passed_on(on_progress, "teacher")
             )
-            self._teacher = result.network
+            self._teacher, self._teacher_mean_iou = result.network, result.quality.mean_iou
         return self._teacher
 
     @override
@@ -127,10 +177,27 @@ class SegmentationTask(Task):
                 teacher_size=self.teacher_size,
             ),
             teacher=self.teacher(on_progress),
+            teaching=self.teaching(on_progress),
             checkpoint=checkpoint,
             on_progress=_passed_on(on_progress, f"train {architecture.id}"),
         )
-        return Trained(result.network, _quality(result.quality), result.epochs, result.seconds)
+        quality = _quality(result.quality)
+        return Trained(result.network, quality, result.epochs, result.seconds, self._lessons(quality.value))
+
+    def _lessons(self, mean_iou: float) -> tuple[str, ...]:
+        """A sentence where the student is better than its teacher, or the teacher had no answers."""
+        teacher = self.brought.compared(ignore_progress).mean_iou if self.brought else self._teacher_mean_iou
+        notes = []
+        if 0 < teacher < mean_iou:
+            notes.append(
+                f"the teacher is worse than this net (mean IoU {teacher:.3f} against {mean_iou:.3f}): "
+                "without it, or with a better one, the net may become better"
+            )
+        stored = self.teaching().stored
+        failed = 0 if stored is None else int((~stored.labelled.known).sum())
+        if failed:
+            notes.append(f"the teacher had no answer for {failed} of {len(self.source.train)} training pictures")
+        return tuple(notes)
 
     @override
     def load(self, architecture: Architecture, checkpoint: Path) -> nn.Module:

@@ -64,6 +64,8 @@ class Trained:
     """On the validation split."""
     epochs: int
     seconds: float
+    notes: tuple[str, ...] = ()
+    """What a user should know of the training: a sentence each."""
 
 
 class Task(ABC):
@@ -145,6 +147,16 @@ class Task(ABC):
         self, architecture: Architecture, module: nn.Module, *, split: Split = "validation", limit: int | None = None
     ) -> Quality:
         """Scores of ``module`` on a split, or on its first ``limit`` examples."""
+
+    def compare_teacher(self, on_progress: OnProgress = ignore_progress) -> tuple[str, ...]:  # noqa: ARG002
+        """Compares a teacher that the user brought with the labels; sentences about it, for people.
+
+        Called before anything is trained. Empty where the user brought none, or the task has no use for one.
+
+        Raises:
+            UserError: it cannot be run, or it does not know the classes of the data.
+        """
+        return ()
 
     def pictures(self) -> Sequence[NDArray[np.uint8]]:
         """A few pictures of the data (height x width x 3), on which exported files are compared with torch.

@@ -6,9 +6,11 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +60,18 @@ class PairDataset(Dataset[tuple[Tensor, Tensor]]):
             self._kept[index] = torch.from_numpy(chw), torch.from_numpy(np.ascontiguousarray(mask))
         kept_image, kept_mask = self._kept[index]
         return kept_image.float() / 255, kept_mask.long()
+
+    def at(self, size: tuple[int, int]) -> Self:
+        """The same pairs at another size; nothing is decoded yet."""
+        other = copy(self)
+        other.size, other._kept = size, {}
+        return other
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the size and every pair."""
+        pairs = [self.identity(index) for index in range(len(self))]
+        return hashlib.sha256(json.dumps([self.size, pairs]).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -21,15 +21,16 @@ from torch import Tensor, nn
 from foundation.errors import UserError
 from foundation.interruption import uninterrupted
 from foundation.progress import OnProgress, Progress, ignore_progress
-from segmentation.data.source import DataSource, batch_of
+from segmentation.data.source import DataSource
 from segmentation.evaluation import resized, resized_masks
-from segmentation.losses import distillation, segmentation_loss
+from segmentation.losses import distillation, distillation_from_probabilities, segmentation_loss
 from segmentation.networks.plan import Plan
 from segmentation.normalisation import normalise
 from segmentation.supernet.supernet import Supernet
 from segmentation.training.checkpoint import WEIGHTS, TrainedParts, damage_told, load_checkpoint
 from segmentation.training.loop import apply_gradients, saved_on_interrupt
 from segmentation.training.settings import warm_up_cosine
+from segmentation.training.teaching import NO_TEACHING, Batch, Teaching
 
 _logger = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ def train_supernet(
     settings: SupernetSettings,
     *,
     teacher: nn.Module | None = None,
+    teaching: Teaching = NO_TEACHING,
     checkpoint: Path | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> list[float]:
@@ -85,6 +87,7 @@ def train_supernet(
         sample: samples the nets of a step; at least one.
         settings: amounts and rates.
         teacher: its logits, in evaluation mode, are learned too; its weights are not changed.
+        teaching: a teacher's stored outputs instead, and photographs without masks.
         checkpoint: file to save to, every ``checkpoint_every`` steps, at the end and on Ctrl-C; where it exists, the
             training continues from it.
         on_progress: called after each step.
@@ -93,7 +96,7 @@ def train_supernet(
         UserError: no training pairs, no net from ``sample``, or a checkpoint of another training or of other data.
         KeyboardInterrupt: on Ctrl-C, after the running step was finished and saved.
     """
-    training = _Training(supernet, source, settings, teacher)
+    training = _Training(supernet, source, settings, teacher, teaching)
     first = training.restore(checkpoint) if checkpoint is not None and checkpoint.exists() else 0
     losses: list[float] = []
 
@@ -118,6 +121,7 @@ class _Training:
     source: DataSource
     settings: SupernetSettings
     teacher: nn.Module | None
+    teaching: Teaching
 
     def __post_init__(self) -> None:
         if self.teacher is not None:
@@ -133,7 +137,9 @@ class _Training:
         """What must be the same in a resumed training."""
         settings = asdict(self.settings)
         del settings["checkpoint_every"]
-        return json.dumps({**settings, "classes": self.supernet.classes, "teacher": self.teacher is not None})
+        taught_by = {"taught_by": self.teaching.identity} if self.teaching.identity else {}
+        teacher = self.teacher is not None
+        return json.dumps({**settings, "classes": self.supernet.classes, "teacher": teacher, **taught_by})
 
     def save(self, path: Path, steps_done: int) -> None:
         self.parts.save(path, {"step": steps_done, "identity": self.identity})
@@ -154,27 +160,30 @@ class _Training:
 
     def step(self, step: int, sample: SampleNets) -> float:
         rng = Random(f"{self.settings.seed} {step}")
-        images, masks = self._batch(rng)
+        batch = self._batch(rng)
         draws = sample(rng)
         if not draws:
             raise UserError("nets to train", seen="none", expected="at least one", remedy="widen the budgets")
-        targets = None if self.teacher is None else self._teacher_logits(images)
+        targets = None if self.teacher is None else self._teacher_logits(batch.images)
         self.optimiser.zero_grad(set_to_none=True)
         losses = []
         for plan, size in draws:
-            logits, loss = self._train(plan, size, images, masks, targets, share=1 / len(draws))
+            logits, loss = self._train(plan, size, batch, targets, share=1 / len(draws))
             targets = logits if targets is None else targets
             losses.append(loss)
         rate = self.settings.rate(step)
         apply_gradients(self.optimiser, learning_rate=rate, largest_norm=self.settings.gradient_norm)
         return math.fsum(losses) / len(losses)
 
-    def _batch(self, rng: Random) -> tuple[Tensor, Tensor]:
-        count = len(self.source.train)
-        indices = rng.sample(range(count), min(self.settings.batch_size, count))
-        images, masks = batch_of(self.source.train, indices)
+    def _batch(self, rng: Random) -> Batch:
+        """The pictures of a step, normalised."""
+        labelled, unlabelled = (
+            rng.sample(range(count), min(self.settings.batch_size, count)) if count else []
+            for count in (len(self.source.train), self.teaching.count)
+        )
+        batch = self.teaching.batch(self.source, labelled, unlabelled)
         # Channels last: depthwise convolutions train up to 1.5 times as fast on a CPU.
-        return normalise(images).contiguous(memory_format=torch.channels_last), masks
+        return replace(batch, images=normalise(batch.images).contiguous(memory_format=torch.channels_last))
 
     def _teacher_logits(self, images: Tensor) -> Tensor:
         assert self.teacher is not None
@@ -184,17 +193,26 @@ class _Training:
         return logits
 
     def _train(
-        self, plan: Plan, size: tuple[int, int], images: Tensor, masks: Tensor, targets: Tensor | None, *, share: float
+        self, plan: Plan, size: tuple[int, int], batch: Batch, targets: Tensor | None, *, share: float
     ) -> tuple[Tensor, float]:
         """Adds one net's gradients; its logits and its loss against the masks."""
-        logits = self.supernet(resized(images, size), plan)
-        hard = segmentation_loss(logits, resized_masks(masks, size))
+        logits = self.supernet(resized(batch.images, size), plan)
+        hard = segmentation_loss(logits, resized_masks(batch.masks, size))
         loss = hard
-        if targets is not None:
+        soft = self._distillation(logits, batch, targets)
+        if soft is not None:
             weight = self.settings.distillation_weight
-            loss = (1 - weight) * hard + weight * distillation(logits, targets, temperature=self.settings.temperature)
+            loss = (1 - weight) * hard + weight * soft
         (loss * share).backward()  # type: ignore[no-untyped-call]
         return logits.detach(), float(hard.detach())
+
+    def _distillation(self, logits: Tensor, batch: Batch, targets: Tensor | None) -> Tensor | None:
+        """The loss against a teacher's stored outputs, else against ``targets`` (logits), where there are any."""
+        temperature = self.settings.temperature
+        if batch.probabilities is not None:
+            soft = resized(batch.probabilities, tuple(logits.shape[-2:]))
+            return distillation_from_probabilities(logits, soft, temperature=temperature)
+        return None if targets is None else distillation(logits, targets, temperature=temperature)
 
 
 def _with_present_names(tensors: dict[str, Tensor], supernet: Supernet) -> dict[str, Tensor]:

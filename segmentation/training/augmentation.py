@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from segmentation.training.teaching import Batch
+from segmentation.training.warp import Swaps, Warp
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +45,28 @@ class Augmentation:
         masks: Tensor,
         generator: torch.Generator,
         *,
-        flip_swaps: Sequence[tuple[int, int]] = (),
+        flip_swaps: Swaps = (),
     ) -> tuple[Tensor, Tensor]:
         """Images float32 ``batch x 3 x height x width`` in 0..1, masks int64 ``batch x height x width``; same shapes.
 
         ``flip_swaps`` are classes that change places in a mirrored image (left eye, right eye).
         """
-        mirrored = torch.rand(len(images), generator=generator) < self.mirror
-        grid = functional.affine_grid(self._geometry(mirrored, generator), list(images.shape), align_corners=False)
-        images = functional.grid_sample(images, grid, "bilinear", "border", align_corners=False)
-        warped = functional.grid_sample(masks.unsqueeze(1).float(), grid, "nearest", "border", align_corners=False)
-        masks = _swapped(warped.squeeze(1).round().long(), mirrored, flip_swaps)
-        return self._recoloured(images, generator), masks
+        batch = self.of_batch(Batch(images, masks), generator, flip_swaps)
+        return batch.images, batch.masks
+
+    def of_batch(self, batch: Batch, generator: torch.Generator, flip_swaps: Swaps = ()) -> Batch:
+        """The batch with its images, masks and probabilities moved alike."""
+        warp = self.warp(len(batch.images), generator)
+        return Batch(
+            self.recoloured(warp.smooth(batch.images), generator),
+            warp.masks(batch.masks, flip_swaps),
+            None if batch.probabilities is None else warp.probabilities(batch.probabilities, flip_swaps),
+        )
+
+    def warp(self, count: int, generator: torch.Generator) -> Warp:
+        """A random change of geometry for ``count`` images."""
+        mirrored = torch.rand(count, generator=generator) < self.mirror
+        return Warp(self._geometry(mirrored, generator), mirrored)
 
     def _geometry(self, mirrored: Tensor, generator: torch.Generator) -> Tensor:
         """Affine maps ``batch x 2 x 3`` from coordinates (-1..1) of the new image to those of the given one."""
@@ -72,7 +83,8 @@ class Augmentation:
         ]
         return torch.stack(rows, 1)
 
-    def _recoloured(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def recoloured(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Images float32 ``batch x 3 x height x width`` in 0..1 with randomly changed colours."""
         count = len(images)
 
         def uniform(channels: int = 1) -> Tensor:
@@ -89,12 +101,3 @@ class Augmentation:
         images = images.clamp(1e-4, 1) ** (1 + self.colour * uniform())
         noise = torch.randn(images.shape, generator=generator) * (self.noise * uniform().abs())
         return (images + noise).clamp(0, 1)
-
-
-def _swapped(masks: Tensor, mirrored: Tensor, swaps: Sequence[tuple[int, int]]) -> Tensor:
-    if not swaps:
-        return masks
-    table = torch.arange(256)
-    for first, second in swaps:
-        table[first], table[second] = second, first
-    return torch.where(mirrored.view(-1, 1, 1), table[masks], masks)

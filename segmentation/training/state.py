@@ -47,6 +47,8 @@ class TrainingState:
     optimiser: torch.optim.AdamW
     settings: TrainSettings
     source: DataSource
+    taught_by: str = ""
+    """Identity of a teacher whose outputs are stored and of photographs without masks; empty where there are none."""
     step: int = 0
     losses: list[float] = field(default_factory=list)
     """Losses of the running epoch."""
@@ -104,6 +106,7 @@ class TrainingState:
             "source": self.source.name,
             "images": len(self.source.train),
             "classes": list(self.source.classes),
+            "taught_by": self.taught_by,
             "step": self.step,
             "losses": self.losses,
             "history": [(record.epoch, record.loss, record.mean_iou) for record in self.history],
@@ -121,8 +124,10 @@ class TrainingState:
         data = (self.source.name, len(self.source.train))
         if other is None and (document["source"], document["images"]) != data:
             other = f"{document['images']} images of {document['source']} (now {data[1]} of {data[0]})"
+        if other is None and document.get("taught_by", "") != self.taught_by:
+            other = "another teacher or other photographs without masks"
         if other is not None:
             raise UserError(
-                "checkpoint", seen=f"{path} written with {other}", expected="the same settings and data",
+                "checkpoint", seen=f"{path} written with {other}", expected="the same settings, data and teacher",
                 remedy="resume with those, or delete the file to train from the start",
             )  # fmt: skip

@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -20,17 +20,19 @@ from foundation.errors import UserError
 from foundation.evaluation_mode import evaluation_mode
 from foundation.interruption import uninterrupted
 from foundation.progress import ignore_progress
-from segmentation.data.source import DataSource, batch_of
+from segmentation.data.source import DataSource
 from segmentation.evaluation import evaluate, resized, resized_masks
-from segmentation.losses import distillation, segmentation_loss
+from segmentation.losses import distillation, distillation_from_probabilities, segmentation_loss
 from segmentation.metrics import Quality
 from segmentation.networks.network import Network
 from segmentation.networks.teacher import teacher_plan
 from segmentation.normalisation import normalise
 from segmentation.training.augmentation import Augmentation
 from segmentation.training.loop import OnTrainingProgress, TrainingProgress, apply_gradients, saved_on_interrupt
+from segmentation.training.order import drawn, epoch_order, generator
 from segmentation.training.settings import TrainSettings
 from segmentation.training.state import EpochRecord, TrainingState
+from segmentation.training.teaching import NO_TEACHING, Batch, Teaching
 
 _MAX_GRADIENT_NORM = 5.0
 
@@ -56,6 +58,7 @@ def train(
     settings: TrainSettings,
     *,
     teacher: nn.Module | None = None,
+    teaching: Teaching = NO_TEACHING,
     checkpoint: Path | None = None,
     on_progress: OnTrainingProgress = ignore_progress,
 ) -> TrainingResult:
@@ -63,7 +66,8 @@ def train(
 
     The checkpoint is written after every epoch and on Ctrl-C. Training continues from an existing checkpoint and ends
     with the same weights as without the interruption. The teacher is not changed; it sees the same images as the
-    network.
+    network. Beside the labelled pictures of a batch are as many photographs without masks, where ``teaching`` has some;
+    they count in the distillation alone.
 
     Raises:
         UserError: settings or data differ from the checkpoint's, a file cannot be read or written, or the loss is no
@@ -72,12 +76,12 @@ def train(
     """
     # Channels last: convolutions on a CPU train up to twice as fast.
     _lay_out(network, torch.channels_last)
-    state = _new_state(network, source, settings)
+    state = _new_state(network, source, settings, teaching)
     if checkpoint is not None and checkpoint.exists():
         state.restore(checkpoint)
     per_epoch = max(1, len(source.train) // settings.batch_size)
     steps = settings.steps or settings.epochs * per_epoch
-    run = _Run(state, teacher, per_epoch, steps)
+    run = _Run(state, teacher, teaching, per_epoch, steps)
 
     def save() -> None:
         if checkpoint is not None:
@@ -117,6 +121,7 @@ def trained_teacher(
 class _Run:
     state: TrainingState
     teacher: nn.Module | None
+    teaching: Teaching
     per_epoch: int
     steps: int
 
@@ -141,7 +146,7 @@ class _Run:
 
     def _update(self) -> float:
         state = self.state
-        loss = self._loss(*self._batch())
+        loss = self._loss(self._batch())
         value = float(loss.detach())
         if not math.isfinite(value):
             raise UserError(
@@ -157,31 +162,43 @@ class _Run:
         state.losses.append(value)
         return value
 
-    def _batch(self) -> tuple[Tensor, Tensor]:
-        """Augmented images in 0..1 and masks, large enough for the network and for the teacher."""
+    def _batch(self) -> Batch:
+        """Augmented images and what is known of them, large enough for the network and for the teacher."""
         settings, source = self.state.settings, self.state.source
         epoch, position = divmod(self.state.step, self.per_epoch)
-        order = _order(len(source.train), settings.batch_size, _generator(settings.seed, 0, epoch))
+        order = epoch_order(len(source.train), settings.batch_size, generator(settings.seed, 0, epoch))
         start = position * settings.batch_size
-        images, masks = batch_of(source.train, order[start : start + settings.batch_size])
+        labelled = order[start : start + settings.batch_size]
+        unlabelled = drawn(self.teaching.count, self.state.step, settings.batch_size, settings.seed)
+        batch = self.teaching.batch(source, labelled, unlabelled)
         size = _larger(settings.input_size, settings.teacher_input_size if self.teacher is not None else None)
-        images, masks = resized(images, size), resized_masks(masks, size)
+        batch = replace(batch, images=resized(batch.images, size), masks=resized_masks(batch.masks, size))
         if not settings.augment:
-            return images, masks
-        generator = _generator(settings.seed, 1, self.state.step)
-        return Augmentation()(images, masks, generator, flip_swaps=source.flip_swaps)
+            return batch
+        return Augmentation().of_batch(batch, generator(settings.seed, 1, self.state.step), source.flip_swaps)
 
-    def _loss(self, images: Tensor, masks: Tensor) -> Tensor:
+    def _loss(self, batch: Batch) -> Tensor:
         settings = self.state.settings
-        inputs = normalise(resized(images, settings.input_size)).contiguous(memory_format=torch.channels_last)
+        inputs = normalise(resized(batch.images, settings.input_size)).contiguous(memory_format=torch.channels_last)
         logits = self.state.network(inputs)
-        masks = resized_masks(masks, settings.input_size)
+        masks = resized_masks(batch.masks, settings.input_size)
         loss = segmentation_loss(logits, masks, dice_weight=settings.dice_weight)
-        if self.teacher is None or settings.distillation_weight == 0:
-            return loss
+        return loss + settings.distillation_weight * self._distillation(logits, batch)
+
+    def _distillation(self, logits: Tensor, batch: Batch) -> Tensor | float:
+        """What the network still has to learn from its teachers; 0 where there are none."""
+        settings = self.state.settings
+        if settings.distillation_weight == 0:
+            return 0.0
+        if batch.probabilities is not None:
+            soft = resized(batch.probabilities, settings.input_size)
+            return distillation_from_probabilities(logits, soft, temperature=settings.temperature)
+        if self.teacher is None:
+            return 0.0
         with evaluation_mode(self.teacher), torch.no_grad():
-            targets = self.teacher(normalise(resized(images, settings.teacher_input_size or settings.input_size)))
-        return loss + settings.distillation_weight * distillation(logits, targets, temperature=settings.temperature)
+            size = settings.teacher_input_size or settings.input_size
+            targets = self.teacher(normalise(resized(batch.images, size)))
+        return distillation(logits, targets, temperature=settings.temperature)
 
     def _finish_epoch(self) -> None:
         state, settings = self.state, self.state.settings
@@ -201,13 +218,14 @@ class _Run:
         return TrainingProgress("training", state.step, self.steps, f"loss {loss:.3f}", state.best_mean_iou)
 
 
-def _new_state(network: nn.Module, source: DataSource, settings: TrainSettings) -> TrainingState:
+def _new_state(network: nn.Module, source: DataSource, settings: TrainSettings, teaching: Teaching) -> TrainingState:
     # Weights are matrices or kernels; biases and batch normalisation are vectors and are not decayed.
     decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     free = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": free, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW([group for group in groups if group["params"]], lr=settings.learning_rate)
-    return TrainingState(network, moving_average(network, settings.ema_decay), optimiser, settings, source)
+    average = moving_average(network, settings.ema_decay)
+    return TrainingState(network, average, optimiser, settings, source, teaching.identity)
 
 
 def moving_average(network: nn.Module, decay: float) -> AveragedModel:
@@ -228,18 +246,6 @@ def moving_average(network: nn.Module, decay: float) -> AveragedModel:
 
 def _lay_out(network: nn.Module, layout: torch.memory_format) -> None:
     network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs leave this form out
-
-
-def _order(count: int, batch_size: int, generator: torch.Generator) -> list[int]:
-    """A shuffled pass over the data; several passes where a batch is larger than the data."""
-    passes = max(1, -(-batch_size // count))
-    return torch.cat([torch.randperm(count, generator=generator) for _ in range(passes)]).tolist()
-
-
-def _generator(seed: int, purpose: int, number: int) -> torch.Generator:
-    # Odd constants give neighbouring seeds, purposes and numbers different streams.
-    mixed = (seed * 0x9E3779B97F4A7C15 + purpose * 0xC2B2AE3D27D4EB4F + number * 0x165667B19E3779F9) % 2**63
-    return torch.Generator().manual_seed(mixed)
 
 
 def _larger(size: tuple[int, int], other: tuple[int, int] | None) -> tuple[int, int]:

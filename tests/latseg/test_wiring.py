@@ -9,7 +9,9 @@ from typing import Any
 import onnx
 import pytest
 import typer.main
+from PIL import Image
 
+from devices.reference_net import REFERENCE_NET
 from foundation.errors import UserError
 from latseg import cli
 from latseg.workspace_folder import WorkspaceFolder
@@ -40,6 +42,8 @@ SEARCH_OPTIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "--batch-size": (("4",), {"effort.batch_size"}),
     "--evaluation-images": (("5",), {"effort.evaluation_images"}),
     "--training-threads": (("1",), {"effort.threads"}),
+    "--teacher": ((f"{REFERENCE_NET}:person=1",), {"effort.teacher"}),
+    "--unlabelled": (("PHOTOGRAPHS",), {"effort.unlabelled", "data_notes"}),
     "--seed": (("5",), {"seed"}),
 }
 NOT_TESTED_HERE = {"search": {"--space", "--resume"}, "profile": {"--space", "--input"}, "fit": set()}
@@ -65,6 +69,7 @@ def without_work(monkeypatch: pytest.MonkeyPatch) -> None:
         raise StopError
 
     monkeypatch.setattr("search.launch.launch", stop)
+    monkeypatch.setattr("search.tasks.segmentation.SegmentationTask.compare_teacher", lambda *_: ())
     monkeypatch.setattr(WorkspaceFolder, "predictor", lambda *_: None)
 
 
@@ -74,7 +79,15 @@ def flat(document: dict[str, Any]) -> dict[str, Any]:
     return document | {f"effort.{key}": value for key, value in effort.items()}
 
 
+def photographs(folder: Path) -> str:
+    """A folder with one picture."""
+    (folder / "more").mkdir(exist_ok=True)
+    Image.new("RGB", (64, 64)).save(folder / "more" / "one.png")
+    return str(folder / "more")
+
+
 def run_file(folder: Path, *words: str) -> dict[str, Any]:
+    words = tuple(photographs(folder.parent) if word == "PHOTOGRAPHS" else word for word in words)
     assert cli.run(["--workspace", str(folder), "--quiet", *SEARCH, *words]) == StopError.exit_code
     (path,) = folder.glob("runs/*/run.json")
     return content(path)

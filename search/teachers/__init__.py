@@ -1,0 +1,1 @@
+"""Teachers that the user brings: any segmentation net as an ONNX or a TFLite file."""

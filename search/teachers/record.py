@@ -1,0 +1,74 @@
+"""What is known of a teacher: how it is asked and how well it agrees with the masks; a file in its folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from foundation.atomic_file import write_file
+from foundation.checked_document import read_checked_json, with_checksum
+from foundation.errors import UserError
+from search.options import Size
+
+FILE_NAME = "teacher.json"
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class TeacherRecord(BaseModel):
+    """Content of ``teacher.json``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """Of the file, without its folder."""
+    file_sha256: str
+    description: str
+    """``KEY=VALUE,...``: all options of the teacher, those that were found out included."""
+    found_out: tuple[str, ...]
+    """Keys that the user did not give."""
+    map_size: Size
+    """Height and width at which its answers are kept."""
+    mean_iou: Share
+    """Against the masks of the validation part."""
+    pictures: int
+    """Validation pictures on which it gave an answer."""
+    failed: int
+    """Validation pictures on which it failed."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for people."""
+        found = f"; found out on labelled pictures: {', '.join(self.found_out)}" if self.found_out else ""
+        failed = f", {self.failed} more failed" if self.failed else ""
+        return (
+            f"{self.name}:{self.description}{found}",
+            f"{self.name} agrees with the masks of {self.pictures} validation pictures: mean IoU "
+            f"{self.mean_iou:.3f}{failed}",
+        )
+
+
+def write_record(folder: Path, record: TeacherRecord) -> None:
+    """Writes ``teacher.json``, whole or not at all."""
+    document = with_checksum(record.model_dump(mode="json"))
+    write_file(folder / FILE_NAME, (json.dumps(document, indent=2) + "\n").encode())
+
+
+def read_record(folder: Path) -> TeacherRecord | None:
+    """Reads ``teacher.json``; None where there is none yet.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = folder / FILE_NAME
+    try:
+        return TeacherRecord.model_validate_json(json.dumps(read_checked_json(path)))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        seen = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
+        raise UserError(
+            str(path), seen=seen, expected="what latseg wrote", remedy="delete the file to compare the teacher again"
+        ) from error
