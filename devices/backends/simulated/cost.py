@@ -92,10 +92,10 @@ def _convolution_ms(node: onnx.NodeProto, shapes: Mapping[str, Shape]) -> float:
         return 0.0
     group = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
     kernel = math.prod(weight[2:])
-    if group > 1 and weight[1] == 1:
-        return 2 * _padded(output[1]) * kernel * math.prod(output[2:]) / _DEPTHWISE_FLOPS_PER_MS
     transposed = node.op_type == "ConvTranspose"
     pixels = math.prod(shapes.get(node.input[0], output)[2:] if transposed else output[2:])
+    if group > 1 and weight[1] == 1:
+        return 2 * _padded(output[1]) * kernel * pixels / _DEPTHWISE_FLOPS_PER_MS
     multiply_adds = _padded(weight[0]) * _padded(weight[1]) * kernel * pixels
     return 2 * multiply_adds / _DENSE_FLOPS_PER_MS
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from onnx.parser import parse_model
 
+from devices.backends.simulated.cost import kernel_costs
 from devices.backends.simulated.device import SimulatedDevice
 from devices.device import Candidate, Device
 from devices.measurement import Measurement
@@ -70,6 +71,22 @@ def test_a_net_that_computes_nothing_takes_a_little(tmp_path: Path) -> None:
 def test_more_work_takes_longer(candidates: list[Candidate]) -> None:
     latency = {result.label: result.latency_ms for result in _measure(SimulatedDevice(), candidates)}
     assert latency["small"] < latency["wide"]
+
+
+def test_a_transposed_convolution_computes_for_each_input_position() -> None:
+    signature = "(float[1,32,64,64] x, float[32,1,8,8] w) => (float[1,32,h,w] y)"
+    costs = {
+        stride: kernel_costs(
+            parse_model(
+                f'<ir_version: 8, opset_import: ["" : 17]> g {signature} {{'
+                f"y = ConvTranspose <group = 32, strides = [{stride}, {stride}]> (x, w)}}"
+            ),
+            {},
+        )[0].ms
+        for stride in (1, 2)
+    }
+    # The same work; writing more numbers takes less than that.
+    assert costs[1] == pytest.approx(costs[2])
 
 
 def test_the_protocol_takes_out_drift(candidates: list[Candidate]) -> None:
