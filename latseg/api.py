@@ -207,7 +207,7 @@ class Workspace(OpenWorkspace):
     def check_data(self, data: str | DataOptions, *, sheet: str | Path | None = None, seed: int = 0) -> DataCheck:
         """Reads every pair of a data source, and says what it holds and what is wrong with it.
 
-        >>> workspace.check_data(latseg.DataOptions(source="synthetic:8", size=(32, 32))).usable
+        >>> workspace.check_data("synthetic:8").usable
         True
 
         Args:
@@ -237,9 +237,6 @@ class Workspace(OpenWorkspace):
         seed: int = 0,
     ) -> Evaluation:
         """Scores on pairs that were held out: every trained winner of a run, a bundle, or any ONNX file.
-
-        >>> workspace.evaluate(bundle.path, "synthetic:8", size=(64, 64)).models[0].scores.quality.images
-        2
 
         Args:
             target: id of a run, folder of a bundle, or an ONNX file.

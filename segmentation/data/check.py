@@ -100,7 +100,7 @@ def _checked(source: DataSource, refused: str, on_progress: OnProgress) -> DataC
     parts = {}
     for name, part in _parts(source).items():
         parts[name] = _part(name, part, source.classes, faults, sizes, on_progress)
-    remarks = [] if refused else sizes
+    remarks = [f"{len(sizes)} masks of another size are resized, such as {sizes[0]}"] if sizes and not refused else []
     if refused:
         faults += sizes or [refused]
     for name, check in parts.items():

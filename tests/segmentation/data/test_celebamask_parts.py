@@ -64,6 +64,16 @@ def test_person_is_every_class_but_the_background(faces: Path) -> None:
     np.testing.assert_array_equal(mask.numpy(), drawn_sets.bands(19, 38, 38) > 0)
 
 
+@pytest.mark.parametrize("mode", ["L", "1", "P", "I;16"])
+def test_part_masks_of_every_mode(faces: Path, mode: str) -> None:
+    for path in masks(faces, 0).glob("00000_*.png"):
+        grey = Image.open(path).convert("L")
+        deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+        (deep if mode == "I;16" else grey.convert(mode)).save(path)
+    mask = open_source(f"celebamask:{faces}", size=SIZE).train[0][1]
+    np.testing.assert_array_equal(mask.numpy(), drawn_sets.bands(19, 38, 38))
+
+
 def test_what_is_missing_is_counted(faces: Path) -> None:
     (faces / "CelebA-HQ-img" / "0.jpg").unlink()
     (faces / "CelebA-HQ-img" / "1.jpg").write_bytes(b"")

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from foundation.errors import UserError
 from segmentation.data.polygon import filled
@@ -164,6 +165,23 @@ def test_pictures_without_a_person_are_left_out(tmp_path: Path) -> None:
     assert set(masks(tmp_path)) == {str(number) for number in range(12)} - {"3", "4", "5"}
     notes = open_source(f"coco:{tmp_path}").notes
     assert any("1 left out" in note and "5.png" in note for note in notes)
+
+
+def test_pictures_are_read_as_everywhere(tmp_path: Path) -> None:
+    data_set(tmp_path, coco_document(names()))
+    path = tmp_path / "images" / "2.png"
+    Image.fromarray(picture(2)).convert("CMYK").save(path, "JPEG")
+    assert set(masks(tmp_path)) == {str(number) for number in range(12)}
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(picture(2)).save(path, exif=exif)
+    with pytest.raises(UserError, match="the photograph has the EXIF orientation 6"):
+        open_source(f"coco:{tmp_path}")
+    path.write_bytes(b"")
+    assert set(masks(tmp_path)) == {str(number) for number in range(12)} - {"2"}
+    path.write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"2\.png"):
+        open_source(f"coco:{tmp_path}")
 
 
 def test_where_no_picture_is_left_it_is_said_why(tmp_path: Path) -> None:

@@ -198,6 +198,17 @@ def test_spoilt_pictures_are_named(tmp_path: Path, kind: str, images: str, masks
     assert mask.name in error(f"{kind}:{folder}")
 
 
+@pytest.mark.parametrize(("kind", "masks"), [("eg1800", "Labels"), ("helen", "labels")])
+def test_masks_of_16_bits(tmp_path: Path, kind: str, masks: str) -> None:
+    folder = getattr(drawn_sets, kind)(tmp_path)
+    before = [mask.numpy() for _, mask in (open_source(f"{kind}:{folder}", size=SIZE).test[n] for n in range(3))]
+    for path in (folder / masks).rglob("*.png"):
+        deep = np.asarray(Image.open(path)).astype(np.uint16) * 257
+        Image.fromarray(deep * (255 if kind == "eg1800" else 1)).save(path)
+    after = [mask.numpy() for _, mask in (open_source(f"{kind}:{folder}", size=SIZE).test[n] for n in range(3))]
+    np.testing.assert_array_equal(after, before)
+
+
 def test_unknown_classes_are_refused(objects: Path) -> None:
     path = objects / "SegmentationClass" / "2007_000000.png"
     drawn_sets.save(np.full((63, 40), 21, np.uint8), path)
