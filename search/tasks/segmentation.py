@@ -19,7 +19,7 @@ from foundation.temporary_folder import TemporaryFolder
 from search.architecture import Architecture
 from search.progress import SearchProgress
 from search.tasks.task import Quality, Split, Task, TaskOptions, Trained
-from search.teachers.brought import WORST, BroughtTeacher
+from search.teachers.brought import BroughtTeacher
 from segmentation.data.contact_sheet import contact_sheet
 from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource
@@ -106,7 +106,7 @@ class SegmentationTask(Task):
         if training.teacher is None:
             return None
         folder = self.options.folder or self._temporary.path
-        return BroughtTeacher(training.teacher, self.source, folder / "teachers", training.threads)
+        return BroughtTeacher(training.teacher, self.source, folder, training.threads)
 
     @cached_property
     def _temporary(self) -> TemporaryFolder:
@@ -118,7 +118,7 @@ class SegmentationTask(Task):
         if self.brought is None:
             return ()
         record = self.brought.compared(on_progress)
-        return (*record.notes, f"the pictures on which it agrees least: {self.brought.folder / WORST}")
+        return (*record.notes, f"the pictures on which it agrees least: {self.brought.worst}")
 
     def teaching(self, on_progress: OnProgress = ignore_progress) -> Teaching:
         """What students learn from besides masks and the teacher that is trained; made now where it is not yet."""

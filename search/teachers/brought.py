@@ -26,7 +26,6 @@ from segmentation.training.teaching import StoredTargets, Teaching
 
 _FLOOR = {True: 0.6, False: 0.4}
 """Least mean IoU against the masks, for two classes and for more. Guessing by one class has half of it or less."""
-WORST = "worst.png"
 
 _logger = logging.getLogger(__name__)
 
@@ -37,14 +36,14 @@ class BroughtTeacher:
     Args:
         text: the teacher.
         source: the data whose pictures it labels.
-        folder: for what it is asked once: a folder of its own is made in it for each teacher and data.
+        folder: of the run; what each teacher says of the data is kept in a folder of its own in ``teachers/``.
         threads: of its runtime.
     """
 
     def __init__(self, text: str, source: DataSource, folder: Path, threads: int) -> None:
         self.options: TeacherOptions = read_teacher(text)
         self._source, self._threads = source, threads
-        self._parent = folder
+        self._run_folder = folder
 
     @cached_property
     def net(self) -> TeacherNet:
@@ -73,7 +72,12 @@ class BroughtTeacher:
     @property
     def folder(self) -> Path:
         """Where its answers are kept."""
-        return self._parent / self.identity
+        return self._run_folder / "teachers" / self.identity
+
+    @property
+    def worst(self) -> Path:
+        """PNG of the validation pictures on which it agrees least."""
+        return self._run_folder / f"teacher_worst-{self.identity[:8]}.png"
 
     def compared(self, on_progress: OnProgress) -> TeacherRecord:
         """How it is asked, and how well it agrees with the masks of the validation part.
@@ -91,7 +95,7 @@ class BroughtTeacher:
                 f"teacher {record.name}",
                 seen=f"mean IoU {record.mean_iou:.3f} against the masks with {record.description}",
                 expected=f"at least {floor}",
-                remedy=f"look at {self.folder / WORST}; name what is wrong, such as person, mean, std or values",
+                remedy=f"look at {self.worst}; name what is wrong, such as person, mean, std or values",
             )
         return record
 
@@ -130,7 +134,7 @@ class BroughtTeacher:
         )
         labels = self._labeller(record).label(source.validation, "validation", on_progress)
         scores = agreement(labels, source)
-        write_file(self.folder / WORST, worst_pictures(scores, labels, source))
+        write_file(self.worst, worst_pictures(scores, labels, source))
         failed = len(labels) - scores.pictures
         _logger.info("teacher %s: mean IoU %.3f against the masks", record.name, scores.mean_iou)
         return record.model_copy(update={"mean_iou": scores.mean_iou, "pictures": scores.pictures, "failed": failed})

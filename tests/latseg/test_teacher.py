@@ -65,7 +65,7 @@ def test_the_search_says_how_it_asks_the_teacher_and_how_well_it_agrees(outcome:
     assert f"5 photographs without masks in {place}/more" in told
     (kept,) = (run.path / "teachers").iterdir()
     assert {path.name.rpartition("-")[0] for path in kept.glob("*.safetensors")} >= {"training", "validation"}
-    assert (kept / "worst.png").exists()
+    assert (run.path / f"teacher_worst-{kept.name[:8]}.png").exists()
     assert not (run.path / "teacher.safetensors").exists()
 
 
@@ -114,7 +114,7 @@ def test_doctor_finds_damage(outcome: Outcome, tmp_path: Path) -> None:
     run, _ = outcome
     copied = tmp_path / "workspace"
     shutil.copytree(run.workspace.path, copied)
-    (kept,) = [path for path in (copied / "runs" / run.id / "teachers").iterdir() if (path / "worst.png").exists()][:1]
+    kept = next((copied / "runs" / run.id / "teachers").iterdir())
     for name in ("teacher.json", "training-0000.safetensors"):
         content = bytearray((kept / name).read_bytes())
         content[-20] ^= 4

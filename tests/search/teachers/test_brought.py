@@ -13,7 +13,7 @@ from PIL import Image
 from foundation.errors import UserError
 from foundation.progress import Progress, ignore_progress
 from search.teachers import net as nets
-from search.teachers.brought import WORST, BroughtTeacher
+from search.teachers.brought import BroughtTeacher
 from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource
 from segmentation.data.unlabelled import open_unlabelled
@@ -26,7 +26,7 @@ def pairs(tmp_path: Path) -> DataSource:
 
 
 def brought(pairs: DataSource, tmp_path: Path, path: Path, given: str = "") -> BroughtTeacher:
-    return BroughtTeacher(f"{path}{given}", pairs, tmp_path / "teachers", 1)
+    return BroughtTeacher(f"{path}{given}", pairs, tmp_path / "run", 1)
 
 
 def counting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -50,7 +50,7 @@ def test_a_good_teacher(pairs: DataSource, tmp_path: Path) -> None:
     assert "mean=0.485/0.456/0.406" in record.description
     assert "person=15" in record.notes[0]
     assert "found out on labelled pictures: size" in record.notes[0]
-    with Image.open(mine.folder / WORST) as worst:
+    with Image.open(mine.worst) as worst:
         assert worst.size[0] > 400
 
 
@@ -109,7 +109,8 @@ def test_a_damaged_file_of_answers_is_refused(pairs: DataSource, tmp_path: Path)
 def test_a_teacher_that_sees_something_else_is_refused(pairs: DataSource, tmp_path: Path) -> None:
     path = teacher(tmp_path / "net.onnx", normalisation=IMAGENET)
     with pytest.raises(
-        UserError, match=r"mean IoU 0\.\d+ against the masks .* expected at least 0.6; look at .*worst.png"
+        UserError,
+        match=r"mean IoU 0\.\d+ against the masks .* expected at least 0\.6; look at .*teacher_worst-\w+\.png",
     ):
         brought(pairs, tmp_path, path, ":mean=0,std=0.003921569,channels=bgr").compared(ignore_progress)
 

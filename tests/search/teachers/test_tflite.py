@@ -19,7 +19,7 @@ def test_a_tflite_teacher_is_asked_like_an_onnx_one(tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert")
     path = tflite_teacher(tmp_path / "net.tflite")
     pairs = source(tmp_path / "people")
-    mine = BroughtTeacher(str(path), pairs, tmp_path / "teachers", 1)
+    mine = BroughtTeacher(str(path), pairs, tmp_path / "run", 1)
     record = mine.compared(ignore_progress)
     assert record.mean_iou > 0.99
     assert (
