@@ -69,6 +69,8 @@ def export_module(
     _check(inputs, opset)
     model = _trace(module, inputs, outputs=outputs, dynamic_axes=dynamic_axes, opset=opset)
     model = _cleaned(model)
+    if dynamic_axes:
+        _fix_sizes_of_outputs(model)
     _warn_of_unfolded(model)
     model.producer_name = model.graph.name = "latseg"
     model.producer_version = _version()
@@ -199,6 +201,13 @@ def _cleaned(model: onnx.ModelProto) -> onnx.ModelProto:
             if value is not None and value.name and value.name.startswith("onnx::") and value.is_initializer():
                 value.name = f"{node.name}.{role}"
     return ir.to_proto(graph_model)
+
+
+def _fix_sizes_of_outputs(model: onnx.ModelProto) -> None:
+    """Names the sizes that follow from the inputs; the exporter leaves all of them open behind a resize to a size."""
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    for output, known in zip(model.graph.output, inferred.graph.output, strict=True):
+        output.CopyFrom(known)
 
 
 def _unshare_weights(graph: onnx.GraphProto) -> None:

@@ -12,9 +12,27 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from latseg.api import Bundle, DataOptions, DeviceHandle, RunHandle, TrainedWinner, TrainingOptions, Workspace
+    from latseg.api import (
+        Bundle,
+        DataOptions,
+        DeviceHandle,
+        NetworkModel,
+        RunHandle,
+        TrainedWinner,
+        TrainingOptions,
+        Workspace,
+    )
 
-__all__ = ["Bundle", "DataOptions", "DeviceHandle", "RunHandle", "TrainedWinner", "TrainingOptions", "Workspace"]
+__all__ = [
+    "Bundle",
+    "DataOptions",
+    "DeviceHandle",
+    "NetworkModel",
+    "RunHandle",
+    "TrainedWinner",
+    "TrainingOptions",
+    "Workspace",
+]
 
 # Read when torch is loaded. Beside other programs, a thread that spins for long while it waits takes the core from the
 # thread for which it waits; on an idle machine, one that does not spin at all is slow (docs/benchmarks.md, "Training

@@ -12,16 +12,18 @@ one line that says what is wrong, the value seen, the value expected and the rem
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from foundation.errors import UserError
 from latseg.bundle import Bundle
 from latseg.device_handle import DeviceHandle
+from latseg.network_model import NetworkModel
 from latseg.open_workspace import OpenWorkspace
+from latseg.run_commands import network_command, search_command
 from latseg.run_handle import RunHandle, TrainedWinner
-from latseg.search_command import search_command
-from latseg.units import Size, as_latency_ms, as_parameters, as_sizes
+from latseg.units import BudgetsByDevice, Size, as_latency_ms, as_parameters, as_size, as_sizes
 from latseg.workspace_folder import WorkspaceFolder
 from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOptions
 
@@ -33,10 +35,16 @@ if TYPE_CHECKING:
     from search.constraints.feasibility import Feasibility
     from segmentation.data.check import DataCheck
 
-__all__ = ["Bundle", "DataOptions", "DeviceHandle", "RunHandle", "TrainedWinner", "TrainingOptions", "Workspace"]
-
-BudgetsByDevice = Mapping[str, str | float]
-"""``{"cpu": "8ms"}``: a latency limit with its unit, or in milliseconds, for each device."""
+__all__ = [
+    "Bundle",
+    "DataOptions",
+    "DeviceHandle",
+    "NetworkModel",
+    "RunHandle",
+    "TrainedWinner",
+    "TrainingOptions",
+    "Workspace",
+]
 
 
 class Workspace(OpenWorkspace):
@@ -181,7 +189,9 @@ class Workspace(OpenWorkspace):
             DeviceUnavailableError: a device cannot be used here.
         """
         from search.run_config import RunConfig
+        from search.spaces.registry import SPACES
 
+        SPACES.parse(space)
         latencies = {name: as_latency_ms(limit) for name, limit in budgets.items()}
         config = RunConfig.create(
             BudgetOptions(latency_ms=latencies, parameters=as_parameters(max_parameters), threads=threads),
@@ -255,6 +265,52 @@ class Workspace(OpenWorkspace):
 
         given = None if data is None else DataOptions(source=data, count=count, resize_masks=resize_masks)
         return evaluate_target(self, target, given, part, size, normalisation, seed)
+
+    def network(
+        self,
+        network: str,
+        *,
+        data: str | DataOptions,
+        size: Size,
+        training: TrainingOptions | None = None,
+        seed: int = 0,
+    ) -> RunHandle:
+        """A run of one known network, to be compared with a searched one: ``train`` it, then ``export`` it.
+
+        It is trained with the teacher, the augmentation and the settings of a winner, and certified like one.
+
+        >>> small = TrainingOptions(teacher_epochs=0, winner_epochs=1, batch_size=4, threads=1)
+        >>> trained = workspace.network("sinet", data="synthetic:8", size="64x64", training=small).train()
+        >>> 0 <= trained.quality.value <= 1
+        True
+
+        Args:
+            network: its name, with options after a colon: ``unet:width=32``.
+            data: ``synthetic``, ``folder:PATH``, ..., or a ``DataOptions`` with size and count.
+            size: height and width of its input.
+            training: amounts of training; of the network itself ``winner_epochs``.
+            seed: of every random choice.
+
+        Raises:
+            UserError: no such network or option, a malformed size, a batch of one image, or the data cannot be read.
+        """
+        from search.run_config import RunConfig
+        from segmentation.baselines.registry import NETWORKS
+
+        NETWORKS.parse(network)
+        if training is not None and training.batch_size < 2:
+            raise UserError(
+                "batch size", seen=training.batch_size, expected="at least 2, for batch normalisation",
+                remedy="give a larger one",
+            )  # fmt: skip
+        config = RunConfig.create(
+            None,
+            DataOptions(source=data) if isinstance(data, str) else data,
+            training,
+            SearchOptions(space=network, sizes=(as_size(size),), trials=1, winners=1, calibration_nets=0, seed=seed),
+        )
+        config = config.model_copy(update={"command": network_command(config, self.path)})
+        return RunHandle(self, self.folder.runs() / config.run, new=config)
 
     def doctor(self, *, repair: bool = False) -> WorkspaceHealth:
         """Checks whether the files of the workspace are as they were written.

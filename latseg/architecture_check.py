@@ -48,15 +48,20 @@ def _is_id(word: str) -> bool:
 
 def _space_faults(architecture: Architecture, manifest: Manifest, model: Path) -> Iterator[str]:
     from latency.operators.from_onnx import from_onnx
-    from search.spaces.registry import SPACES, open_space
+    from search.spaces.registry import SPACES, is_network, open_nets
 
-    if architecture.space not in SPACES.names or not manifest.classes:
+    known = is_network(architecture.space)
+    if not (known or architecture.space in SPACES.names) or not manifest.classes:
         return
-    space = open_space(architecture.space, classes=len(manifest.classes))
+    sizes = [(manifest.input.height, manifest.input.width)] if known and manifest.input else None
+    space = open_nets(architecture.space, classes=len(manifest.classes), sizes=sizes)
     space.validate(architecture)
     parameters = space.parameters(architecture)
     if parameters != manifest.parameters:
         yield f"it has {parameters:,} parameters, the manifest says {manifest.parameters:,}"
+    if known and (parameters != manifest.parameters or parameters > model.stat().st_size):
+        yield f"it is not the network in {model.name}"  # to build it may need more memory than there is
+        return
     layout = manifest.input
     shapes = {layout.name: (1, 3, layout.height, layout.width)} if layout else {}
     if space.lower(architecture) != from_onnx(model, shapes):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from latency.bounded import BoundedPredictor
     from latency.campaign_items import CampaignItem
     from latency.operators.operator import OperatorGraph
+    from latseg.network_model import NetworkModel
     from latseg.open_workspace import OpenWorkspace
 
 
@@ -170,7 +171,7 @@ class DeviceHandle:
 
     def predict(
         self,
-        model: str | Path | nn.Module,
+        model: str | Path | nn.Module | NetworkModel,
         example_inputs: Any = None,
         *,
         shapes: Shapes | None = None,
@@ -185,7 +186,7 @@ class DeviceHandle:
         ('kind', 'attributes', 'input')
 
         Args:
-            model: an ONNX file, or a torch module.
+            model: an ONNX file, a torch module, or a known network.
             example_inputs: of a torch module.
             shapes: of inputs with dynamic axes, by name.
             values: of inputs whose numbers decide sizes inside the model, by name.
@@ -212,7 +213,7 @@ class DeviceHandle:
 
     def measure(
         self,
-        model: str | Path | nn.Module,
+        model: str | Path | nn.Module | NetworkModel,
         example_inputs: Any = None,
         *,
         shapes: Shapes | None = None,
@@ -226,7 +227,7 @@ class DeviceHandle:
         1.0
 
         Args:
-            model: an ONNX file, or a torch module.
+            model: an ONNX file, a torch module, or a known network.
             example_inputs: of a torch module.
             shapes: of inputs with dynamic axes, by name.
             values: of inputs whose numbers decide sizes inside the model, by name.

@@ -107,7 +107,7 @@ def evaluate_model(
 
 
 def evaluate_run(context: RunContext, data: DataOptions, part: Part, warn: Warn) -> Evaluation:
-    """Every winner of a run that was trained in full.
+    """Every winner of a run that was trained in full, or its known network.
 
     Raises:
         UserError: no trained winner, a run of another task, data of other classes, or an empty part.
@@ -127,8 +127,8 @@ def evaluate_run(context: RunContext, data: DataOptions, part: Part, warn: Warn)
 def _winners(context: RunContext, source: DataSource, part: Part, warn: Warn) -> Iterator[EvaluatedModel]:
     from search.run_folder import RunFolder
     from search.tasks.segmentation import SegmentationTask
-    from search.trials import TrialStore
     from search.winners.export import trained_module
+    from search.winners.training import trained_nets
     from segmentation.evaluation import labels_of
 
     task, folder = context.task, RunFolder(context.folder.path)
@@ -137,19 +137,17 @@ def _winners(context: RunContext, source: DataSource, part: Part, warn: Warn) ->
             f"run {context.config.run}", seen="a task of a plug-in", expected="segmentation",
             remedy="evaluate its bundles with your own script",
         )  # fmt: skip
-    with TrialStore(folder.trials) as store:
-        trials = [trial for trial in store.trials() if folder.training(trial.id).exists()]
-    for trial in trials:
+    for net in trained_nets(context):
         try:
-            module = trained_module(context, trial)
+            module = trained_module(context, net.architecture)
         except UserError as error:
             warn(str(error))
             continue
-        size = task.space.input_size(trial.architecture)
+        size = task.space.input_size(net.architecture)
         scores = _scores(labels_of(module, size), source, part, context.on_progress)
-        bundle = folder.bundle(trial.id)
+        bundle = folder.bundle(net.id)
         reading = f"its trained weights: {size[0]} x {size[1]}"
-        yield EvaluatedModel(trial.id, "winner", reading, scores, bundle if bundle.is_dir() else None)
+        yield EvaluatedModel(net.id, "winner", reading, scores, bundle if bundle.is_dir() else None)
 
 
 def _scores(labels: Labels, source: DataSource, part: Part, on_progress: OnProgress) -> PartScores:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from foundation.errors import UserError
 from foundation.temporary_folder import TemporaryFolder
+from latseg.network_model import NetworkModel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,11 +23,11 @@ T = TypeVar("T")
 
 
 @contextmanager
-def model_file(model: str | Path | nn.Module, example_inputs: Any = None) -> Iterator[Path]:
-    """The ONNX file of a model: the path itself, or a temporary file to which a torch module is exported.
+def model_file(model: str | Path | nn.Module | NetworkModel, example_inputs: Any = None) -> Iterator[Path]:
+    """The ONNX file of a model: the path itself, or a temporary file to which the model is exported.
 
     Args:
-        model: an ONNX file or a ``torch.nn.Module``.
+        model: an ONNX file, a ``torch.nn.Module`` or a known network.
         example_inputs: of a module: a tensor or a tuple of tensors, as its ``forward`` takes them.
 
     Raises:
@@ -34,6 +35,10 @@ def model_file(model: str | Path | nn.Module, example_inputs: Any = None) -> Ite
     """
     if isinstance(model, str | Path):
         yield Path(model)
+        return
+    if isinstance(model, NetworkModel):
+        with TemporaryFolder() as folder:
+            yield model.export(folder.path)
         return
     if example_inputs is None:
         raise UserError(

@@ -15,9 +15,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from copy import copy
 from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from foundation.errors import UserError
 
 
 def expand(command: Callable[..., None]) -> Callable[..., None]:
@@ -67,6 +71,27 @@ def _in_panel(annotated: Any, panel: str) -> Any:
 
 def _take(group: type, values: dict[str, Any]) -> Any:
     return group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
+
+
+def refuse_other_options(context: typer.Context, allowed: Collection[str], together: str, expected: str) -> None:
+    """Refuses options that would be ignored.
+
+    Raises:
+        UserError: an option that is not ``allowed`` was given together with the option or argument ``together``.
+    """
+    given = [
+        name
+        for name in context.params
+        if name not in allowed and getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    ]
+    if given:
+        option = f"--{given[0].replace('_', '-')}"
+        raise UserError(
+            f"{option} with {together}",
+            seen="both",
+            expected=expected,
+            remedy=f"leave {option} out, or start a new run",
+        )
 
 
 def one_of(names: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ ThreadsOption = Annotated[
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of every random choice.")]
 IgnoredSeedOption = Annotated[int, typer.Option("--seed", help="Accepted and not used: nothing here is random.")]
 RunSeedOption = Annotated[int, typer.Option("--seed", help="Accepted and not used: the seed of the run applies.")]
-ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An ONNX file.")]
+ModelArgument = Annotated[Path | None, typer.Argument(metavar="[MODEL.onnx]", help="An ONNX file.")]
 ShapesOption = Annotated[
     list[str] | None, typer.Option("--shape", help="NAME=1x3x224x224: shape of an input with dynamic axes.")
 ]
@@ -38,7 +38,10 @@ InputsOption = Annotated[
 ]
 ClassesOption = Annotated[int, typer.Option("--classes", min=2, help="Number of classes.")]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, as `latseg search` printed it.")]
-WinnerOption = Annotated[str, typer.Option("--winner", "-w", help="Id of a winner (or of any trial) of the run.")]
+WinnerOption = Annotated[
+    str | None,
+    typer.Option("--winner", "-w", help="Id of a winner (or of any trial) of the run; a known network needs none."),
+]
 TeacherOption = Annotated[
     str | None,
     typer.Option(
@@ -86,8 +89,8 @@ class SpaceOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetOptions:
-    """Hard limits, and the devices on which they hold."""
+class LatencyOptions:
+    """Latency limits, and the devices on which they hold."""
 
     device: Annotated[
         list[str] | None,
@@ -97,7 +100,6 @@ class BudgetOptions:
         list[str] | None,
         typer.Option("--max-latency", help="Hard limit with its unit, e.g. 8ms; one for each --device."),
     ] = None
-    max_params: Annotated[str, typer.Option("--max-params", help="Hard limit on parameters, e.g. 0.4M.")] = "0.4M"
     threads: ThreadsOption = None
 
     @property
@@ -117,6 +119,13 @@ class BudgetOptions:
                 remedy="write for example --device cpu --max-latency 8ms",
             )
         return dict(zip(names, limits, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetOptions(LatencyOptions):
+    """Hard limits, and the devices on which they hold."""
+
+    max_params: Annotated[str, typer.Option("--max-params", help="Hard limit on parameters, e.g. 0.4M.")] = "0.4M"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +159,12 @@ class DataGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingGroup:
-    """How much is trained in a search."""
+class RecipeGroup:
+    """How a network is trained."""
 
     teacher_epochs: Annotated[int, typer.Option(min=0, help="Epochs of the teacher; 0: no teacher.")] = 12
-    supernet_steps: Annotated[int, typer.Option(min=1, help="Training steps of the supernet.")] = 400
-    winner_epochs: Annotated[int, typer.Option(min=1, help="Epochs of `latseg train`.")] = 30
     training_size: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH at which the teacher is trained.")] = None
     batch_size: Annotated[int, typer.Option(min=2, help="Images in a training step.")] = 8
-    evaluation_images: Annotated[int, typer.Option(min=1, help="Validation images by which trials are compared.")] = 48
     training_threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 2
     teacher: TeacherOption = None
     unlabelled: UnlabelledOption = None
@@ -174,6 +180,15 @@ class TrainingGroup:
         size = parse_size(self.training_size, option="--training-size") if self.training_size else None
         values = asdict(self) | {"training_size": size}
         return TrainingOptions(threads=values.pop("training_threads"), **values)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingGroup(RecipeGroup):
+    """How much is trained in a search."""
+
+    supernet_steps: Annotated[int, typer.Option(min=1, help="Training steps of the supernet.")] = 400
+    winner_epochs: Annotated[int, typer.Option(min=1, help="Epochs of `latseg train`.")] = 30
+    evaluation_images: Annotated[int, typer.Option(min=1, help="Validation images by which trials are compared.")] = 48
 
 
 @dataclass(frozen=True, slots=True)

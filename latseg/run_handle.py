@@ -1,4 +1,4 @@
-"""A run of a search: its trials and winners, their training, their bundles, and its report."""
+"""A run: the trials and winners of a search or a known network, their training, their bundles, and its report."""
 
 from __future__ import annotations
 
@@ -9,25 +9,28 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from foundation.errors import UserError
 from foundation.progress import Progress
 from latseg.bundle import Bundle
-from latseg.workspace_folder import command_line
+from latseg.units import BudgetsByDevice, as_latency_ms
 
 if TYPE_CHECKING:
     from latseg.evaluation import Evaluation, Part
     from latseg.open_workspace import OpenWorkspace
+    from search.architecture import Architecture
     from search.loop import SearchResult
     from search.options import DataOptions
     from search.run_config import RunConfig
     from search.run_context import RunContext
     from search.tasks.task import Quality, Trained
     from search.trial import Trial
+    from search.winners.training import KnownNet
 
 DEFAULT_FORMATS = ("onnx", "onnx-dynamic", "onnx-uint8")
 
 
 class RunHandle:
-    """What ``Workspace.search`` and ``Workspace.run`` return.
+    """What ``Workspace.search``, ``Workspace.network`` and ``Workspace.run`` return.
 
     >>> workspace.run(run.id).config.trials == run.config.trials
     True
@@ -52,6 +55,15 @@ class RunHandle:
 
         return self._new or read_config(self.path)
 
+    @property
+    def network(self) -> Architecture | None:
+        """The known network of this run; None for the run of a search."""
+        from search.spaces.registry import is_network, open_nets
+
+        if not is_network(self.config.space):
+            return None
+        return open_nets(self.config.space, sizes=self.config.sizes).smallest()[0]
+
     def search(
         self,
         *,
@@ -71,15 +83,13 @@ class RunHandle:
         """
         from search.first_look import write_first_look
         from search.launch import launch
-        from search.run_config import write_config
 
+        self._require_search()
         self._fetch_teacher(self.config)
         with self._opened(f"search {self.id}") as context:
             folder = self.workspace.folder
             budgets = context.budgets(lambda device: folder.predictor(device, self.workspace.warn))
-            if self._new is not None:
-                write_config(self.path, self._new)
-                self._new = None
+            self._write_new()
             first_look = write_first_look(context)
             if first_look is not None and on_first_look is not None:
                 on_first_look(first_look)
@@ -97,6 +107,7 @@ class RunHandle:
         from search.run_folder import RunFolder
         from search.trials import TrialStore
 
+        self._require_search()
         with TrialStore(RunFolder(self.path).trials) as store:
             return store.trials()
 
@@ -109,21 +120,21 @@ class RunHandle:
 
     def train(
         self,
-        winner: Trial | str,
+        winner: Trial | str | None = None,
         *,
         epochs: int | None = None,
         teacher: str | None = None,
         unlabelled: str | Path | None = None,
         on_note: Callable[[str], None] | None = None,
     ) -> TrainedWinner:
-        """Trains a winner in full, with its teacher; continues where it was interrupted.
+        """Trains a winner in full, or the run's known network, with its teacher; continues where it was interrupted.
 
         >>> trained = run.train(run.winners[0])
         >>> 0 <= trained.quality.value <= 1
         True
 
         Args:
-            winner: a trial of this run, or its id.
+            winner: a trial of this run, or its id; None for the run's known network.
             epochs: passes over the data; by default the run's.
             teacher: a net of your own, ``FILE[:KEY=VALUE,...]``; by default the run's teacher.
             unlabelled: folder of photographs without masks; by default the run's.
@@ -132,17 +143,18 @@ class RunHandle:
         Raises:
             UserError: no such trial, or the device rejected it.
         """
-        from search.winners.training import find_trial, train_winner
+        from search.winners.training import find_net, train_net
 
         config = self._taught(teacher, unlabelled)
         self._fetch_teacher(config)
         with self._opened("train", config=config) as context:
-            trial = find_trial(context, _id(winner))
+            self._write_new()
+            net = find_net(context, _id(winner))
             _tell(on_note, context.task.compare_teacher(context.on_progress))
-            result = train_winner(context, trial, epochs=epochs)
+            result = train_net(context, net, epochs=epochs)
             _tell(on_note, result.notes)
-            checkpoint = context.folder.training(trial.id)
-            return TrainedWinner(self, trial, result, context.task.data, checkpoint)
+            checkpoint = context.folder.training(net.id)
+            return TrainedWinner(self, net, result, context.task.data, checkpoint)
 
     def _fetch_teacher(self, config: RunConfig) -> None:
         """Says what is fetched of a teacher that has a name, and fetches it."""
@@ -165,35 +177,45 @@ class RunHandle:
         return self.config.model_copy(update={"training": training})
 
     def export(
-        self, winner: Trial | str, *, formats: Sequence[str] = DEFAULT_FORMATS, sign: str | Path | None = None
+        self,
+        winner: Trial | str | None = None,
+        *,
+        formats: Sequence[str] = DEFAULT_FORMATS,
+        sign: str | Path | None = None,
+        budgets: BudgetsByDevice | None = None,
+        threads: int | None = None,
     ) -> Bundle:
-        """Exports a trained winner, measures that very file on the devices, and writes the bundle.
+        """Exports a trained net, measures that very file on the devices, and writes the bundle.
 
         Args:
-            winner: a trial of this run, or its id.
+            winner: a trial of this run, or its id; None for the run's known network.
             formats: of the model files.
             sign: file of the SSH key that signs the bundle.
+            budgets: latency limit by device; by default those of the search. A known network has none.
+            threads: of the runtimes of these budgets.
 
         Raises:
-            UserError: it was not trained, a format is unknown, or the bundle cannot be signed.
+            UserError: it was not trained, there is no budget, a format is unknown, or the bundle cannot be signed.
         """
         from export.bundle.signature import check_signing
-        from latseg.search_command import search_command
+        from latseg.run_commands import bundle_command
+        from search.run_config import TargetDevice
         from search.shared_run import shared_folder, shared_run
         from search.winners.export import export_winner
-        from search.winners.training import find_trial
+        from search.winners.training import find_net
 
         key = None if sign is None else Path(sign).expanduser()
         if key is not None:
             check_signing(key)
-        root = self.workspace.path
-        told = shared_folder(root)
-        lines = [command_line(told, command, "RUN", "--winner", _id(winner)) for command in ("train", "export")]
-        with self._opened("export") as context:
-            trial = find_trial(context, _id(winner))
-            reproduce = " && ".join([search_command(shared_run(self.config), told), *lines])
-            export_winner(context, trial, formats=formats, command=reproduce, sign=key)
-            return Bundle(context.folder.bundle(trial.id), workspace=root)
+        config, root = self.config, self.workspace.path
+        if budgets:
+            limits_ms = {name: as_latency_ms(limit) for name, limit in budgets.items()}
+            config = config.model_copy(update={"targets": TargetDevice.of_each(limits_ms, threads)})
+        with self._opened("export", config=config) as context:
+            net = find_net(context, _id(winner))
+            command = bundle_command(shared_run(config), shared_folder(root), net.id, with_budgets=bool(budgets))
+            export_winner(context, net.architecture, formats=formats, command=command, sign=key)
+            return Bundle(context.folder.bundle(net.id), workspace=root)
 
     def evaluate(
         self, data: DataOptions | None = None, *, part: Part = "test", size: tuple[int, int] | None = None
@@ -231,6 +253,7 @@ class RunHandle:
         from latseg.report.write import write_report
         from search.run_folder import RunFolder
 
+        self._require_search()
         path = RunFolder(self.path).report if output is None else Path(output)
         with self._opened("report", read_only=True) as context:
             write_report(context, self.workspace.folder, path, photographs=photographs)
@@ -244,16 +267,30 @@ class RunHandle:
 
         folder = self.workspace.folder
         with folder.store(read_only=read_only) as store, self.workspace.progress(description) as report:
-            config = config or self.config
-            yield RunContext.open(self.path, config, store, lambda moment: report(_progress(moment)))
+            yield RunContext.open(self.path, config or self.config, store, lambda moment: report(_progress(moment)))
+
+    def _write_new(self) -> None:
+        from search.run_config import write_config
+
+        if self._new is not None:
+            write_config(self.path, self._new)
+            self._new = None
+
+    def _require_search(self) -> None:
+        """Raises ``UserError`` where this is the run of a known network."""
+        if self.network is not None:
+            raise UserError(
+                f"run {self.id}", seen=f"the run of one network, {self.network.space}", expected="the run of a search",
+                remedy=f"continue with `latseg train {self.id}` or `latseg export {self.id}`",
+            )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class TrainedWinner:
-    """A winner after its full training."""
+    """A winner, or a known network, after its full training."""
 
     run: RunHandle
-    trial: Trial
+    trial: Trial | KnownNet
     result: Trained
     data: str
     """The data that it was trained on."""
@@ -265,21 +302,29 @@ class TrainedWinner:
         """On the validation images."""
         return self.result.quality
 
-    def export(self, *, formats: Sequence[str] = DEFAULT_FORMATS, sign: str | Path | None = None) -> Bundle:
-        """Exports the net, measures that very file on the devices, and writes the bundle.
+    def export(
+        self,
+        *,
+        formats: Sequence[str] = DEFAULT_FORMATS,
+        sign: str | Path | None = None,
+        budgets: BudgetsByDevice | None = None,
+        threads: int | None = None,
+    ) -> Bundle:
+        """Exports the net, measures that very file on the devices, and writes the bundle, as ``RunHandle.export``.
 
         >>> bundle = run.train(run.winners[0]).export(formats=["onnx"])
         >>> bundle.certified
         False
 
         Raises:
-            UserError: a format is unknown, or the exported file does not compute what the net computes.
+            UserError: there is no budget, a format is unknown, or the exported file does not compute what the net
+                computes.
         """
-        return self.run.export(self.trial, formats=formats, sign=sign)
+        return self.run.export(self.trial.id, formats=formats, sign=sign, budgets=budgets, threads=threads)
 
 
-def _id(winner: Trial | str) -> str:
-    return winner if isinstance(winner, str) else winner.id
+def _id(winner: Trial | str | None) -> str | None:
+    return winner if winner is None or isinstance(winner, str) else winner.id
 
 
 def _progress(progress: Progress) -> Progress:

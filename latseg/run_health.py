@@ -70,8 +70,10 @@ def _checked_teacher(root: Path, folder: Path) -> CheckedFile:
 def _has_our_checkpoints(config: RunConfig) -> bool:
     """Whether the run's task is the segmentation of this package; another one writes files of its own kind."""
     from search.spaces.plan_space import PlanSpace
-    from search.spaces.registry import open_space
+    from search.spaces.registry import is_network, open_space
 
+    if is_network(config.space):
+        return True
     try:
         return isinstance(open_space(config.space, classes=len(config.classes), sizes=config.sizes), PlanSpace)
     except UserError:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from foundation.errors import UserError
 
 Size = str | tuple[int, int]
 """``"256x192"`` or ``(256, 192)``: height and width in pixels."""
+
+BudgetsByDevice = Mapping[str, str | float]
+"""``{"cpu": "8ms"}``: a latency limit with its unit, or in milliseconds, for each device."""
 
 _TIME_MS = {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 _COUNT = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import platform
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from devices.device import Device
 from devices.registry import get_device
@@ -27,9 +28,9 @@ from search.options import (
     Size,
     TrainingOptions,
 )
-from search.spaces.registry import open_space
+from search.spaces.registry import is_network, open_nets
 from search.strategies.registry import STRATEGIES
-from search.tasks.task import TaskOptions
+from search.tasks.task import Task, TaskOptions
 from search.teachers.resolve import resolved
 
 SCHEMA_VERSION = 1
@@ -72,6 +73,16 @@ class TargetDevice(_Record):
             simulated=info.simulated,
         )
 
+    @staticmethod
+    def of_each(latency_ms: Mapping[str, float], threads: int | None) -> tuple[TargetDevice, ...]:
+        """The devices of these budgets, each with ``threads`` where its name does not say how many.
+
+        Raises:
+            DeviceUnavailableError: one cannot be used here.
+        """
+        devices = {name: get_device(name, threads=threads) for name in latency_ms}
+        return tuple(TargetDevice.of(name, latency_ms[name], device) for name, device in devices.items())
+
     def open(self, run: str) -> Device:
         """The device, which must still be the one with which the run began.
 
@@ -111,8 +122,10 @@ class RunConfig(_Record):
     data_test: bool = False
     """Whether a test split may be taken from the examples; runs from before there was one open without."""
     classes: Annotated[tuple[str, ...], Field(min_length=1)]
-    targets: Annotated[tuple[TargetDevice, ...], Field(min_length=1)]
+    targets: tuple[TargetDevice, ...]
+    """Devices with their budgets; those of a known network may be named later, when it is exported."""
     max_parameters: Count
+    """Of a known network its own number."""
     trials: Count
     winners: Count
     strategy: str
@@ -124,10 +137,16 @@ class RunConfig(_Record):
     training: TrainingOptions = Field(validation_alias="effort", serialization_alias="effort")
     versions: dict[str, str]
 
+    @model_validator(mode="after")
+    def _searched_with_a_budget(self) -> Self:
+        if not self.targets and not is_network(self.space):
+            raise ValueError("a search without a device and its budget")
+        return self
+
     @classmethod
     def create(
         cls,
-        budgets: BudgetOptions,
+        budgets: BudgetOptions | None,
         data: DataOptions,
         training: TrainingOptions | None = None,
         search: SearchOptions | None = None,
@@ -135,6 +154,8 @@ class RunConfig(_Record):
         command: str = "",
     ) -> RunConfig:
         """A new run: everything is looked up and checked, nothing is written.
+
+        Without budgets it is that of a known network.
 
         Raises:
             UserError: no such space, strategy or evaluator, or the data cannot be opened.
@@ -144,12 +165,8 @@ class RunConfig(_Record):
         STRATEGIES.parse(search.strategy)
         if search.evaluator is not None:
             EVALUATORS.parse(search.evaluator)
-        space = open_space(search.space, sizes=search.sizes)
+        space = open_nets(search.space, sizes=search.sizes)
         task = space.make_task(TaskOptions(data, training, search.seed))
-        targets = (
-            TargetDevice.of(name, maximum_ms, get_device(name, threads=budgets.threads))
-            for name, maximum_ms in budgets.latency_ms.items()
-        )
         return cls(
             run=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -162,8 +179,8 @@ class RunConfig(_Record):
             data_notes=task.data_notes,
             data_test=data.hold_out_test,
             classes=task.classes,
-            targets=tuple(targets),
-            max_parameters=budgets.parameters,
+            targets=() if budgets is None else TargetDevice.of_each(budgets.latency_ms, budgets.threads),
+            max_parameters=_parameters(search, task) if budgets is None else budgets.parameters,
             training=training,
             **search.model_dump(),
             versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
@@ -184,6 +201,12 @@ class RunConfig(_Record):
             hold_out_test=self.data_test,
         )
         return TaskOptions(data, self.training, self.seed, folder)
+
+
+def _parameters(search: SearchOptions, task: Task) -> int:
+    """Of the only net of a known network's run."""
+    space = open_nets(search.space, classes=len(task.classes), sizes=search.sizes)
+    return space.parameters(space.smallest()[0])
 
 
 def write_config(folder: Path, config: RunConfig) -> None:

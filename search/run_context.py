@@ -14,7 +14,7 @@ from latency.store import MeasurementStore
 from search.constraints.budgets import Budgets, LatencyBound, LatencyBudget, ParameterBudget
 from search.run_config import RunConfig
 from search.run_folder import RunFolder
-from search.spaces.registry import open_space
+from search.spaces.registry import open_nets
 from search.spaces.space import SearchSpace
 from search.tasks.task import Task
 
@@ -49,7 +49,7 @@ class RunContext:
             DeviceUnavailableError: a device cannot be used here.
         """
         devices = {target.device: target.open(config.run) for target in config.targets}
-        space = open_space(config.space, classes=len(config.classes), sizes=config.sizes)
+        space = open_nets(config.space, classes=len(config.classes), sizes=config.sizes)
         if config.space_version != space.version:
             raise UserError(
                 f"run {config.run}",

@@ -131,7 +131,9 @@ def _certified(run: RunHandle) -> Path:
     config = run.config.model_copy(update={"targets": (target,)})
     with run.workspace.folder.store() as store:
         context = RunContext.open(run.path, config, store)
-        export_winner(context, winner, formats=DEFAULT_FORMATS, command=f"latseg export RUN --winner {winner.id}")
+        export_winner(
+            context, winner.architecture, formats=DEFAULT_FORMATS, command=f"latseg export RUN --winner {winner.id}"
+        )
         return context.folder.bundle(winner.id)
 
 

@@ -1,4 +1,4 @@
-"""``latseg export``: the bundle of a winner, with its certificate."""
+"""``latseg export``: the bundle of a winner or of a known network, with its certificate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from export.registry import EXPORTERS
 from latseg.commands.verify import VERIFICATION_FAILED
 from latseg.console import Console, plain, table
-from latseg.options import RunArgument, RunSeedOption, WinnerOption
+from latseg.options import LatencyOptions, RunArgument, RunSeedOption, WinnerOption
 from latseg.run_handle import DEFAULT_FORMATS
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def export(
     context: typer.Context,
     run: RunArgument,
-    winner: WinnerOption,
+    limits: LatencyOptions,
+    winner: WinnerOption = None,
     formats: Annotated[
         list[str] | None,
         typer.Option("--format", "-f", help=f"{', '.join(EXPORTERS.names)}; may be repeated."),
@@ -31,9 +32,19 @@ def export(
     ] = None,
     seed: RunSeedOption = 0,  # noqa: ARG001 - the run's own seed counts
 ) -> None:
-    """Export a trained winner, measure that very file, and write the bundle; exit code 4 if not certified."""
+    """Export a trained net, measure that very file, and write the bundle; exit code 4 if not certified.
+
+    The limits are those of the search; other ones, and those of a known network, are given here.
+    """
     console: Console = context.obj
-    bundle = console.api.run(run).export(winner, formats=formats or DEFAULT_FORMATS, sign=sign)
+    given = limits.device or limits.max_latency or limits.threads
+    bundle = console.api.run(run).export(
+        winner,
+        formats=formats or DEFAULT_FORMATS,
+        sign=sign,
+        budgets=limits.latency_ms if given else None,
+        threads=limits.threads,
+    )
     document = _document(bundle)
     columns = ("format", "path", "parity_max_abs", "parity_mask_iou", "measured_ms")
     console.emit(

@@ -8,6 +8,8 @@ import typer
 
 from latseg.console import Console, plain, table
 from latseg.input_values import parse_inputs
+from latseg.network_model import NetworkModel
+from latseg.network_options import ModelOptions
 from latseg.options import DeviceOptions, InputsOption, ModelArgument, SeedOption, ShapesOption
 from latseg.results import MeasuredModel
 from latseg.units import parse_shapes
@@ -17,14 +19,16 @@ _COLUMNS = ("kind", "attributes", "output", "mflops", "ms", "share_percent", "ke
 
 def measure(
     context: typer.Context,
-    model: ModelArgument,
     target: DeviceOptions,
+    network: ModelOptions,
+    file: ModelArgument = None,
     shape: ShapesOption = None,
     inputs: InputsOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Measure a model's latency on the device, operator by operator."""
+    """Measure the latency of a model, or of a known network, on the device, operator by operator."""
     console: Console = context.obj
+    model = network.chosen(file)
     measured = console.api.device(target.device, threads=target.threads).measure(
         model, shapes=parse_shapes(shape), values=parse_inputs(inputs), seed=seed
     )
@@ -41,7 +45,7 @@ def measure(
     )
 
 
-def _headline(model: Path, device: str, result: MeasuredModel) -> list[str]:
+def _headline(model: Path | NetworkModel, device: str, result: MeasuredModel) -> list[str]:
     measured = result.measurement
     low, high = measured.interval_ms
     simulated = " (SIMULATED: nothing was timed)" if measured.simulated else ""

@@ -10,6 +10,8 @@ import typer
 
 from latseg.console import Console, plain, table
 from latseg.input_values import parse_inputs
+from latseg.network_model import NetworkModel
+from latseg.network_options import ModelOptions
 from latseg.options import DeviceOptions, IgnoredSeedOption, InputsOption, ModelArgument, ShapesOption
 from latseg.results import PredictedModel
 from latseg.table import Row
@@ -23,14 +25,16 @@ if TYPE_CHECKING:
 
 def predict(
     context: typer.Context,
-    model: ModelArgument,
     target: DeviceOptions,
+    network: ModelOptions,
+    file: ModelArgument = None,
     shape: ShapesOption = None,
     inputs: InputsOption = None,
     seed: IgnoredSeedOption = 0,  # noqa: ARG001 - every command takes --seed
 ) -> None:
-    """Predict a model's latency with its calibrated upper bound."""
+    """Predict the latency of a model, or of a known network, with its calibrated upper bound."""
     console: Console = context.obj
+    model = network.chosen(file)
     device = console.api.device(target.device, threads=target.threads)
     predicted = device.predict(model, shapes=parse_shapes(shape), values=parse_inputs(inputs))
     remedy = _remedy(console, model, device, shape, inputs)
@@ -71,14 +75,21 @@ def _table(rows: Sequence[Row]) -> RenderableType:
 
 
 def _remedy(
-    console: Console, model: Path, device: DeviceHandle, shapes: list[str] | None, inputs: list[str] | None
+    console: Console,
+    model: Path | NetworkModel,
+    device: DeviceHandle,
+    shapes: list[str] | None,
+    inputs: list[str] | None,
 ) -> str:
     words = [word for shape in shapes or () for word in ("--shape", shape)]
     words += [word for value in inputs or () for word in ("--input", value)]
     threads = device.info.threads
     chosen = ["--device", device.name, *(["--threads", str(threads)] if threads > 1 else [])]
-    profile = console.line("profile", *chosen, "--for", str(model), *words)
-    return f"{profile} && {console.line('fit', *chosen)}"
+    if isinstance(model, NetworkModel):
+        measure = console.line("measure", *model.words(), *chosen)
+    else:
+        measure = console.line("profile", *chosen, "--for", str(model), *words)
+    return f"{measure} && {console.line('fit', *chosen)}"
 
 
 def _remarks(predicted: PredictedModel, remedy: str) -> list[str]:

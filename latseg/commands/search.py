@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from foundation.errors import UserError
 from latseg.commands.verify import VERIFICATION_FAILED
 from latseg.console import Console, plain, table
+from latseg.option_groups import refuse_other_options
 from latseg.options import BudgetOptions, DataGroup, SearchOptions, SeedOption, SpaceOptions, TrainingGroup
 from latseg.units import format_count
 
@@ -44,7 +44,7 @@ def search(
             **asdict(how),
         )
     else:
-        _refuse_changes(context)
+        refuse_other_options(context, ("resume",), "--resume", "only --resume RUN: a run continues as it began")
         run = console.api.run(resume)
     console.resume_hint = console.line("search", "--resume", run.id)
     for note in run.config.data_notes:
@@ -60,21 +60,6 @@ def search(
     console.emit({**_document(run.id, result), **told}, lambda: _render(console, run.id, result))
     if not result.winners:
         raise typer.Exit(VERIFICATION_FAILED)
-
-
-def _refuse_changes(context: typer.Context) -> None:
-    """A run continues with the options that it began with; others would be ignored, so they are refused."""
-    given = [
-        name
-        for name in context.params
-        if name != "resume" and getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
-    ]
-    if given:
-        option = f"--{given[0].replace('_', '-')}"
-        raise UserError(
-            f"{option} with --resume", seen="both", expected="only --resume RUN: a run continues as it began",
-            remedy=f"leave {option} out, or start a new run",
-        )  # fmt: skip
 
 
 def _document(run: str, result: SearchResult) -> dict[str, Any]:

@@ -24,7 +24,7 @@ _HEIGHT = 150
 
 def example_strip(context: RunContext, winner: Trial) -> list[tuple[bytes, str]]:
     """PNG strips (image, truth, mask) with their captions, for the first validation images."""
-    network = trained_module(context, winner)
+    network = trained_module(context, winner.architecture)
     task = context.task
     assert isinstance(task, SegmentationTask)
     size = task.space.input_size(winner.architecture)

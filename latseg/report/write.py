@@ -14,7 +14,7 @@ from latseg.report.example_masks import example_strip
 from latseg.report.page import Section, commands, html_table, image, page
 from latseg.report.predictor import predictor_sections
 from latseg.report.search_section import search_section
-from latseg.search_command import search_command
+from latseg.run_commands import search_command
 from latseg.units import format_count
 from latseg.workspace_folder import WorkspaceFolder, command_line
 from search.run_config import RunConfig

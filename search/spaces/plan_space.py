@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
@@ -13,6 +14,9 @@ from search.spaces.lowering import lower
 from search.spaces.space import SearchSpace
 from search.tasks.task import Task, TaskOptions
 from segmentation.networks.plan import Plan
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class PlanSpace(SearchSpace):
@@ -29,6 +33,12 @@ class PlanSpace(SearchSpace):
     @abstractmethod
     def widest(self) -> Iterable[Plan]:
         """Plans that contain, between them, every layer of the space at its largest: the weights of a supernet."""
+
+    def build(self, architecture: Architecture) -> nn.Module:
+        """The net with fresh weights."""
+        from segmentation.networks.network import Network
+
+        return Network(self.plan(architecture))
 
     @override
     def parameters(self, architecture: Architecture) -> int:

@@ -26,8 +26,6 @@ from segmentation.data.source import DataSource
 from segmentation.data.unlabelled import UnlabelledPictures, open_unlabelled
 from segmentation.evaluation import evaluate
 from segmentation.metrics import Quality as Scores
-from segmentation.networks.network import Network
-from segmentation.networks.plan import Plan
 from segmentation.networks.teacher import teacher_size
 from segmentation.normalisation import MEAN, STD
 from segmentation.training.checkpoint import damage_told, load_weights
@@ -42,10 +40,10 @@ _EXAMPLES = 2
 
 
 class Nets(Protocol):
-    """What the task needs of a ``search.spaces.plan_space.PlanSpace``."""
+    """What the task needs of a space."""
 
-    def plan(self, architecture: Architecture) -> Plan:
-        """The net's layers."""
+    def build(self, architecture: Architecture) -> nn.Module:
+        """The net with fresh weights."""
 
     def input_size(self, architecture: Architecture) -> tuple[int, int]:
         """Height and width of the net's input."""
@@ -151,7 +149,7 @@ class SegmentationTask(Task):
 
     @override
     def build(self, architecture: Architecture) -> nn.Module:
-        return Network(self.space.plan(architecture))
+        return self.space.build(architecture)
 
     @override
     def example_inputs(self, architecture: Architecture) -> Mapping[str, Tensor]:

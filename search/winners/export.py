@@ -18,34 +18,40 @@ from export.to_onnx import export_module
 from foundation.errors import UserError
 from foundation.progress import Progress
 from latency.measuring import Measured, measure_one
+from search.architecture import Architecture
 from search.run_config import TargetDevice
 from search.run_context import RunContext
 from search.shared_run import shared_run
-from search.trial import Trial
 from search.winners.certification import certify_file
 
 _logger = logging.getLogger(__name__)
 
 
 def export_winner(
-    context: RunContext, trial: Trial, *, formats: Sequence[str], command: str, sign: Path | None = None
+    context: RunContext, architecture: Architecture, *, formats: Sequence[str], command: str, sign: Path | None = None
 ) -> Manifest:
     """Exports the trained net, measures that very file on every device of the budgets, and writes the bundle.
 
     The manifest names in ``refusals`` each device whose budget the measurement did not certify.
 
     Raises:
-        UserError: the winner was not trained, a format is unknown, parity is lost, or a device cannot measure it.
+        UserError: there is no budget, the winner was not trained, a format is unknown, parity is lost, or a device
+            cannot measure it.
     """
-    task, targets, architecture = context.task, context.config.targets, trial.architecture
-    module = trained_module(context, trial)
+    task, targets, name = context.task, context.config.targets, architecture.id
+    if not targets:
+        raise UserError(
+            "--max-latency", seen="none", expected="a latency limit for each --device",
+            remedy="write for example --device cpu --max-latency 8ms",
+        )  # fmt: skip
+    module = trained_module(context, architecture)
     steps = len(targets) + 2
     context.on_progress(Progress("ONNX file", 0, steps))
-    model = export_module(module, context.folder.exported(trial.id), task.example_inputs(architecture))
+    model = export_module(module, context.folder.exported(name), task.example_inputs(architecture))
     decisions = []
     for done, target in enumerate(targets, start=1):
         context.on_progress(Progress(f"measuring on {target.device}", done, steps))
-        decisions.append(_certificate(context, target, Candidate(trial.id, model)))
+        decisions.append(_certificate(context, target, Candidate(name, model)))
     context.on_progress(Progress("quality, parity, bundle", steps - 1, steps))
     scores = task.evaluate(architecture, module)
     shared = shared_run(context.config)
@@ -53,7 +59,7 @@ def export_winner(
     told = {key: shared.data if value == context.config.data else value for key, value in task.describe().items()}
     pairs = zip(targets, decisions, strict=True)
     refusals = tuple(f"{target.device}: {found.reason}" for target, found in pairs if isinstance(found, Refusal))
-    bundle = context.folder.bundle(trial.id)
+    bundle = context.folder.bundle(name)
     bundle.parent.mkdir(parents=True, exist_ok=True)
     manifest = write_bundle(
         bundle,
@@ -66,7 +72,7 @@ def export_winner(
             seed=context.config.seed,
         ),
         architecture=json.loads(architecture.to_json()),
-        parameters=trial.parameters,
+        parameters=context.space.parameters(architecture),
         quality=[Quality(metric=name, value=value, data=data) for name, value in scores.metrics.items()],
         certificates=[found for found in decisions if isinstance(found, Certificate)],
         refusals=refusals,
@@ -78,21 +84,21 @@ def export_winner(
     return manifest
 
 
-def trained_module(context: RunContext, trial: Trial) -> nn.Module:
-    """The winner's net with the weights of its full training, in evaluation mode.
+def trained_module(context: RunContext, architecture: Architecture) -> nn.Module:
+    """The net with the weights of its full training, in evaluation mode.
 
     Raises:
         UserError: it was not trained yet, or not to the end, or the checkpoint is damaged.
     """
-    checkpoint = context.folder.training(trial.id)
+    checkpoint = context.folder.training(architecture.id)
     if not checkpoint.exists():
         raise UserError(
-            f"winner {trial.id}",
+            f"winner {architecture.id}",
             seen="no full training",
             expected="trained weights",
-            remedy=f"run `latseg train {context.config.run} --winner {trial.id}`",
+            remedy=f"run `latseg train {context.config.run} --winner {architecture.id}`",
         )
-    return context.task.load(trial.architecture, checkpoint)
+    return context.task.load(architecture, checkpoint)
 
 
 def _certificate(context: RunContext, target: TargetDevice, candidate: Candidate) -> Certificate | Refusal:

@@ -1,9 +1,13 @@
-"""Full training of a winner."""
+"""Full training of a winner, or of a known network."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from foundation.errors import UserError
+from search.architecture import Architecture
 from search.run_context import RunContext
+from search.spaces.known_network import KnownNetwork
 from search.tasks.task import Trained
 from search.trial import REJECTED, Trial
 from search.trials import TrialStore
@@ -29,23 +33,60 @@ def find_trial(context: RunContext, trial_id: str) -> Trial:
     return found
 
 
-def train_winner(context: RunContext, trial: Trial, *, epochs: int | None = None) -> Trained:
-    """Trains the trial's net in full; continues from its checkpoint, and returns at once where it was finished.
+@dataclass(frozen=True, slots=True)
+class KnownNet:
+    """The net of a known network's run."""
+
+    architecture: Architecture
+
+    @property
+    def id(self) -> str:
+        """Id of the architecture."""
+        return self.architecture.id
+
+
+def find_net(context: RunContext, net_id: str | None) -> Trial | KnownNet:
+    """The run's known network, which needs no id; in the run of a search the trial with this id.
 
     Raises:
-        UserError: the trial was rejected by measurement, or as ``Task.train``.
+        UserError: none has it.
     """
-    if trial.status == REJECTED:
-        reasons = "; ".join(f"{result.device}: {result.reason}" for result in trial.results if not result.holds)
+    if not isinstance(context.space, KnownNetwork):
+        return find_trial(context, net_id or "")
+    net = KnownNet(context.space.architecture)
+    if net_id not in (None, net.id):
+        raise UserError("--winner", seen=repr(net_id), expected=f"{net.id}, the only net", remedy="leave it out")
+    return net
+
+
+def trained_nets(context: RunContext) -> list[Trial | KnownNet]:
+    """The nets of the run whose full training has begun."""
+    nets: list[Trial | KnownNet]
+    if isinstance(context.space, KnownNetwork):
+        nets = [KnownNet(context.space.architecture)]
+    else:
+        with TrialStore(context.folder.trials) as store:
+            nets = [*store.trials()]
+    return [net for net in nets if context.folder.training(net.id).exists()]
+
+
+def train_net(context: RunContext, net: Trial | KnownNet, *, epochs: int | None = None) -> Trained:
+    """Trains the net in full; continues from its checkpoint, and returns at once where it was finished.
+
+    Raises:
+        UserError: measurement rejected the trial, or as ``Task.train``.
+    """
+    if isinstance(net, Trial) and net.status == REJECTED:
+        reasons = "; ".join(f"{result.device}: {result.reason}" for result in net.results if not result.holds)
         raise UserError(
-            f"winner {trial.id}",
+            f"winner {net.id}",
             seen=f"rejected by measurement ({reasons})",
             expected="a net that keeps its budgets",
             remedy="choose another one, or search with a larger budget",
         )
     return context.task.train(
-        trial.architecture,
-        checkpoint=context.folder.training(trial.id),
+        net.architecture,
+        checkpoint=context.folder.training(net.id),
         epochs=epochs,
         on_progress=context.on_progress,
     )

@@ -107,6 +107,16 @@ def test_predict_and_measure_on_the_simulated_device(
     )
 
 
+def test_a_known_network_is_predicted(capsys: pytest.CaptureFixture[str], workspace: Path) -> None:
+    words = ("--workspace", str(workspace), "predict", "--network", "unet:width=2", "--size", "64x32", "-d", DEVICE)
+    predicted = document(capsys, *words, "--classes", "5")
+    assert "MaxPool" in {row["kind"] for row in predicted["unseen"]}
+    assert predicted["operators"][-1]["output"] == "5x64x32"
+    _, out, _ = say(capsys, *words)
+    assert out.startswith("unet:width=2 at 64x32: ")
+    assert f"measure --network unet:width=2 --size 64x32 --classes 2 --device {DEVICE} && latseg " in out
+
+
 def test_a_net_from_outside_the_space(capsys: pytest.CaptureFixture[str], workspace: Path, tmp_path: Path) -> None:
     """Its operators are named as unseen, measured, and then seen."""
     shared = ("--workspace", str(workspace))
@@ -301,6 +311,12 @@ def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
     exported = json.loads(out)
     assert exported["files"][0]["parity_mask_iou"] > 0.99
     sign, signer = _signing(tmp_path)
+    manifest = Path(exported["bundle"], "manifest.json")
+    plain = json.loads(manifest.read_text())
+    say(capsys, *shared, "export", found["run"], "-w", winner, "-f", "onnx", "-d", DEVICE, "--max-latency", "3ms")
+    other = json.loads(manifest.read_text())
+    assert plain["reproduce"].endswith(f" export RUN --winner {winner}")
+    assert other["reproduce"].endswith(f" export RUN --winner {winner} --device {DEVICE} --max-latency 3ms --threads 1")
     _, out, _ = say(capsys, *shared, "export", found["run"], "-w", winner, "-f", "onnx", "--quiet", *sign)
     assert out.splitlines()[-1] == f"Continue with: latseg verify {exported['bundle']}"
     page = Path(document(capsys, *shared, "report", found["run"])["path"]).read_text()

@@ -17,10 +17,11 @@ from export.registry import EXPORTERS
 from search.evaluators.registry import EVALUATORS
 from search.spaces.registry import SPACES
 from search.strategies.registry import STRATEGIES
+from segmentation.baselines.registry import NETWORKS
 from segmentation.data.registry import SOURCES
 from tests.test_imports import PACKAGES, ROOT
 
-REGISTRIES = (DEVICES, STRATEGIES, SPACES, EVALUATORS, EXPORTERS, SOURCES)
+REGISTRIES = (DEVICES, STRATEGIES, SPACES, EVALUATORS, EXPORTERS, SOURCES, NETWORKS)
 NAMES = {name for registry in REGISTRIES for name in registry.builtin}
 HELP = """
 import json, sys

@@ -34,7 +34,7 @@ from search.trial import CERTIFIED, DeviceResult
 from search.trials import TrialStore
 from search.winners.export import export_winner
 from search.winners.finalists import Finalists
-from search.winners.training import find_trial, train_winner
+from search.winners.training import find_trial, train_net
 from tests.export.runtime_device import measurement
 from tests.search.constraints.near_budget_device import bounded
 from tests.search.test_trials import make_trials
@@ -100,10 +100,10 @@ def test_a_run_from_search_to_bundle(store: MeasurementStore, tmp_path: Path, sp
     assert len(store.measurements(get_device("cpu").info().fingerprint)) == measured
 
     with pytest.raises(UserError, match="no full training"):
-        export_winner(context, winner, formats=["onnx"], command="")
-    trained = train_winner(context, find_trial(context, winner.id))
+        export_winner(context, winner.architecture, formats=["onnx"], command="")
+    trained = train_net(context, find_trial(context, winner.id))
     assert trained.epochs == 1
-    exported = export_winner(context, winner, formats=["onnx"], command="latseg search")
+    exported = export_winner(context, winner.architecture, formats=["onnx"], command="latseg search")
     assert exported.refusals == ()
     (certificate,) = exported.certificates
     assert certificate.model_sha256 == sha256_of(context.folder.exported(winner.id))

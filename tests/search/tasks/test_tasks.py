@@ -6,6 +6,7 @@ from pathlib import Path
 
 from latseg.testing.task_contract import TaskContract
 from search.options import DataOptions, TrainingOptions
+from search.spaces.known_network import KnownNetwork
 from search.spaces.portrait.space import PortraitSpace
 from search.spaces.space import SearchSpace
 from search.tasks.task import Task, TaskOptions
@@ -22,6 +23,15 @@ class TestSegmentationTask(TaskContract):
         return space.make_task(
             TaskOptions(DataOptions(source="synthetic:10", size=(128, 128)), SMALLEST, folder=folder)
         )
+
+
+class TestTaskOfAKnownNetwork(TaskContract):
+    def make_space(self) -> SearchSpace:
+        return KnownNetwork(network="sinet", size=(33, 47))
+
+    def make_task(self, space: SearchSpace, folder: Path) -> Task:
+        training = SMALLEST.model_copy(update={"teacher_epochs": 0})
+        return space.make_task(TaskOptions(DataOptions(source="synthetic:10", size=(64, 64)), training, folder=folder))
 
 
 class TestVectorTask(TaskContract):
