@@ -279,10 +279,9 @@ class Workspace(OpenWorkspace):
 
         It is trained with the teacher, the augmentation and the settings of a winner, and certified like one.
 
-        >>> small = TrainingOptions(teacher_epochs=0, winner_epochs=1, batch_size=4, threads=1)
-        >>> trained = workspace.network("sinet", data="synthetic:8", size="64x64", training=small).train()
-        >>> 0 <= trained.quality.value <= 1
-        True
+        >>> unet = workspace.network("unet:width=2", data="synthetic:8", size="64x64")
+        >>> unet.network.space
+        'unet:width=2'
 
         Args:
             network: its name, with options after a colon: ``unet:width=32``.
