@@ -18,7 +18,7 @@ _LAST_WIDTH = 8
 class PortraitNet(Baseline):
     """PortraitNet (Zhang et al., Computers & Graphics 80, 2019): MobileNetV2 and a light decoder.
 
-    2,079,672 parameters with two classes; the paper says 2.1 million, Park et al. (arXiv 1911.09099) 2,080 K. The
+    2,079,672 parameters with two classes; the paper, and Park et al. (arXiv 1911.09099) of it, say 2.1 million. The
     paper's auxiliary losses (boundary, consistency) are left out: every network here is trained in the same way.
     """
 
