@@ -113,14 +113,14 @@ class NearOutlines(Dataset[tuple[Tensor, Tensor]]):
 def trained(net: Architecture, source: DataSource, epochs: int, seed: int) -> dict[str, float]:
     """Mean intersection over union after the training, over all pixels and near outlines."""
     torch.manual_seed(seed)
-    settings = TrainSettings(input_size=SIZE, epochs=epochs, evaluate_every=epochs, seed=seed, threads=2)
+    settings = TrainSettings(input_size=SIZE, epochs=epochs, evaluate_every=epochs, seed=seed, threads=1)
     network = train(Network(SPACE.plan(net)), source, settings).network
     pairs = source.validation
     everywhere, near = (evaluate(network, each, SIZE) for each in (pairs, NearOutlines(pairs)))
     return {"mean_iou": everywhere.mean_iou, "mean_iou_near_outlines": near.mean_iou}
 
 
-def row_of(net: Architecture, latency_ms: float, quality: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+def row_of(net: Architecture, latency_ms: float) -> dict[str, Any]:
     graph = SPACE.lower(net)
     return {
         "latency_ms": latency_ms,
@@ -128,7 +128,7 @@ def row_of(net: Architecture, latency_ms: float, quality: Sequence[Mapping[str, 
         "decoder_and_head_parameters": sum(SPACE.plan(net).parameters(prefix=part) for part in ("decoder", "head")),
         "flops": graph.flops,
         "resizes": sum(operator.kind == "Resize" for operator in graph.operators),
-        "quality": list(quality),
+        "quality": [],
     }
 
 
@@ -159,14 +159,17 @@ def main() -> None:
     chosen = [variants(net) for net in nets(options.nets, options.seed)]
     times = measured(chosen, options.seed)
     source = open_source(options.data, seed=options.seed, size=SIZE)
-    rows = []
-    for number, row in enumerate(chosen):
-        seeds = range(options.repeats if number < options.trained else 0)
-        rows.append({
-            name: row_of(net, times[number][name], [trained(net, source, options.epochs, seed) for seed in seeds])
-            for name, net in row.items()
-        })  # fmt: skip
-        print(summary(rows), flush=True)
+    rows = [{name: row_of(net, ms[name]) for name, net in row.items()} for row, ms in zip(chosen, times, strict=True)]
+    write(rows, options)
+    for row, nets_of_row in zip(rows[: options.trained], chosen, strict=False):
+        for seed in range(options.repeats):
+            for name, net in nets_of_row.items():
+                row[name]["quality"].append(trained(net, source, options.epochs, seed))
+        write(rows, options)
+
+
+def write(rows: Sequence[Mapping[str, Mapping[str, Any]]], options: argparse.Namespace) -> None:
+    """Writes what is known so far."""
     found = summary(rows)
     resizes = sum(row[name]["resizes"] for row in rows for name in WITHOUT_RESIZE)
     slowest = max(found[name]["latency_ms_over_bilinear"] for name in WITHOUT_RESIZE)
