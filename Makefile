@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONWARNINGS :=
 
-.PHONY: install demo test check docs mutants clean
+.PHONY: install demo test check docs mutants pretrain clean
 
 install: $(STAMP)
 
@@ -36,6 +36,10 @@ check: docs
 mutants: $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[openvino,dev,mutants]'
 	$(BIN)/python benchmarks/mutants.py $(FILES)
+
+# Trains the weights that ship, for some hours; continues where it was interrupted.
+pretrain: $(STAMP)
+	$(BIN)/python benchmarks/pretrain.py --ship
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -168,6 +168,9 @@ class RecipeGroup:
     training_threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 2
     teacher: TeacherOption = None
     unlabelled: UnlabelledOption = None
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="The teacher begins with random weights, not with those of latseg.")
+    ] = False
 
     def checked(self) -> TrainingOptions:
         """The group for the Python interface.
@@ -179,7 +182,8 @@ class RecipeGroup:
 
         size = parse_size(self.training_size, option="--training-size") if self.training_size else None
         values = asdict(self) | {"training_size": size}
-        return TrainingOptions(threads=values.pop("training_threads"), **values)
+        threads, pretrained = values.pop("training_threads"), not values.pop("from_scratch")
+        return TrainingOptions(threads=threads, pretrained=pretrained, **values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,8 @@ class TrainingOptions(Options):
     """A net of the user's own, ``FILE[:KEY=VALUE,...]``, in the place of the teacher that is trained."""
     unlabelled: str | None = None
     """Folder of photographs without masks; networks learn from them what the teacher says of them."""
+    pretrained: bool = True
+    """The teacher begins with the weights that ship with the package, where they fit."""
 
 
 class SearchOptions(Options):

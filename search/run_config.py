@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from devices.device import Device
 from devices.registry import get_device
@@ -142,6 +142,12 @@ class RunConfig(_Record):
         if not self.targets and not is_network(self.space):
             raise ValueError("a search without a device and its budget")
         return self
+
+    @field_validator("training", mode="before")
+    @classmethod
+    def _from_scratch_before_there_were_weights(cls, values: object) -> object:
+        """Runs that do not say how they begin began with random weights."""
+        return {"pretrained": False, **values} if isinstance(values, dict) else values
 
     @classmethod
     def create(

@@ -142,7 +142,11 @@ class SegmentationTask(Task):
             settings = self._settings(self.teacher_size, training.teacher_epochs)
             checkpoint = self.options.folder and self.options.folder / "teacher.safetensors"
             result = trained_teacher(
-                self.source, settings, checkpoint=checkpoint, on_progress=_passed_on(on_progress, "teacher")
+                self.source,
+                settings,
+                checkpoint=checkpoint,
+                pretrained=training.pretrained,
+                on_progress=_passed_on(on_progress, "teacher"),
             )
             self._teacher, self._teacher_mean_iou = result.network, result.quality.mean_iou
         return self._teacher

@@ -27,6 +27,7 @@ from segmentation.metrics import Quality
 from segmentation.networks.network import Network
 from segmentation.networks.teacher import teacher_plan
 from segmentation.normalisation import normalise
+from segmentation.pretrained.weights import start_from
 from segmentation.training.augmentation import Augmentation
 from segmentation.training.loop import OnTrainingProgress, TrainingProgress, apply_gradients, saved_on_interrupt
 from segmentation.training.order import drawn, epoch_order, generator
@@ -105,15 +106,20 @@ def trained_teacher(
     settings: TrainSettings,
     *,
     checkpoint: Path | None,
+    pretrained: bool = False,
     on_progress: OnTrainingProgress = ignore_progress,
 ) -> TrainingResult:
     """The teacher, trained at ``settings.input_size`` (multiples of its stride); resumed from the checkpoint.
+
+    ``pretrained`` begins with the weights that ship with the package.
 
     Raises:
         UserError: as ``train``.
     """
     torch.manual_seed(settings.seed)
     network = Network(teacher_plan(len(source.classes)))
+    if pretrained:
+        start_from(network, "teacher")
     return train(network, source, settings, checkpoint=checkpoint, on_progress=on_progress)
 
 

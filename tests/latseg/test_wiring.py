@@ -44,6 +44,7 @@ SEARCH_OPTIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "--training-threads": (("1",), {"effort.threads"}),
     "--teacher": ((f"{REFERENCE_NET}:person=1",), {"effort.teacher"}),
     "--unlabelled": (("PHOTOGRAPHS",), {"effort.unlabelled", "data_notes"}),
+    "--from-scratch": ((), {"effort.pretrained"}),
     "--seed": (("5",), {"seed"}),
 }
 NOT_TESTED_HERE = {"search": {"--space", "--resume"}, "profile": {"--space", "--input"}, "fit": set()}

@@ -17,7 +17,7 @@ DEVICE = "simulated"
 BUDGETS = BudgetOptions(latency_ms={DEVICE: 2.0})
 DATA = DataOptions(source="synthetic:8", size=(64, 64))
 
-OF_115E2DA = {
+OF_115E2DA: dict[str, Any] = {
     "schema_version": 1, "run": "20261125-010203-abcd", "created": "2026-11-25T01:02:03+00:00",
     "command": "latseg search",
     "space": "portrait", "sizes": [[128, 128]], "data": "synthetic:320", "data_size": [128, 128], "data_count": None,
@@ -79,9 +79,16 @@ def test_a_run_of_115e2da_is_read_and_written_with_the_same_keys(tmp_path: Path)
     write_config(tmp_path, config)
     written = json.loads((tmp_path / "run.json").read_text())
     assert len(written.pop("sha256")) == 64
-    effort = {**OF_115E2DA["effort"], "teacher": None, "unlabelled": None}
+    effort = {**OF_115E2DA["effort"], "teacher": None, "unlabelled": None, "pretrained": False}
     added = {"evaluator": None, "data_notes": [], "data_test": False, "space_version": 1}
     assert written == {**OF_115E2DA, "effort": effort, **added}
+
+
+def test_new_runs_begin_with_shipped_weights_and_earlier_ones_with_random_ones(tmp_path: Path) -> None:
+    write_config(tmp_path, RunConfig.create(BUDGETS, DATA))
+    assert read_config(tmp_path).training.pretrained
+    (tmp_path / "run.json").write_text(json.dumps(OF_115E2DA))
+    assert not read_config(tmp_path).training.pretrained
 
 
 def test_a_changed_value_is_noticed(tmp_path: Path) -> None:

@@ -104,3 +104,10 @@ def test_without_a_teacher(calls: dict[str, Any], tmp_path: Path) -> None:
     assert seen.supernet.teacher_size is None
     assert seen.student_keywords["teacher"] is None
     assert seen.supernet_keywords["teacher"] is None
+
+
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_the_teacher_begins_with_shipped_weights_unless_told_otherwise(
+    calls: dict[str, Any], tmp_path: Path, pretrained: bool
+) -> None:
+    assert train(calls, tmp_path, pretrained=pretrained).teacher_keywords["pretrained"] is pretrained
