@@ -30,10 +30,11 @@ def search_command(config: RunConfig, workspace: Path) -> str:
         ("trials", config.trials),
         ("winners", config.winners),
         ("calibration-nets", config.calibration_nets),
-        *((_option(name), value) for name, value in config.training.model_dump().items()),
+        *((_option(name), value) for name, value in config.training.model_dump(exclude={"pretrained"}).items()),
         ("seed", config.seed),
     ]
-    return command_line(workspace, "search", *_words(values), *_flags(config))
+    from_scratch = [] if config.training.pretrained else ["--from-scratch"]
+    return command_line(workspace, "search", *_words(values), *_flags(config), *from_scratch)
 
 
 def network_command(config: RunConfig, workspace: Path) -> str:
