@@ -27,7 +27,7 @@ class EvaluatedModel:
 
     model: str
     """Id of a winner, or path of a bundle or an ONNX file."""
-    kind: Literal["winner", "bundle", "onnx"]
+    kind: Literal["winner", "bundle", "model"]
     reading: str
     """How pictures are fed to it."""
     scores: PartScores
@@ -103,7 +103,7 @@ def evaluate_model(
     if model.input.guessed:
         warn(f"{path} does not say how its input is normalised: guessed {model.reading}; --normalise sets it")
     scores = _scores(model.labels, source, part, on_progress)
-    return _evaluation(source, part, EvaluatedModel(str(path), "onnx", model.reading, scores))
+    return _evaluation(source, part, EvaluatedModel(str(path), "model", model.reading, scores))
 
 
 def evaluate_run(context: RunContext, data: DataOptions, part: Part, warn: Warn) -> Evaluation:
