@@ -33,8 +33,7 @@ def search_command(config: RunConfig, workspace: Path) -> str:
         *((_option(name), value) for name, value in config.training.model_dump(exclude={"pretrained"}).items()),
         ("seed", config.seed),
     ]
-    from_scratch = [] if config.training.pretrained else ["--from-scratch"]
-    return command_line(workspace, "search", *_words(values), *_flags(config), *from_scratch)
+    return command_line(workspace, "search", *_words(values), *_flags(config))
 
 
 def network_command(config: RunConfig, workspace: Path) -> str:
@@ -94,7 +93,8 @@ def _words(values: _Values) -> list[str]:
 
 
 def _flags(config: RunConfig) -> list[str]:
-    return ["--resize-masks"] if config.resize_masks else []
+    given = {"--resize-masks": config.resize_masks, "--from-scratch": not config.training.pretrained}
+    return [flag for flag, on in given.items() if on]
 
 
 def _option(field: str) -> str:
