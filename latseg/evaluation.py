@@ -125,13 +125,12 @@ def evaluate_run(context: RunContext, data: DataOptions, part: Part, warn: Warn)
 
 
 def _winners(context: RunContext, source: DataSource, part: Part, warn: Warn) -> Iterator[EvaluatedModel]:
-    from search.run_folder import RunFolder
     from search.tasks.segmentation import SegmentationTask
     from search.winners.export import trained_module
     from search.winners.training import trained_nets
     from segmentation.evaluation import labels_of
 
-    task, folder = context.task, RunFolder(context.folder.path)
+    task = context.task
     if not isinstance(task, SegmentationTask):
         raise UserError(
             f"run {context.config.run}", seen="a task of a plug-in", expected="segmentation",
@@ -145,7 +144,7 @@ def _winners(context: RunContext, source: DataSource, part: Part, warn: Warn) ->
             continue
         size = task.space.input_size(net.architecture)
         scores = _scores(labels_of(module, size), source, part, context.on_progress)
-        bundle = folder.bundle(net.id)
+        bundle = context.folder.bundle(net.id)
         reading = f"its trained weights: {size[0]} x {size[1]}"
         yield EvaluatedModel(net.id, "winner", reading, scores, bundle if bundle.is_dir() else None)
 
