@@ -142,10 +142,10 @@ class Bundle:
         file_format: str = "onnx",
         on_error: Callable[[Path, UserError], None] | None = None,
     ) -> Iterator[SegmentOutput]:
-        """Writes ``NAME_mask.png`` and ``NAME_cutout.png`` for each image, when the iterator reaches it.
+        """Writes ``NAME_mask.png``, ``NAME_cutout.png`` and ``NAME_overlay.png`` for each image, when it is reached.
 
         Args:
-            images: of any size and shape.
+            images: of any size and shape; a folder stands for all pictures in it.
             folder: for the results.
             policy: as in ``segment``.
             file_format: as in ``segment``.
@@ -153,12 +153,14 @@ class Bundle:
                 images are still done. By default the error is raised.
 
         Raises:
-            UserError: not a bundle, a changed one, not an image, or the folder cannot be written.
+            UserError: not a bundle, a changed one, not an image, a folder without pictures, or the folder for the
+                results cannot be written.
         """
         from export.bundle.segment import OutputError
+        from latseg.picture_paths import picture_paths
 
         segmenter = self._segmenter(policy, file_format)
-        for image in map(Path, images):
+        for image in picture_paths(images, Path(folder)).files:
             try:
                 written = segmenter.segment_file(image, Path(folder))
             except UserError as error:

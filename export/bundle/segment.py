@@ -29,6 +29,7 @@ from export.bundle.preprocess import (
 from export.exporter import GetDevice
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
+from foundation.overlay import overlay
 from foundation.picture import Picture, PictureError, read_picture
 
 _TEMPORARY_BYTES = 34
@@ -41,6 +42,7 @@ class SegmentOutput:
     image: Path
     mask: Path
     cutout: Path
+    overlay: Path
     height: int
     width: int
     foreground_share: float
@@ -102,7 +104,8 @@ class Segmenter:
         return spread(_checked_logits(logits, layout, len(self.manifest.classes)), placement, height, width)
 
     def segment_file(self, image_path: Path, out_dir: Path) -> SegmentOutput:
-        """Writes ``NAME_mask.png`` (0 and 255 for two classes, else class numbers) and ``NAME_cutout.png``.
+        """Writes ``NAME_mask.png`` (0 and 255 for two classes, else class numbers), ``NAME_cutout.png`` (with opacity)
+        and ``NAME_overlay.png`` (the picture with the mask's colours and contours).
 
         Pictures of one name but different endings get the ending into the result's name.
 
@@ -116,21 +119,22 @@ class Segmenter:
                 "picture", seen=f"{error.path}: {error.reason}", expected="a picture file", remedy="check the file"
             ) from error
         result = self.segment(picture)
-        mask, cutout = self._names(image_path, out_dir)
+        mask, cutout, laid_over = self._names(image_path, out_dir)
         _save(mask_image(result.labels, len(self.manifest.classes)), mask)
         _save(cut_out(picture, result.foreground), cutout)
+        _save(Image.fromarray(overlay(picture.rgb, result.labels)), laid_over)
         height, width = result.labels.shape
-        return SegmentOutput(image_path, mask, cutout, height, width, float(np.mean(result.labels > 0)))
+        return SegmentOutput(image_path, mask, cutout, laid_over, height, width, float(np.mean(result.labels > 0)))
 
-    def _names(self, image_path: Path, out_dir: Path) -> tuple[Path, Path]:
+    def _names(self, image_path: Path, out_dir: Path) -> tuple[Path, Path, Path]:
         stem, number = image_path.stem, 1
         while out_dir / f"{stem}_mask.png" in self._written:
             number += 1
             stem = f"{image_path.stem}_{number}"
-        mask, cutout = out_dir / f"{stem}_mask.png", out_dir / f"{stem}_cutout.png"
-        _check_name(cutout)
+        mask, cutout, laid_over = (out_dir / f"{stem}_{kind}.png" for kind in ("mask", "cutout", "overlay"))
+        _check_name(laid_over)
         self._written.add(mask)
-        return mask, cutout
+        return mask, cutout, laid_over
 
 
 def _picture_layout(bundle: Path, manifest: Manifest) -> InputLayout:

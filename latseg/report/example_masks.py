@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from foundation.class_colours import painted
 from search.run_context import RunContext
 from search.tasks.segmentation import SegmentationTask
 from search.trial import Trial
 from search.winners.export import trained_module
-from segmentation.data.class_colours import painted
 from segmentation.evaluation import resized
 from segmentation.losses import IGNORE, match_size
 from segmentation.normalisation import normalise

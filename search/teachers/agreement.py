@@ -8,7 +8,8 @@ import numpy as np
 from PIL import ImageDraw
 from torch import Tensor
 
-from segmentation.data.picture_rows import LINE, overlay, pixels, row, sheet, write_line
+from foundation.overlay import overlay
+from segmentation.data.picture_rows import LINE, pixels, row, sheet, write_line
 from segmentation.data.source import DataSource
 from segmentation.losses import match_size
 from segmentation.metrics import ConfusionMatrix

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from segmentation.data.class_colours import COLOURS, painted
-from segmentation.data.picture_rows import HEIGHT, LINE, overlay, pixels, row, sheet, write_line
+from foundation.class_colours import COLOURS, painted
+from foundation.overlay import overlay
+from segmentation.data.picture_rows import HEIGHT, LINE, pixels, row, sheet, write_line
 from segmentation.data.source import DataSource
 from segmentation.losses import IGNORE
 

@@ -10,16 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from segmentation.data.class_colours import painted
-
 HEIGHT = 190
 """Of a row, in pixels."""
 MARGIN = 12
 LINE = 17
 """Height of a line of text."""
 _FONT_SIZE = 13
-_TINT = 0.5
-"""Share of the class's colour in the overlay; the background is left as it is."""
 
 Pixels = NDArray[np.uint8]
 
@@ -27,12 +23,6 @@ Pixels = NDArray[np.uint8]
 def pixels(image: Tensor) -> Pixels:
     """An image in 0..1, ``3 x height x width``, as height x width x 3."""
     return np.asarray((255 * image).round().permute(1, 2, 0).numpy(), np.uint8)
-
-
-def overlay(picture: Pixels, mask: Pixels) -> Pixels:
-    """The classes laid over a picture of the same size."""
-    mixed = (1 - _TINT) * picture + _TINT * painted(mask)
-    return np.where(mask[..., None] == 0, picture, mixed.round()).astype(np.uint8)
 
 
 def row(panels: Sequence[Pixels], text_width: int) -> tuple[Image.Image, int]:

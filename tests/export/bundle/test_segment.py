@@ -16,6 +16,7 @@ from PIL import Image
 from export.bundle.examples import smooth_picture
 from export.bundle.manifest import BundleFile, Manifest, write_manifest
 from export.bundle.segment import Segmenter
+from foundation.class_colours import COLOURS
 from foundation.errors import UserError
 from latseg import cli
 from latseg.bundle import Bundle
@@ -62,6 +63,42 @@ def test_mask_of_several_classes_holds_their_numbers(make_bundle: Make, tmp_path
         values = set(np.unique(np.asarray(mask)))
     assert values <= set(range(5))
     assert len(values) > 1
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_the_overlay_has_the_picture_and_a_colour_for_each_class(
+    make_bundle: Make, tmp_path: Path, classes: int
+) -> None:
+    make_bundle(classes=classes)
+    path = picture(tmp_path / "in")
+    output = Segmenter(tmp_path / "bundle").segment_file(path, tmp_path / "out")
+    assert output.overlay == tmp_path / "out" / "photo_overlay.png"
+    labels = Bundle(tmp_path / "bundle").segment(path)
+    with Image.open(output.overlay) as laid_over, Image.open(path) as photo:
+        assert (laid_over.mode, laid_over.size) == ("RGB", photo.size)
+        pixels, before = np.asarray(laid_over), np.asarray(photo)
+    np.testing.assert_array_equal(pixels[labels == 0], before[labels == 0])
+    assert len(np.unique(labels)) > 1
+    for label in np.unique(labels[labels > 0]):
+        colour, inside = COLOURS[label], labels == label
+        mixed = ((before[inside].astype(int) + colour) // 2).astype(np.uint8)
+        contour = (pixels[inside] == colour).all(1)
+        assert contour.any()
+        np.testing.assert_array_equal(pixels[inside][~contour], mixed[~contour])
+
+
+def test_a_folder_stands_for_its_pictures(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [picture(tmp_path / "in", name=name) for name in ("a.png", "b.png")]
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    words = ["--json", "segment", str(bundle), str(tmp_path / "in"), "-o", str(tmp_path / "out")]
+    assert cli.run(words) == 0
+    printed = capsys.readouterr()
+    rows = json.loads(printed.out)["outputs"]
+    assert [Path(row["image"]) for row in rows] == paths
+    assert all(Path(row[kind]).is_file() for row in rows for kind in ("mask", "cutout", "overlay"))
+    assert "1 left out of" in printed.err
+    assert cli.run(["segment", str(bundle), str(tmp_path / "out" / ".."), "-o", str(tmp_path / "new")]) == 2
+    assert "folder of pictures: got no pictures" in capsys.readouterr().err
 
 
 def test_policy_of_the_bundle_is_the_default(make_bundle: Make, tmp_path: Path) -> None:
@@ -257,7 +294,7 @@ def test_an_output_folder_that_cannot_be_written_ends_it(bundle: Path, tmp_path:
     assert noted == []
 
 
-@pytest.mark.parametrize(("letters", "fits"), [(210, True), (212, False), (249, False)])
+@pytest.mark.parametrize(("letters", "fits"), [(209, True), (210, False), (249, False)])
 def test_a_name_that_is_too_long_is_refused_in_one_line(bundle: Path, tmp_path: Path, letters: int, fits: bool) -> None:
     path = picture(tmp_path / "in", name="a" * letters + ".png")
     if fits:

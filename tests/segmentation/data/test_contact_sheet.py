@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmentation.data.class_colours import COLOURS, painted
+from foundation.class_colours import COLOURS, painted
 from segmentation.data.contact_sheet import class_shares, contact_sheet
 from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource

@@ -7,10 +7,8 @@ import colorsys
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.losses import IGNORE
-
 _FIRST = ((17, 24, 39), (240, 171, 0), (11, 122, 117), (194, 65, 12), (91, 33, 182), (37, 99, 235))
-_UNLABELLED = (255, 0, 255)
+_NO_LABEL, _MAGENTA = 255, (255, 0, 255)
 _GOLDEN_ANGLE = 0.381966
 """Share of a full turn: hues at multiples of it are far from those just before."""
 
@@ -23,9 +21,9 @@ def _colour(number: int) -> tuple[int, ...]:
 
 
 COLOURS: NDArray[np.uint8] = np.array(
-    [_colour(number) if number != IGNORE else _UNLABELLED for number in range(256)], np.uint8
+    [_colour(number) if number != _NO_LABEL else _MAGENTA for number in range(256)], np.uint8
 )
-"""256 x 3, by class; that of ``IGNORE`` is magenta."""
+"""256 x 3, by class; that of 255, no label, is magenta."""
 
 
 def painted(mask: NDArray[np.integer]) -> NDArray[np.uint8]:
