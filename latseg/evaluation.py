@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from foundation.errors import UserError
 from foundation.progress import OnProgress
 from search.options import DataOptions
 from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource
-from segmentation.part_scores import Labels, PartScores, part_scores
+from segmentation.part_scores import PartScores, Predict, Prediction, part_scores
 
 if TYPE_CHECKING:
     from search.run_context import RunContext
@@ -74,7 +77,12 @@ def evaluate_bundle(path: Path, data: DataOptions, part: Part, seed: int, on_pro
     _require_classes(source, len(segmenter.manifest.classes))
     layout = segmenter.layout
     reading = f"as the bundle states: {layout.height} x {layout.width}, {segmenter.policy}"
-    scores = _scores(lambda image: segmenter.segment(Picture(image)).labels, source, part, on_progress)
+
+    def predict(image: NDArray[np.uint8]) -> Prediction:
+        found = segmenter.segment(Picture(image))
+        return Prediction(found.labels, found.foreground)
+
+    scores = _scores(predict, source, part, on_progress)
     return _evaluation(source, part, EvaluatedModel(str(path), "bundle", reading, scores))
 
 
@@ -102,12 +110,14 @@ def evaluate_model(
     model = ForeignModel(path, len(source.classes), data.size, device, normalisation=normalisation)
     if model.input.guessed:
         warn(f"{path} does not say how its input is normalised: guessed {model.reading}; --normalise sets it")
-    scores = _scores(model.labels, source, part, on_progress)
+    scores = _scores(lambda image: Prediction(model.labels(image)), source, part, on_progress)
     return _evaluation(source, part, EvaluatedModel(str(path), "model", model.reading, scores))
 
 
 def evaluate_run(context: RunContext, data: DataOptions, part: Part, warn: Warn) -> Evaluation:
     """Every winner of a run that was trained in full, or its known network.
+
+    Scores on the test part of the run's own data are kept in its folder, with a few pictures, for the report.
 
     Raises:
         UserError: no trained winner, a run of another task, data of other classes, or an empty part.
@@ -115,7 +125,8 @@ def evaluate_run(context: RunContext, data: DataOptions, part: Part, warn: Warn)
     config = context.config
     source = _opened(data, config.seed)
     _require_classes(source, len(config.classes))
-    models = tuple(_winners(context, source, part, warn))
+    own = part == "test" and data == config.task_options(context.folder.path).data
+    models = tuple(_winners(context, source, part, warn, kept=own))
     if not models:
         raise UserError(
             f"run {config.run}", seen="no winner that was trained in full", expected="trained weights",
@@ -124,11 +135,13 @@ def evaluate_run(context: RunContext, data: DataOptions, part: Part, warn: Warn)
     return _evaluation(source, part, *models)
 
 
-def _winners(context: RunContext, source: DataSource, part: Part, warn: Warn) -> Iterator[EvaluatedModel]:
+def _winners(
+    context: RunContext, source: DataSource, part: Part, warn: Warn, *, kept: bool
+) -> Iterator[EvaluatedModel]:
     from search.tasks.segmentation import SegmentationTask
     from search.winners.export import trained_module
     from search.winners.training import trained_nets
-    from segmentation.evaluation import labels_of
+    from segmentation.evaluation import predictor_of
 
     task = context.task
     if not isinstance(task, SegmentationTask):
@@ -143,14 +156,29 @@ def _winners(context: RunContext, source: DataSource, part: Part, warn: Warn) ->
             warn(str(error))
             continue
         size = task.space.input_size(net.architecture)
-        scores = _scores(labels_of(module, size), source, part, context.on_progress)
+        predict = predictor_of(module, size)
+        scores = _scores(predict, source, part, context.on_progress)
+        if kept:
+            _keep(context, net.id, predict, source, scores, warn)
         bundle = context.folder.bundle(net.id)
         reading = f"its trained weights: {size[0]} x {size[1]}"
         yield EvaluatedModel(net.id, "winner", reading, scores, bundle if bundle.is_dir() else None)
 
 
-def _scores(labels: Labels, source: DataSource, part: Part, on_progress: OnProgress) -> PartScores:
-    return part_scores(labels, getattr(source, part), source.classes, on_progress=on_progress)
+def _keep(
+    context: RunContext, net_id: str, predict: Predict, source: DataSource, scores: PartScores, warn: Warn
+) -> None:
+    from search.winners.held_out import keep_held_out
+
+    try:
+        keep_held_out(context.folder, net_id, predict, source, scores)
+    except OSError as error:
+        folder = context.folder.held_out(net_id).parent
+        warn(f"the report will not show these scores: {folder} cannot be written ({error.strerror or error})")
+
+
+def _scores(predict: Predict, source: DataSource, part: Part, on_progress: OnProgress) -> PartScores:
+    return part_scores(predict, getattr(source, part), source.classes, on_progress=on_progress)
 
 
 def _evaluation(source: DataSource, part: Part, *models: EvaluatedModel) -> Evaluation:

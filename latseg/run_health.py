@@ -37,6 +37,8 @@ def run_files(root: Path, folder: Path, repair: bool) -> Iterator[CheckedFile]:
         yield checked_store(root, run.trials, TrialStore, repair)
     if exists(run.near_budget):
         yield _checked_record(root, run)
+    for record in sorted((folder / "winners").glob("*_test.json")):
+        yield _checked_held_out(root, record)
     for teacher in folders_in(folder / "teachers"):
         yield _checked_teacher(root, teacher)
     if config is not None and _has_our_checkpoints(config):
@@ -65,6 +67,17 @@ def _checked_teacher(root: Path, folder: Path) -> CheckedFile:
     except UserError as error:
         return CheckedFile(name, "teacher", str(error.seen), remedy=error.remedy)
     return CheckedFile(name, "teacher")
+
+
+def _checked_held_out(root: Path, path: Path) -> CheckedFile:
+    from search.winners.held_out_record import read_held_out_record
+
+    name = str(path.relative_to(root))
+    try:
+        read_held_out_record(path)
+    except UserError as error:
+        return CheckedFile(name, "scores on the test part", str(error.seen), remedy=error.remedy)
+    return CheckedFile(name, "scores on the test part")
 
 
 def _has_our_checkpoints(config: RunConfig) -> bool:

@@ -35,6 +35,8 @@ from search.teachers.resolve import resolved
 
 SCHEMA_VERSION = 1
 FILE_NAME = "run.json"
+SHIPPED_TEACHER = "shipped teacher"
+"""Key in ``versions`` of the weights with which the teacher begins: their SHA-256."""
 _PACKAGES = ("latseg", "torch", "onnx", "onnxruntime", "numpy")
 
 
@@ -189,7 +191,7 @@ class RunConfig(_Record):
             max_parameters=_parameters(search, task) if budgets is None else budgets.parameters,
             training=training,
             **search.model_dump(),
-            versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+            versions=_versions(training),
         )
 
     @property
@@ -207,6 +209,16 @@ class RunConfig(_Record):
             hold_out_test=self.data_test,
         )
         return TaskOptions(data, self.training, self.seed, folder)
+
+
+def _versions(training: TrainingOptions) -> dict[str, str]:
+    """Of all that a run's results depend on; of shipped weights where a teacher may begin with them."""
+    from segmentation.pretrained.weights import shipped_sha256
+
+    found = {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+    if training.pretrained and training.teacher is None and training.teacher_epochs:
+        found[SHIPPED_TEACHER] = shipped_sha256("teacher")
+    return found
 
 
 def _parameters(search: SearchOptions, task: Task) -> int:

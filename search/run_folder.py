@@ -39,6 +39,14 @@ class RunFolder:
         """Checkpoint of a winner's full training."""
         return self.path / "winners" / f"{architecture_id}.safetensors"
 
+    def held_out(self, architecture_id: str) -> Path:
+        """How a trained winner does on the test part."""
+        return self.path / "winners" / f"{architecture_id}_test.json"
+
+    def held_out_sheet(self, architecture_id: str, *, photographs: bool = True) -> Path:
+        """A winner's best, median and worst pictures of the test part, with photographs or as masks alone."""
+        return self.path / "winners" / f"{architecture_id}_test{'' if photographs else '_masks'}.png"
+
     def exported(self, architecture_id: str) -> Path:
         """ONNX file of a winner, as measured for its certificate."""
         return self.path / "winners" / f"{architecture_id}.onnx"

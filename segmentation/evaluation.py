@@ -17,7 +17,7 @@ from segmentation.data.source import batch_of
 from segmentation.losses import match_size
 from segmentation.metrics import ConfusionMatrix, Quality
 from segmentation.normalisation import normalise
-from segmentation.part_scores import Labels
+from segmentation.part_scores import Predict, Prediction
 
 
 def evaluate(
@@ -47,16 +47,17 @@ def evaluate(
     return (matrix or ConfusionMatrix(2)).quality(count)
 
 
-def labels_of(network: nn.Module, input_size: tuple[int, int]) -> Labels:
-    """The network as a function from a picture to its class numbers, as ``evaluate`` computes them."""
+def predictor_of(network: nn.Module, input_size: tuple[int, int]) -> Predict:
+    """The network as a function from a picture to what it says of it, with the class numbers of ``evaluate``."""
 
-    def labels(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def predict(picture: NDArray[np.uint8]) -> Prediction:
         image = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
         with evaluation_mode(network), torch.inference_mode():
-            logits = match_size(network(normalise(resized(image, input_size))), picture.shape[:2])
-        return logits.argmax(1)[0].to(torch.uint8).numpy()
+            logits = match_size(network(normalise(resized(image, input_size))), picture.shape[:2])[0]
+        foreground = logits.softmax(0)[1:].sum(0)
+        return Prediction(logits.argmax(0).to(torch.uint8).numpy(), foreground.numpy())
 
-    return labels
+    return predict
 
 
 def resized(images: Tensor, size: tuple[int, ...]) -> Tensor:

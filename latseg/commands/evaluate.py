@@ -66,6 +66,9 @@ def _rendered(found: Evaluation, models: list[dict[str, Any]]) -> list[Renderabl
     for one in models:
         rows = [[label, iou, one["f1_by_class"][label]] for label, iou in one["iou_by_class"].items()]
         parts.append(table(f"{one['model']} ({one['reading']})", ("class", "iou", "f1"), rows))
+        if one["calibration"] is not None:
+            error = one["calibration"]["expected_calibration_error"]
+            parts.append(f"Expected calibration error of the foreground's probability: {error:.4f}")
         worst = [[score["iou"], score["picture"]] for score in one["worst"]]
         parts.append(table("Worst pictures", ("iou", "picture"), worst))
     parts.append(plain("boundary_f1: outlines within 2 pixels (Csurka et al., BMVC 2013); all scores from 0 to 1"))

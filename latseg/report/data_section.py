@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from foundation.errors import UserError
-from foundation.regular_file import DOCUMENT_BYTES, read_regular
+from latseg.report.kept_picture import kept_picture
 from latseg.report.page import Section, image
+from latseg.report.photographs import LEFT_OUT, may_show
 from search.run_context import RunContext
 from search.shared_run import shared_run
 
@@ -23,24 +21,14 @@ def data_section(context: RunContext, *, photographs: bool) -> list[Section]:
     Raises:
         UserError: the picture cannot be read.
     """
-    with_pictures = photographs or context.config.data.startswith("synthetic")
+    with_pictures = may_show(context.config, photographs=photographs)
     path = context.folder.first_look(photographs=with_pictures)
     notes = shared_run(context.config).data_notes
     if not path.exists() and not notes:
         return []
     lead = ". ".join(note[:1].upper() + note[1:] for note in notes)
     if path.exists() and not with_pictures:
-        lead += f"{'. ' if lead else ''}Photographs are left out; --photographs includes them"
+        lead += f"{'. ' if lead else ''}{LEFT_OUT}"
     caption = f"{'Photographs and masks' if with_pictures else 'Masks'} of {_SHARES}"
-    body = image(_picture(path), caption) if path.exists() else ""
+    body = image(kept_picture(path, "first look", "search"), caption) if path.exists() else ""
     return [Section("First look at the data", lead + "." if lead else "", body)]
-
-
-def _picture(path: Path) -> bytes:
-    try:
-        return read_regular(path, limit=DOCUMENT_BYTES)
-    except OSError as error:
-        raise UserError(
-            "first look", seen=f"{path} ({error.strerror or error})", expected="the picture that `latseg search` wrote",
-            remedy="delete it: the report then leaves it out",
-        ) from error  # fmt: skip

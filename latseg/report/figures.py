@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segmentation.reliability import ReliabilityBin
 
 INK, MUTED, GOOD, BAD, GRID = "#1f2933", "#9aa5b1", "#0b7a75", "#c2410c", "#e4e7eb"
 
@@ -124,6 +127,34 @@ def breakdown_figure(rows: Sequence[dict[str, Any]], *, most: int = 16) -> Any:
     figure.update_xaxes(title="microseconds")
     figure.update_yaxes(automargin=True)
     return _styled(figure, height=90 + 30 * len(chosen))
+
+
+def reliability_figure(bins: Sequence[ReliabilityBin]) -> Any:
+    """Observed share of the foreground over its probability, with the share of the pixels as bars."""
+    import plotly.graph_objects as go
+
+    total = sum(one.pixels for one in bins)
+    x, observed = [one.mean_probability for one in bins], [one.observed_share for one in bins]
+    shares = [100 * one.pixels / total for one in bins]
+    figure = go.Figure()
+    figure.add_bar(x=x, y=shares, width=0.05, yaxis="y2", name="share of the pixels", marker={"color": GRID})
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="right", line={"color": MUTED, "dash": "dash"})
+    figure.add_scatter(
+        x=x,
+        y=observed,
+        mode="lines+markers",
+        name="the net",
+        line={"color": GOOD, "width": 2},
+        marker={"size": 8},
+        text=[f"{one.pixels:,} pixels" for one in bins],
+        hovertemplate="probability %{x:.3f}<br>observed share %{y:.3f}<br>%{text}<extra></extra>",
+    )
+    figure.update_xaxes(title="probability of the foreground (opacity)", range=[-0.03, 1.03])
+    figure.update_layout(
+        yaxis={"title": "observed share of the foreground", "range": [-0.03, 1.03], "overlaying": "y2"},
+        yaxis2={"title": "share of the pixels, % (bars)", "type": "log", "side": "right", "showgrid": False},
+    )
+    return _styled(figure)
 
 
 def _styled(figure: Any, height: int = 460) -> Any:

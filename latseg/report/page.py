@@ -16,7 +16,8 @@ table { border-collapse: collapse; margin: .8em 0; font-variant-numeric: tabular
 th, td { text-align: left; padding: .25em .9em .25em 0; border-bottom: 1px solid #e4e7eb; vertical-align: top }
 td.number, th.number { text-align: right } code { background: #f5f7fa; padding: .1em .3em }
 pre { background: #f5f7fa; padding: .8em; overflow-x: auto } .examples { display: flex; flex-wrap: wrap; gap: 1em }
-figure { margin: 0 } figcaption { color: #616e7c; font-size: .9em }
+figure { margin: 0 } figure img { max-width: 100% } figcaption { color: #616e7c; font-size: .9em }
+table.confusion { font-size: .85em } table.confusion td, table.confusion th { padding: .2em .45em; white-space: nowrap }
 .scroll { overflow-x: auto } footer { color: #616e7c }
 summary { cursor: pointer; color: #0b7a75 } details { margin: .8em 0 }
 """

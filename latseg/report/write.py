@@ -11,9 +11,12 @@ from foundation.atomic_file import write_file
 from foundation.errors import UserError
 from latseg.report.data_section import data_section
 from latseg.report.example_masks import example_strip
+from latseg.report.held_out_section import held_out_sections
 from latseg.report.page import Section, commands, html_table, image, page
+from latseg.report.photographs import may_show
 from latseg.report.predictor import predictor_sections
 from latseg.report.search_section import search_section
+from latseg.report.teacher_section import teacher_section
 from latseg.run_commands import search_command
 from latseg.units import format_count
 from latseg.workspace_folder import WorkspaceFolder, command_line
@@ -52,7 +55,9 @@ def write_report(context: RunContext, workspace: WorkspaceFolder, path: Path, *,
     for target in context.config.targets:
         sections += predictor_sections(context, workspace, target, winners[:1])
     sections += data_section(context, photographs=photographs)
-    sections += _example_section(context, winners[:1], photographs=photographs)
+    if isinstance(context.task, SegmentationTask):
+        sections.append(teacher_section(context, photographs=photographs))
+    sections += _winner_sections(context, winners[:1], photographs=photographs)
     sections.append(_reproduction_section(context.config, workspace, winners))
     html = page(
         f"latseg run {context.config.run}",
@@ -104,19 +109,24 @@ def _rejections_section(rejected: Any, evaluated: int) -> Section:
     return Section("What the limits ruled out", lead, body)
 
 
-def _example_section(context: RunContext, winners: Sequence[Trial], *, photographs: bool) -> list[Section]:
-    synthetic = context.config.data.startswith("synthetic")
+def _winner_sections(context: RunContext, winners: Sequence[Trial], *, photographs: bool) -> list[Section]:
+    """How the trained winner does on pictures; none for other tasks."""
     if not winners or not context.folder.training(winners[0].id).exists():
         return []
     if not isinstance(context.task, SegmentationTask):
         return []
-    if not synthetic and not photographs:
+    sections = held_out_sections(context, winners[0], photographs=photographs)
+    return sections if sections[0].body else [*sections, _example_section(context, winners[0], photographs=photographs)]
+
+
+def _example_section(context: RunContext, winner: Trial, *, photographs: bool) -> Section:
+    if not may_show(context.config, photographs=photographs):
         note = "Photographs are left out, because a report may be passed on; --photographs includes them."
-        return [Section("Example masks", note, "")]
-    strips = example_strip(context, winners[0])
+        return Section("Example masks", note, "")
+    strips = example_strip(context, winner)
     lead = "Validation images: the image, its true mask, and the mask of the winner after its full training."
     body = '<div class="examples">' + "".join(image(png, caption) for png, caption in strips) + "</div>"
-    return [Section("Example masks", lead, body)]
+    return Section("Example masks", lead, body)
 
 
 def _reproduction_section(config: RunConfig, workspace: WorkspaceFolder, winners: Sequence[Trial]) -> Section:

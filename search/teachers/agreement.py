@@ -8,6 +8,7 @@ import numpy as np
 from PIL import ImageDraw
 from torch import Tensor
 
+from foundation.class_colours import painted
 from foundation.overlay import overlay
 from segmentation.data.picture_rows import LINE, pixels, row, sheet, write_line
 from segmentation.data.source import DataSource
@@ -49,16 +50,21 @@ def agreement(labels: SoftLabels, source: DataSource) -> Agreement:
     return Agreement(total.quality(pictures).mean_iou, pictures, tuple(of_each))
 
 
-def worst_pictures(found: Agreement, labels: SoftLabels, source: DataSource) -> bytes:
-    """A PNG of the validation pictures on which the teacher agrees least: picture, mask, and what the teacher says."""
+def worst_pictures(found: Agreement, labels: SoftLabels, source: DataSource, *, photographs: bool = True) -> bytes:
+    """A PNG of the validation pictures on which the teacher agrees least: picture, mask, and what the teacher says.
+
+    Without ``photographs`` it shows the masks alone.
+    """
     scores = {index: score for index, score in enumerate(found.of_each) if score is not None}
     rows = []
     for index in sorted(scores, key=lambda index: scores[index])[:_WORST]:
         image, mask = source.validation[index]
         said = _classes(labels, index, mask)
-        panels = [overlay(pixels(image), each.numpy().astype(np.uint8)) for each in (mask, said)]
-        made, left = row([pixels(image), *panels], _TEXT_WIDTH)
-        lines = (f"mean IoU {scores[index]:.3f}", "left: picture, middle: mask", "right: teacher")
+        masks = [each.numpy().astype(np.uint8) for each in (mask, said)]
+        laid_over = [pixels(image), *(overlay(pixels(image), each) for each in masks)]
+        made, left = row(laid_over if photographs else [painted(each) for each in masks], _TEXT_WIDTH)
+        where = "left: picture, middle: mask" if photographs else "left: mask"
+        lines = (f"mean IoU {scores[index]:.3f}", where, "right: teacher")
         for number, line in enumerate(lines):
             write_line(ImageDraw.Draw(made), (left, number * LINE), line, _TEXT_WIDTH)
         rows.append(made)

@@ -19,7 +19,7 @@ from search.teachers.known import file_of
 from search.teachers.labelling import Labeller
 from search.teachers.net import TeacherNet
 from search.teachers.options import TeacherOptions, read_teacher, written
-from search.teachers.record import TeacherRecord, read_record, write_record
+from search.teachers.record import TeacherRecord, read_record, worst_sheet, write_record
 from segmentation.data.source import DataSource
 from segmentation.data.unlabelled import UnlabelledPictures
 from segmentation.training.teaching import StoredTargets, Teaching
@@ -77,7 +77,7 @@ class BroughtTeacher:
     @property
     def worst(self) -> Path:
         """PNG of the validation pictures on which it agrees least."""
-        return self._run_folder / f"teacher_worst-{self.identity[:8]}.png"
+        return worst_sheet(self._run_folder, self.identity)
 
     def compared(self, on_progress: OnProgress) -> TeacherRecord:
         """How it is asked, and how well it agrees with the masks of the validation part.
@@ -134,7 +134,9 @@ class BroughtTeacher:
         )
         labels = self._labeller(record).label(source.validation, "validation", on_progress)
         scores = agreement(labels, source)
-        write_file(self.worst, worst_pictures(scores, labels, source))
+        for photographs in (True, False):
+            path = worst_sheet(self._run_folder, self.identity, photographs=photographs)
+            write_file(path, worst_pictures(scores, labels, source, photographs=photographs))
         failed = len(labels) - scores.pictures
         _logger.info("teacher %s: mean IoU %.3f against the masks", record.name, scores.mean_iou)
         return record.model_copy(update={"mean_iou": scores.mean_iou, "pictures": scores.pictures, "failed": failed})

@@ -50,6 +50,11 @@ class TeacherRecord(BaseModel):
         )
 
 
+def worst_sheet(run_folder: Path, identity: str, *, photographs: bool = True) -> Path:
+    """PNG of the validation pictures on which the teacher agrees least, with photographs or as masks alone."""
+    return run_folder / f"teacher_worst{'' if photographs else '_masks'}-{identity[:8]}.png"
+
+
 def write_record(folder: Path, record: TeacherRecord) -> None:
     """Writes ``teacher.json``, whole or not at all."""
     document = with_checksum(record.model_dump(mode="json"))

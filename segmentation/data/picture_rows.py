@@ -12,6 +12,8 @@ from torch import Tensor
 
 HEIGHT = 190
 """Of a row, in pixels."""
+LARGE = 240
+"""Of a row whose edges are looked at."""
 MARGIN = 12
 LINE = 17
 """Height of a line of text."""
@@ -35,13 +37,28 @@ def row(panels: Sequence[Pixels], text_width: int) -> tuple[Image.Image, int]:
     return made, left
 
 
+def captioned(caption: str, panels: Sequence[Pixels]) -> Image.Image:
+    """The panels side by side below a line of text, larger than those of ``row``: their edges are looked at."""
+    images = [_panel(panel, LARGE) for panel in panels]
+    width = sum(image.width + MARGIN for image in images) - MARGIN
+    made = Image.new("RGB", (width, LINE + LARGE), "white")
+    write_line(ImageDraw.Draw(made), (0, 0), caption, width)
+    left = 0
+    for image in images:
+        made.paste(image, (left, LINE))
+        left += image.width + MARGIN
+    return made
+
+
 def sheet(title: str, rows: Sequence[Image.Image]) -> bytes:
     """The rows below each other under a title."""
     width = max(row.width for row in rows) + 2 * MARGIN
-    made = Image.new("RGB", (width, LINE + 2 * MARGIN + len(rows) * (HEIGHT + MARGIN)), "white")
+    top = LINE + 2 * MARGIN
+    made = Image.new("RGB", (width, top + sum(row.height + MARGIN for row in rows)), "white")
     write_line(ImageDraw.Draw(made), (MARGIN, MARGIN), title, width - 2 * MARGIN)
-    for number, each in enumerate(rows):
-        made.paste(each, (MARGIN, LINE + 2 * MARGIN + number * (HEIGHT + MARGIN)))
+    for each in rows:
+        made.paste(each, (MARGIN, top))
+        top += each.height + MARGIN
     buffer = io.BytesIO()
     made.save(buffer, "PNG")
     return buffer.getvalue()
@@ -57,6 +74,6 @@ def write_line(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, wid
     draw.text(place, text, fill="black", font=font)
 
 
-def _panel(picture: Pixels) -> Image.Image:
+def _panel(picture: Pixels, height: int = HEIGHT) -> Image.Image:
     image = Image.fromarray(picture)
-    return image.resize((max(1, round(image.width * HEIGHT / image.height)), HEIGHT), Image.Resampling.BILINEAR)
+    return image.resize((max(1, round(image.width * height / image.height)), height), Image.Resampling.BILINEAR)

@@ -65,6 +65,15 @@ def recipe(name: Name, folder: Path = SHIPPED) -> Mapping[str, Any]:
     return _entries(folder)[name].recipe
 
 
+def shipped_sha256(name: Name, folder: Path = SHIPPED) -> str:
+    """Of the file of the weights.
+
+    Raises:
+        UserError: the manifest is missing or damaged.
+    """
+    return _entries(folder)[name].sha256
+
+
 @cache
 def shipped(name: Name, folder: Path = SHIPPED) -> Mapping[str, Tensor]:
     """Tensors of the file, float32 (counters as they are), after its checksum was compared.

@@ -78,9 +78,10 @@ def test_no_search_training_or_export_reads_the_test_part(
 
 
 def test_a_run_and_its_bundle_have_the_same_scores(
-    finished: Path, run: RunHandle, capsys: pytest.CaptureFixture[str]
+    finished: Path, run: RunHandle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    of_run = document(capsys, "--workspace", finished, "evaluate", run.id)
+    workspace = shutil.copytree(finished, tmp_path / "workspace")
+    of_run = document(capsys, "--workspace", workspace, "evaluate", run.id)
     (winner,) = of_run["models"]
     assert (of_run["data"], of_run["part"], of_run["size"]) == ("synthetic:12", "test", [64, 64])
     assert winner["pictures"] == 2
@@ -94,6 +95,11 @@ def test_a_run_and_its_bundle_have_the_same_scores(
     (model,) = document(capsys, "evaluate", f"{winner['bundle']}/model.onnx", *words[2:])["models"]
     assert model["mean_iou"] == pytest.approx(bundle["mean_iou"], abs=1e-3)
     assert "guessed" not in model["reading"]
+    error = "expected_calibration_error"
+    assert bundle["calibration"][error] == pytest.approx(winner["calibration"][error], abs=0.05)
+    assert model["calibration"] is None
+    for one in (winner, bundle, model):
+        assert sum(map(sum, one["confusion"])) == 2 * 64 * 64
 
 
 def test_a_changed_bundle_is_refused(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import shutil
 from pathlib import Path
@@ -16,7 +18,7 @@ from latseg.run_handle import RunHandle
 from search.run_folder import RunFolder
 from search.shared_run import shared_run
 from search.teachers.brought import BroughtTeacher
-from search.teachers.record import TeacherRecord
+from search.teachers.record import TeacherRecord, read_record
 from segmentation.training.checkpoint import load_checkpoint
 from tests.latseg.conftest import DEVICE
 from tests.search.teachers.people import IMAGENET, folder, photographs, teacher
@@ -108,6 +110,23 @@ def test_a_bundle_has_names_and_no_places(outcome: Outcome, place: Path) -> None
     assert str(place) not in shared.model_copy(update={"command": ""}).model_dump_json()
     assert (shared.training.teacher, shared.training.unlabelled) == ("net.onnx", "more")
     assert str(place) in run.config.model_dump_json()
+
+
+def test_the_report_tells_of_it_and_shows_photographs_where_asked_for(outcome: Outcome) -> None:
+    run, _ = outcome
+    kept = next(path for path in (run.path / "teachers").iterdir() if (run.path / worst(path, "")).exists())
+    record = read_record(kept)
+    assert record is not None
+    for shown in (False, True):
+        page = run.report(photographs=shown).read_text()
+        assert all(html.escape(note) in page for note in record.notes)
+        assert f">{round(100 * record.mean_iou, 1):.4g}<" in page
+        sheets = [base64.b64encode((run.path / worst(kept, end)).read_bytes()).decode() for end in ("_masks", "")]
+        assert [sheet in page for sheet in sheets] == [not shown, shown]
+
+
+def worst(kept: Path, end: str) -> str:
+    return f"teacher_worst{end}-{kept.name[:8]}.png"
 
 
 def test_doctor_finds_damage(outcome: Outcome, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from PIL import Image
 
 from foundation.errors import UserError
 from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOptions
-from search.run_config import RunConfig, read_config, write_config
+from search.run_config import SHIPPED_TEACHER, RunConfig, read_config, write_config
+from segmentation.pretrained.weights import SHIPPED
 
 DEVICE = "simulated"
 BUDGETS = BudgetOptions(latency_ms={DEVICE: 2.0})
@@ -89,6 +91,13 @@ def test_new_runs_begin_with_shipped_weights_and_earlier_ones_with_random_ones(t
     assert read_config(tmp_path).training.pretrained
     (tmp_path / "run.json").write_text(json.dumps(OF_115E2DA))
     assert not read_config(tmp_path).training.pretrained
+
+
+def test_the_shipped_weights_of_the_teacher_are_recorded_where_it_begins_with_them() -> None:
+    recorded = RunConfig.create(BUDGETS, DATA).versions[SHIPPED_TEACHER]
+    assert recorded == hashlib.sha256((SHIPPED / "teacher.safetensors").read_bytes()).hexdigest()
+    for other in (TrainingOptions(pretrained=False), TrainingOptions(teacher_epochs=0)):
+        assert SHIPPED_TEACHER not in RunConfig.create(BUDGETS, DATA, other).versions
 
 
 def test_a_changed_value_is_noticed(tmp_path: Path) -> None:
