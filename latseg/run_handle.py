@@ -237,18 +237,26 @@ class RunHandle:
             options = (data or own).model_copy(update={"size": size or own.size})
             return evaluate_run(context, options, part, self.workspace.warn)
 
-    def report(self, *, photographs: bool = False, output: str | Path | None = None) -> Path:
+    def report(
+        self,
+        *,
+        photographs: bool = False,
+        output: str | Path | None = None,
+        segmented: str | Path | None = None,
+    ) -> Path:
         """Writes one self-contained HTML file and returns its path. Nothing else is written.
 
         >>> run.report().name
         'report.html'
 
         Args:
-            photographs: show example masks on photographs; by default only on synthetic images.
+            photographs: show masks on photographs; by default only on synthetic images.
             output: the file; by default ``report.html`` in the run's folder.
+            segmented: folder that ``latseg segment`` wrote; its pictures are shown, too.
 
         Raises:
-            UserError: the run has evaluated no nets yet, or the file cannot be written.
+            UserError: the run has evaluated no nets yet, a file that is shown is damaged, or the page cannot be
+                written.
         """
         from latseg.report.write import write_report
         from search.run_folder import RunFolder
@@ -256,7 +264,8 @@ class RunHandle:
         self._require_search()
         path = RunFolder(self.path).report if output is None else Path(output)
         with self._opened("report", read_only=True) as context:
-            write_report(context, self.workspace.folder, path, photographs=photographs)
+            shown = None if segmented is None else Path(segmented)
+            write_report(context, self.workspace.folder, path, photographs=photographs, segmented=shown)
         return path
 
     @contextmanager

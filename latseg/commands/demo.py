@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -18,6 +18,7 @@ import typer
 
 from latseg.commands.verify import TOO_BUSY, VERIFICATION_FAILED
 from latseg.console import INTERRUPTED, Console, plain, table
+from latseg.demo_photograph import NAME, NO_PHOTOGRAPH, demo_photograph
 from latseg.options import SeedOption
 from latseg.units import format_count, parse_parameters, parse_size
 from search.spaces.registry import open_space
@@ -49,7 +50,7 @@ def demo(
     ),
     seed: SeedOption = 0,
 ) -> None:
-    """Profile this CPU, fit, search under a budget, train, export, verify, report, segment: some minutes."""
+    """Profile this CPU, fit, search under a budget, train, export, verify, evaluate, segment, report: some minutes."""
     console: Console = context.obj
     console.workspace = output / "workspace"
     inner = Console(workspace=console.workspace, muted=True)
@@ -69,12 +70,15 @@ def demo(
     trained = steps.run("train", found["run"], winner=winner["id"])
     exported = steps.run("export", found["run"], winner=winner["id"])
     verified = steps.run("verify", exported["bundle"])
-    page = steps.run("report", found["run"])
-    portraits = _portraits(output / "portraits", seed)
-    segmented = steps.run("segment", exported["bundle"], *portraits, output=output / "segmented")
+    evaluated = steps.run("evaluate", found["run"])
+    _portraits(output / "portraits", seed)
+    if not demo_photograph(output / "portraits"):
+        console.remark(NO_PHOTOGRAPH)
+    segmented = steps.run("segment", exported["bundle"], output / "portraits", output=output / "segmented")
+    page = steps.run("report", found["run"], segmented=output / "segmented")
     document = {**profiled, **fitted, **feasible, **found, **trained, **exported, **verified, **page, **segmented}
     document |= {"budget_ms": float(limits["max-latency"].removesuffix("ms")), "total_seconds": steps.elapsed()}
-    document["step_seconds"] = steps.seconds
+    document |= {"step_seconds": steps.seconds, "test": evaluated["models"][0]}
     console.emit(document, lambda: _render(inner.workspace, document, winner))
     if not (exported["certified"] and verified["ok"]):
         raise typer.Exit(TOO_BUSY if exported["certified"] and verified["undecided"] else VERIFICATION_FAILED)
@@ -137,7 +141,7 @@ def _budget_ms(console: Console, seed: int) -> float:
     return round(math.floor(budget / step) * step, 6)
 
 
-def _portraits(folder: Path, seed: int) -> list[Path]:
+def _portraits(folder: Path, seed: int) -> None:
     """A few synthetic portraits as files, in place of a user's photographs."""
     import numpy as np
     from PIL import Image
@@ -146,12 +150,10 @@ def _portraits(folder: Path, seed: int) -> list[Path]:
 
     folder.mkdir(parents=True, exist_ok=True)
     source = open_source(f"synthetic:{10 * PORTRAITS}", seed=seed + 1000, size=(320, 256))
-    paths = []
     for index in range(PORTRAITS):
         image, _ = source.validation[index]
-        paths.append(folder / f"portrait{index + 1}.png")
-        Image.fromarray((255 * image).byte().permute(1, 2, 0).numpy().astype(np.uint8)).save(paths[-1])
-    return paths
+        pixels = (255 * image).byte().permute(1, 2, 0).numpy().astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"portrait{index + 1}.png")
 
 
 def _render(workspace: Path, document: Mapping[str, Any], winner: Mapping[str, Any]) -> list[Any]:
@@ -182,8 +184,9 @@ def _render(workspace: Path, document: Mapping[str, Any], winner: Mapping[str, A
         ("verified again", "yes" if document["ok"] else "NO"),
         (
             "quality",
-            f"mean IoU {100 * document['quality']['mean_iou']:.1f} % on held-out synthetic portraits",
+            f"mean IoU {100 * document['test']['mean_iou']:.1f} % on the test part, synthetic portraits",
         ),
+        *_real_person(document["outputs"]),
         ("time", f"{document['total_seconds'] / 60:.1f} minutes: {_slowest(document['step_seconds'])}"),
     ]
     half = document["budget_ms"] / 2
@@ -195,7 +198,7 @@ def _render(workspace: Path, document: Mapping[str, Any], winner: Mapping[str, A
             else []
         ),
         f"look at the report       {document['path']}",
-        f"look at the cut-outs     {Path(document['outputs'][0]['cutout']).parent}",
+        f"look at the overlays     {Path(document['outputs'][0]['overlay']).parent}",
         f"your own photographs     latseg segment {document['bundle']} PHOTO.jpg",
         f"check the bundle again   latseg verify {document['bundle']}",
         f"another budget           latseg --workspace {workspace} search --max-latency {half:.2g}ms --size {SIZE} "
@@ -206,6 +209,12 @@ def _render(workspace: Path, document: Mapping[str, Any], winner: Mapping[str, A
         "What to do next:",
         *(f"  {plain(line)}" for line in next_steps),
     ]
+
+
+def _real_person(outputs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """A row on the photograph, where there is one."""
+    overlays = [Path(each["overlay"]) for each in outputs if Path(each["image"]).name == NAME]
+    return [("a real person", f"{path}: cut out by a net that has seen painted portraits alone") for path in overlays]
 
 
 def _slowest(seconds: Mapping[str, float]) -> str:

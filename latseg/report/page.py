@@ -16,7 +16,9 @@ table { border-collapse: collapse; margin: .8em 0; font-variant-numeric: tabular
 th, td { text-align: left; padding: .25em .9em .25em 0; border-bottom: 1px solid #e4e7eb; vertical-align: top }
 td.number, th.number { text-align: right } code { background: #f5f7fa; padding: .1em .3em }
 pre { background: #f5f7fa; padding: .8em; overflow-x: auto } .examples { display: flex; flex-wrap: wrap; gap: 1em }
-figure { margin: 0 } figure img { max-width: 100% } figcaption { color: #616e7c; font-size: .9em }
+figure { margin: 0 } figure img { max-width: 100% }
+img.transparent { background: repeating-conic-gradient(#d5d9de 0% 25%, #fff 0% 50%) 0 0 / 20px 20px }
+figcaption { color: #616e7c; font-size: .9em }
 table.confusion { font-size: .85em } table.confusion td, table.confusion th { padding: .2em .45em; white-space: nowrap }
 .scroll { overflow-x: auto } footer { color: #616e7c }
 summary { cursor: pointer; color: #0b7a75 } details { margin: .8em 0 }
@@ -66,11 +68,11 @@ def folded(summary: str, body: str) -> str:
     return f"<details><summary>{escape(summary)}</summary>{body}</details>"
 
 
-def image(png: bytes, caption: str) -> str:
-    """A picture with its caption, embedded."""
+def image(png: bytes, caption: str, *, style: str = "") -> str:
+    """A picture with its caption, embedded; the style ``transparent`` shows squares where it is transparent."""
     data = base64.b64encode(png).decode()
     return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="{escape(caption)}">'
+        f'<figure><img class="{style}" src="data:image/png;base64,{data}" alt="{escape(caption)}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 

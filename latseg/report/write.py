@@ -16,6 +16,7 @@ from latseg.report.page import Section, commands, html_table, image, page
 from latseg.report.photographs import may_show
 from latseg.report.predictor import predictor_sections
 from latseg.report.search_section import search_section
+from latseg.report.segmented_section import segmented_section
 from latseg.report.teacher_section import teacher_section
 from latseg.run_commands import search_command
 from latseg.units import format_count
@@ -29,17 +30,26 @@ from search.trials import TrialStore
 from search.winners.selection import won
 
 
-def write_report(context: RunContext, workspace: WorkspaceFolder, path: Path, *, photographs: bool = False) -> None:
+def write_report(
+    context: RunContext,
+    workspace: WorkspaceFolder,
+    path: Path,
+    *,
+    photographs: bool = False,
+    segmented: Path | None = None,
+) -> None:
     """Writes the run's page.
 
     Args:
         context: the run.
         workspace: where the predictors are.
         path: the file.
-        photographs: show example masks on photographs, too; a report may be passed on, photographs often may not.
+        photographs: show masks on photographs, too; a report may be passed on, photographs often may not.
+        segmented: folder that ``latseg segment`` wrote; its pictures are shown, whatever they are.
 
     Raises:
-        UserError: the run has no trials yet, or the file cannot be written.
+        UserError: the run has no trials yet, a file of the run or of ``segmented`` is damaged, or the page cannot be
+            written.
     """
     with TrialStore(context.folder.trials, read_only=True) as store:
         trials, rejected = store.trials(), store.rejected()
@@ -58,6 +68,8 @@ def write_report(context: RunContext, workspace: WorkspaceFolder, path: Path, *,
     if isinstance(context.task, SegmentationTask):
         sections.append(teacher_section(context, photographs=photographs))
     sections += _winner_sections(context, winners[:1], photographs=photographs)
+    if segmented is not None:
+        sections.append(segmented_section(segmented))
     sections.append(_reproduction_section(context.config, workspace, winners))
     html = page(
         f"latseg run {context.config.run}",

@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from latseg import cli
+from latseg.demo_photograph import NAME, demo_photograph
 
 demo = sys.modules["latseg.commands.demo"]  # the package has a function of this name
-STEPS = ("profile", "fit", "feasibility", "search", "train", "export", "verify", "report", "segment")
+STEPS = ("profile", "fit", "feasibility", "search", "train", "export", "verify", "evaluate", "segment", "report")
 
 
 @pytest.mark.slow
@@ -37,6 +39,7 @@ def test_every_step_runs_on_the_cpu(
     monkeypatch.setattr(demo, "PROFILE", {"models": 10})
     monkeypatch.setattr(demo, "SEARCH", small)
     monkeypatch.setattr(demo, "_budget_ms", roomy)
+    put_photograph(tmp_path / "packages", monkeypatch)
     code = cli.run(["--json", "demo", "--output", str(tmp_path), "--seed", "1"])
     captured = capsys.readouterr()
     document = json.loads(captured.out)
@@ -49,9 +52,33 @@ def test_every_step_runs_on_the_cpu(
     assert 0 < document["feasible_fraction"] <= 1
     assert document["trials"] == 4
     assert Path(document["bundle"], "manifest.json").is_file()
-    assert Path(document["path"]).read_text().count("cpu")
-    assert len(document["outputs"]) == demo.PORTRAITS
-    assert all(Path(row["cutout"]).is_file() for row in document["outputs"])
+    page = Path(document["path"]).read_text()
+    assert page.count("cpu")
+    assert len(document["outputs"]) == demo.PORTRAITS + 1
+    assert all(Path(row[kind]).is_file() for row in document["outputs"] for kind in ("cutout", "overlay"))
+    assert "<figcaption>astronaut, cut out</figcaption>" in page
+    assert "Calibration of the opacity on the test part" in page
+    assert document["test"]["pictures"] > 0
+
+
+def put_photograph(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package with the name and the picture of scikit-image; nothing of it may be run."""
+    (folder / "skimage" / "data").mkdir(parents=True)
+    (folder / "skimage" / "__init__.py").write_text("raise RuntimeError")
+    Image.new("RGB", (40, 50), (200, 150, 120)).save(folder / "skimage" / "data" / NAME)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "skimage", raising=False)
+
+
+def test_the_photograph_is_copied_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_photograph(tmp_path / "packages", monkeypatch)
+    assert demo_photograph(tmp_path)
+    assert (tmp_path / NAME).read_bytes() == (tmp_path / "packages" / "skimage" / "data" / NAME).read_bytes()
+    (tmp_path / "packages" / "skimage" / "data" / NAME).unlink()
+    assert not demo_photograph(tmp_path / "other")
+    monkeypatch.setattr("latseg.demo_photograph.find_spec", lambda _: None)
+    assert not demo_photograph(tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_the_table_of_the_demo(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,10 +88,12 @@ def test_the_table_of_the_demo(capsys: pytest.CaptureFixture[str]) -> None:
         "predictors": {"base": {"mape_percent": 99.0}, "used": {"mape_percent": 3.21}}, "handed_over": "used",
         "files": [{"measured_ms": 1.234}], "feasible_fraction": 0.25, "certified": True, "refusals": [],
         "hardware": "A processor", "noise_floor_percent": 0.5, "models": 70, "operators": 40, "test_models": 14,
-        "budget_ms": 2.0, "trials": 64, "ok": True, "quality": {"mean_iou": 0.87}, "total_seconds": 300.0,
+        "budget_ms": 2.0, "trials": 64, "ok": True, "test": {"mean_iou": 0.87}, "total_seconds": 300.0,
         "step_seconds": {"fit": 5.0, "profile": 80.0, "search": 90.0},
         "near_budget": [{"nets": 9, "factor_before": 1.1, "factor_after": 1.2}], "path": "report.html",
-        "outputs": [{"cutout": "folder/cut.png"}], "bundle": "bundles/x",
+        "outputs": [
+            {"image": "portrait1.png", "overlay": "folder/one.png"}, {"image": NAME, "overlay": "folder/two.png"},
+        ], "bundle": "bundles/x",
     }  # fmt: skip
     Console().emit(document, lambda: demo._render(Path("w"), document, {"id": "abc", "parameters": 123456}))
     out = capsys.readouterr().out
@@ -72,3 +101,4 @@ def test_the_table_of_the_demo(capsys: pytest.CaptureFixture[str]) -> None:
     for part in (*shown, "5.0 minutes: search 90 s, profile 80 s"):
         assert part in out
     assert "99.0" not in out
+    assert "folder/two.png: cut out by a net that has seen painted portraits alone" in " ".join(out.split())
