@@ -168,8 +168,12 @@ class RecipeGroup:
     training_threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 2
     teacher: TeacherOption = None
     unlabelled: UnlabelledOption = None
+    scene_steps: Annotated[
+        int, typer.Option(min=0, help="Training steps of a network on synthetic scenes of people, before the data.")
+    ] = 1500
     from_scratch: Annotated[
-        bool, typer.Option("--from-scratch", help="The teacher begins with random weights, not with those of latseg.")
+        bool,
+        typer.Option("--from-scratch", help="No weights of latseg for the teacher, no scenes: from random weights."),
     ] = False
 
     def checked(self) -> TrainingOptions:

@@ -50,6 +50,7 @@ def network_command(config: RunConfig, workspace: Path) -> str:
         ("training-threads", training.threads),
         ("teacher", training.teacher),
         ("unlabelled", training.unlabelled),
+        ("scene-steps", training.scene_steps),
         ("seed", config.seed),
     ]
     return command_line(workspace, "train", *_words(values), *_flags(config))

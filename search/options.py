@@ -79,8 +79,10 @@ class TrainingOptions(Options):
     """A net of the user's own, ``FILE[:KEY=VALUE,...]``, in the place of the teacher that is trained."""
     unlabelled: str | None = None
     """Folder of photographs without masks; networks learn from them what the teacher says of them."""
+    scene_steps: Annotated[int, Field(ge=0)] = 1500
+    """Of 16 synthetic scenes of people, from which a winner learns before it sees the data."""
     pretrained: bool = True
-    """The teacher begins with the weights that ship with the package, where they fit."""
+    """The teacher begins with the weights that ship with the package, where they fit; winners learn from scenes."""
 
 
 class SearchOptions(Options):

@@ -148,8 +148,8 @@ class RunConfig(_Record):
     @field_validator("training", mode="before")
     @classmethod
     def _from_scratch_before_there_were_weights(cls, values: object) -> object:
-        """Runs that do not say how they begin began with random weights."""
-        return {"pretrained": False, **values} if isinstance(values, dict) else values
+        """Runs that do not say how they begin began with random weights, and winners without scenes."""
+        return {"pretrained": False, "scene_steps": 0, **values} if isinstance(values, dict) else values
 
     @classmethod
     def create(

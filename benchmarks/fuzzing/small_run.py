@@ -15,7 +15,7 @@ _SEARCH: dict[str, Any] = {
     "calibration_nets": 3,
     "data": latseg.DataOptions(source="synthetic:12", size=(64, 64)),
     "training": latseg.TrainingOptions(
-        teacher_epochs=0, supernet_steps=2, winner_epochs=1, batch_size=2, evaluation_images=2, threads=1
+        teacher_epochs=0, supernet_steps=2, winner_epochs=1, scene_steps=0, batch_size=2, evaluation_images=2, threads=1
     ),
 }
 

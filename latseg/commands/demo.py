@@ -38,6 +38,7 @@ SEARCH: Mapping[str, Any] = {
     "teacher-epochs": 3,
     "supernet-steps": 100,
     "winner-epochs": 11,
+    "scene-steps": 0,
     "batch-size": 8,
     "evaluation-images": 24,
 }

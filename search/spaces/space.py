@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from copy import copy
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from latency.operators.operator import OperatorGraph
 from search.architecture import Architecture
@@ -44,6 +45,12 @@ class SearchSpace(ABC):
 
     def __init__(self, classes: int = 2) -> None:
         self.classes = classes
+
+    def for_classes(self, classes: int) -> Self:
+        """The same space for another number of classes."""
+        other = copy(self)
+        other.classes = classes
+        return other
 
     @property
     @abstractmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from foundation.progress import OnProgress, ignore_progress
 from foundation.temporary_folder import TemporaryFolder
 from search.architecture import Architecture
 from search.progress import SearchProgress
+from search.tasks.first_lessons import Nets, taught_by_scenes
 from search.tasks.task import Quality, Split, Task, TaskOptions, Trained
 from search.teachers.brought import BroughtTeacher
 from segmentation.data.contact_sheet import contact_sheet
@@ -37,16 +38,6 @@ from segmentation.training.train import train, trained_teacher
 MAIN_METRIC = "mean_iou"
 _EXAMPLES = 2
 """Pictures of the validation split for the parity check of an export."""
-
-
-class Nets(Protocol):
-    """What the task needs of a space."""
-
-    def build(self, architecture: Architecture) -> nn.Module:
-        """The net with fresh weights."""
-
-    def input_size(self, architecture: Architecture) -> tuple[int, int]:
-        """Height and width of the net's input."""
 
 
 class SegmentationTask(Task):
@@ -169,9 +160,8 @@ class SegmentationTask(Task):
         epochs: int | None = None,
         on_progress: OnProgress = ignore_progress,
     ) -> Trained:
-        torch.manual_seed(self.options.seed)
         result = train(
-            self.build(architecture),
+            self._student(architecture, checkpoint, short=epochs is not None, on_progress=on_progress),
             self.source,
             self._settings(
                 self.space.input_size(architecture),
@@ -185,6 +175,24 @@ class SegmentationTask(Task):
         )
         quality = _quality(result.quality)
         return Trained(result.network, quality, result.epochs, result.seconds, self._lessons(quality.value))
+
+    def _student(
+        self, architecture: Architecture, checkpoint: Path, *, short: bool, on_progress: OnProgress
+    ) -> nn.Module:
+        """The net at the beginning of its training; it has learned from scenes unless the training is short."""
+        training, seed = self.options.training, self.options.seed
+        if short or checkpoint.exists() or not (training.pretrained and training.scene_steps):
+            torch.manual_seed(seed)
+            return self.build(architecture)
+        return taught_by_scenes(
+            self.space,
+            architecture,
+            training.scene_steps,
+            seed=seed,
+            threads=training.threads,
+            checkpoint=checkpoint.with_name(f"{architecture.id}_scenes.safetensors"),
+            on_progress=_passed_on(on_progress, f"scenes {architecture.id}"),
+        )
 
     def _lessons(self, mean_iou: float) -> tuple[str, ...]:
         """A sentence where the student is better than its teacher, or the teacher had no answers."""

@@ -126,7 +126,7 @@ class Task(ABC):
         Args:
             architecture: to train.
             checkpoint: file that is written at the latest after every epoch.
-            epochs: passes over the data; None for the training options' ``winner_epochs``.
+            epochs: passes over the data in a short training, from fresh weights; None for a full one.
             on_progress: called after each step.
 
         Raises:

@@ -43,16 +43,22 @@ class Entry(BaseModel):
 def start_from(network: nn.Module, name: Name, *, folder: Path = SHIPPED) -> int:
     """Copies into ``network`` every shipped tensor of its names and shapes; returns how many there were.
 
-    What does not fit, such as the head for another number of classes, stays as it is.
-
     Raises:
         UserError: the files are missing or changed.
     """
+    fitting = take_fitting(network, shipped(name, folder))
+    _logger.info("%d of %d tensors start from the shipped %s", fitting, len(network.state_dict()), name)
+    return fitting
+
+
+def take_fitting(network: nn.Module, tensors: Mapping[str, Tensor]) -> int:
+    """Copies into ``network`` every tensor of its names and shapes; returns how many there were.
+
+    What does not fit, such as the head for another number of classes, stays as it is.
+    """
     state = network.state_dict()
-    found = {key: value for key, value in shipped(name, folder).items() if key in state}
-    fitting = {key: value for key, value in found.items() if state[key].shape == value.shape}
+    fitting = {key: value for key, value in tensors.items() if key in state and state[key].shape == value.shape}
     network.load_state_dict({**state, **fitting})
-    _logger.info("%d of %d tensors start from the shipped %s", len(fitting), len(state), name)
     return len(fitting)
 
 

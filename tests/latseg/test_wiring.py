@@ -38,6 +38,7 @@ SEARCH_OPTIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "--teacher-epochs": (("1",), {"effort.teacher_epochs"}),
     "--supernet-steps": (("3",), {"effort.supernet_steps"}),
     "--winner-epochs": (("4",), {"effort.winner_epochs"}),
+    "--scene-steps": (("6",), {"effort.scene_steps"}),
     "--training-size": (("32x32",), {"effort.training_size"}),
     "--batch-size": (("4",), {"effort.batch_size"}),
     "--evaluation-images": (("5",), {"effort.evaluation_images"}),

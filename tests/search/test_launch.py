@@ -41,7 +41,7 @@ from tests.search.test_trials import make_trials
 from tests.search.toy import FormulaPredictor
 
 SMALLEST = TrainingOptions(
-    teacher_epochs=0, supernet_steps=1, winner_epochs=1, batch_size=4, evaluation_images=2, threads=1
+    teacher_epochs=0, supernet_steps=1, winner_epochs=1, scene_steps=0, batch_size=4, evaluation_images=2, threads=1
 )
 SEARCH = SearchOptions(trials=3, winners=1, calibration_nets=0)
 BUDGETS = BudgetOptions(latency_ms={"cpu": 1000.0}, parameters=60_000)

@@ -81,16 +81,20 @@ def test_a_run_of_115e2da_is_read_and_written_with_the_same_keys(tmp_path: Path)
     write_config(tmp_path, config)
     written = json.loads((tmp_path / "run.json").read_text())
     assert len(written.pop("sha256")) == 64
-    effort = {**OF_115E2DA["effort"], "teacher": None, "unlabelled": None, "pretrained": False}
+    effort = {**OF_115E2DA["effort"], "teacher": None, "unlabelled": None, "scene_steps": 0, "pretrained": False}
     added = {"evaluator": None, "data_notes": [], "data_test": False, "space_version": 1}
     assert written == {**OF_115E2DA, "effort": effort, **added}
 
 
-def test_new_runs_begin_with_shipped_weights_and_earlier_ones_with_random_ones(tmp_path: Path) -> None:
+def test_new_runs_begin_with_shipped_weights_and_scenes_and_earlier_ones_with_random_weights(tmp_path: Path) -> None:
     write_config(tmp_path, RunConfig.create(BUDGETS, DATA))
-    assert read_config(tmp_path).training.pretrained
+    new = read_config(tmp_path).training
+    assert new.pretrained
+    assert new.scene_steps
     (tmp_path / "run.json").write_text(json.dumps(OF_115E2DA))
-    assert not read_config(tmp_path).training.pretrained
+    earlier = read_config(tmp_path).training
+    assert not earlier.pretrained
+    assert not earlier.scene_steps
 
 
 def test_the_shipped_weights_of_the_teacher_are_recorded_where_it_begins_with_them() -> None:

@@ -12,7 +12,9 @@ from search.spaces.space import SearchSpace
 from search.tasks.task import Task, TaskOptions
 from tests.search.vectors import VectorSpace
 
-SMALLEST = TrainingOptions(teacher_epochs=1, winner_epochs=2, batch_size=4, evaluation_images=2, threads=1)
+SMALLEST = TrainingOptions(
+    teacher_epochs=1, winner_epochs=2, scene_steps=0, batch_size=4, evaluation_images=2, threads=1
+)
 
 
 class TestSegmentationTask(TaskContract):

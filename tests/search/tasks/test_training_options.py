@@ -22,7 +22,7 @@ from segmentation.training.settings import TrainSettings
 SPACE = PortraitSpace(sizes=[(160, 128)])
 (NET,) = SPACE.sample(1, Random(0))
 BASE = TrainingOptions(
-    teacher_epochs=3, supernet_steps=21, winner_epochs=5, batch_size=6, evaluation_images=7, threads=1
+    teacher_epochs=3, supernet_steps=21, winner_epochs=5, scene_steps=0, batch_size=6, evaluation_images=7, threads=1
 )
 
 
