@@ -49,6 +49,6 @@ def save(path: Path, document: dict[str, Any]) -> None:
     path.write_text(json.dumps(document, indent=1) + "\n")
 
 
-def print_goals(goals: dict[str, Any]) -> None:
+def print_goals(goals: list[dict[str, Any]]) -> None:
     """For people who wait for it."""
     print(json.dumps(goals, indent=1))

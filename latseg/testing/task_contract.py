@@ -43,6 +43,7 @@ class TaskContract(ABC):
     def test_classes_are_those_of_the_space(self, space: SearchSpace, task: Task) -> None:
         assert len(task.classes) == space.classes == len(set(task.classes))
         assert task.data
+        assert task.training_examples > 0
 
     def test_nets_have_the_parameters_that_the_space_counts(
         self, space: SearchSpace, task: Task, architecture: Architecture

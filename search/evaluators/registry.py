@@ -20,6 +20,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
     group="latseg.evaluators",
     base="search.evaluators.evaluator:Evaluator",
     builtin={
+        "regression": "search.evaluators.regression:RegressionEvaluator",
         "supernet": "search.evaluators.supernet:SupernetEvaluator",
         "training": "search.evaluators.training:TrainingEvaluator",
     },

@@ -72,6 +72,11 @@ class SegmentationTask(Task):
 
     @property
     @override
+    def training_examples(self) -> int:
+        return len(self.source.train)
+
+    @property
+    @override
     def data_notes(self) -> tuple[str, ...]:
         return (*self.source.notes, *self._unlabelled[1])
 
@@ -160,15 +165,17 @@ class SegmentationTask(Task):
         epochs: int | None = None,
         on_progress: OnProgress = ignore_progress,
     ) -> Trained:
+        short = epochs is not None
+        settings = self._settings(
+            self.space.input_size(architecture),
+            epochs or self.options.training.winner_epochs,
+            teacher_size=None if short else self.teacher_size,
+        )
         result = train(
-            self._student(architecture, checkpoint, short=epochs is not None, on_progress=on_progress),
+            self._student(architecture, checkpoint, short=short, on_progress=on_progress),
             self.source,
-            self._settings(
-                self.space.input_size(architecture),
-                epochs or self.options.training.winner_epochs,
-                teacher_size=self.teacher_size,
-            ),
-            teacher=self.teacher(on_progress),
+            settings,
+            teacher=None if short else self.teacher(on_progress),
             teaching=self.teaching(on_progress),
             checkpoint=checkpoint,
             on_progress=_passed_on(on_progress, f"train {architecture.id}"),

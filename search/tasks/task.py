@@ -93,6 +93,15 @@ class Task(ABC):
         """
 
     @property
+    @abstractmethod
+    def training_examples(self) -> int:
+        """Number of examples in the training split.
+
+        Raises:
+            UserError: the data cannot be read.
+        """
+
+    @property
     def data_notes(self) -> tuple[str, ...]:
         """How the data are read and what of them is left out, for people: a sentence each.
 
@@ -126,7 +135,8 @@ class Task(ABC):
         Args:
             architecture: to train.
             checkpoint: file that is written at the latest after every epoch.
-            epochs: passes over the data in a short training, from fresh weights; None for a full one.
+            epochs: passes over the data in a short training, by which architectures are compared: from fresh weights,
+                without a teacher that has to run in every step. None for a full training.
             on_progress: called after each step.
 
         Raises:

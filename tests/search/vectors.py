@@ -153,6 +153,11 @@ class VectorTask(Task):
         parts = {"validation": slice(0, cut), "test": slice(cut, 2 * cut), "train": slice(2 * cut, None)}
         return {name: (vectors[part], truth[part]) for name, part in parts.items()}
 
+    @property
+    @override
+    def training_examples(self) -> int:
+        return len(self.splits["train"][1])
+
     @override
     def build(self, architecture: Architecture) -> nn.Module:
         widths = self.space.widths(architecture)

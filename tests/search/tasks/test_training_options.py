@@ -106,6 +106,12 @@ def test_without_a_teacher(calls: dict[str, Any], tmp_path: Path) -> None:
     assert seen.supernet_keywords["teacher"] is None
 
 
+def test_a_short_training_has_no_teacher_that_runs_in_every_step(calls: dict[str, Any], tmp_path: Path) -> None:
+    student = train(calls, tmp_path, epochs=1)
+    assert student.student_keywords["teacher"] is None
+    assert student.student.teacher_input_size is None
+
+
 @pytest.mark.parametrize("pretrained", [True, False])
 def test_the_teacher_begins_with_shipped_weights_unless_told_otherwise(
     calls: dict[str, Any], tmp_path: Path, pretrained: bool

@@ -50,6 +50,11 @@ class PictureTask(Task):
     def data(self) -> str:
         return self.source.name
 
+    @property
+    @override
+    def training_examples(self) -> int:
+        return len(self._examples("train")[1])
+
     @override
     def build(self, architecture: Architecture) -> nn.Module:
         layers: list[nn.Module] = []

@@ -1,0 +1,117 @@
+"""Quality by regression: some nets are trained for a short time, all others are predicted from their operators.
+
+As Wen et al., "Neural Predictor for Neural Architecture Search" (arXiv 1912.00848), with Bayesian ridge regression
+in the place of a graph network: it needs no more than some dozens of nets.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from pydantic import Field
+from typing_extensions import override
+
+from foundation.errors import UserError
+from foundation.plugin_options import PluginOptions
+from foundation.progress import OnProgress, Progress, ignore_progress
+from search.architecture import Architecture
+from search.constraints.feasible_sampler import FeasibleSampler
+from search.evaluators.evaluator import Evaluator
+from search.evaluators.graph_features import feature_matrix, graph_features
+from search.spaces.space import SearchSpace
+from search.tasks.task import Task
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_logger = logging.getLogger(__name__)
+
+_SAMPLED = 20
+"""Feasible nets that are sampled for each one that is trained."""
+
+
+class RegressionEvaluator(Evaluator):
+    """What the main metric of the task after a short training is expected to be.
+
+    Args:
+        space: of the architectures.
+        task: trains and evaluates them.
+        folder: of the run; the checkpoints are kept in ``evaluations/``. An interrupted preparation continues there.
+        seed: of the nets that are trained.
+        **options: as in ``Options``.
+
+    Raises:
+        UserError: fewer nets keep the budgets than a regression needs.
+    """
+
+    name = "regression"
+
+    class Options(PluginOptions):
+        """How many nets are trained, and for how long."""
+
+        nets: Annotated[int, Field(ge=4)] = 32
+        examples: Annotated[int, Field(ge=1)] = 1000
+        """That each training sees, repeated ones counted anew; at least one epoch."""
+
+    def __init__(self, space: SearchSpace, task: Task, *, folder: Path, seed: int = 0, **options: int) -> None:
+        super().__init__(space, task, folder=folder, seed=seed)
+        self.options = self.Options.model_validate(options)
+        self._names: list[str] = []
+        self._model: Any = None
+
+    @override
+    def prepare(self, sampler: FeasibleSampler, on_progress: OnProgress = ignore_progress) -> None:
+        from sklearn.linear_model import BayesianRidge
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        nets = self._spread(sampler)
+        qualities = self._short_trainings(nets, on_progress)
+        rows = [graph_features(self.space.lower(net)) for net in nets]
+        self._names = sorted({name for row in rows for name in row})
+        self._model = make_pipeline(StandardScaler(), BayesianRidge())
+        self._model.fit(feature_matrix(rows, self._names), qualities)
+
+    @override
+    def quality(self, architectures: Sequence[Architecture]) -> list[float]:
+        assert self._model is not None, "prepare comes first"
+        if not architectures:
+            return []
+        rows = [graph_features(self.space.lower(one)) for one in architectures]
+        predicted = self._model.predict(feature_matrix(rows, self._names))
+        return [float(value) for value in np.clip(predicted, 0, 1)]
+
+    @override
+    def weights(self, architecture: Architecture) -> nn.Module | None:
+        # Most nets were never trained; those that were are exported with fresh weights, too.
+        return None
+
+    def _spread(self, sampler: FeasibleSampler) -> list[Architecture]:
+        """Feasible nets, equally far apart in the order of their FLOPs."""
+        found = sampler(_SAMPLED * self.options.nets, Random(f"{self.seed}/regression"))
+        found.sort(key=lambda one: self.space.lower(one).flops)
+        count = min(self.options.nets, len(found))
+        if count < 4:
+            raise UserError(
+                "nets to train", seen=count, expected="at least 4 within the budgets", remedy="raise the budgets"
+            )
+        return [found[round(place * (len(found) - 1) / (count - 1))] for place in range(count)]
+
+    def _short_trainings(self, nets: Sequence[Architecture], on_progress: OnProgress) -> list[float]:
+        epochs = max(1, round(self.options.examples / self.task.training_examples))
+        found: list[float] = []
+        for net in nets:
+            checkpoint = self.folder / "evaluations" / f"{net.id}.safetensors"
+            before = f"best {max(found):.3f}" if found else ""
+
+            def report(_: Progress, before: str = before) -> None:
+                on_progress(Progress("short trainings", len(found), len(nets), before))
+
+            found.append(self.task.train(net, checkpoint=checkpoint, epochs=epochs, on_progress=report).quality.value)
+            _logger.debug("%s reaches %.4f after %d epochs", net.id, found[-1], epochs)
+        return found
