@@ -36,6 +36,8 @@ class EvaluatedModel:
     scores: PartScores
     bundle: Path | None = None
     """Of a winner that was exported."""
+    sheet: Path | None = None
+    """PNG of the best, the median and the worst pictures; of a winner on the test part of its run's data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Evaluation:
                 "kind": one.kind,
                 "reading": one.reading,
                 "bundle": None if one.bundle is None else str(one.bundle),
+                "sheet": None if one.sheet is None else str(one.sheet),
                 **one.scores.to_json(),
             }
             for one in self.models
@@ -158,23 +161,25 @@ def _winners(
         size = task.space.input_size(net.architecture)
         predict = predictor_of(module, size)
         scores = _scores(predict, source, part, context.on_progress)
-        if kept:
-            _keep(context, net.id, predict, source, scores, warn)
+        sheet = _keep(context, net.id, predict, source, scores, warn) if kept else None
         bundle = context.folder.bundle(net.id)
         reading = f"its trained weights: {size[0]} x {size[1]}"
-        yield EvaluatedModel(net.id, "winner", reading, scores, bundle if bundle.is_dir() else None)
+        yield EvaluatedModel(net.id, "winner", reading, scores, bundle if bundle.is_dir() else None, sheet)
 
 
 def _keep(
     context: RunContext, net_id: str, predict: Predict, source: DataSource, scores: PartScores, warn: Warn
-) -> None:
+) -> Path | None:
+    """Keeps scores and pictures for the report; returns the sheet of pictures, None where there is none."""
     from search.winners.held_out import keep_held_out
 
     try:
-        keep_held_out(context.folder, net_id, predict, source, scores)
+        record = keep_held_out(context.folder, net_id, predict, source, scores)
     except OSError as error:
         folder = context.folder.held_out(net_id).parent
         warn(f"the report will not show these scores: {folder} cannot be written ({error.strerror or error})")
+        return None
+    return None if record is None else context.folder.held_out_sheet(net_id)
 
 
 def _scores(predict: Predict, source: DataSource, part: Part, on_progress: OnProgress) -> PartScores:

@@ -71,5 +71,7 @@ def _rendered(found: Evaluation, models: list[dict[str, Any]]) -> list[Renderabl
             parts.append(f"Expected calibration error of the foreground's probability: {error:.4f}")
         worst = [[score["iou"], score["picture"]] for score in one["worst"]]
         parts.append(table("Worst pictures", ("iou", "picture"), worst))
+        if one["sheet"] is not None:
+            parts.append(f"The best, the median and the worst: {plain(one['sheet'])}")
     parts.append(plain("boundary_f1: outlines within 2 pixels (Csurka et al., BMVC 2013); all scores from 0 to 1"))
     return parts

@@ -138,7 +138,7 @@ def reliability_figure(bins: Sequence[ReliabilityBin]) -> Any:
     shares = [100 * one.pixels / total for one in bins]
     figure = go.Figure()
     figure.add_bar(x=x, y=shares, width=0.05, yaxis="y2", name="share of the pixels", marker={"color": GRID})
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="right", line={"color": MUTED, "dash": "dash"})
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="perfect", line={"color": MUTED, "dash": "dash"})
     figure.add_scatter(
         x=x,
         y=observed,
@@ -151,8 +151,21 @@ def reliability_figure(bins: Sequence[ReliabilityBin]) -> Any:
     )
     figure.update_xaxes(title="probability of the foreground (opacity)", range=[-0.03, 1.03])
     figure.update_layout(
-        yaxis={"title": "observed share of the foreground", "range": [-0.03, 1.03], "overlaying": "y2"},
-        yaxis2={"title": "share of the pixels, % (bars)", "type": "log", "side": "right", "showgrid": False},
+        yaxis={
+            "title": "observed share of the foreground",
+            "range": [-0.03, 1.03],
+            "overlaying": "y2",
+            "tickmode": "linear",
+            "dtick": 0.2,
+        },
+        yaxis2={
+            "title": "share of the pixels, % (bars)",
+            "type": "log",
+            "range": [-2, 2],
+            "dtick": 1,
+            "side": "right",
+            "showgrid": False,
+        },
     )
     return _styled(figure)
 

@@ -34,7 +34,7 @@ def held_out_sections(context: RunContext, winner: Trial, *, photographs: bool) 
     record = read_held_out_record(context.folder.held_out(winner.id))
     command = f"`latseg evaluate {context.config.run}`"
     if record is None:
-        return [Section(_TITLE, f"Nothing has read the test part yet: {command} scores the winner on it.", "")]
+        return [Section(_TITLE, f"The winner has no score there yet: {command} scores it.", "")]
     if record.weights_sha256 != sha256_of(context.folder.training(winner.id)):
         return [Section(_TITLE, f"The winner was trained again after it was scored: {command} scores it anew.", "")]
     sections = [_pictures(context, winner, record, photographs=photographs), _confusion(record)]
@@ -53,8 +53,8 @@ def _pictures(context: RunContext, winner: Trial, record: HeldOutRecord, *, phot
     )
     path = context.folder.held_out_sheet(winner.id, photographs=shown)
     sheet = kept_picture(path, "pictures of the test part", "evaluate", remedy="run `latseg evaluate` again")
-    caption = "; ".join(f"{one.rank} {one.picture}: {100 * one.iou:.1f} %" for one in record.shown)
-    return Section(_TITLE, lead, image(sheet, f"mean IoU of each picture: {caption}"))
+    caption = ", ".join(f"{one.rank} {100 * one.iou:.1f} %" for one in record.shown)
+    return Section(_TITLE, lead, image(sheet, f"Mean IoU of each picture: {caption}"))
 
 
 def _confusion(record: HeldOutRecord) -> Section:

@@ -16,7 +16,7 @@ table { border-collapse: collapse; margin: .8em 0; font-variant-numeric: tabular
 th, td { text-align: left; padding: .25em .9em .25em 0; border-bottom: 1px solid #e4e7eb; vertical-align: top }
 td.number, th.number { text-align: right } code { background: #f5f7fa; padding: .1em .3em }
 pre { background: #f5f7fa; padding: .8em; overflow-x: auto } .examples { display: flex; flex-wrap: wrap; gap: 1em }
-figure { margin: 0 } figure img { max-width: 100% }
+.pair { display: flex; gap: .5em } figure { margin: 0 } figure img { max-width: 100% }
 img.transparent { background: repeating-conic-gradient(#d5d9de 0% 25%, #fff 0% 50%) 0 0 / 20px 20px }
 figcaption { color: #616e7c; font-size: .9em }
 table.confusion { font-size: .85em } table.confusion td, table.confusion th { padding: .2em .45em; white-space: nowrap }

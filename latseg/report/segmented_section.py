@@ -12,12 +12,16 @@ from foundation.picture import PictureError, open_picture
 from latseg.report.page import Section, image
 
 _MOST = 12
-_HEIGHT = 320
+_HEIGHT = 300
 _OVERLAY, _CUTOUT = "_overlay.png", "_cutout.png"
 
 
-def segmented_section(folder: Path) -> Section:
+def segmented_section(folder: Path, data: str) -> Section:
     """Overlay and cut-out of each picture, the first by name.
+
+    Args:
+        folder: that ``latseg segment`` wrote.
+        data: on which the net was trained.
 
     Raises:
         UserError: there are none, or one cannot be read.
@@ -30,13 +34,16 @@ def segmented_section(folder: Path) -> Section:
         )  # fmt: skip
     lead = (
         "Each picture with its mask laid over it, and its cut-out: the probability of the foreground is the opacity. "
-        "Squares show where the cut-out is transparent."
+        f"Squares show where the cut-out is transparent. The net was trained on {data}"
+        f"{', painted pictures alone: real photographs are new to it' if data.startswith('synthetic') else ''}."
     )
     if len(names) > _MOST:
         lead += f" These are the first {_MOST} of {len(names)} pictures."
     pairs = "".join(
-        image(_small(folder / f"{name}{_OVERLAY}"), name)
+        '<div class="pair">'
+        + image(_small(folder / f"{name}{_OVERLAY}"), name)
         + image(_small(folder / f"{name}{_CUTOUT}"), f"{name}, cut out", style="transparent")
+        + "</div>"
         for name in names[:_MOST]
     )
     return Section("Pictures that the exported net has cut out", lead, f'<div class="examples">{pairs}</div>')

@@ -69,7 +69,7 @@ def write_report(
         sections.append(teacher_section(context, photographs=photographs))
     sections += _winner_sections(context, winners[:1], photographs=photographs)
     if segmented is not None:
-        sections.append(segmented_section(segmented))
+        sections.append(segmented_section(segmented, shared_run(context.config).data))
     sections.append(_reproduction_section(context.config, workspace, winners))
     html = page(
         f"latseg run {context.config.run}",

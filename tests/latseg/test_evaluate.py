@@ -88,6 +88,9 @@ def test_a_run_and_its_bundle_have_the_same_scores(
     assert 0 < winner["mean_iou"] <= 1
     assert set(winner["iou_by_class"]) == {"background", "person"}
     assert len({one["picture"] for one in winner["worst"]}) == 2
+    with Image.open(winner["sheet"]) as sheet:
+        assert sheet.height > 2 * 240
+    assert winner["sheet"] in say(capsys, "--workspace", workspace, "evaluate", run.id)[1].replace("\n", "")
     words = ("evaluate", winner["bundle"], "--data", "synthetic:12", "--data-size", "64x64")
     (bundle,) = document(capsys, *words)["models"]
     for metric in ("mean_iou", "mean_f1", "boundary_f1"):
@@ -98,6 +101,7 @@ def test_a_run_and_its_bundle_have_the_same_scores(
     error = "expected_calibration_error"
     assert bundle["calibration"][error] == pytest.approx(winner["calibration"][error], abs=0.05)
     assert model["calibration"] is None
+    assert (bundle["sheet"], model["sheet"]) == (None, None)
     for one in (winner, bundle, model):
         assert sum(map(sum, one["confusion"])) == 2 * 64 * 64
 
