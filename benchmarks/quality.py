@@ -1,0 +1,169 @@
+"""Quality of searched nets beside nets designed by hand and known ones, trained by the same recipe on the same pairs.
+
+A net learns from scenes, then from the training pairs, without a teacher. Its exported file is measured on the CPU, one
+thread. Scores are of the test part, which is read for these rows alone, and of another set's test part, which the net
+has not seen. The free peer is scored as it is. In pieces: a row that the result holds is not made again. Writes
+``benchmarks/results/quality.json``; photographs stay where they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from hand_designed import DESIGNS, architecture
+from torch import nn
+
+import latseg
+from export.to_onnx import export_module
+from foundation.progress import ignore_progress
+from provenance import RESULTS, commit, print_goals, provenance, save
+from search.architecture import Architecture
+from search.spaces.portrait.space import PortraitSpace
+from search.teachers.brought import BroughtTeacher
+from segmentation.baselines.registry import open_network
+from segmentation.data.registry import open_source
+from segmentation.data.source import DataSource
+from segmentation.evaluation import predictor_of
+from segmentation.part_scores import PartScores, part_scores
+from segmentation.training.scenes import learn_scenes
+from segmentation.training.settings import TrainSettings
+from segmentation.training.train import train
+
+BATCH = 16
+RESULT = RESULTS / "quality.json"
+SEARCHED, DESIGNED, KNOWN = "searched", "designed", "known"
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """``designed:NAME``, ``known:NAME`` or ``searched:FILE`` with the JSON text of an architecture."""
+
+    kind: str
+    name: str
+
+    @classmethod
+    def of(cls, text: str) -> Net:
+        """From ``KIND:NAME``."""
+        kind, _, name = text.partition(":")
+        return cls(kind, name)
+
+    @property
+    def title(self) -> str:
+        """Name in the result."""
+        return f"{self.kind} {Path(self.name).stem}"
+
+    def build(self, size: tuple[int, int]) -> nn.Module:
+        """With fresh weights."""
+        if self.kind == KNOWN:
+            return open_network(self.name, 2)
+        space = PortraitSpace(sizes=(size,))
+        if self.kind == DESIGNED:
+            return space.build(architecture(DESIGNS[self.name], size))
+        return space.build(Architecture.from_json(Path(self.name).read_text()))
+
+
+def trained(net: Net, source: DataSource, options: argparse.Namespace) -> nn.Module:
+    """By the recipe; continues an interrupted training."""
+    torch.manual_seed(options.seed)
+    network = net.build(options.size)
+    name = net.title.replace(" ", "-")
+    learn_scenes(network, options.scene_steps, threads=1, checkpoint=options.folder / f"{name}-scenes.safetensors")
+    settings = TrainSettings(
+        input_size=options.size, steps=options.updates, batch_size=BATCH, evaluate_every=10_000, seed=options.seed,
+        threads=1,
+    )  # fmt: skip
+    checkpoint = options.folder / f"{name}-{options.name}.safetensors"
+    return train(network, source, settings, checkpoint=checkpoint).network
+
+
+def row_of(net: Net, source: DataSource, other: DataSource, options: argparse.Namespace) -> dict[str, Any]:
+    """Parameters, latency and scores of a net."""
+    network = trained(net, source, options)
+    path = options.folder / f"{net.title.replace(' ', '-')}.onnx"
+    export_module(network, path, {"image": torch.zeros(1, 3, *options.size)})
+    measured = latseg.Workspace(options.folder / "workspace").device("cpu").measure(path)
+    scores, unseen = (part_scores(predictor_of(network, options.size), s.test, s.classes) for s in (source, other))
+    return {
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "measured_ms": round(measured.measurement.latency_ms, 3),
+        **figures(scores),
+        "unseen_set": figures(unseen),
+    }
+
+
+def figures(scores: PartScores) -> dict[str, Any]:
+    """The scores of a part."""
+    outline = scores.boundary_f1
+    return {
+        "mean_iou": round(scores.quality.mean_iou, 4),
+        "mean_f1": round(scores.quality.mean_f1, 4),
+        "boundary_f1": None if outline is None else round(outline, 4),
+        "pictures": scores.quality.images,
+    }
+
+
+def peer_row(source: DataSource, options: argparse.Namespace) -> dict[str, Any]:
+    """The free peer, which has seen neither set; its mean IoU alone, on the validation part."""
+    peer = BroughtTeacher("selfie", source, options.folder, 1)
+    return {"validation_mean_iou": round(peer.compared(ignore_progress).mean_iou, 4)}
+
+
+def goals(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """At each searched net's latency, no other net is better and no slower."""
+    found = []
+    for row in rows:
+        if row["net"].startswith(SEARCHED):
+            others = [
+                one["mean_iou"]
+                for one in rows
+                if one["data"] == row["data"]
+                and one["size"] == row["size"]
+                and not one["net"].startswith(SEARCHED)
+                and one.get("measured_ms", 1e9) <= row["measured_ms"]
+            ]
+            lead = round(row["mean_iou"] - max(others, default=0.0), 4)
+            what = f"{row['data']}: lead of {row['net']} over nets that are no slower"
+            found.append({"what": what, "goal": ">= 0", "value": lead, "met": lead >= 0})
+    return found
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("nets", nargs="+", type=Net.of, help="designed:NAME, known:NAME or searched:FILE")
+    parser.add_argument("--data", required=True, help="a source with two classes, such as folder:PATH")
+    parser.add_argument("--name", required=True, help="of the data, for the result")
+    parser.add_argument("--other", required=True, help="the set that no net has seen")
+    parser.add_argument("--size", type=lambda text: tuple(map(int, text.split("x"))), default=(128, 128))
+    parser.add_argument("--folder", type=Path, default=Path("build/quality"))
+    parser.add_argument("--scene-steps", type=int, default=1500)
+    parser.add_argument("--updates", type=int, default=750)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--peer", action="store_true", help="a row of the free peer, too")
+    parser.add_argument("--result", type=Path, default=RESULT)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    source, other = (open_source(text, size=options.size, resize_masks=True) for text in (options.data, options.other))
+    rows: list[dict[str, Any]] = json.loads(options.result.read_text())["rows"] if options.result.exists() else []
+    size = "x".join(map(str, options.size))
+    done = {(row["net"], row["data"], row["size"]) for row in rows}
+    titles = {net.title: net for net in options.nets}
+    for title in [*titles, *(["free peer"] if options.peer else [])]:
+        if (title, options.name, size) in done:
+            continue
+        made = row_of(titles[title], source, other, options) if title in titles else peer_row(source, options)
+        rows.append({"net": title, "data": options.name, "size": size, **made, "commit": commit()})
+        sys.stderr.write(f"{rows[-1]}\n")
+        save(options.result, {"rows": rows, "goals": goals(rows), "provenance": provenance()})
+    print_goals(goals(rows))
+
+
+if __name__ == "__main__":
+    main()
