@@ -68,8 +68,8 @@ def resized(images: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def resized_masks(masks: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Masks (``batch x h x w``, int64) at ``size`` (height, width), by the nearest pixel."""
-    if tuple(masks.shape[-2:]) == tuple(size):
+    """Masks (``batch x h x w``, int64) at ``size`` (height, width), by the nearest pixel; one pixel stays one."""
+    if tuple(masks.shape[-2:]) in (tuple(size), (1, 1)):
         return masks
     # Class numbers, 255 at most, are exact in float32.
     return functional.interpolate(masks.unsqueeze(1).float(), size=list(size), mode="nearest-exact").squeeze(1).long()

@@ -7,6 +7,7 @@ from itertools import combinations
 
 import torch
 
+from segmentation.data.classified.registry import open_classified
 from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource, PairDataset
 from segmentation.losses import IGNORE
@@ -17,17 +18,23 @@ SIZE = (32, 48)
 class DataContract(ABC):
     """Subclass it, name a source, and name the class ``Test...``."""
 
+    whole_pictures = False
+    """Whether it is a source of classified pictures (entry point group ``latseg.classified``)."""
+
     @abstractmethod
     def text(self) -> str:
         """Text that names a small source with pairs for training and for validation, such as ``folder:PATH``."""
 
     def open(self, *, seed: int = 0, size: tuple[int, int] = SIZE) -> DataSource:
         """The source, opened anew."""
-        return open_source(self.text(), seed=seed, size=size)
+        return self._opened(self.text(), seed=seed, size=size)
+
+    def _opened(self, text: str, *, seed: int = 0, size: tuple[int, int] = SIZE) -> DataSource:
+        return (open_classified if self.whole_pictures else open_source)(text, seed=seed, size=size)
 
     def test_opens_again_by_its_name(self) -> None:
         source = self.open()
-        again = open_source(source.name, size=SIZE)
+        again = self._opened(source.name)
         assert again.name == source.name
         assert again.fingerprint == source.fingerprint
 
@@ -50,7 +57,7 @@ class DataContract(ABC):
                     assert image.shape == (3, *size)
                     assert image.dtype == torch.float32
                     assert 0 <= image.min() < image.max() <= 1
-                    assert mask.shape == size
+                    assert mask.shape == ((1, 1) if self.whole_pictures else size)
                     assert mask.dtype == torch.int64
                     known = mask[mask != IGNORE]
                     assert known.numel() == 0 or (known.min() >= 0 and known.max() < len(source.classes))

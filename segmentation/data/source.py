@@ -19,7 +19,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 Pair = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
-"""Image ``height x width x 3`` and mask ``height x width`` of class numbers (255: no label)."""
+"""Image ``height x width x 3`` and mask ``height x width`` of class numbers (255: no label).
+
+Where a picture as a whole has one class (``segmentation.data.classified``), its mask is one pixel, ``1 x 1``.
+"""
 
 PERSON_CLASSES = ("background", "person")
 
@@ -114,6 +117,8 @@ class DataSource(ABC):
     """Number of pictures that are left out since they have no mask."""
     reading: str = ""
     """How labels are read, where earlier versions read them in another way."""
+    mirrors: bool = True
+    """Whether the mirror image of a picture shows the same classes, as that of a digit does not."""
 
     @classmethod
     @abstractmethod

@@ -61,6 +61,9 @@ class Plan:
 
     layers: tuple[Layer, ...]
     input_channels: int = 3
+    encoder: str = ""
+    """The layer with which the encoder ends, and before which no layer of the decoder stands; empty where the plan does
+    not say."""
 
     @property
     def classes(self) -> int:

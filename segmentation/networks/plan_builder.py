@@ -18,9 +18,9 @@ class PlanBuilder:
         self.channels: dict[str, int] = {INPUT: input_channels}
         self._input_channels = input_channels
 
-    def plan(self) -> Plan:
-        """The layers so far."""
-        return Plan(tuple(self.layers), self._input_channels)
+    def plan(self, *, encoder: str = "") -> Plan:
+        """The layers so far; ``encoder`` is the one with which the encoder ends."""
+        return Plan(tuple(self.layers), self._input_channels, encoder)
 
     def add(self, layer: Layer, channels: int) -> str:
         """Any layer; ``channels`` is the number of its output channels."""

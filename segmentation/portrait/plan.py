@@ -30,13 +30,13 @@ def plan(choices: Mapping[str, int], classes: int = 2) -> Plan:
     """The net's layers, from canonical choices by slot; logits: batch x classes x height x width of the input."""
     builder = PlanBuilder()
     outputs = _encoder(builder, choices)
-    last, x = list(outputs.items())[-1]
-    x = _context(builder, x, slots.CONTEXTS[choices["context"]])
+    last, features = list(outputs.items())[-1]
+    x = _context(builder, features, slots.CONTEXTS[choices["context"]])
     # Features of different stages differ in kind: each stage has its own layer into the decoder.
     x = builder.conv(f"decoder.entry.{last}", x, slots.DECODER_WIDTHS[choices["decoder.width"]])
     x, stride = _decoder(builder, x, outputs, choices)
     full_size_logits(builder, x, stride, classes, slots.UPSAMPLINGS[choices["upsampling"]])
-    return builder.plan()
+    return builder.plan(encoder=features)
 
 
 def _encoder(builder: PlanBuilder, choices: Mapping[str, int]) -> dict[str, str]:

@@ -181,7 +181,8 @@ class _Run:
         batch = replace(batch, images=resized(batch.images, size), masks=resized_masks(batch.masks, size))
         if not settings.augment:
             return batch
-        return Augmentation().of_batch(batch, generator(settings.seed, 1, self.state.step), source.flip_swaps)
+        augmentation = Augmentation() if source.mirrors else Augmentation(mirror=0.0)
+        return augmentation.of_batch(batch, generator(settings.seed, 1, self.state.step), source.flip_swaps)
 
     def _loss(self, batch: Batch) -> Tensor:
         settings = self.state.settings

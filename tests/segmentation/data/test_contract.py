@@ -6,7 +6,7 @@ from PIL import Image
 from typing_extensions import override
 
 from latseg.testing.data_contract import DataContract
-from tests.segmentation.data import drawn_sets
+from tests.segmentation.data import drawn_classes, drawn_sets
 
 
 def _write_pairs(folder: Path, count: int, classes: int, seed: int = 0) -> Path:
@@ -113,3 +113,27 @@ class TestCoco(_Layout):
 
 class TestSupervisely(_Layout):
     kind = "supervisely"
+
+
+class TestClassFolders(DataContract):
+    whole_pictures = True
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.folder = drawn_classes.class_folders(tmp_path)
+
+    @override
+    def text(self) -> str:
+        return f"images:{self.folder}?no-mirror"
+
+
+class TestSvhn(DataContract):
+    whole_pictures = True
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.folder = drawn_classes.svhn(tmp_path)
+
+    @override
+    def text(self) -> str:
+        return f"svhn:{self.folder}"

@@ -1,0 +1,1 @@
+"""Data in which a picture as a whole has one class."""
