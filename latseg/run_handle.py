@@ -17,6 +17,7 @@ from latseg.units import BudgetsByDevice, as_latency_ms
 if TYPE_CHECKING:
     from latseg.evaluation import Evaluation, Part
     from latseg.open_workspace import OpenWorkspace
+    from latseg.transfers import TransferredNet
     from search.architecture import Architecture
     from search.loop import SearchResult
     from search.options import DataOptions
@@ -155,6 +156,61 @@ class RunHandle:
             _tell(on_note, result.notes)
             checkpoint = context.folder.training(net.id)
             return TrainedWinner(self, net, result, context.task.data, checkpoint)
+
+    def transfer(
+        self,
+        data: str | DataOptions,
+        winner: Trial | str | None = None,
+        *,
+        epochs: int | None = None,
+        teacher_epochs: int | None = None,
+        from_scratch: bool = False,
+        predicted: bool = False,
+        seed: int = 0,
+        on_note: Callable[[str], None] | None = None,
+    ) -> TransferredNet:
+        """Trains a net of this run for another task; continues where it was interrupted.
+
+        Data with masks of other classes give the net a new head. Classified pictures (``images:PATH``, ``svhn:PATH``)
+        take its encoder alone, with a linear layer behind it, and train it without a teacher.
+
+        Args:
+            data: of the other task.
+            winner: a trial of this run, or its id; by default the best winner, or the run's known network.
+            epochs: passes over the data; by default the run's.
+            teacher_epochs: of the teacher, which is trained on the other data; by default the run's.
+            from_scratch: begin with random weights, and not with those of the winner, which must be trained.
+            predicted: predict the latency on the devices of the run instead of measuring it.
+            seed: of every random choice.
+            on_note: called with each sentence on how the data are read and how the training went.
+
+        Raises:
+            UserError: no such trial, a winner that was not trained, or data that cannot be read.
+        """
+        from latseg.transfers import TransferredNet
+        from search.options import DataOptions
+        from search.transfers.transfer import TransferOptions, transfer
+        from search.winners.training import best_net, find_net
+
+        with self._opened(f"transfer {self.id}") as context:
+            net = best_net(context) if winner is None else find_net(context, _id(winner))
+            options = TransferOptions(
+                DataOptions(source=data) if isinstance(data, str) else data,
+                epochs=epochs,
+                teacher_epochs=teacher_epochs,
+                from_scratch=from_scratch,
+                predicted=predicted,
+                seed=seed,
+            )
+            folder = self.workspace.folder
+            result = transfer(
+                context,
+                net.architecture,
+                options,
+                predictor_of=lambda device: folder.predictor(device, self.workspace.warn),
+                on_note=on_note or (lambda _: None),
+            )
+        return TransferredNet(self.id, result)
 
     def _fetch_teacher(self, config: RunConfig) -> None:
         """Says what is fetched of a teacher that has a name, and fetches it."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from latseg.checked_file import CheckedFile, checked_store, exists, folders_in
 if TYPE_CHECKING:
     from search.run_config import RunConfig
     from search.run_folder import RunFolder
+
+_COMMANDS = {"winners": "train", "transfers": "transfer"}
+"""What writes checkpoints, by their folder in the run."""
 
 
 def run_files(root: Path, folder: Path, repair: bool) -> Iterator[CheckedFile]:
@@ -35,49 +39,36 @@ def run_files(root: Path, folder: Path, repair: bool) -> Iterator[CheckedFile]:
         yield CheckedFile(name, "run", str(error.seen), remedy=remedy)
     if exists(run.trials):
         yield checked_store(root, run.trials, TrialStore, repair)
-    if exists(run.near_budget):
-        yield _checked_record(root, run)
-    for record in sorted((folder / "winners").glob("*_test.json")):
-        yield _checked_held_out(root, record)
-    for teacher in folders_in(folder / "teachers"):
-        yield _checked_teacher(root, teacher)
+    yield from _records(root, run)
     if config is not None and _has_our_checkpoints(config):
         yield from _checkpoints(root, folder)
     for bundle in folders_in(folder / "bundles"):
         yield _checked_bundle(root, folder, bundle)
 
 
-def _checked_record(root: Path, run: RunFolder) -> CheckedFile:
+def _records(root: Path, run: RunFolder) -> Iterator[CheckedFile]:
     from search.constraints.near_budget_record import read_near_budget
-
-    name = str(run.near_budget.relative_to(root))
-    try:
-        read_near_budget(run.near_budget)
-    except UserError as error:
-        return CheckedFile(name, "calibration record", str(error.seen), remedy=error.remedy)
-    return CheckedFile(name, "calibration record")
-
-
-def _checked_teacher(root: Path, folder: Path) -> CheckedFile:
-    from search.teachers.record import FILE_NAME, read_record
-
-    name = str((folder / FILE_NAME).relative_to(root))
-    try:
-        read_record(folder)
-    except UserError as error:
-        return CheckedFile(name, "teacher", str(error.seen), remedy=error.remedy)
-    return CheckedFile(name, "teacher")
-
-
-def _checked_held_out(root: Path, path: Path) -> CheckedFile:
+    from search.teachers import record as teachers
+    from search.transfers import record as transfers
     from search.winners.held_out_record import read_held_out_record
 
+    if exists(run.near_budget):
+        yield _checked_record(root, run.near_budget, "calibration record", lambda: read_near_budget(run.near_budget))
+    for path in sorted((run.path / "winners").glob("*_test.json")):
+        yield _checked_record(root, path, "scores on the test part", partial(read_held_out_record, path))
+    for folder in folders_in(run.path / "teachers"):
+        yield _checked_record(root, folder / teachers.FILE_NAME, "teacher", partial(teachers.read_record, folder))
+    for folder in folders_in(run.path / "transfers"):
+        yield _checked_record(root, folder / transfers.FILE_NAME, "transfer", partial(transfers.read_transfer, folder))
+
+
+def _checked_record(root: Path, path: Path, kind: str, read: Callable[[], object]) -> CheckedFile:
     name = str(path.relative_to(root))
     try:
-        read_held_out_record(path)
+        read()
     except UserError as error:
-        return CheckedFile(name, "scores on the test part", str(error.seen), remedy=error.remedy)
-    return CheckedFile(name, "scores on the test part")
+        return CheckedFile(name, kind, str(error.seen), remedy=error.remedy)
+    return CheckedFile(name, kind)
 
 
 def _has_our_checkpoints(config: RunConfig) -> bool:
@@ -99,7 +90,8 @@ def _checkpoints(root: Path, folder: Path) -> Iterator[CheckedFile]:
     for path in sorted(folder.rglob("*.safetensors")):
         if "bundles" in path.relative_to(folder).parts:
             continue
-        name, command = str(path.relative_to(root)), "train" if path.parent.name == "winners" else "search --resume"
+        name = str(path.relative_to(root))
+        command = _COMMANDS.get(path.relative_to(folder).parts[0], "search --resume")
         try:
             load_checkpoint(path)
         except UserError as error:

@@ -51,6 +51,10 @@ class RunFolder:
         """ONNX file of a winner, as measured for its certificate."""
         return self.path / "winners" / f"{architecture_id}.onnx"
 
+    def transfer(self, transfer_id: str) -> Path:
+        """Folder of a winner's training for another task."""
+        return self.path / "transfers" / transfer_id
+
     def bundle(self, architecture_id: str) -> Path:
         """The folder that a user deploys."""
         return self.path / "bundles" / architecture_id

@@ -25,6 +25,7 @@ from latseg.commands.report import report
 from latseg.commands.search import search
 from latseg.commands.segment import segment
 from latseg.commands.train import train
+from latseg.commands.transfer import transfer
 from latseg.commands.verify import verify
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "data check": check,
     "search": search,
     "train": train,
+    "transfer": transfer,
     "export": export,
     "verify": verify,
     "evaluate": evaluate,

@@ -41,11 +41,18 @@ _EXAMPLES = 2
 
 
 class SegmentationTask(Task):
-    """Images to masks, with a teacher that is trained once for a run and shared by all students."""
+    """Images to masks, with a teacher that is trained once for a run and shared by all students.
 
-    def __init__(self, space: Nets, options: TaskOptions) -> None:
+    Args:
+        space: of the nets.
+        options: of the task.
+        source: the data, where they are open already.
+    """
+
+    def __init__(self, space: Nets, options: TaskOptions, source: DataSource | None = None) -> None:
         self.space = space
         self.options = options
+        self._opened_source = source
         self._teacher: nn.Module | None = None
         self._teacher_mean_iou = 0.0
         self._teaching: Teaching | None = None
@@ -57,6 +64,8 @@ class SegmentationTask(Task):
         Raises:
             UserError: they cannot be read.
         """
+        if self._opened_source is not None:
+            return self._opened_source
         how = self.options.data.model_dump(exclude={"source"})
         return open_source(self.options.data.source, seed=self.options.seed, **how)
 
@@ -180,7 +189,7 @@ class SegmentationTask(Task):
             checkpoint=checkpoint,
             on_progress=_passed_on(on_progress, f"train {architecture.id}"),
         )
-        quality = _quality(result.quality)
+        quality = self._quality(result.quality)
         return Trained(result.network, quality, result.epochs, result.seconds, self._lessons(quality.value))
 
     def _student(
@@ -236,7 +245,7 @@ class SegmentationTask(Task):
         self, architecture: Architecture, module: nn.Module, *, split: Split = "validation", limit: int | None = None
     ) -> Quality:
         part = getattr(self.source, split)
-        return _quality(evaluate(module, part, self.space.input_size(architecture), limit=limit))
+        return self._quality(evaluate(module, part, self.space.input_size(architecture), limit=limit))
 
     @override
     def describe(self) -> dict[str, Any]:
@@ -255,7 +264,7 @@ class SegmentationTask(Task):
         return [np.asarray((255 * image).round().to(torch.uint8).permute(1, 2, 0)) for image in images]
 
     @override
-    def first_look(self, *, photographs: bool = True) -> bytes:
+    def first_look(self, *, photographs: bool = True) -> bytes | None:
         return contact_sheet(self.source, photographs=photographs)
 
     def _settings(
@@ -272,10 +281,9 @@ class SegmentationTask(Task):
             threads=training.threads,
         )
 
-
-def _quality(scores: Scores) -> Quality:
-    metrics = {"mean_iou": scores.mean_iou, "mean_f1": scores.mean_f1, "pixel_accuracy": scores.pixel_accuracy}
-    return Quality(metrics, MAIN_METRIC, scores.images, scores.to_json())
+    def _quality(self, scores: Scores) -> Quality:
+        metrics = {"mean_iou": scores.mean_iou, "mean_f1": scores.mean_f1, "pixel_accuracy": scores.pixel_accuracy}
+        return Quality(metrics, MAIN_METRIC, scores.images, scores.to_json())
 
 
 def _passed_on(on_progress: OnProgress, stage: str) -> OnTrainingProgress:

@@ -11,6 +11,7 @@ from search.spaces.known_network import KnownNetwork
 from search.tasks.task import Trained
 from search.trial import REJECTED, Trial
 from search.trials import TrialStore
+from search.winners.selection import won
 
 
 def find_trial(context: RunContext, trial_id: str) -> Trial:
@@ -57,6 +58,24 @@ def find_net(context: RunContext, net_id: str | None) -> Trial | KnownNet:
     if net_id not in (None, net.id):
         raise UserError("--winner", seen=repr(net_id), expected=f"{net.id}, the only net", remedy="leave it out")
     return net
+
+
+def best_net(context: RunContext) -> Trial | KnownNet:
+    """The run's known network, or the winner of best quality.
+
+    Raises:
+        UserError: the search has no winner.
+    """
+    if isinstance(context.space, KnownNetwork):
+        return find_net(context, None)
+    with TrialStore(context.folder.trials) as store:
+        winners = won(store.trials())
+    if not winners:
+        raise UserError(
+            f"run {context.config.run}", seen="no winner", expected="a net that keeps its budgets",
+            remedy=f"finish it with `latseg search --resume {context.config.run}`, or name a net with --winner",
+        )  # fmt: skip
+    return winners[0]
 
 
 def trained_nets(context: RunContext) -> list[Trial | KnownNet]:

@@ -1,0 +1,1 @@
+"""A net of a run is trained for another task."""
