@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _Values = Sequence[tuple[str, Any]]
 """Options without their dashes and what is given to them; None is left out."""
+_OF_A_SEARCH = ("supernet_steps", "winner_epochs", "evaluation_images")
+"""Training options that ``train --network`` has not, or under another name."""
 
 
 def search_command(config: RunConfig, workspace: Path) -> str:
@@ -30,7 +32,7 @@ def search_command(config: RunConfig, workspace: Path) -> str:
         ("trials", config.trials),
         ("winners", config.winners),
         ("calibration-nets", config.calibration_nets),
-        *((_option(name), value) for name, value in config.training.model_dump(exclude={"pretrained"}).items()),
+        *_training(config),
         ("seed", config.seed),
     ]
     return command_line(workspace, "search", *_words(values), *_flags(config))
@@ -38,19 +40,12 @@ def search_command(config: RunConfig, workspace: Path) -> str:
 
 def network_command(config: RunConfig, workspace: Path) -> str:
     """The command line that trains the same known network in a workspace."""
-    training = config.training
     values: _Values = [
         ("network", config.space),
         *(("size", size) for size in config.sizes or ()),
         *_data(config),
-        ("epochs", training.winner_epochs),
-        ("teacher-epochs", training.teacher_epochs),
-        ("training-size", training.training_size),
-        ("batch-size", training.batch_size),
-        ("training-threads", training.threads),
-        ("teacher", training.teacher),
-        ("unlabelled", training.unlabelled),
-        ("scene-steps", training.scene_steps),
+        ("epochs", config.training.winner_epochs),
+        *_training(config, without=_OF_A_SEARCH),
         ("seed", config.seed),
     ]
     return command_line(workspace, "train", *_words(values), *_flags(config))
@@ -85,6 +80,13 @@ def _data(config: RunConfig) -> _Values:
     return [("data", config.data), ("data-size", config.data_size), ("data-count", config.data_count)]
 
 
+def _training(config: RunConfig, *, without: Collection[str] = ()) -> _Values:
+    values = config.training.model_dump(exclude={"pretrained", *without})
+    return [
+        ("training-threads" if name == "threads" else name.replace("_", "-"), value) for name, value in values.items()
+    ]
+
+
 def _threads(config: RunConfig) -> int | None:
     return max((target.threads for target in config.targets if "threads=" not in target.device), default=None)
 
@@ -96,10 +98,6 @@ def _words(values: _Values) -> list[str]:
 def _flags(config: RunConfig) -> list[str]:
     given = {"--resize-masks": config.resize_masks, "--from-scratch": not config.training.pretrained}
     return [flag for flag, on in given.items() if on]
-
-
-def _option(field: str) -> str:
-    return "training-threads" if field == "threads" else field.replace("_", "-")
 
 
 def _text(value: object) -> str:
