@@ -67,6 +67,14 @@ class EvaluatorContract(ABC):
         assert steps == [], "what was finished is not repeated"
         assert resumed.quality(architectures) == pytest.approx(evaluator.quality(architectures), abs=1e-6)
 
+    def test_an_estimate_does_not_depend_on_what_was_evaluated_before(
+        self, evaluator: Evaluator, architectures: list[Architecture], tmp_path: Path
+    ) -> None:
+        after_others = evaluator.quality(architectures)[-1]
+        alone = self.make(tmp_path)
+        alone.prepare(self.sampler(alone))
+        assert alone.quality(architectures[-1:]) == pytest.approx([after_others], abs=1e-6)
+
     def test_weights_are_those_of_the_architecture(
         self, evaluator: Evaluator, architectures: list[Architecture]
     ) -> None:

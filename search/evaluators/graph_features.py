@@ -1,4 +1,4 @@
-"""What of a net's operator graph tells its quality: work, depth and width at each resolution."""
+"""What of a net's operator graph tells its quality: work, depth and width at each resolution, down and up again."""
 
 from __future__ import annotations
 
@@ -13,28 +13,31 @@ from latency.operators.operator import Operator, OperatorGraph
 
 _UNIT = 1e5
 """FLOPs that hardly count."""
+_POOLED = -1
+"""Level of what has no height and width."""
 
 
 def graph_features(graph: OperatorGraph) -> dict[str, float]:
-    """Numbers by name; resolutions are counted in halvings of the input's height.
+    """Numbers by name, ``KIND.WAY.LEVEL``, and ``levels_up``.
 
-    ``flops.R`` is a logarithm, ``spatial.R`` the number of convolutions with a kernel above 1, ``width.R`` the
-    logarithm of the most channels of an operator with weights.
+    The level counts halvings of the input's height; the way is ``up`` after the last operator at the deepest level,
+    which is a decoder, else ``down``. ``flops`` and ``width`` (most channels of an operator with weights) are
+    logarithms, ``weighted`` and ``spatial`` the numbers of operators with weights and with a kernel above 1.
+    ``levels_up`` is the number of levels at which the decoder has weights: nets that lack fine ones have coarse edges.
     """
-    flops: dict[str, int] = defaultdict(int)
-    spatial: dict[str, int] = defaultdict(int)
-    width: dict[str, int] = defaultdict(lambda: 1)
-    for operator in graph.operators:
-        level = _level(graph, operator)
-        flops[level] += operator.flops
+    levels = [_level(graph, operator) for operator in graph.operators]
+    deepest = max(levels)
+    turn = max(position for position, level in enumerate(levels) if level == deepest)
+    sums: dict[str, float] = defaultdict(float)
+    for position, (operator, level) in enumerate(zip(graph.operators, levels, strict=True)):
+        place = f"{'up' if position > turn else 'down'}.{level}"
+        sums[f"flops.{place}"] += operator.flops / _UNIT
         if operator.parameters:
-            spatial[level] += _is_spatial(operator)
-            width[level] = max(width[level], operator.output_shapes[0][1])
-    return {
-        **{f"flops.{level}": math.log1p(count / _UNIT) for level, count in flops.items()},
-        **{f"spatial.{level}": float(count) for level, count in spatial.items()},
-        **{f"width.{level}": math.log(channels) for level, channels in width.items()},
-    }
+            sums[f"weighted.{place}"] += 1
+            sums[f"spatial.{place}"] += _is_spatial(operator)
+            sums[f"width.{place}"] = max(sums[f"width.{place}"], math.log(operator.output_shapes[0][1]))
+    features = {name: math.log1p(value) if name.startswith("flops") else value for name, value in sums.items()}
+    return {**features, "levels_up": float(sum(name.startswith("weighted.up") for name in features))}
 
 
 def feature_matrix(rows: Sequence[dict[str, float]], names: Sequence[str]) -> NDArray[np.float64]:
@@ -42,12 +45,11 @@ def feature_matrix(rows: Sequence[dict[str, float]], names: Sequence[str]) -> ND
     return np.array([[row.get(name, 0.0) for name in names] for row in rows], dtype=np.float64).reshape(-1, len(names))
 
 
-def _level(graph: OperatorGraph, operator: Operator) -> str:
-    height = graph.input_shapes[0][-2] if len(graph.input_shapes[0]) > 1 else 1
+def _level(graph: OperatorGraph, operator: Operator) -> int:
     shape = operator.output_shapes[0]
     if len(shape) < 4 or shape[2] <= 1:
-        return "pooled"
-    return str(round(math.log2(height / shape[2])))
+        return _POOLED
+    return round(math.log2(graph.input_shapes[0][2] / shape[2]))
 
 
 def _is_spatial(operator: Operator) -> int:

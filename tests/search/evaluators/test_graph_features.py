@@ -1,0 +1,61 @@
+"""What tells the quality of a net."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from latency.operators import builders
+from latency.operators.operator import Operator, OperatorGraph
+from search.evaluators.graph_features import feature_matrix, graph_features
+from tests.search.vectors import VectorSpace
+
+
+def conv(height: int, channels: int, kernel: int, stride: int = 1, inputs: int = 4) -> Operator:
+    return builders.convolution(
+        (1, inputs, height, height), channels, kernel=(kernel, kernel), strides=(stride, stride), dilations=(1, 1),
+        group=1, activation="relu",
+    )  # fmt: skip
+
+
+def chain(*operators: Operator) -> OperatorGraph:
+    inputs = tuple((position - 1,) for position in range(len(operators)))
+    return OperatorGraph(operators, inputs, operators[0].input_shapes)
+
+
+DOWN = conv(32, 8, 3, stride=2)
+DEEP = conv(16, 16, 3, stride=2, inputs=8)
+RESIZE = builders.resize((1, 16, 8, 8), (1, 16, 16, 16), "bilinear")
+UP = conv(16, 2, 1, inputs=16)
+
+
+def test_every_way_and_level_has_its_own_numbers() -> None:
+    found = graph_features(chain(DOWN, DEEP, RESIZE, UP))
+    assert found["spatial.down.1"] == found["spatial.down.2"] == 1
+    assert found["spatial.up.1"] == 0
+    assert found["weighted.up.1"] == 1
+    assert found["width.down.2"] == pytest.approx(math.log(16))
+    assert found["flops.up.1"] == pytest.approx(math.log1p((UP.flops + RESIZE.flops) / 1e5))
+    assert found["levels_up"] == 1
+
+
+def test_a_decoder_at_a_finer_level_shows() -> None:
+    twice = builders.resize((1, 16, 16, 16), (1, 16, 32, 32), "bilinear")
+    finer = chain(DOWN, DEEP, RESIZE, conv(16, 16, 1, inputs=16), twice, conv(32, 2, 1, inputs=16))
+    assert graph_features(finer)["levels_up"] == 2
+    assert "weighted.up.0" in graph_features(finer)
+    assert graph_features(chain(DOWN, DEEP))["levels_up"] == 0
+
+
+def test_a_net_without_pictures_has_features() -> None:
+    space = VectorSpace(classes=3)
+    small, large = (graph_features(space.lower(space.of(widths))) for widths in ([1], [4, 4]))
+    assert large["flops.down.-1"] > small["flops.down.-1"]
+
+
+def test_a_name_that_a_net_lacks_is_zero() -> None:
+    found = feature_matrix([{"a": 1.0}, {"b": 2.0, "c": 9.0}], ["a", "b"])
+    np.testing.assert_array_equal(found, [[1, 0], [0, 2]])
+    assert feature_matrix([], ["a", "b"]).shape == (0, 2)
