@@ -255,7 +255,7 @@ class Workspace(OpenWorkspace):
             size: height and width at which masks are compared; by default the run's, or 256 x 256.
             count: use at most so many pairs.
             resize_masks: resize masks whose size is not that of their image.
-            normalisation: of an ONNX file from elsewhere, as ``latseg.foreign_model.NORMALISATIONS`` names it.
+            normalisation: of an ONNX file from elsewhere, as ``segmentation.normalisation.NORMALISATIONS`` names it.
             seed: of the split; a run has its own.
 
         Raises:

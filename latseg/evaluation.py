@@ -99,20 +99,18 @@ def evaluate_model(
     normalisation: str | None = None,
     warn: Warn,
 ) -> Evaluation:
-    """Any ONNX file; ``warn`` is called with what had to be guessed.
+    """Any ONNX or TFLite file; ``warn`` is called with what had to be guessed.
 
     Raises:
         UserError: as ``ForeignModel``, the data cannot be read, or an empty part.
     """
     from devices.hardware import core_count
-    from devices.registry import get_device
     from latseg.foreign_model import ForeignModel
 
     source = _opened(data, seed)
-    device = get_device("cpu", threads=core_count())
-    model = ForeignModel(path, len(source.classes), data.size, device, normalisation=normalisation)
-    if model.input.guessed:
-        warn(f"{path} does not say how its input is normalised: guessed {model.reading}; --normalise sets it")
+    model = ForeignModel(path, source, core_count(), normalisation=normalisation, on_progress=on_progress)
+    if model.guessed:
+        warn(f"{path} does not say how its input is normalised: {model.reading}; --normalise sets it")
     scores = _scores(lambda image: Prediction(model.labels(image)), source, part, on_progress)
     return _evaluation(source, part, EvaluatedModel(str(path), "model", model.reading, scores))
 

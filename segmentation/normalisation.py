@@ -5,13 +5,25 @@ The constants are ImageNet's, so that encoders trained elsewhere can be used; al
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MEAN: tuple[float, float, float] = (0.485, 0.456, 0.406)
-STD: tuple[float, float, float] = (0.229, 0.224, 0.225)
+Colour = tuple[float, float, float]
+"""A number for red, green and blue each."""
+MEAN: Colour = (0.485, 0.456, 0.406)
+STD: Colour = (0.229, 0.224, 0.225)
+_BYTE: Colour = (1 / 255, 1 / 255, 1 / 255)
+NORMALISATIONS: Mapping[str, tuple[Colour, Colour]] = {
+    "0..1": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "imagenet": (MEAN, STD),
+    "-1..1": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "0..255": ((0.0, 0.0, 0.0), _BYTE),
+    "0..255-around-mean": (MEAN, _BYTE),
+}
+"""Those of networks from elsewhere: mean and standard deviation by name, the more usual ones first."""
 
 
 def normalise(images: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from latseg.option_groups import one_of
 from latseg.options import SeedOption
 from latseg.units import parse_size
 from segmentation.data.registry import SOURCES
+from segmentation.normalisation import NORMALISATIONS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -38,7 +39,7 @@ def evaluate(
         bool, typer.Option("--resize-masks", help="Resize masks whose size is not that of their image.")
     ] = False,
     normalise: Annotated[
-        str | None, typer.Option(help="Input of an ONNX file from elsewhere: imagenet, 0..1, -1..1 or 0..255.")
+        str | None, typer.Option(help=f"Input of an ONNX file from elsewhere: {one_of(tuple(NORMALISATIONS))}.")
     ] = None,
     seed: SeedOption = 0,
 ) -> None:

@@ -120,7 +120,7 @@ class BroughtTeacher:
     def _compare(self, on_progress: OnProgress) -> TeacherRecord:
         source, options = self._source, self.options
         found = guess(self.net, options, source, on_progress)
-        every = found.forms.options(len(source.classes), one_channel=found.one_channel)
+        every = found.options(len(source.classes))
         height, width = (min(pair) for pair in zip(found.map_size, source.train.size, strict=True))
         record = TeacherRecord(
             name=Path(self.options.file).name,

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segmentation.normalisation import Colour
+
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
-Colour = tuple[float, float, float]
 _TINY = 1e-6
 
 
@@ -56,6 +57,16 @@ class OutputForm:
             others = [shares[-1]] if len(planes) == 1 else [shares[list(group)].sum(0) for group in self.groups]
         first = np.clip(1 - np.sum(others, axis=0, dtype=np.float32), 0, 1)
         return np.stack([first, *others]).astype(np.float32)
+
+    def scores(self, planes: Floats) -> Floats:
+        """``classes x height x width``, of which the largest is the class: logits, if no channels are joined."""
+        if self.values != "logits" or len(planes) not in (1, len(self.groups) + 1):
+            return self.probabilities(planes)
+        if len(planes) == 1:
+            return np.concatenate([np.zeros_like(planes), planes])
+        others = [group[0] for group in self.groups]
+        first = next(number for number in range(len(planes)) if number not in others)
+        return planes[[first, *others]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Finds out what the user did not say of a teacher: every combination is tried on a few labelled pictures."""
+"""Finds out what is not known of a net from elsewhere: every combination is tried on a few labelled pictures."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,24 +14,16 @@ from numpy.typing import NDArray
 from devices.worker.runtime import ModelFailedError
 from foundation.errors import UserError
 from foundation.progress import OnProgress, Progress
-from search.teachers.forms import Colour, Floats, Forms, InputForm, OutputForm, Pixels, planes_of
+from search.teachers.forms import Floats, Forms, InputForm, OutputForm, Pixels, planes_of
 from search.teachers.label_counts import Groups, best_groups, label_counts, labels_of, mean_iou
 from search.teachers.net import TeacherNet
 from search.teachers.options import TeacherOptions
 from segmentation.data.source import DataSource
-from segmentation.normalisation import MEAN, STD
+from segmentation.normalisation import NORMALISATIONS, Colour
 
 _PICTURES = 6
 _STRIDE = 32
 """Sides of a free input size are multiples of this."""
-_BYTE: Colour = (1 / 255, 1 / 255, 1 / 255)
-_ZERO: Colour = (0.0, 0.0, 0.0)
-_ONE: Colour = (1.0, 1.0, 1.0)
-_HALF: Colour = (0.5, 0.5, 0.5)
-_NORMALISATIONS: tuple[tuple[Colour, Colour], ...] = (
-    (_ZERO, _ONE), (MEAN, STD), (_HALF, _HALF), (_ZERO, _BYTE), (MEAN, _BYTE),
-)  # fmt: skip
-"""Mean and standard deviation of 0..1, of ImageNet, of -1..1, of 0..255, and of 0..255 around ImageNet's mean."""
 _PERSON: Groups = ((1,),)
 """Of a net with one channel: 1 is where that is likely."""
 _MOST_CLASSES = 4096
@@ -48,9 +41,15 @@ class Guess:
     forms: Forms
     mean_iou: float
     """Of the few pictures."""
-    one_channel: bool
+    channels: int
+    """Of the output."""
     map_size: tuple[int, int]
     """Height and width of the output."""
+
+    def options(self, classes: int) -> dict[str, Any]:
+        """All keys of ``TeacherOptions``."""
+        one_channel = self.channels == 1 and self.forms.output.values != "classes"
+        return self.forms.options(classes, one_channel=one_channel)
 
 
 def guess(net: TeacherNet, options: TeacherOptions, source: DataSource, on_progress: OnProgress) -> Guess:
@@ -67,18 +66,18 @@ def guess(net: TeacherNet, options: TeacherOptions, source: DataSource, on_progr
     reason = "no output that is a map of classes"
     for number, form in enumerate(forms):
         pictures = source.train.at(form.size)
-        on_progress(Progress("teacher", number, len(forms), "how it takes pictures"))
+        on_progress(Progress(net.role, number, len(forms), "how it takes pictures"))
         try:
             outputs = [net.run(form.values(pictures.make(index)[0])) for index in chosen]
         except ModelFailedError as error:
             reason = str(error)
             continue
         for found in _readings(outputs, masks, form, options, len(source.classes)):
-            _logger.debug("teacher %s: mean IoU %.3f with %s", net.path, found.mean_iou, found.forms)
+            _logger.debug("%s %s: mean IoU %.3f with %s", net.role, net.path, found.mean_iou, found.forms)
             best = found if best is None or found.mean_iou > best.mean_iou + _CLEARLY else best
     if best is None:
         raise UserError(
-            f"teacher {net.path}", seen=reason, expected=_expected(len(source.classes)),
+            f"{net.role} {net.path}", seen=reason, expected=_expected(len(source.classes)),
             remedy="name size, layout, output or values, as in FILE:size=256x256,output=0",
         )  # fmt: skip
     return best
@@ -119,8 +118,9 @@ def _layouts(net: TeacherNet, options: TeacherOptions) -> list[str]:
 
 def _normalisations(net: TeacherNet, options: TeacherOptions) -> Sequence[tuple[Colour, Colour]]:
     if options.mean is not None or options.std is not None:
-        return [(options.mean or _ZERO, options.std or _ONE)]
-    return [(_ZERO, _BYTE)] if np.issubdtype(net.dtype, np.integer) else _NORMALISATIONS
+        mean, std = NORMALISATIONS["0..1"]
+        return [(options.mean or mean, options.std or std)]
+    return [NORMALISATIONS["0..255"]] if net.takes_whole_numbers else list(NORMALISATIONS.values())
 
 
 def _size(net: TeacherNet, options: TeacherOptions, layout: str, data_size: tuple[int, int]) -> tuple[int, int]:
@@ -130,7 +130,7 @@ def _size(net: TeacherNet, options: TeacherOptions, layout: str, data_size: tupl
     height, width = (side or other for side, other in zip(fixed, wanted, strict=True))
     if options.size not in (None, (height, width)):
         raise UserError(
-            f"teacher {net.path}, size", seen="x".join(map(str, options.size or ())), expected=f"{height}x{width}",
+            f"{net.role} {net.path}, size", seen="x".join(map(str, options.size or ())), expected=f"{height}x{width}",
             remedy="leave size out: the file fixes it",
         )  # fmt: skip
     return height, width
@@ -157,7 +157,7 @@ def _readings(
             continue
         score, groups = (mean_iou(counts, groups), groups) if groups else best_groups(counts)
         height, width = planes[0].shape[1:]
-        yield Guess(Forms(form, OutputForm(number, values, groups)), score, one_channel, (height, width))
+        yield Guess(Forms(form, OutputForm(number, values, groups)), score, len(planes[0]), (height, width))
 
 
 def given_groups(options: TeacherOptions, classes: int) -> Groups:

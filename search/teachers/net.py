@@ -1,4 +1,7 @@
-"""A teacher's net, run by its own runtime in a process of its own: a crash ends that process and nothing else."""
+"""A net from elsewhere, such as a teacher, run by its own runtime in a process of its own.
+
+A crash ends that process and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -41,14 +44,16 @@ class TeacherNet:
     Args:
         path: of a file in a format of ``_RUNTIMES``.
         threads: of the runtime.
+        role: what errors call it.
 
     Raises:
         UserError: another format, or a runtime that is not installed.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, role: str = "teacher") -> None:
         self.path = path
-        self._runtime = runtime_of(path)
+        self.role = role
+        self._runtime = runtime_of(path, role)
         self._threads = threads
         self._process: InferenceProcess | None = None
 
@@ -70,6 +75,15 @@ class TeacherNet:
 
         first = data_inputs(check_model(self.path).graph)[0]
         return np.dtype(helper.tensor_dtype_to_np_dtype(first.type.tensor_type.elem_type))
+
+    @property
+    def takes_whole_numbers(self) -> bool:
+        """Whether its input is a picture's own numbers, 0 to 255.
+
+        Raises:
+            UserError: as ``check_model``.
+        """
+        return bool(np.issubdtype(self.dtype, np.integer))
 
     def run(self, values: NDArray[np.float32]) -> list[NDArray[np.generic]]:
         """The outputs for one picture. After a failure the next call starts a new process.
@@ -105,13 +119,16 @@ class TeacherNet:
             inputs = self._started().inputs
         except ModelFailedError as error:
             raise UserError(
-                f"teacher {self.path}", seen=error, expected="a net that its runtime loads", remedy="export it again"
+                f"{self.role} {self.path}",
+                seen=error,
+                expected="a net that its runtime loads",
+                remedy="export it again",
             ) from error
         if len(inputs) == 1 and _takes_a_picture(inputs[0][1]):
             return inputs[0]
         seen = ", ".join(f"{name} {_text(shape)}" for name, shape in inputs)
         raise UserError(
-            f"teacher {self.path}", seen=f"inputs {seen}", expected="one picture, 1x3xHxW or 1xHxWx3",
+            f"{self.role} {self.path}", seen=f"inputs {seen}", expected="one picture, 1x3xHxW or 1xHxWx3",
             remedy="export the net with such an input alone",
         )  # fmt: skip
 
@@ -124,7 +141,7 @@ def _text(shape: Shape) -> str:
     return "x".join("?" if side is None else str(side) for side in shape)
 
 
-def runtime_of(path: Path) -> _Runtime:
+def runtime_of(path: Path, role: str = "teacher") -> _Runtime:
     """The runtime of such a file.
 
     Raises:
@@ -133,12 +150,12 @@ def runtime_of(path: Path) -> _Runtime:
     runtime = _RUNTIMES.get(path.suffix.lower())
     if runtime is None:
         raise UserError(
-            "teacher", seen=path, expected=f"a file that ends in {' or '.join(_RUNTIMES)}",
+            role, seen=path, expected=f"a file that ends in {' or '.join(_RUNTIMES)}",
             remedy="export the net to ONNX",
         )  # fmt: skip
     if find_spec(runtime.package) is None:
         raise UserError(
-            f"teacher {path}", seen=f"no package {runtime.package}", expected="the runtime of such files",
+            f"{role} {path}", seen=f"no package {runtime.package}", expected="the runtime of such files",
             remedy=runtime.install,
         )  # fmt: skip
     return runtime

@@ -18,11 +18,13 @@ from latseg.cli import run as run_command
 from latseg.run_handle import RunHandle
 from segmentation.data.synthetic.source import _TEST_FIRST
 from segmentation.normalisation import MEAN, STD
+from tests.search.teachers import people
 from tests.segmentation.data import drawn_sets
 from tests.segmentation.data.drawn_pairs import HEIGHT, WIDTH, folder_of, grey
 
 THRESHOLD = 0.35
 """Grey level, as a share of 255, between background and person of the drawn pairs."""
+BYTE = "0.003921568627"
 SIZE = ("--data-size", f"{HEIGHT}x{WIDTH}")
 
 
@@ -97,7 +99,7 @@ def test_a_run_and_its_bundle_have_the_same_scores(
         assert bundle[metric] == pytest.approx(winner[metric], abs=0.05)
     (model,) = document(capsys, "evaluate", f"{winner['bundle']}/model.onnx", *words[2:])["models"]
     assert model["mean_iou"] == pytest.approx(bundle["mean_iou"], abs=1e-3)
-    assert "guessed" not in model["reading"]
+    assert model["reading"].endswith("found out on labelled pictures: size, layout, output, values")
     error = "expected_calibration_error"
     assert bundle["calibration"][error] == pytest.approx(winner["calibration"][error], abs=0.05)
     assert model["calibration"] is None
@@ -205,9 +207,12 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("make", "reading"),
     [
-        (scores_model, "NCHW RGB 48 x 36, normalised as imagenet (guessed); output as scores"),
-        (probability_model, "NHWC RGB 48 x 36, normalised as 0..1 (guessed); output as probability of the person"),
-        (numbers_model, "uint8 NHWC RGB 48 x 36, as it is; output as scores or class numbers"),
+        (
+            scores_model,
+            "layout=nchw,channels=rgb,mean=0.485/0.456/0.406,std=0.229/0.224/0.225,output=0,values=logits,person=1",
+        ),
+        (probability_model, "layout=nhwc,channels=rgb,mean=0/0/0,std=1/1/1,output=0,values=probabilities;"),
+        (numbers_model, f"layout=nhwc,channels=rgb,mean=0/0/0,std={BYTE}/{BYTE}/{BYTE},output=0,values=probabilities;"),
     ],
 )
 def test_onnx_files_from_elsewhere(
@@ -220,8 +225,8 @@ def test_onnx_files_from_elsewhere(
     (scores,) = json.loads(out)["models"]
     assert scores["mean_iou"] == pytest.approx(1)
     assert scores["boundary_f1"] == pytest.approx(1)
-    assert reading in scores["reading"]
-    assert ("--normalise sets it" in err) == ("guessed" in reading)
+    assert scores["reading"].startswith(f"size=48x36,{reading}")
+    assert ("--normalise sets it" in err) == (make is not numbers_model)
     code, out, _ = say(capsys, *words, "--quiet")
     assert code == 0
     assert "train part of folder:" in out
@@ -234,13 +239,31 @@ def test_a_stated_normalisation_is_no_guess(photos: Path, tmp_path: Path, capsys
     wrong = document(capsys, *words, "--normalise", "0..255")["models"][0]
     assert right["mean_iou"] == pytest.approx(1)
     assert wrong["mean_iou"] < 0.9
-    assert "guessed" not in right["reading"]
+    assert right["reading"].endswith("found out on labelled pictures: size, layout, channels, output, values, person")
 
 
-def test_open_sides_are_those_of_the_data(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_open_sides_are_those_of_the_data_in_steps_of_32(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     model = scores_model(tmp_path / "net.onnx", sides=("height", "width"))
     found = document(capsys, "evaluate", model, "--data", f"folder:{photos}", "--part", "train", "--data-size", "40x30")
-    assert "RGB 40 x 30" in found["models"][0]["reading"]
+    assert found["models"][0]["reading"].startswith("size=64x32,")
+
+
+def test_the_colours_and_the_channel_of_the_person_are_found_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = people.folder(tmp_path / "photos", count=10)
+    net = people.teacher(tmp_path / "net.onnx", normalisation=people.BYTES, channels="bgr", classes=21, person=15)
+    model = onnx.load(net)
+    model.producer_name = "elsewhere"
+    onnx.save(model, net)
+    (found,) = document(
+        capsys, "evaluate", net, "--data", f"folder:{photos}", "--part", "train", "--data-size", "32x32"
+    )["models"]
+    assert "channels=bgr," in found["reading"]
+    assert "person=15;" in found["reading"]
+    assert found["mean_iou"] > 0.99
 
 
 @pytest.mark.parametrize(
@@ -248,7 +271,7 @@ def test_open_sides_are_those_of_the_data(photos: Path, tmp_path: Path, capsys: 
     [
         (("--data", "DATA"), "no pairs"),
         (("--data", "DATA", "--part", "tests"), "--part: got 'tests'"),
-        (("--data", "DATA", "--normalise", "other"), "--normalise: got 'other'; expected one of imagenet"),
+        (("--data", "DATA", "--normalise", "other"), "--normalise: got 'other'; expected one of 0..1"),
         ((), "--data: got nothing"),
     ],
 )
@@ -267,10 +290,16 @@ def test_models_that_segment_no_pictures(photos: Path, tmp_path: Path, capsys: p
     code, _, err = say(capsys, "evaluate", saved(tmp_path / "a.onnx", relu, [1, 8], [1, 8], {}), *words)
     assert code == UserError.exit_code
     assert "expected one picture" in err
-    shape = [1, 3, HEIGHT, WIDTH]
-    code, _, err = say(capsys, "evaluate", saved(tmp_path / "b.onnx", relu, shape, shape, {}), *words)
+    shape, mean = [1, 3, HEIGHT, WIDTH], [helper.make_node("GlobalAveragePool", ["x"], ["y"])]
+    code, _, err = say(capsys, "evaluate", saved(tmp_path / "b.onnx", mean, shape, [1, 3, 1, 1], {}), *words)
     assert code == UserError.exit_code
-    assert "float32 1x3x48x36; expected scores of 2 classes" in err
+    assert f"model {tmp_path}/b.onnx: got no output that is a map of classes" in err
+    model = onnx.load(saved(tmp_path / "d.onnx", relu, shape, shape, {}))
+    model.producer_name = "latseg"
+    onnx.save(model, tmp_path / "d.onnx")
+    code, _, err = say(capsys, "evaluate", tmp_path / "d.onnx", *words)
+    assert code == UserError.exit_code
+    assert "got 3 channels; expected 2, one for each class" in err
     (tmp_path / "c.onnx").write_bytes(b"no model")
     assert say(capsys, "evaluate", tmp_path / "c.onnx", *words)[0] == UserError.exit_code
     assert say(capsys, "--workspace", tmp_path, "evaluate", "no-such-run")[0] == UserError.exit_code

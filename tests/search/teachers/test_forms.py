@@ -62,6 +62,18 @@ def test_logits_of_any_size_are_probabilities() -> None:
     np.testing.assert_array_equal(found.reshape(-1), [0, 1])
 
 
+def test_scores_have_their_largest_where_probabilities_have_it() -> None:
+    planes = np.random.default_rng(0).normal(size=(4, 8, 8)).astype(np.float32)
+    for groups in (((1,), (2,), (0,)), ((2, 3),), ((0,),)):
+        form = OutputForm(0, "logits", groups)
+        scores = form.scores(planes)
+        assert len(scores) == len(groups) + 1
+        np.testing.assert_array_equal(scores.argmax(0), form.probabilities(planes).argmax(0))
+    one = OutputForm(0, "logits", ((1,),))
+    np.testing.assert_array_equal(one.scores(planes[:1]).argmax(0), one.probabilities(planes[:1]).argmax(0))
+    np.testing.assert_array_equal(OutputForm(0, "logits", ((1,), (2,), (0,))).scores(planes)[0], planes[3])
+
+
 @pytest.mark.parametrize(
     ("groups", "classes", "one_channel"), [(((1,),), 2, True), (((3, 4, 9),), 2, False), (((2,), (0,)), 3, False)]
 )
