@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from foundation import database
+from foundation import database_file
 from foundation.database import Database
 from foundation.errors import UserError
 from foundation.schema import Schema
@@ -73,7 +73,7 @@ def test_a_missing_table_is_damage(notes: Notes) -> None:
 
 
 def test_a_writer_that_does_not_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(database_file, "BUSY_TIMEOUT_S", 0.05)
     path = tmp_path / "notes.sqlite"
     with Notes(path) as one, Notes(path) as two, one._transaction(), pytest.raises(UserError, match="end it"):
         two.add("1")
@@ -81,7 +81,7 @@ def test_a_writer_that_does_not_finish(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("size", [0, 1, 99])
 def test_a_file_without_a_header_is_no_new_one(tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "CREATION_S", 0.1)
+    monkeypatch.setattr(database_file, "CREATION_S", 0.1)
     path = tmp_path / "notes.sqlite"
     path.write_bytes(bytes(size))
     with pytest.raises(UserError, match=f"got a file of {size} bytes; expected an intact SQLite file"):
