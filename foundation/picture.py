@@ -53,7 +53,7 @@ def read_picture(path: Path, *, at_least: tuple[int, int] | None = None) -> Pict
         if at_least is not None:
             image.draft(None, (2 * max(at_least), 2 * max(at_least)))
         image.load()
-        return _picture(ImageOps.exif_transpose(image))
+        return as_picture(ImageOps.exif_transpose(image))
 
 
 @contextmanager
@@ -100,7 +100,8 @@ def _has_transparency(image: Image.Image) -> bool:
     return image.mode == "P" and image.palette is not None and str(image.palette.mode).endswith("A")
 
 
-def _picture(image: Image.Image) -> Picture:
+def as_picture(image: Image.Image) -> Picture:
+    """A decoded image as 8-bit RGB, transparent parts white."""
     if image.mode == "F" or image.mode.startswith("I"):
         # Pillow's own conversion clips at 255.
         image = Image.fromarray(eight_bits(np.asarray(image)))

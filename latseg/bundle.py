@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from devices.device import Device
     from export.bundle.check import Check, VerifyResult
     from export.bundle.manifest import Manifest, ResizePolicy
-    from export.bundle.segment import Segmenter, SegmentOutput
+    from export.bundle.segment import Edges, Segmenter, SegmentOutput
+    from export.bundle.video import VideoOutput
 
 _logger = logging.getLogger(__name__)
 
@@ -110,7 +111,9 @@ class Bundle:
             on_check=on_check,
         )
 
-    def segment(self, image: str | Path, *, policy: str | None = None, file_format: str = "onnx") -> NDArray[np.uint8]:
+    def segment(
+        self, image: str | Path, *, policy: str | None = None, file_format: str = "onnx", edges: str = "guided"
+    ) -> NDArray[np.uint8]:
         """The mask of an image file: height x width class numbers, of the image's own size.
 
         >>> mask = bundle.segment(photo)
@@ -121,6 +124,7 @@ class Bundle:
             image: of any size and shape.
             policy: ``letterbox`` keeps the proportions, ``resize`` does not; by default the bundle's own.
             file_format: which of the bundle's files to run, on its device.
+            edges: ``guided`` lets the mask follow the edges of the image (guided filter), ``bilinear`` does not.
 
         Raises:
             UserError: not a bundle, or not an image.
@@ -131,7 +135,7 @@ class Bundle:
             picture = read_picture(Path(image))
         except PictureError as error:
             raise UserError("image", seen=str(error), expected="an image file", remedy="check the file") from error
-        return self._segmenter(policy, file_format).segment(picture).labels
+        return self._segmenter(policy, file_format, edges).segment(picture).labels
 
     def write_masks(
         self,
@@ -140,6 +144,7 @@ class Bundle:
         *,
         policy: str | None = None,
         file_format: str = "onnx",
+        edges: str = "guided",
         on_error: Callable[[Path, UserError], None] | None = None,
     ) -> Iterator[SegmentOutput]:
         """Writes ``NAME_mask.png``, ``NAME_cutout.png`` and ``NAME_overlay.png`` for each image, when it is reached.
@@ -149,6 +154,7 @@ class Bundle:
             folder: for the results.
             policy: as in ``segment``.
             file_format: as in ``segment``.
+            edges: as in ``segment``.
             on_error: called with an image that cannot be read, or on which the model fails, and the error; the other
                 images are still done. By default the error is raised.
 
@@ -159,7 +165,7 @@ class Bundle:
         from export.bundle.segment import OutputError
         from latseg.picture_paths import picture_paths
 
-        segmenter = self._segmenter(policy, file_format)
+        segmenter = self._segmenter(policy, file_format, edges)
         for image in picture_paths(images, Path(folder)).files:
             try:
                 written = segmenter.segment_file(image, Path(folder))
@@ -169,6 +175,37 @@ class Bundle:
                 on_error(image, error)
                 continue
             yield written
+
+    def segment_video(
+        self,
+        video: str | Path,
+        folder: str | Path,
+        *,
+        smoothing: bool = True,
+        policy: str | None = None,
+        file_format: str = "onnx",
+        edges: str = "guided",
+        on_frame: Callable[[SegmentOutput], None] | None = None,
+    ) -> VideoOutput:
+        """As ``write_masks``, for each frame of a video; measures how much the masks flicker.
+
+        Args:
+            video: a folder of pictures, which are taken in the order of their names; an animated GIF, WebP or PNG; or,
+                where OpenCV is installed, a video file.
+            folder: for the results.
+            smoothing: average the masks over time where the picture stays.
+            policy: as in ``segment``.
+            file_format: as in ``segment``.
+            edges: as in ``segment``.
+            on_frame: called after each frame.
+
+        Raises:
+            UserError: not a bundle, a changed one, frames that cannot be read, or the folder cannot be written.
+        """
+        from export.bundle.video import segment_video
+
+        segmenter = self._segmenter(policy, file_format, edges)
+        return segment_video(segmenter, Path(video), Path(folder), smoothing=smoothing, on_frame=on_frame)
 
     def _known_reference(self, device: Device) -> float | None:
         if self.workspace is None:
@@ -198,12 +235,22 @@ class Bundle:
             return 1
         return next((one.device.threads for one in certificates if one.device.name == device), 1)
 
-    def _segmenter(self, policy: str | None, file_format: str) -> Segmenter:
+    def _segmenter(self, policy: str | None, file_format: str, edges: str) -> Segmenter:
         from export.bundle.segment import Segmenter
 
-        if policy not in (None, "letterbox", "resize"):
-            raise UserError(
-                "--policy", seen=repr(policy), expected="letterbox or resize",
-                remedy="write --policy letterbox or --policy resize",
-            )  # fmt: skip
-        return Segmenter(self.path, policy=cast("ResizePolicy | None", policy), file_format=file_format)
+        _check_option("--policy", policy, ("letterbox", "resize"))
+        _check_option("--edges", edges, ("guided", "bilinear"))
+        return Segmenter(
+            self.path,
+            policy=cast("ResizePolicy | None", policy),
+            file_format=file_format,
+            edges=cast("Edges", edges),
+        )
+
+
+def _check_option(option: str, value: str | None, choices: tuple[str, str]) -> None:
+    if value is not None and value not in choices:
+        raise UserError(
+            option, seen=repr(value), expected=" or ".join(choices),
+            remedy=f"write {option} {choices[0]} or {option} {choices[1]}",
+        )  # fmt: skip

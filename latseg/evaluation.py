@@ -75,7 +75,7 @@ def evaluate_bundle(path: Path, data: DataOptions, part: Part, seed: int, on_pro
     from export.bundle.segment import Segmenter
     from foundation.picture import Picture
 
-    segmenter = Segmenter(path)
+    segmenter = Segmenter(path, edges="bilinear")  # as winners and other models are judged
     source = _opened(data, seed)
     _require_classes(source, len(segmenter.manifest.classes))
     layout = segmenter.layout

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
 from export.bundle.certificate import Certificate
+from export.bundle.pipeline import Pipeline
 from foundation.errors import UserError
 from foundation.regular_file import RefusedFileError, read_json
 
@@ -168,6 +169,8 @@ class Manifest(_Record):
     certificates: Annotated[tuple[Certificate, ...], Field(max_length=_MOST)]
     refusals: Annotated[tuple[str, ...], Field(max_length=_MOST)] = ()
     """Budgets that the measurements did not certify, one line each; ``verify`` fails while there is one."""
+    pipeline: Pipeline | None = None
+    """Times from the file of a picture to its mask; None where they were not taken."""
     files: Annotated[tuple[BundleFile, ...], Field(min_length=1, max_length=_MOST)]
     reproduce: str
     """Commands that make this bundle again; RUN stands for the run that the search then prints."""

@@ -1,7 +1,7 @@
 """From a picture to a network's input and from its logits back to a mask and a cut-out of the picture's size.
 
-Needs numpy and Pillow only: the text of this file, behind that of ``foundation/picture.py``, is also part of a bundle's
-``segment.py``.
+Needs numpy and Pillow only: the text of this file, behind those of ``foundation/picture.py`` and ``enlarge.py``, is
+also part of a bundle's ``segment.py``.
 """
 
 from __future__ import annotations
@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from export.bundle.enlarge import Floats, Guide, bilinear
 from foundation.picture import Picture, Pixels
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def fit(rgb: Pixels, placement: Placement, net_height: int, net_width: int, mean
     canvas = np.empty((net_height, net_width, 3), np.uint8)
     canvas[:] = np.rint(np.asarray(mean) * 255)
     inner = Image.fromarray(rgb).resize((placement.width, placement.height), Image.Resampling.BILINEAR)
-    rows, columns = _window(placement)
+    rows, columns = window(placement)
     canvas[rows, columns] = np.asarray(inner)
     return canvas
 
@@ -68,18 +66,37 @@ def spread(logits: Floats, placement: Placement, height: int, width: int) -> Seg
     Logits are resized before the arg-max, which keeps edges smooth. Class by class, relative to class 0 (background),
     so that a large picture with many classes needs the memory of a few planes.
     """
-    rows, columns = _window(placement)
+    rows, columns = window(placement)
     inner = logits[0][:, rows, columns].astype(np.float32)
     labels = np.zeros((height, width), np.uint8)
     best = np.zeros((height, width), np.float32)
     foreground = np.full((height, width), -np.inf, np.float32)
     for label in range(1, len(inner)):
-        margin = _resize_plane(inner[label] - inner[0], height, width)
+        margin = bilinear(inner[label] - inner[0], height, width)
         higher = margin > best
         labels[higher] = label
         np.maximum(best, margin, out=best)
         np.logaddexp(foreground, margin, out=foreground)
     return Segmentation(labels, _sigmoid(foreground))
+
+
+def spread_along_edges(logits: Floats, placement: Placement, rgb: Pixels) -> Segmentation:
+    """As ``spread``, to the size of the picture and along its edges: probabilities are what is enlarged (``Guide``)."""
+    rows, columns = window(placement)
+    inner = logits[0][:, rows, columns].astype(np.float32)
+    shares = np.exp(inner - inner.max(0))
+    shares /= shares.sum(0)
+    guide = Guide(rgb, placement.height, placement.width)
+    labels = np.zeros(rgb.shape[:2], np.uint8)
+    best = np.full(rgb.shape[:2], -np.inf, np.float32)
+    foreground = np.zeros(rgb.shape[:2], np.float32)
+    for label in range(1, len(shares)):
+        share = guide.enlarge(shares[label])
+        labels[share > best] = label
+        np.maximum(best, share, out=best)
+        foreground += share
+    labels[1 - foreground >= best] = 0
+    return Segmentation(labels, np.clip(foreground, 0, 1))
 
 
 def mask_image(labels: Pixels, classes: int) -> Image.Image:
@@ -93,16 +110,12 @@ def cut_out(picture: Picture, foreground: Floats) -> Image.Image:
     return Image.fromarray(np.dstack([picture.rgb, np.rint(opacity).astype(np.uint8)]))
 
 
-def _window(placement: Placement) -> tuple[slice, slice]:
+def window(placement: Placement) -> tuple[slice, slice]:
+    """Rows and columns of the network's input in which the picture lies."""
     return (
         slice(placement.top, placement.top + placement.height),
         slice(placement.left, placement.left + placement.width),
     )
-
-
-def _resize_plane(plane: Floats, height: int, width: int) -> Floats:
-    resized = Image.fromarray(np.ascontiguousarray(plane)).resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(resized)
 
 
 def _sigmoid(values: Floats) -> Floats:

@@ -9,7 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from export.bundle.manifest import BundleFile, Manifest
-from export.bundle.texts import certificate_line, head_line, numbers, quality_line, refusal_line, versions_line
+from export.bundle.texts import (
+    certificate_line,
+    head_line,
+    numbers,
+    pipeline_line,
+    quality_line,
+    refusal_line,
+    versions_line,
+)
 from export.parity import Parity
 from foundation.regular_file import read_regular
 
@@ -34,7 +42,11 @@ def readme_faults(folder: Path, manifest: Manifest) -> list[str]:
         for file in manifest.files
         if file.path != README_NAME and not any(_is_row(line, file) for line in lines)
     ]
-    counts = {"**NOT certified**": len(manifest.refusals), "- One run takes ": len(manifest.certificates)}
+    counts = {
+        "**NOT certified**": len(manifest.refusals),
+        "- One run takes ": len(manifest.certificates),
+        "- Pipeline, ": manifest.pipeline is not None,
+    }
     faults += [f"it has another number of lines with {word!r}" for word, n in counts.items() if text.count(word) != n]
     sections = text.partition("## Quality")[2].partition("##")[0]
     if sum(line.startswith("- ") for line in sections.splitlines()) != len(manifest.quality):
@@ -58,6 +70,7 @@ def _lines(manifest: Manifest) -> Iterator[str]:
         yield f"    std  = {numbers(manifest.input.normalisation.std)}"
     yield from map(refusal_line, manifest.refusals)
     yield from map(certificate_line, manifest.certificates)
+    yield from () if manifest.pipeline is None else (pipeline_line(manifest.pipeline),)
     yield from map(quality_line, manifest.quality)
     yield from (f"    {manifest.reproduce}",) if manifest.reproduce else ()
     yield versions_line(manifest)

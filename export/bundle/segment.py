@@ -6,6 +6,7 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,10 @@ from devices.device import Device
 from devices.hardware import core_count
 from devices.registry import get_device
 from export.bundle.bundle_files import changed
+from export.bundle.enlarge import Floats
 from export.bundle.manifest import NAME_BYTES, BundleFile, InputLayout, Manifest, ResizePolicy, read_manifest
 from export.bundle.preprocess import (
-    Floats,
+    Placement,
     Segmentation,
     cut_out,
     fit,
@@ -25,13 +27,17 @@ from export.bundle.preprocess import (
     normalise,
     place,
     spread,
+    spread_along_edges,
 )
+from export.bundle.smoothing import Smoother
 from export.exporter import GetDevice
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
 from foundation.overlay import overlay
-from foundation.picture import Picture, PictureError, read_picture
+from foundation.picture import Picture, PictureError, Pixels, read_picture
 
+Edges = Literal["guided", "bilinear"]
+"""How masks are enlarged: along the edges of the picture, or without a look at it."""
 _TEMPORARY_BYTES = 34
 
 
@@ -61,6 +67,7 @@ class Segmenter:
         device: runs the network; if None, the device of the file, on the processor with all its cores. The runtime is
             in a process of its own: where it crashes, that picture has no result and the next one gets a new process.
         file_format: which of the bundle's files to run.
+        edges: ``guided`` follows the edges of the picture, ``bilinear`` does not.
         get_device: returns the device of a name.
 
     Raises:
@@ -74,11 +81,15 @@ class Segmenter:
         policy: ResizePolicy | None = None,
         device: Device | None = None,
         file_format: str = "onnx",
+        edges: Edges = "guided",
         get_device: GetDevice = get_device,
     ) -> None:
         self.manifest: Manifest = read_manifest(bundle)
         self.layout: InputLayout = _picture_layout(bundle, self.manifest)
-        self.policy: ResizePolicy = _checked(policy or self.layout.resize_policy)
+        self.policy: ResizePolicy = policy or self.layout.resize_policy
+        self.edges = edges
+        _check_choice("resize policy", self.policy, get_args(ResizePolicy))
+        _check_choice("edges", edges, get_args(Edges))
         file = self.manifest.file(file_format)
         if file.device is None or file.input != "tensors":
             raise UserError(
@@ -95,13 +106,29 @@ class Segmenter:
         Raises:
             UserError: the runtime refuses the model or crashes, or the model returns no logits.
         """
-        layout = self.layout
-        height, width, _ = picture.rgb.shape
-        mean, std = layout.normalisation.mean, layout.normalisation.std
+        pixels, placement = self._placed(picture)
+        return self._enlarged(self._logits(pixels), placement, picture)
+
+    def segment_frame(self, picture: Picture, smoother: Smoother) -> Segmentation:
+        """As ``segment``, for the next frame of the video that ``smoother`` follows."""
+        pixels, placement = self._placed(picture)
+        return self._enlarged(smoother.smoothed(pixels, self._logits(pixels), placement), placement, picture)
+
+    def _placed(self, picture: Picture) -> tuple[Pixels, Placement]:
+        layout, (height, width, _) = self.layout, picture.rgb.shape
         placement = place(height, width, layout.height, layout.width, self.policy)
-        image = normalise(fit(picture.rgb, placement, layout.height, layout.width, mean), mean, std)
+        return fit(picture.rgb, placement, layout.height, layout.width, layout.normalisation.mean), placement
+
+    def _logits(self, pixels: Pixels) -> Floats:
+        layout = self.layout
+        image = normalise(pixels, layout.normalisation.mean, layout.normalisation.std)
         logits = self._device.infer(self._model, {layout.name: image})[0]
-        return spread(_checked_logits(logits, layout, len(self.manifest.classes)), placement, height, width)
+        return _checked_logits(logits, layout, len(self.manifest.classes))
+
+    def _enlarged(self, logits: Floats, placement: Placement, picture: Picture) -> Segmentation:
+        if self.edges == "guided":
+            return spread_along_edges(logits, placement, picture.rgb)
+        return spread(logits, placement, *picture.rgb.shape[:2])
 
     def segment_file(self, image_path: Path, out_dir: Path) -> SegmentOutput:
         """Writes ``NAME_mask.png`` (0 and 255 for two classes, else class numbers), ``NAME_cutout.png`` (with opacity)
@@ -118,7 +145,14 @@ class Segmenter:
             raise UserError(
                 "picture", seen=f"{error.path}: {error.reason}", expected="a picture file", remedy="check the file"
             ) from error
-        result = self.segment(picture)
+        return self.write(image_path, picture, self.segment(picture), out_dir)
+
+    def write(self, image_path: Path, picture: Picture, result: Segmentation, out_dir: Path) -> SegmentOutput:
+        """Writes the results of a picture that has, or may have, the path ``image_path``.
+
+        Raises:
+            UserError: ``out_dir`` cannot be written.
+        """
         mask, cutout, laid_over = self._names(image_path, out_dir)
         _save(mask_image(result.labels, len(self.manifest.classes)), mask)
         _save(cut_out(picture, result.foreground), cutout)
@@ -149,12 +183,9 @@ def _picture_layout(bundle: Path, manifest: Manifest) -> InputLayout:
     return manifest.input
 
 
-def _checked(policy: str) -> ResizePolicy:
-    if policy == "letterbox":
-        return "letterbox"
-    if policy == "resize":
-        return "resize"
-    raise UserError("resize policy", seen=policy, expected="letterbox or resize", remedy="choose one of them")
+def _check_choice(what: str, seen: str, choices: tuple[str, ...]) -> None:
+    if seen not in choices:
+        raise UserError(what, seen=seen, expected=" or ".join(choices), remedy="choose one of them")
 
 
 def _check_files(bundle: Path, manifest: Manifest, model: BundleFile) -> None:

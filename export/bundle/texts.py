@@ -6,11 +6,12 @@ from importlib.resources import files
 
 from export.bundle.certificate import Certificate
 from export.bundle.manifest import BundleFile, Manifest, Quality
+from export.bundle.pipeline import Pipeline
 from export.parity import Parity
 
 SCRIPT_NAME = "segment.py"
 _MARKER = "{{preprocess}}"
-_OWN_IMPORT = "from foundation."
+_OWN_IMPORTS = ("from foundation.", "from export.")
 _HEAD_END = "from __future__ import annotations\n"
 
 
@@ -20,10 +21,11 @@ def segment_script() -> str:
     parts = (
         _text("foundation", "regular_file.py"),
         _text("foundation", "picture.py"),
+        _text("export.bundle", "enlarge.py"),
         _text("export.bundle", "preprocess.py"),
     )
     code = "\n\n\n".join(part.split(_HEAD_END, 1)[1].strip() for part in parts)
-    return template.replace(_MARKER, "\n".join(line for line in code.splitlines() if not line.startswith(_OWN_IMPORT)))
+    return template.replace(_MARKER, "\n".join(line for line in code.splitlines() if not line.startswith(_OWN_IMPORTS)))
 
 
 def _text(package: str, name: str) -> str:
@@ -104,7 +106,13 @@ Pictures of another size are brought to it by **{layout.resize_policy}** ({_poli
 def _certificates(manifest: Manifest) -> str:
     if not manifest.certificates and not manifest.refusals:
         return "Not certified: no latency was measured for these files."
-    return "\n".join([*map(refusal_line, manifest.refusals), *map(certificate_line, manifest.certificates)])
+    lines = [*map(refusal_line, manifest.refusals), *map(certificate_line, manifest.certificates)]
+    return "\n".join([*lines, *map(pipeline_line, [manifest.pipeline] if manifest.pipeline else [])])
+
+
+def pipeline_line(pipeline: Pipeline) -> str:
+    """The times of everything that ``segment.py`` does."""
+    return f"- {pipeline}"
 
 
 def refusal_line(refusal: str) -> str:

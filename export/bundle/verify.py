@@ -104,6 +104,8 @@ def _steps(
     yield from check_content(folder, manifest, intact, check_architecture)
     yield from _parities(folder, manifest, intact, remeasuring.get_device)
     yield from check_certificates(manifest)
+    if manifest.pipeline is not None:
+        yield Check("pipeline (as measured at export)", True, str(manifest.pipeline))
     if measure:
         yield from check_budgets(folder, manifest, remeasuring, intact=intact)
 

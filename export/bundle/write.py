@@ -26,6 +26,7 @@ from export.bundle.manifest import (
     write_manifest,
 )
 from export.bundle.manifest_checks import measured_ms
+from export.bundle.pipeline_times import pipeline_times
 from export.bundle.signature import check_signing
 from export.bundle.signature import sign as sign_bundle
 from export.bundle.swapped_folder import swapped_folder
@@ -53,6 +54,7 @@ def write_bundle(
     formats: Sequence[str] = ("onnx",),
     reproduce: str = "",
     sign: Path | None = None,
+    time_pipeline: bool = False,
     get_device: GetDevice = get_device,
 ) -> Manifest:
     """Writes a bundle, whole or not at all; an existing bundle is replaced when the new one is complete.
@@ -70,6 +72,7 @@ def write_bundle(
         refusals: budgets that the measurements did not certify, one line each; the bundle says so and does not verify.
         formats: names in ``export.registry.EXPORTERS``, each with its options.
         reproduce: the command that makes this bundle.
+        time_pipeline: whether the bundle says how long its script takes from a picture's file to the mask.
         sign: file of the SSH key that signs the bundle; None leaves it unsigned.
         get_device: returns the device of a name.
 
@@ -95,6 +98,9 @@ def write_bundle(
             versions=_versions(),
         )
         manifest = _with_companions(manifest, fresh, examples[0])
+        if time_pipeline and manifest.input is not None:
+            manifest = _with_pipeline(manifest, fresh)
+        manifest = _with_readme(manifest, fresh)
         write_manifest(fresh, manifest)
         if sign is not None:
             sign_bundle(fresh, sign)
@@ -178,7 +184,7 @@ def _with_latency(models: Sequence[BundleFile], certificates: Sequence[Certifica
 
 
 def _with_companions(manifest: Manifest, folder: Path, example: Example) -> Manifest:
-    """Adds what exporters wrote beside their files, the parity example, ``segment.py``, and last ``README.md``."""
+    """Adds what exporters wrote beside their files, the parity example, and ``segment.py``."""
     models = {file.path for file in manifest.files}
     parts = sorted(path for path in folder.rglob("*") if path.is_file())
     for part in parts:
@@ -190,6 +196,16 @@ def _with_companions(manifest: Manifest, folder: Path, example: Example) -> Mani
         script = folder / "segment.py"
         script.write_text(segment_script(), encoding="utf-8")
         manifest = _with_file(manifest, folder, script, "python", "runs the network on pictures")
+    return manifest
+
+
+def _with_pipeline(manifest: Manifest, folder: Path) -> Manifest:
+    write_manifest(folder, manifest)  # the script reads it
+    threads = next((one.device.threads for one in manifest.certificates), 1)
+    return manifest.model_copy(update={"pipeline": pipeline_times(folder, threads)})
+
+
+def _with_readme(manifest: Manifest, folder: Path) -> Manifest:
     text = folder / "README.md"
     text.write_text(readme(manifest), encoding="utf-8")
     return _with_file(manifest, folder, text, "markdown", "")

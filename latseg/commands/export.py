@@ -52,6 +52,7 @@ def export(
         lambda: [
             table(f"Bundle {bundle.path}", columns, [[row[column] for column in columns] for row in document["files"]]),
             *(plain(certificate.statement) for certificate in bundle.manifest.certificates),
+            *([plain(str(bundle.manifest.pipeline))] if bundle.manifest.pipeline else []),
             *(f"[bold red]NOT certified[/] on {plain(refusal)}" for refusal in bundle.refusals),
             "Continue with: " + plain(shlex.join(["latseg", "verify", str(bundle.path)])),
         ],
@@ -66,6 +67,7 @@ def _document(bundle: Bundle) -> dict[str, Any]:
         "bundle": str(bundle.path),
         "certified": bundle.certified,
         "refusals": list(bundle.refusals),
+        "pipeline": None if bundle.manifest.pipeline is None else bundle.manifest.pipeline.model_dump(),
         "files": [
             {
                 "format": file.format,

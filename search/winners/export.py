@@ -79,6 +79,7 @@ def export_winner(
         formats=formats,
         reproduce=command,
         sign=sign,
+        time_pipeline=not all(isinstance(found, Refusal) for found in decisions),
     )
     context.on_progress(Progress("done", steps, steps))
     return manifest

@@ -71,9 +71,9 @@ def test_the_overlay_has_the_picture_and_a_colour_for_each_class(
 ) -> None:
     make_bundle(classes=classes)
     path = picture(tmp_path / "in")
-    output = Segmenter(tmp_path / "bundle").segment_file(path, tmp_path / "out")
+    output = Segmenter(tmp_path / "bundle", edges="bilinear").segment_file(path, tmp_path / "out")
     assert output.overlay == tmp_path / "out" / "photo_overlay.png"
-    labels = Bundle(tmp_path / "bundle").segment(path)
+    labels = Bundle(tmp_path / "bundle").segment(path, edges="bilinear")
     with Image.open(output.overlay) as laid_over, Image.open(path) as photo:
         assert (laid_over.mode, laid_over.size) == ("RGB", photo.size)
         pixels, before = np.asarray(laid_over), np.asarray(photo)
@@ -115,6 +115,22 @@ def test_policy_of_the_bundle_is_the_default(make_bundle: Make, tmp_path: Path) 
 def test_unknown_policy(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="resize policy: got crop; expected letterbox or resize"):
         Segmenter(bundle, policy="crop").segment_file(picture(tmp_path), tmp_path)
+
+
+def test_edges_are_an_option(bundle: Path, tmp_path: Path) -> None:
+    """Guided ones are the default; both differ, also in the interface and in the command."""
+    path = picture(tmp_path / "in")
+    masks = {edges: Bundle(bundle).segment(path, edges=edges) for edges in ("guided", "bilinear")}
+    np.testing.assert_array_equal(Bundle(bundle).segment(path), masks["guided"])
+    assert not np.array_equal(masks["guided"], masks["bilinear"])
+    for edges, mask in masks.items():
+        words = ["--quiet", "segment", str(bundle), str(path), "-o", str(tmp_path), "--edges", edges]
+        assert cli.run(words) == 0
+        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "photo_mask.png")), mask * 255)
+    with pytest.raises(UserError, match="--edges: got 'sharp'; expected guided or bilinear"):
+        Bundle(bundle).segment(path, edges="sharp")
+    with pytest.raises(UserError, match="edges: got sharp"):
+        Segmenter(bundle, edges="sharp")
 
 
 def test_device_gives_the_same_mask(bundle: Path, tmp_path: Path) -> None:
@@ -312,17 +328,17 @@ def run_script(bundle: Path, *arguments: object) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.parametrize("classes", [2, 5])
-@pytest.mark.parametrize("policy", ["letterbox", "resize"])
+@pytest.mark.parametrize(("policy", "edges"), [("letterbox", "guided"), ("resize", "guided"), ("resize", "bilinear")])
 def test_script_in_the_bundle_gives_the_same_pictures(
-    make_bundle: Make, tmp_path: Path, classes: int, policy: str
+    make_bundle: Make, tmp_path: Path, classes: int, policy: str, edges: str
 ) -> None:
     make_bundle(classes=classes, resize_policy=policy)
     moved = shutil.move(tmp_path / "bundle", tmp_path / "elsewhere")
     paths = [picture(tmp_path / "in", (120, 50), "RGBA", "a.png"), picture(tmp_path / "in", (31, 77), "L", "b.jpg")]
-    run = run_script(moved, *paths, "--out", tmp_path / "script")
+    run = run_script(moved, *paths, "--out", tmp_path / "script", *(["--edges", edges] if edges == "bilinear" else []))
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.split() == [str(tmp_path / "script" / f"{stem}_mask.png") for stem in "ab"]
-    segmenter = Segmenter(moved)
+    segmenter = Segmenter(moved, edges=edges)
     for path in paths:
         ours = segmenter.segment_file(path, tmp_path / "ours")
         for file in (ours.mask, ours.cutout):

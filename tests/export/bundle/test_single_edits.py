@@ -18,6 +18,7 @@ from devices.measurement import Block
 from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
 from devices.reference_net import reference_net_sha256
 from devices.statistics import bootstrap_median_interval
+from export.bundle import pipeline_times
 from export.bundle.certificate import Certificate, certify
 from export.bundle.verify import verify_bundle
 from foundation.errors import UserError
@@ -62,7 +63,10 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("edits")
     model = export_small(small_network(), folder / "measured.onnx")
     formats = ("onnx", "onnx-dynamic", "onnx-uint8")
-    write_small_bundle(folder, formats=formats, certificates=[own_certificate(model)])
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in {"_PROCESSES": 1, "_RUNS": 2, "_HEIGHT": 120, "_WIDTH": 160}.items():
+            patched.setattr(pipeline_times, name, value)
+        write_small_bundle(folder, formats=formats, certificates=[own_certificate(model)], time_pipeline=True)
     return folder / "bundle"
 
 
