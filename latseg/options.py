@@ -195,7 +195,14 @@ class TrainingGroup(RecipeGroup):
     """How much is trained in a search."""
 
     supernet_steps: Annotated[int, typer.Option(min=1, help="Training steps of the supernet.")] = 400
-    winner_epochs: Annotated[int, typer.Option(min=1, help="Epochs of `latseg train`.")] = 30
+    winner_epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Epochs of `latseg train`. Default: 30, and more for few pairs: 36,000 pictures at least.",
+            show_default=False,
+        ),
+    ] = None
     evaluation_images: Annotated[int, typer.Option(min=1, help="Validation images by which trials are compared.")] = 48
 
 

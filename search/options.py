@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
@@ -11,6 +12,8 @@ from foundation.errors import UserError
 Count = Annotated[int, Field(ge=1)]
 Size = tuple[Count, Count]
 """Height and width."""
+_LEAST_EPOCHS, _LEAST_PICTURES = 30, 36_000
+"""Of a full training; ``benchmarks/recipe.py`` shows what a third of the pictures costs."""
 Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -67,7 +70,8 @@ class TrainingOptions(Options):
     teacher_epochs: Annotated[int, Field(ge=0)] = 12
     """0 trains without a teacher."""
     supernet_steps: Count = 400
-    winner_epochs: Count = 30
+    winner_epochs: Count | None = None
+    """None for 30, and more where there are few pairs: a winner sees 36,000 pictures at least."""
     batch_size: Count = 8
     evaluation_images: Count = 48
     """Of the validation split, by which trials are compared."""
@@ -83,6 +87,10 @@ class TrainingOptions(Options):
     """Of 16 synthetic scenes of people, from which a winner learns before it sees the data."""
     pretrained: bool = True
     """The teacher begins with the weights that ship with the package, where they fit; winners learn from scenes."""
+
+    def epochs_of_winner(self, examples: int) -> int:
+        """Of a full training on so many training examples."""
+        return self.winner_epochs or max(_LEAST_EPOCHS, math.ceil(_LEAST_PICTURES / max(1, examples)))
 
 
 class SearchOptions(Options):

@@ -112,6 +112,7 @@ class RegressionEvaluator(Evaluator):
             def report(_: Progress, before: str = before) -> None:
                 on_progress(Progress("short trainings", len(found), len(nets), before))
 
-            found.append(self.task.train(net, checkpoint=checkpoint, epochs=epochs, on_progress=report).quality.value)
+            trained = self.task.train(net, checkpoint=checkpoint, epochs=epochs, short=True, on_progress=report)
+            found.append(trained.quality.value)
             _logger.debug("%s reaches %.4f after %d epochs", net.id, found[-1], epochs)
         return found

@@ -51,7 +51,7 @@ class TrainingEvaluator(Evaluator):
     @override
     def quality(self, architectures: Sequence[Architecture]) -> list[float]:
         return [
-            self.task.train(one, checkpoint=self._checkpoint(one), epochs=self.epochs).quality.value
+            self.task.train(one, checkpoint=self._checkpoint(one), epochs=self.epochs, short=True).quality.value
             for one in architectures
         ]
 

@@ -85,12 +85,13 @@ class ClassificationTask(SegmentationTask):
         *,
         checkpoint: Path,
         epochs: int | None = None,
+        short: bool = False,
         on_progress: OnProgress = ignore_progress,
     ) -> Trained:
         def without_iou(progress: Progress) -> None:
             on_progress(replace(progress, best_quality=None) if isinstance(progress, SearchProgress) else progress)
 
-        return super().train(architecture, checkpoint=checkpoint, epochs=epochs, on_progress=without_iou)
+        return super().train(architecture, checkpoint=checkpoint, epochs=epochs, short=short, on_progress=without_iou)
 
     @override
     def describe(self) -> dict[str, Any]:

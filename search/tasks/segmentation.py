@@ -172,12 +172,12 @@ class SegmentationTask(Task):
         *,
         checkpoint: Path,
         epochs: int | None = None,
+        short: bool = False,
         on_progress: OnProgress = ignore_progress,
     ) -> Trained:
-        short = epochs is not None
         settings = self._settings(
             self.space.input_size(architecture),
-            epochs or self.options.training.winner_epochs,
+            epochs or self.options.training.epochs_of_winner(self.training_examples),
             teacher_size=None if short else self.teacher_size,
         )
         result = train(

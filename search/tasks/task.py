@@ -125,6 +125,7 @@ class Task(ABC):
         *,
         checkpoint: Path,
         epochs: int | None = None,
+        short: bool = False,
         on_progress: OnProgress = ignore_progress,
     ) -> Trained:
         """Trains in full, with a teacher where the task has one.
@@ -135,8 +136,9 @@ class Task(ABC):
         Args:
             architecture: to train.
             checkpoint: file that is written at the latest after every epoch.
-            epochs: passes over the data in a short training, by which architectures are compared: from fresh weights,
-                without a teacher that has to run in every step. None for a full training.
+            epochs: passes over the data; None for those of the training options.
+            short: the training only compares architectures, so what is the same for all may be left out: what they
+                learn before the data, a teacher that runs in every step.
             on_progress: called after each step.
 
         Raises:

@@ -24,7 +24,10 @@ from tests.latseg.test_wiring import StopError, options_of
 NETWORK = ("--network", "sinet", "--size", "33x47")
 DATA = ("--data", "synthetic:12", "--data-size", "64x64")
 SMALL = latseg.TrainingOptions(teacher_epochs=0, winner_epochs=2, scene_steps=0, batch_size=2, threads=1)
-SMALL_WORDS = ("--teacher-epochs", "0", "--epochs", "2", "--batch-size", "2", "--training-threads", "1")
+SMALL_WORDS = (
+    *("--teacher-epochs", "0", "--scene-steps", "0", "--epochs", "2"),
+    *("--batch-size", "2", "--training-threads", "1"),
+)
 
 
 def new_run(workspace: latseg.Workspace, **changes: Any) -> RunHandle:

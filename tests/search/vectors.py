@@ -177,9 +177,10 @@ class VectorTask(Task):
         *,
         checkpoint: Path,
         epochs: int | None = None,
+        short: bool = False,
         on_progress: OnProgress = ignore_progress,
     ) -> Trained:
-        wanted = epochs or self.options.training.winner_epochs
+        wanted = epochs or self.options.training.epochs_of_winner(self.training_examples)
         torch.manual_seed(self.options.seed)
         module, done = self.build(architecture), 0
         if checkpoint.exists():

@@ -66,11 +66,11 @@ def test_with_other_classes_the_head_is_fresh(space: Any, tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize(
-    ("changes", "epochs", "scenes"),
-    [({}, None, True), ({}, 1, False), ({"pretrained": False}, None, False), ({"scene_steps": 0}, None, False)],
+    ("changes", "short", "scenes"),
+    [({}, False, True), ({}, True, False), ({"pretrained": False}, False, False), ({"scene_steps": 0}, False, False)],
 )
 def test_when_a_net_learns_from_scenes(
-    changes: dict[str, Any], epochs: int | None, scenes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changes: dict[str, Any], short: bool, scenes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
 
@@ -82,6 +82,6 @@ def test_when_a_net_learns_from_scenes(
     options = TaskOptions(DataOptions(source="synthetic:6", size=(64, 64)), TRAINING.model_copy(update=changes))
     task = SegmentationTask(SPACE, options)
     checkpoint = tmp_path / "net.safetensors"
-    task.train(NET, checkpoint=checkpoint, epochs=epochs)
-    task.train(NET, checkpoint=checkpoint, epochs=epochs)
+    task.train(NET, checkpoint=checkpoint, short=short)
+    task.train(NET, checkpoint=checkpoint, short=short)
     assert calls == ([5] if scenes else []), "the finished training begins with its checkpoint"

@@ -49,11 +49,19 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return seen
 
 
-def train(calls: dict[str, Any], folder: Path, *, seed: int = 0, epochs: int | None = None, **changes: Any) -> Any:
+def train(
+    calls: dict[str, Any],
+    folder: Path,
+    *,
+    seed: int = 0,
+    epochs: int | None = None,
+    short: bool = False,
+    **changes: Any,
+) -> Any:
     training = BASE.model_copy(update=changes)
     data = DataOptions(source="synthetic:8", size=(100, 64))
     task = SegmentationTask(SPACE, TaskOptions(data, training, seed, folder))
-    task.train(NET, checkpoint=folder / "net.safetensors", epochs=epochs)
+    task.train(NET, checkpoint=folder / "net.safetensors", epochs=epochs, short=short)
     SupernetEvaluator(SPACE, task, folder=folder, seed=seed, pool=2).prepare(lambda _, __: [NET])
     return SimpleNamespace(**{name.replace(" ", "_"): value for name, value in calls.items()})
 
@@ -97,6 +105,16 @@ def test_each_option_changes_its_trainings(
     assert [getattr(getattr(seen, part), field) for part in parts] == [expected] * len(parts)
 
 
+@pytest.mark.parametrize(("pairs", "epochs"), [(8, 4500), (240, 150), (1000, 36), (1300, 30), (100_000, 30)])
+def test_few_pairs_are_seen_more_often_by_default(pairs: int, epochs: int) -> None:
+    assert TrainingOptions().epochs_of_winner(pairs) == epochs
+    assert TrainingOptions(winner_epochs=3).epochs_of_winner(pairs) == 3
+
+
+def test_a_winner_takes_its_epochs_from_the_number_of_pairs(calls: dict[str, Any], tmp_path: Path) -> None:
+    assert train(calls, tmp_path, winner_epochs=None).student.epochs == 36_000 / 6
+
+
 def test_without_a_teacher(calls: dict[str, Any], tmp_path: Path) -> None:
     seen = train(calls, tmp_path, teacher_epochs=0)
     assert "teacher" not in calls
@@ -107,7 +125,7 @@ def test_without_a_teacher(calls: dict[str, Any], tmp_path: Path) -> None:
 
 
 def test_a_short_training_has_no_teacher_that_runs_in_every_step(calls: dict[str, Any], tmp_path: Path) -> None:
-    student = train(calls, tmp_path, epochs=1)
+    student = train(calls, tmp_path, short=True)
     assert student.student_keywords["teacher"] is None
     assert student.student.teacher_input_size is None
 

@@ -74,9 +74,10 @@ class PictureTask(Task):
         *,
         checkpoint: Path,
         epochs: int | None = None,
+        short: bool = False,
         on_progress: OnProgress = ignore_progress,
     ) -> Trained:
-        start, epochs = time.perf_counter(), epochs or self.options.training.winner_epochs
+        start, epochs = time.perf_counter(), epochs or self.options.training.epochs_of_winner(self.training_examples)
         torch.manual_seed(self.options.seed)
         module = self.build(architecture)
         done = self._restore(module, architecture, checkpoint)[0] if checkpoint.exists() else 0
