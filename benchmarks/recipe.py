@@ -1,5 +1,7 @@
 """The parts of the training recipe, each taken out: a net designed by hand at equal updates, without a teacher.
 
+To be quick, "recipe" has a third of the updates on the pairs that ``latseg train`` makes.
+
 Validation pairs are judged, the test part is not read; photographs stay where they are. Resumable: a row that the
 result holds is not made again. Writes ``benchmarks/results/recipe.json``.
 """
@@ -43,11 +45,13 @@ class Variant:
     more_updates: int = 0
 
 
+AS_USED = "scenes, and as many updates more on the pairs"
+"""What ``latseg train`` does: 36,000 pictures, at 2,250 updates of 16."""
 VARIANTS = {
     "recipe": Variant(),
     "no scenes": Variant(scene_steps=0),
     "no scenes, as many updates more on the pairs": Variant(scene_steps=0, more_updates=SCENE_STEPS),
-    "scenes, and as many updates more on the pairs": Variant(more_updates=SCENE_STEPS),
+    AS_USED: Variant(more_updates=SCENE_STEPS),
     "a third of the scene steps": Variant(scene_steps=SCENE_STEPS // 3),
     "no augmentation": Variant({"augment": False}),
     "no Dice": Variant({"dice_weight": 0.0}),
@@ -85,7 +89,7 @@ def rows_of(source: DataSource, data: str, done: set[Any], options: argparse.Nam
 
 
 def goals(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """No variant is better than the recipe by more than a point, on average over the data."""
+    """No other variant is better than the recipe by more than a point, on average over the data."""
     found = []
     known = {(row["data"], row["variant"], row["seed"]): row["mean_iou"] for row in rows}
     for name in VARIANTS:
@@ -94,7 +98,7 @@ def goals(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             for (data, variant, seed), value in known.items()
             if variant == name != "recipe" and (data, "recipe", seed) in known
         ]
-        if gains:
+        if gains and name != AS_USED:
             mean = round(sum(gains) / len(gains), 4)
             found.append({"what": f"gain of: {name}", "goal": "<= 0.01", "value": mean, "met": mean <= 0.01})
     return found
