@@ -31,7 +31,7 @@ ALPHA = 0.1
 """The default of ``latseg fit``."""
 EFFORT = [
     "--trials", "96", "--winners", "12", "--teacher-epochs", "0", "--supernet-steps", "30", "--winner-epochs", "1",
-    "--scene-steps", "0",
+    "--scene-steps", "0", "--evaluator", "supernet",
 ]  # fmt: skip
 DATA = ["--data", "synthetic:24", "--data-size", "64x64", "--evaluation-images", "8", "--batch-size", "4"]
 

@@ -44,7 +44,7 @@ FIT = ("fit", "--device", DEVICE)
 SEARCH = (
     *("search", "--device", DEVICE, "--max-latency", "2ms", "--size", "128x128", "--winner-epochs", "1"),
     *("--data", "synthetic:24", "--data-size", "64x64", "--evaluation-images", "2"),
-    *("--batch-size", "4", "--scene-steps", "0"),
+    *("--batch-size", "4", "--scene-steps", "0", "--evaluator", "supernet"),
     *("--trials", "12", "--teacher-epochs", "0", "--supernet-steps", "10", "--calibration-nets", "4"),
     *("--training-threads", "1"),
 )

@@ -174,7 +174,7 @@ class Workspace(OpenWorkspace):
             space: search space.
             sizes: input sizes of the nets; by default the search chooses them, too.
             strategy: search strategy, with options after a colon: ``evolution:population=32``.
-            evaluator: how nets are compared; by default the one that fits the space.
+            evaluator: how nets are compared; by default ``regression``, in spaces without plans ``training``.
             trials: nets to evaluate.
             winners: nets to certify.
             calibration_nets: random nets near each latency budget that are measured first, to calibrate the bound.

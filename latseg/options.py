@@ -223,7 +223,7 @@ class SearchOptions:
     evaluator: Annotated[
         str | None,
         typer.Option(
-            help=f"How nets are compared: {one_of(EVALUATORS.names)}. Default: the one that fits the space.",
+            help=f"How nets are compared: {one_of(EVALUATORS.names)}. Default: regression (without plans: training).",
             show_default=False,
         ),
     ] = None

@@ -102,7 +102,7 @@ class SearchOptions(Options):
     strategy: str = "evolution"
     """``NAME[:KEY=VALUE,...]``."""
     evaluator: str | None = None
-    """As ``strategy``; None for the one that fits the space."""
+    """As ``strategy``; None for ``regression``, in spaces without plans for ``training``."""
     trials: Count = 200
     """Architectures to evaluate."""
     winners: Count = 1

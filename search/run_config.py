@@ -18,7 +18,7 @@ from devices.registry import get_device
 from foundation.atomic_file import write_file
 from foundation.checked_document import CHECKSUM, read_checked_json, with_checksum
 from foundation.errors import UserError
-from search.evaluators.registry import EVALUATORS
+from search.evaluators.registry import EVALUATORS, default_evaluator
 from search.options import (
     BudgetOptions,
     Count,
@@ -132,7 +132,7 @@ class RunConfig(_Record):
     winners: Count
     strategy: str
     evaluator: str | None = None
-    """None for the one that fits the space."""
+    """None in runs of versions that did not write it down, and for a known network."""
     calibration_nets: Annotated[int, Field(ge=0, validation_alias="near_budget", serialization_alias="near_budget")] = 0
     """Random nets measured near each latency budget before the search; runs that do not name it have none."""
     seed: int
@@ -175,6 +175,7 @@ class RunConfig(_Record):
             EVALUATORS.parse(search.evaluator)
         space = open_nets(search.space, sizes=search.sizes)
         task = space.make_task(TaskOptions(data, training, search.seed))
+        evaluator = None if budgets is None else search.evaluator or default_evaluator(space)
         return cls(
             run=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -190,7 +191,7 @@ class RunConfig(_Record):
             targets=() if budgets is None else TargetDevice.of_each(budgets.latency_ms, budgets.threads),
             max_parameters=_parameters(search, task) if budgets is None else budgets.parameters,
             training=training,
-            **search.model_dump(),
+            **{**search.model_dump(), "evaluator": evaluator},
             versions=_versions(training),
         )
 

@@ -11,6 +11,7 @@ from latseg.run_handle import RunHandle
 DEVICE = "simulated:noise=0.02"
 _SEARCH: dict[str, Any] = {
     "sizes": ["128x128"],
+    "evaluator": "supernet",
     "trials": 6,
     "calibration_nets": 3,
     "data": latseg.DataOptions(source="synthetic:12", size=(64, 64)),

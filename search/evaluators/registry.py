@@ -27,8 +27,17 @@ EVALUATORS: Registry[Evaluator] = Registry(
 )
 
 
+def default_evaluator(space: SearchSpace) -> str:
+    """The evaluator of new searches; ``benchmarks/ranking.py`` compares them."""
+    from search.spaces.plan_space import PlanSpace
+
+    return "regression" if isinstance(space, PlanSpace) else "training"
+
+
 def make_evaluator(text: str | None, space: SearchSpace, task: Task, *, folder: Path, seed: int = 0) -> Evaluator:
-    """The evaluator that ``NAME[:KEY=VALUE,...]`` names; for None the supernet, or training for spaces without plans.
+    """The evaluator that ``NAME[:KEY=VALUE,...]`` names.
+
+    None is a run of a version that did not write the name down: the supernet, or training for spaces without plans.
 
     Raises:
         UserError: no such evaluator or option, or the space does not have what it needs.

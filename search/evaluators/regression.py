@@ -55,7 +55,7 @@ class RegressionEvaluator(Evaluator):
         """How many nets are trained, and for how long."""
 
         nets: Annotated[int, Field(ge=4)] = 32
-        examples: Annotated[int, Field(ge=1)] = 1000
+        examples: Annotated[int, Field(ge=1)] = 2000
         """That each training sees, repeated ones counted anew; at least one epoch."""
 
     def __init__(self, space: SearchSpace, task: Task, *, folder: Path, seed: int = 0, **options: int) -> None:

@@ -79,6 +79,7 @@ def run(workspace: Path, portraits_made: set[int]) -> RunHandle:
             budgets={DEVICE: "2ms"},
             sizes=["128x128"],
             data=latseg.DataOptions(source="synthetic:12", size=(64, 64)),
+            evaluator="supernet",
             trials=6,
             training=latseg.TrainingOptions(
                 teacher_epochs=0,

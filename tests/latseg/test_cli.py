@@ -281,7 +281,7 @@ def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
     shared = ("--workspace", str(workspace))
     effort = (
         *("--trials", "6", "--teacher-epochs", "0", "--supernet-steps", "2", "--winner-epochs", "1"),
-        *("--training-threads", "1", "--scene-steps", "0"),
+        *("--training-threads", "1", "--scene-steps", "0", "--evaluator", "supernet"),
     )
     data = ("--data", "synthetic:12", "--data-size", "64x64", "--evaluation-images", "2", "--batch-size", "2")
     limits = ("-d", DEVICE, "--max-latency", "2ms", "--size", "128x128")

@@ -31,6 +31,7 @@ def test_every_step_runs_on_the_cpu(
     small = {"trials": 4, "calibration-nets": 2, "teacher-epochs": 1, "supernet-steps": 2, "winner-epochs": 1}
     small |= {
         "scene-steps": 0,
+        "evaluator": "supernet",
         "data": "synthetic:16",
         "data-size": "64x64",
         "batch-size": 2,

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 LIMITS = ("-d", DEVICE, "--max-latency", "2ms", "--size", "128x128", "--near-budget", "0")
 EFFORT = (
     *("--data-size", "64x64", "--trials", "2", "--teacher-epochs", "0", "--supernet-steps", "1"),
+    *("--evaluator", "supernet"),
     *("--batch-size", "2", "--evaluation-images", "1", "--winner-epochs", "1", "--scene-steps", "0"),
 )
 

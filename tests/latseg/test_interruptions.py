@@ -21,7 +21,7 @@ SEARCH = (
     *("--data", "synthetic:24", "--data-size", "64x64", "--evaluation-images", "2"),
     *("--batch-size", "4", "--scene-steps", "0"),
     *("--trials", "12", "--teacher-epochs", "0", "--supernet-steps", "10", "--calibration-nets", "4"),
-    *("--training-threads", "1"),
+    *("--training-threads", "1", "--evaluator", "supernet"),
 )
 
 

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.slow
 LIMITS = ("-d", DEVICE, "--max-latency", "2ms", "--size", "128x128", "--near-budget", "0")
 EFFORT = (
     *("--data-size", "32x32", "--trials", "2", "--supernet-steps", "1", "--batch-size", "2"),
+    *("--evaluator", "supernet"),
     *("--evaluation-images", "1", "--winner-epochs", "1", "--scene-steps", "0", "--training-threads", "1"),
 )
 

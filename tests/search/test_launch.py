@@ -43,7 +43,7 @@ from tests.search.toy import FormulaPredictor
 SMALLEST = TrainingOptions(
     teacher_epochs=0, supernet_steps=1, winner_epochs=1, scene_steps=0, batch_size=4, evaluation_images=2, threads=1
 )
-SEARCH = SearchOptions(trials=3, winners=1, calibration_nets=0)
+SEARCH = SearchOptions(evaluator="regression:nets=4,examples=1", trials=3, winners=1, calibration_nets=0)
 BUDGETS = BudgetOptions(latency_ms={"cpu": 1000.0}, parameters=60_000)
 DATA = DataOptions(source="synthetic:12", size=(128, 128))
 FORMULA = FormulaPredictor()

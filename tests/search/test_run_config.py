@@ -97,6 +97,12 @@ def test_new_runs_begin_with_shipped_weights_and_scenes_and_earlier_ones_with_ra
     assert not earlier.scene_steps
 
 
+def test_the_evaluator_of_a_new_search_is_written_down() -> None:
+    assert RunConfig.create(BUDGETS, DATA).evaluator == "regression"
+    assert RunConfig.create(BUDGETS, DATA, search=SearchOptions(evaluator="supernet")).evaluator == "supernet"
+    assert RunConfig.create(None, DATA, search=SearchOptions(space="unet", sizes=((64, 64),))).evaluator is None
+
+
 def test_the_shipped_weights_of_the_teacher_are_recorded_where_it_begins_with_them() -> None:
     recorded = RunConfig.create(BUDGETS, DATA).versions[SHIPPED_TEACHER]
     assert recorded == hashlib.sha256((SHIPPED / "teacher.safetensors").read_bytes()).hexdigest()
