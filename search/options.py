@@ -90,7 +90,8 @@ class TrainingOptions(Options):
 
     def epochs_of_winner(self, examples: int) -> int:
         """Of a full training on so many training examples."""
-        return self.winner_epochs or max(_LEAST_EPOCHS, math.ceil(_LEAST_PICTURES / max(1, examples)))
+        in_an_epoch = self.batch_size * max(1, examples // self.batch_size)
+        return self.winner_epochs or max(_LEAST_EPOCHS, math.ceil(_LEAST_PICTURES / in_an_epoch))
 
 
 class SearchOptions(Options):

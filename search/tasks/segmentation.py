@@ -36,6 +36,8 @@ from segmentation.training.teaching import Teaching
 from segmentation.training.train import train, trained_teacher
 
 MAIN_METRIC = "mean_iou"
+_EVALUATIONS = 100
+"""Of a training with many short epochs, each with a checkpoint."""
 _EXAMPLES = 2
 """Pictures of the validation split for the parity check of an export."""
 
@@ -276,6 +278,7 @@ class SegmentationTask(Task):
             epochs=epochs,
             batch_size=training.batch_size,
             teacher_input_size=teacher_size,
+            evaluate_every=max(1, epochs // _EVALUATIONS),
             evaluate_limit=training.evaluation_images,
             seed=self.options.seed,
             threads=training.threads,

@@ -135,7 +135,7 @@ class Task(ABC):
 
         Args:
             architecture: to train.
-            checkpoint: file that is written at the latest after every epoch.
+            checkpoint: file that is written after every epoch; of many short ones after every hundredth part.
             epochs: passes over the data; None for those of the training options.
             short: the training only compares architectures, so what is the same for all may be left out: what they
                 learn before the data, a teacher that runs in every step.

@@ -93,8 +93,10 @@ class TeacherNet:
             UserError: the file cannot be loaded, or is no net with one picture as its input.
         """
         name, _ = self._input
+        # (7 / 255) / (1 / 255) is a little less than 7.
+        exact = np.rint(values) if self.takes_whole_numbers else values
         try:
-            return self._started().infer({name: values.astype(self.dtype)})
+            return self._started().infer({name: exact.astype(self.dtype)})
         except ModelFailedError:
             self.close()
             raise

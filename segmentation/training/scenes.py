@@ -29,7 +29,7 @@ def learn_scenes(
     checkpoint: Path | None = None,
     on_progress: OnTrainingProgress = ignore_progress,
 ) -> None:
-    """Trains ``network`` in place to tell people from background (``benchmarks/scenes.py`` shows what it is worth).
+    """Trains ``network`` in place to tell people from background (``benchmarks/recipe.py`` shows what it is worth).
 
     Args:
         network: of two classes; 128 x 128 is an input that it takes.

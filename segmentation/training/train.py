@@ -65,10 +65,10 @@ def train(
 ) -> TrainingResult:
     """Trains ``network`` in place; afterwards it has the weights of the moving average.
 
-    The checkpoint is written after every epoch and on Ctrl-C. Training continues from an existing checkpoint and ends
-    with the same weights as without the interruption. The teacher is not changed; it sees the same images as the
-    network. Beside the labelled pictures of a batch are as many photographs without masks, where ``teaching`` has some;
-    they count in the distillation alone.
+    The checkpoint is written after every epoch that is evaluated and on Ctrl-C. Training continues from an existing
+    checkpoint and ends with the same weights as without the interruption. The teacher is not changed; it sees the same
+    images as the network. Beside the labelled pictures of a batch are as many photographs without masks, where
+    ``teaching`` has some; they count in the distillation alone.
 
     Raises:
         UserError: settings or data differ from the checkpoint's, a file cannot be read or written, or the loss is no
@@ -91,7 +91,8 @@ def train(
     with _threads(settings.threads), saved_on_interrupt(save):
         while len(state.history) < run.epochs:
             run.epoch(on_progress)
-            save()
+            if len(state.history) % settings.evaluate_every == 0 or len(state.history) == run.epochs:
+                save()
     network.load_state_dict(state.average.module.state_dict())
     _lay_out(network, torch.contiguous_format)
     network.eval()

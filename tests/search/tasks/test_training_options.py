@@ -105,7 +105,9 @@ def test_each_option_changes_its_trainings(
     assert [getattr(getattr(seen, part), field) for part in parts] == [expected] * len(parts)
 
 
-@pytest.mark.parametrize(("pairs", "epochs"), [(8, 4500), (240, 150), (1000, 36), (1300, 30), (100_000, 30)])
+@pytest.mark.parametrize(
+    ("pairs", "epochs"), [(8, 4500), (15, 4500), (240, 150), (1000, 36), (1300, 30), (100_000, 30)]
+)
 def test_few_pairs_are_seen_more_often_by_default(pairs: int, epochs: int) -> None:
     assert TrainingOptions().epochs_of_winner(pairs) == epochs
     assert TrainingOptions(winner_epochs=3).epochs_of_winner(pairs) == 3
@@ -135,3 +137,10 @@ def test_the_teacher_begins_with_shipped_weights_unless_told_otherwise(
     calls: dict[str, Any], tmp_path: Path, pretrained: bool
 ) -> None:
     assert train(calls, tmp_path, pretrained=pretrained).teacher_keywords["pretrained"] is pretrained
+
+
+@pytest.mark.parametrize(("epochs", "every"), [(5, 1), (199, 1), (200, 2), (4500, 45)])
+def test_many_short_epochs_are_not_all_evaluated(
+    calls: dict[str, Any], tmp_path: Path, epochs: int, every: int
+) -> None:
+    assert train(calls, tmp_path, winner_epochs=epochs).student.evaluate_every == every
