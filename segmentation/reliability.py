@@ -40,9 +40,12 @@ class Reliability:
         self._foreground = np.zeros(BINS)
 
     def update(self, probability: NDArray[np.float32], truth: NDArray[np.uint8]) -> None:
-        """Adds a picture: foreground probability and true class numbers, both height x width; 255 does not count."""
+        """Adds a picture: foreground probability and true class numbers, both height x width; 255 does not count.
+
+        A probability that is not a number (NaN) counts as 0.
+        """
         known = truth != IGNORE
-        values = np.clip(probability[known].astype(np.float64), 0, 1)
+        values = np.clip(np.nan_to_num(probability[known].astype(np.float64)), 0, 1)
         places = np.minimum((values * BINS).astype(np.int64), BINS - 1)
         self._pixels += np.bincount(places, minlength=BINS)
         self._probability += np.bincount(places, values, BINS)

@@ -31,6 +31,11 @@ def test_the_ends_have_a_bin() -> None:
     assert expected_calibration_error(bins) == 0
 
 
+def test_a_probability_that_is_no_number_counts_as_0() -> None:
+    (only,) = of([float("nan"), 0.0], [1, 0]).bins()
+    assert (only.pixels, only.mean_probability, only.observed_share) == (2, 0, 0.5)
+
+
 def test_no_pixel_is_no_bin() -> None:
     assert of([0.5], [255]).bins() == ()
     assert expected_calibration_error(()) == 0
