@@ -15,6 +15,9 @@ from foundation.picture import Picture, PictureError, as_picture, open_picture, 
 ANIMATED = (".gif", ".webp", ".png", ".apng", ".avif")
 """Endings of files that Pillow reads frame by frame."""
 
+_NOT_DECODED = ("EPS", "WMF", "MPEG", "BUFR", "GRIB", "HDF5")
+"""Formats that Pillow names but leaves to other programs."""
+
 NamedFrame = tuple[str, Picture]
 
 
@@ -40,14 +43,19 @@ def read_frames(path: Path) -> Iterator[NamedFrame]:
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    endings = Image.registered_extensions()
-    files = [file for file in folder.iterdir() if file.suffix.lower() in endings and not file.name.startswith(".")]
+    files = [file for file in folder.iterdir() if not file.name.startswith(".") and _is_frame(file)]
     if not files:
         raise UserError(
             "folder of frames", seen=f"{folder} without a picture", expected="a picture for each frame",
             remedy="name the folder that holds them",
         )  # fmt: skip
     return sorted(files, key=_natural)
+
+
+def _is_frame(file: Path) -> bool:
+    """Of a format that Pillow reads, by the ending; Pillow only writes some others, such as PDF."""
+    file_format = Image.registered_extensions().get(file.suffix.lower())
+    return file_format in Image.OPEN and file_format not in _NOT_DECODED and not file.is_dir()
 
 
 def _natural(file: Path) -> list[tuple[int, str]]:

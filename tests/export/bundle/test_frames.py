@@ -31,6 +31,15 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path: Path) -> None:
     assert values(tmp_path) == [0, 90, 180, 255]
 
 
+def test_only_files_that_pillow_decodes_are_frames(tmp_path: Path) -> None:
+    even(0).save(tmp_path / "shot.0001.png")
+    even(90).save(tmp_path / "shot.0002.ppm")
+    for other in ("sheet.pdf", "clip.mpg", "vectors.eps", "data.h5"):
+        (tmp_path / other).write_bytes(b"no frame")
+    (tmp_path / "folder.png").mkdir()
+    assert [name for name, _ in read_frames(tmp_path)] == ["shot.0001", "shot.0002"]
+
+
 @pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png"])
 def test_an_animated_picture(tmp_path: Path, name: str) -> None:
     first, *rest = map(even, GREYS)
