@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from foundation.errors import DeviceUnavailableError, UserError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from export.bundle.video import VideoOutput
 
 _logger = logging.getLogger(__name__)
+_Output = TypeVar("_Output")
 
 
 class Bundle:
@@ -162,19 +163,11 @@ class Bundle:
             UserError: not a bundle, a changed one, not an image, a folder without pictures, or the folder for the
                 results cannot be written.
         """
-        from export.bundle.segment import OutputError
         from latseg.picture_paths import picture_paths
 
         segmenter = self._segmenter(policy, file_format, edges)
-        for image in picture_paths(images, Path(folder)).files:
-            try:
-                written = segmenter.segment_file(image, Path(folder))
-            except UserError as error:
-                if on_error is None or isinstance(error, (OutputError, DeviceUnavailableError)):
-                    raise
-                on_error(image, error)
-                continue
-            yield written
+        files = picture_paths(images, Path(folder)).files
+        yield from _each(files, lambda image: segmenter.segment_file(image, Path(folder)), on_error)
 
     def segment_video(
         self,
@@ -202,10 +195,49 @@ class Bundle:
         Raises:
             UserError: not a bundle, a changed one, frames that cannot be read, or the folder cannot be written.
         """
+        outputs = self.segment_videos(
+            [video], folder, smoothing=smoothing, policy=policy, file_format=file_format, edges=edges, on_frame=on_frame
+        )
+        return next(outputs)
+
+    def segment_videos(
+        self,
+        videos: Iterable[str | Path],
+        folder: str | Path,
+        *,
+        smoothing: bool = True,
+        policy: str | None = None,
+        file_format: str = "onnx",
+        edges: str = "guided",
+        on_frame: Callable[[SegmentOutput], None] | None = None,
+        on_error: Callable[[Path, UserError], None] | None = None,
+    ) -> Iterator[VideoOutput]:
+        """As ``segment_video``, for each video when it is reached.
+
+        Where frames of several videos have one name, the later results get a number (``NAME_2_mask.png``).
+
+        Args:
+            videos: as in ``segment_video``.
+            folder: for the results of all.
+            smoothing: as in ``segment_video``.
+            policy: as in ``segment``.
+            file_format: as in ``segment``.
+            edges: as in ``segment``.
+            on_frame: called after each frame.
+            on_error: called with a video that cannot be read, or on which the model fails, and the error; the other
+                videos are still done. By default the error is raised.
+
+        Raises:
+            UserError: as ``segment_video``.
+        """
         from export.bundle.video import segment_video
 
-        segmenter = self._segmenter(policy, file_format, edges)
-        return segment_video(segmenter, Path(video), Path(folder), smoothing=smoothing, on_frame=on_frame)
+        segmenter, out = self._segmenter(policy, file_format, edges), Path(folder)
+        yield from _each(
+            map(Path, videos),
+            lambda video: segment_video(segmenter, video, out, smoothing=smoothing, on_frame=on_frame),
+            on_error,
+        )
 
     def _known_reference(self, device: Device) -> float | None:
         if self.workspace is None:
@@ -246,6 +278,23 @@ class Bundle:
             file_format=file_format,
             edges=cast("Edges", edges),
         )
+
+
+def _each(
+    paths: Iterable[Path], work: Callable[[Path], _Output], on_error: Callable[[Path, UserError], None] | None
+) -> Iterator[_Output]:
+    """What ``work`` returns for each path; errors that would stop every further path are raised."""
+    from export.bundle.segment import OutputError
+
+    for path in paths:
+        try:
+            output = work(path)
+        except UserError as error:
+            if on_error is None or isinstance(error, (OutputError, DeviceUnavailableError)):
+                raise
+            on_error(path, error)
+            continue
+        yield output
 
 
 def _check_option(option: str, value: str | None, choices: tuple[str, str]) -> None:

@@ -145,27 +145,31 @@ class Segmenter:
             raise UserError(
                 "picture", seen=f"{error.path}: {error.reason}", expected="a picture file", remedy="check the file"
             ) from error
-        return self.write(image_path, picture, self.segment(picture), out_dir)
+        return self.write(image_path, picture, self.segment(picture), out_dir, stem=image_path.stem)
 
-    def write(self, image_path: Path, picture: Picture, result: Segmentation, out_dir: Path) -> SegmentOutput:
+    def write(
+        self, image_path: Path, picture: Picture, result: Segmentation, out_dir: Path, *, stem: str
+    ) -> SegmentOutput:
         """Writes the results of a picture that has, or may have, the path ``image_path``.
+
+        Their names begin with ``stem``, and a number where this segmenter has already written results of that name.
 
         Raises:
             UserError: ``out_dir`` cannot be written.
         """
-        mask, cutout, laid_over = self._names(image_path, out_dir)
+        mask, cutout, laid_over = self._names(stem, out_dir)
         _save(mask_image(result.labels, len(self.manifest.classes)), mask)
         _save(cut_out(picture, result.foreground), cutout)
         _save(Image.fromarray(overlay(picture.rgb, result.labels)), laid_over)
         height, width = result.labels.shape
         return SegmentOutput(image_path, mask, cutout, laid_over, height, width, float(np.mean(result.labels > 0)))
 
-    def _names(self, image_path: Path, out_dir: Path) -> tuple[Path, Path, Path]:
-        stem, number = image_path.stem, 1
-        while out_dir / f"{stem}_mask.png" in self._written:
+    def _names(self, stem: str, out_dir: Path) -> tuple[Path, Path, Path]:
+        name, number = stem, 1
+        while out_dir / f"{name}_mask.png" in self._written:
             number += 1
-            stem = f"{image_path.stem}_{number}"
-        mask, cutout, laid_over = (out_dir / f"{stem}_{kind}.png" for kind in ("mask", "cutout", "overlay"))
+            name = f"{stem}_{number}"
+        mask, cutout, laid_over = (out_dir / f"{name}_{kind}.png" for kind in ("mask", "cutout", "overlay"))
         _check_name(laid_over)
         self._written.add(mask)
         return mask, cutout, laid_over

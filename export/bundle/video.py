@@ -52,7 +52,7 @@ def segment_video(
     smoother, written = Smoother(enabled=smoothing), []
     for name, picture in read_frames(video):
         result = segmenter.segment_frame(picture, smoother)
-        written.append(segmenter.write(video / name, picture, result, out_dir))
+        written.append(segmenter.write(video / name, picture, result, out_dir, stem=name))
         if on_frame is not None:
             on_frame(written[-1])
     return VideoOutput(video, tuple(written), smoother.after.percent, smoother.before.percent)

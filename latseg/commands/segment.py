@@ -72,7 +72,7 @@ def segment(
             report(Progress("", len(outputs), total, written.image.name))
 
         if video:
-            videos = [made.segment_video(one, output, smoothing=smoothing, on_frame=wrote, **how) for one in images]
+            videos += made.segment_videos(images, output, smoothing=smoothing, on_frame=wrote, on_error=note, **how)
         else:
             for written in made.write_masks(named, output, on_error=note, **how):
                 wrote(written)

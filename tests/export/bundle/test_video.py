@@ -86,6 +86,28 @@ def test_flicker_by_hand() -> None:
     assert smoother.before.percent == pytest.approx(100 * (share - 0.5) * 6 / (12 + 3 * 18))
 
 
+def test_each_frame_of_several_videos_has_results_of_its_own(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where the videos name their frames alike, the names have dots, and one of the videos cannot be read."""
+    paths = [tmp_path / "a", tmp_path / "missing.gif", tmp_path / "b"]
+    for path in (paths[0], paths[2]):
+        path.mkdir()
+        for number, image in enumerate(scene(0.0, 2), start=1):
+            image.save(path / f"shot.000{number}.png")
+    words = ["--quiet", "--json", "segment", str(bundle), *map(str, paths), "--video", "-o", str(tmp_path / "out")]
+    assert cli.run(words) == 2
+    printed = capsys.readouterr()
+    document = json.loads(printed.out)
+    names = [Path(row["mask"]).name for row in document["outputs"]]
+    assert names == [f"shot.000{n}{again}_mask.png" for again in ("", "_2") for n in (1, 2)]
+    assert all((tmp_path / "out" / name).is_file() for name in names)
+    assert [Path(one["video"]) for one in document["videos"]] == [paths[0], paths[2]]
+    assert [Path(row["image"]) for row in document["failed_images"]] == [paths[1]]
+    assert printed.err.startswith("latseg: frame: got")
+    assert printed.err.count("\n") == 1
+
+
 def test_command_and_interface(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, *rest = scene(4.0, 3)
     first.save(tmp_path / "clip.webp", save_all=True, append_images=rest, lossless=True)
