@@ -16,6 +16,11 @@ def with_equal_bytes(paths: Sequence[Path]) -> Iterator[list[Path]]:
         yield from _grouped(alike, _digest)
 
 
+def repeated_files(paths: Sequence[Path]) -> list[Path]:
+    """Files whose content an earlier one has."""
+    return [again for group in with_equal_bytes(paths) for again in group[1:]]
+
+
 def _grouped(paths: Iterable[Path], key: Callable[[Path], object]) -> Iterator[list[Path]]:
     groups: defaultdict[object, list[Path]] = defaultdict(list)
     for path in paths:

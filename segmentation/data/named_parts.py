@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from foundation.errors import UserError
-from segmentation.data.equal_files import with_equal_bytes
+from segmentation.data.equal_files import repeated_files
 from segmentation.data.picture_files import left_out
 from segmentation.data.source import PairDataset
 
@@ -106,6 +106,4 @@ def _hash(path: Path) -> bytes:
 
 
 def _repeated(pictures: Pictures[A]) -> list[Path]:
-    """Files whose content an earlier one has."""
-    paths = list(dict.fromkeys(image for image, _ in pictures))
-    return [again for group in with_equal_bytes(paths) for again in group[1:]]
+    return repeated_files(list(dict.fromkeys(image for image, _ in pictures)))

@@ -9,6 +9,7 @@ import numpy as np
 from typing_extensions import override
 
 from segmentation.data.classified.split import split_by_class
+from segmentation.data.equal_files import repeated_files
 from segmentation.data.folder_pairs import pair_of_size
 from segmentation.data.path_options import path_and_options, require_folder, source_name
 from segmentation.data.picture_files import left_out, picture_files
@@ -59,7 +60,8 @@ class ClassFolders(DataSource):
         inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
         folders = [path for path in inside if path.is_dir()]
         found = [picture_files(path) for path in folders]
-        files = [(path, label) for label, each in enumerate(found) for path in each.pictures]
+        repeats = set(repeated_files([path for each in found for path in each.pictures]))
+        files = [(path, label) for label, each in enumerate(found) for path in each.pictures if path not in repeats]
         classes = tuple(path.name for path in folders)
         name = source_name(_KIND, folder, {_NO_MIRROR: _NO_MIRROR in given})
         numbers = split_by_class(name, classes, [label for _, label in files], options)
@@ -69,4 +71,6 @@ class ClassFolders(DataSource):
         notes = left_out(folder, [path for path in inside if not path.is_dir()], "in no folder of a class")
         for path, each in zip(folders, found, strict=True):
             notes += left_out(path, each.others, "no pictures that can be read")
+            again = [picture for picture in each.pictures if picture in repeats]
+            notes += left_out(path, again, "the same picture is there under another name")
         return cls(name, classes, train, validation, test, notes=tuple(notes), mirrors=_NO_MIRROR not in given)

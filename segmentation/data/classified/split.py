@@ -54,7 +54,7 @@ def _check(name: str, classes: Sequence[str], by_class: Sequence[Sequence[int]],
     few = next((label for label, numbers in zip(classes, by_class, strict=True) if len(numbers) < _LEAST), None)
     if few is not None:
         raise UserError(
-            f"classes of {name}", seen=f"fewer than {_LEAST} pictures of {few}",
+            f"classes of {name}", seen=f"fewer than {_LEAST} different pictures of {few}",
             expected=f"at least {_LEAST} of each class", remedy="add pictures, or take the class out",
         )  # fmt: skip
     if count is not None and count < _LEAST * len(classes):

@@ -57,6 +57,26 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     assert "list.txt" in second
 
 
+def test_a_picture_under_two_names_counts_once(tmp_path: Path) -> None:
+    folder = class_folders(tmp_path)
+    for copy in ("blue/again.png", "red/other.png"):
+        (folder / copy).write_bytes((folder / "blue" / "0.png").read_bytes())
+    source = open_classified(f"images:{folder}")
+    assert Counter(labels(source.train) + labels(source.validation)) == {0: 5, 1: 5, 2: 5}
+    first, second = source.notes
+    assert "1 left out" in first
+    assert "again.png" in first
+    assert "other.png" in second
+
+
+def test_copies_of_one_picture_are_no_class(tmp_path: Path) -> None:
+    folder = class_folders(tmp_path)
+    for path in (folder / "green").iterdir():
+        path.write_bytes((folder / "green" / "0.png").read_bytes())
+    with pytest.raises(UserError, match="fewer than 2 different pictures of green"):
+        open_classified(f"images:{folder}")
+
+
 def test_ten_of_svhn_is_the_digit_0_and_digits_are_not_mirrored(tmp_path: Path) -> None:
     source = open_classified(f"svhn:{svhn(tmp_path)}", size=(24, 40))
     assert source.classes == tuple("0123456789")
@@ -107,7 +127,7 @@ def test_a_network_learns_classes_of_whole_pictures(tmp_path: Path) -> None:
         ({"X": digits(20)[0].astype(np.float64), "y": digits(20)[1]}, "X of float64"),
         ({"X": digits(20)[0], "y": np.full((20, 1), 11)}, "such as 11"),
         ({"X": digits(20)[0], "y": np.array(["one"] * 20)}, "such as one"),
-        ({"X": digits(12)[0], "y": digits(12)[1]}, "fewer than 2 pictures of 0"),
+        ({"X": digits(12)[0], "y": digits(12)[1]}, "fewer than 2 different pictures of 0"),
     ],
 )
 def test_other_files_than_digits_are_one_line(tmp_path: Path, damage: bytes | dict[str, object], expected: str) -> None:
@@ -152,7 +172,7 @@ def test_too_few_pictures_of_a_class(tmp_path: Path) -> None:
     folder = class_folders(tmp_path)
     for name in ("1", "2", "3", "4"):
         (folder / "green" / f"{name}.png").unlink()
-    with pytest.raises(UserError, match="fewer than 2 pictures of green"):
+    with pytest.raises(UserError, match="fewer than 2 different pictures of green"):
         open_classified(f"images:{folder}")
 
 
