@@ -10,6 +10,7 @@ from PIL import Image
 from foundation.errors import UserError
 from foundation.picture import PictureError, open_picture
 from latseg.report.page import Section, image
+from latseg.report.photographs import is_synthetic
 
 _MOST = 12
 _HEIGHT = 300
@@ -35,7 +36,7 @@ def segmented_section(folder: Path, data: str) -> Section:
     lead = (
         "Each picture with its mask laid over it, and its cut-out: the probability of the foreground is the opacity. "
         f"Squares show where the cut-out is transparent. The net was trained on {data}"
-        f"{', painted pictures alone: real photographs are new to it' if data.startswith('synthetic') else ''}."
+        f"{', painted pictures alone: real photographs are new to it' if is_synthetic(data) else ''}."
     )
     if len(names) > _MOST:
         lead += f" These are the first {_MOST} of {len(names)} pictures."

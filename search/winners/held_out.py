@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -34,10 +35,12 @@ def keep_held_out(
     if not chosen:
         return None
     outcomes = [_outcome(predict, source.test, rank, score) for rank, score in chosen]
-    for photographs in (True, False):
-        write_file(
-            folder.held_out_sheet(net_id, photographs=photographs), outcome_sheet(outcomes, photographs=photographs)
-        )
+    named = [
+        replace(outcome, caption=f"{outcome.caption}, {Path(score.picture).name}")
+        for outcome, (_, score) in zip(outcomes, chosen, strict=True)
+    ]
+    write_file(folder.held_out_sheet(net_id), outcome_sheet(named))
+    write_file(folder.held_out_sheet(net_id, photographs=False), outcome_sheet(outcomes, photographs=False))
     record = HeldOutRecord(
         weights_sha256=sha256_of(folder.training(net_id)),
         classes=source.classes,
@@ -46,7 +49,7 @@ def keep_held_out(
         boundary_f1=scores.boundary_f1,
         confusion=scores.confusion,
         calibration=scores.reliability or (),
-        shown=tuple(ShownPicture(rank=rank, picture=_name(score), iou=score.iou) for rank, score in chosen),
+        shown=tuple(ShownPicture(rank=rank, iou=score.iou) for rank, score in chosen),
     )
     write_held_out_record(folder.held_out(net_id), record)
     return record
@@ -67,10 +70,4 @@ def _chosen(scores: Sequence[PictureScore]) -> list[tuple[Rank, PictureScore]]:
 
 def _outcome(predict: Predict, part: PairDataset, rank: Rank, score: PictureScore) -> Outcome:
     picture, truth = part.make(score.index)
-    caption = f"{rank}: mean IoU {score.iou:.3f}, {_name(score)}"
-    return Outcome(caption, picture, truth, predict(picture).labels)
-
-
-def _name(score: PictureScore) -> str:
-    """Reports are passed on: they have no places of files."""
-    return Path(score.picture).name
+    return Outcome(f"{rank}: mean IoU {score.iou:.3f}", picture, truth, predict(picture).labels)

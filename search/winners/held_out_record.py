@@ -28,8 +28,6 @@ class ShownPicture(_Record):
     """A row of the sheet of pictures."""
 
     rank: Literal["best", "median", "worst"]
-    picture: str
-    """Name of its file, or what a rendered picture is called."""
     iou: Share
     """Mean over the classes of the picture."""
 

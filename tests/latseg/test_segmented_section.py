@@ -29,6 +29,12 @@ def test_overlays_and_cut_outs_are_shown(tmp_path: Path) -> None:
     assert section.lead.endswith("The net was trained on folder:photos.")
 
 
+def test_only_synthetic_data_are_painted(tmp_path: Path) -> None:
+    folder = written(tmp_path / "out", 1)
+    assert "painted" in segmented_section(folder, "synthetic").lead
+    assert "painted" not in segmented_section(folder, "synthetic-photos:here").lead
+
+
 def test_of_many_pictures_the_first_are_shown(tmp_path: Path) -> None:
     section = segmented_section(written(tmp_path / "out", 13), "synthetic:8")
     assert section.body.count("<img ") == 24
