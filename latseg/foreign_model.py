@@ -44,13 +44,13 @@ class ForeignModel:
     def __init__(
         self, path: Path, source: DataSource, threads: int, *, normalisation: str | None, on_progress: OnProgress
     ) -> None:
+        stated = {} if normalisation is None else _normalised(normalisation)
         self.path = path
         self._net = TeacherNet(path, threads, role="model")
         ours = path.suffix.lower() == ".onnx" and check_model(path).producer_name == _OURS
         known = _known(len(source.classes)) if ours else {}
         if not self._net.takes_whole_numbers:
-            name = normalisation or ("imagenet" if ours else None)
-            known |= {} if name is None else _normalised(name)
+            known |= stated or (_normalised("imagenet") if ours else {})
         self.guessed = not self._net.takes_whole_numbers and "mean" not in known
         """Whether it was found out how its input is normalised."""
         found = guess(self._net, TeacherOptions(file=str(path), **known), source, on_progress)

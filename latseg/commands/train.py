@@ -26,7 +26,10 @@ def train(
     training: RecipeGroup,
     run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Id of a run: train a winner of it.")] = None,
     winner: WinnerOption = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; default: the run's.")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Passes over the data; default: the run's; of --network 30, more for few pairs."),
+    ] = None,
     seed: SeedOption = 0,
 ) -> None:
     """Train a winner of a run, or a known network, with a teacher; continues where it was interrupted.

@@ -31,6 +31,12 @@ _ROUNDING = 1e-3
 _CLEARLY = 0.005
 """By which a later combination must agree better than an earlier, more usual one."""
 
+_REMEDIES = {
+    "teacher": "name size, layout, output or values, as in FILE:size=256x256,output=0",
+    "model": "export it with a map of classes as an output, or take data with its classes",
+}
+"""By the role of the net: ``evaluate`` takes no such keys."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -78,7 +84,7 @@ def guess(net: TeacherNet, options: TeacherOptions, source: DataSource, on_progr
     if best is None:
         raise UserError(
             f"{net.role} {net.path}", seen=reason, expected=_expected(len(source.classes)),
-            remedy="name size, layout, output or values, as in FILE:size=256x256,output=0",
+            remedy=_REMEDIES[net.role],
         )  # fmt: skip
     return best
 

@@ -284,6 +284,15 @@ def test_what_is_refused(
     assert expected in err
 
 
+def test_a_normalisation_that_is_not_needed_is_checked(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("evaluate", numbers_model(tmp_path / "net.onnx"), "--data", f"folder:{photos}", "--part", "train", *SIZE)
+    code, _, err = say(capsys, *words, "--normalise", "nonsense")
+    assert code == UserError.exit_code
+    assert "--normalise: got 'nonsense'" in err
+
+
 def test_models_that_segment_no_pictures(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("--data", f"folder:{photos}", "--part", "train", *SIZE)
     relu = [helper.make_node("Relu", ["x"], ["y"])]
@@ -294,6 +303,7 @@ def test_models_that_segment_no_pictures(photos: Path, tmp_path: Path, capsys: p
     code, _, err = say(capsys, "evaluate", saved(tmp_path / "b.onnx", mean, shape, [1, 3, 1, 1], {}), *words)
     assert code == UserError.exit_code
     assert f"model {tmp_path}/b.onnx: got no output that is a map of classes" in err
+    assert "FILE:size" not in err, "evaluate takes no keys of a teacher"
     model = onnx.load(saved(tmp_path / "d.onnx", relu, shape, shape, {}))
     model.producer_name = "latseg"
     onnx.save(model, tmp_path / "d.onnx")
