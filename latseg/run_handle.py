@@ -166,7 +166,7 @@ class RunHandle:
         teacher_epochs: int | None = None,
         from_scratch: bool = False,
         predicted: bool = False,
-        seed: int = 0,
+        seed: int | None = None,
         on_note: Callable[[str], None] | None = None,
     ) -> TransferredNet:
         """Trains a net of this run for another task; continues where it was interrupted.
@@ -181,7 +181,8 @@ class RunHandle:
             teacher_epochs: of the teacher, which is trained on the other data; by default the run's.
             from_scratch: begin with random weights, and not with those of the winner, which must be trained.
             predicted: predict the latency on the devices of the run instead of measuring it.
-            seed: of every random choice.
+            seed: of every random choice; by default the run's, which splits a folder as the run did if the count of
+                the data is the run's, too.
             on_note: called with each sentence on how the data are read and how the training went.
 
         Raises:
@@ -196,11 +197,11 @@ class RunHandle:
             net = best_net(context) if winner is None else find_net(context, _id(winner))
             options = TransferOptions(
                 DataOptions(source=data) if isinstance(data, str) else data,
+                self.config.seed if seed is None else seed,
                 epochs=epochs,
                 teacher_epochs=teacher_epochs,
                 from_scratch=from_scratch,
                 predicted=predicted,
-                seed=seed,
             )
             folder = self.workspace.folder
             result = transfer(

@@ -9,7 +9,7 @@ import typer
 
 from latseg.console import Console, plain, table
 from latseg.option_groups import one_of
-from latseg.options import DataGroup, RunArgument, SeedOption
+from latseg.options import DataGroup, RunArgument
 from segmentation.data.classified.registry import CLASSIFIED
 from segmentation.data.registry import SOURCES
 
@@ -48,7 +48,9 @@ def transfer(
     predicted: Annotated[
         bool, typer.Option("--predicted", help="Predict the latency and its bound instead of measuring it.")
     ] = False,
-    seed: SeedOption = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of every random choice; default: the run's.")
+    ] = None,
 ) -> None:
     """Train a winner for another task: other classes, or whole pictures; continues where it was interrupted."""
     console: Console = context.obj

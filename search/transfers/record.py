@@ -62,6 +62,8 @@ class TransferResult(_Record):
     """Validation pictures."""
     checkpoint: str
     """File of the weights in the folder of the transfer."""
+    winner_sha256: str | None = None
+    """Of the winner's checkpoint with which it began; None from scratch."""
 
 
 class TransferRecord(_Record):

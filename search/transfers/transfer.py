@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from devices.model_file import sha256_of
 from search.architecture import Architecture
 from search.options import DataOptions, TrainingOptions
 from search.run_config import RunConfig
@@ -24,6 +25,7 @@ class TransferOptions:
     """How a net is trained for another task; the rest is as in the run."""
 
     data: DataOptions
+    seed: int
     epochs: int | None = None
     """None for the run's ``winner_epochs``."""
     teacher_epochs: int | None = None
@@ -32,7 +34,6 @@ class TransferOptions:
     """Begin with random weights, and not with those of the trained winner."""
     predicted: bool = False
     """Predict the latency instead of measuring it."""
-    seed: int = 0
 
     @property
     def start(self) -> Start:
@@ -60,6 +61,8 @@ def transfer(
 ) -> Transferred:
     """Trains the net; continues where it was interrupted. Trainings that differ in their start alone share a folder.
 
+    A winner that was trained again is another start: the checkpoint's name has digits of the SHA-256 of its weights.
+
     Args:
         context: the run.
         architecture: a net of the run.
@@ -78,14 +81,15 @@ def transfer(
     training = _training(context.config, options)
     folder = context.folder.transfer(_id(architecture, target, training, options))
     task = target.task(TaskOptions(options.data, training, options.seed, folder), weights)
-    checkpoint = folder / f"{options.start}.safetensors"
+    sha256 = None if winner is None else sha256_of(context.folder.training(architecture.id))
+    checkpoint = folder / (f"{options.start}.safetensors" if sha256 is None else f"winner-{sha256[:8]}.safetensors")
     for note in target.source.notes:
         on_note(f"data: {note}")
     trained = task.train(architecture, checkpoint=checkpoint, on_progress=context.on_progress)
     for note in trained.notes:
         on_note(note)
     known = read_transfer(folder) or _new_record(architecture, target)
-    record = known.with_result(_result(trained, options.start, checkpoint))
+    record = known.with_result(_result(trained, options.start, checkpoint, sha256))
     write_transfer(folder, record)
     if not record.latencies or not (options.predicted or all(latency.measured for latency in record.latencies)):
         found = (
@@ -123,7 +127,7 @@ def _new_record(architecture: Architecture, target: Target) -> TransferRecord:
     )
 
 
-def _result(trained: Trained, start: Start, checkpoint: Path) -> TransferResult:
+def _result(trained: Trained, start: Start, checkpoint: Path, winner_sha256: str | None) -> TransferResult:
     quality = trained.quality
     return TransferResult(
         start=start,
@@ -133,4 +137,5 @@ def _result(trained: Trained, start: Start, checkpoint: Path) -> TransferResult:
         main=quality.main,
         examples=quality.examples,
         checkpoint=checkpoint.name,
+        winner_sha256=winner_sha256,
     )

@@ -11,14 +11,15 @@ import pytest
 import torch
 
 import latseg
+from devices.model_file import sha256_of
 from foundation.errors import UserError
 from foundation.progress import Progress
 from latency.store import MeasurementStore
 from latseg.run_handle import RunHandle
 from latseg.workspace_folder import STORE
 from search.run_context import RunContext
+from search.run_folder import RunFolder
 from search.transfers.target import Target, open_target
-from search.transfers.transfer import TransferOptions
 from search.winners.export import trained_module
 from tests.latseg.conftest import DEVICE
 from tests.latseg.test_cli import _one_line, document, say
@@ -61,6 +62,10 @@ def target_of(handle: RunHandle, data: latseg.DataOptions) -> tuple[Target, dict
         target = open_target(context, data, 0, net)
         trained = trained_module(context, net)
     return target, trained.state_dict(), target.fitting(trained, net, handle.config.classes)
+
+
+def weights_of_winner(handle: RunHandle) -> str:
+    return sha256_of(RunFolder(handle.path).training(handle.winners[0].id))
 
 
 def test_more_classes_with_and_without_the_weights_of_the_winner(handle: RunHandle, place: Path) -> None:
@@ -147,6 +152,45 @@ def test_an_interrupted_transfer_goes_on(handle: RunHandle, place: Path) -> None
     assert not [moment for moment in moments if moment.stage.startswith("train")], "a finished one is not repeated"
 
 
+def test_a_winner_that_was_trained_again_is_transferred_anew(finished: Path, tmp_path: Path) -> None:
+    workspace = latseg.Workspace(shutil.copytree(finished, tmp_path / "workspace"))
+    run = workspace.run(workspace.runs[0])
+    data = latseg.DataOptions(source="synthetic:6", size=SIZE)
+    amounts: dict[str, Any] = {**SMALL, "predicted": True}
+    scratch = run.transfer(data, from_scratch=True, **amounts).result.record.results
+    before = run.transfer(data, **amounts)
+    first = weights_of_winner(run)
+    weights = RunFolder(run.path).training(run.winners[0].id)
+    weights.unlink()
+    run.train(run.winners[0], epochs=2)
+    assert weights_of_winner(run) != first
+    after = run.transfer(data, **amounts)
+    assert after.folder == before.folder
+    assert [one.winner_sha256 for one in before.result.record.results] == [first, None]
+    assert [one.winner_sha256 for one in after.result.record.results] == [weights_of_winner(run), None]
+    assert after.result.record.results[0].checkpoint != before.result.record.results[0].checkpoint
+    learned = [one.result.trained.module.state_dict() for one in (before, after)]
+    assert any(not torch.equal(value, learned[1][key]) for key, value in learned[0].items())
+    assert after.result.record.results[1:] == scratch
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, 7), (0, 0)])
+def test_the_seed_is_the_runs_unless_given(
+    handle: RunHandle, monkeypatch: pytest.MonkeyPatch, given: int | None, expected: int
+) -> None:
+    seen: list[int] = []
+
+    def stop(task: Any, *_: object, **__: object) -> None:
+        seen.append(task.options.seed)
+        raise StopError
+
+    monkeypatch.setattr("search.tasks.segmentation.SegmentationTask.train", stop)
+    monkeypatch.setitem(handle.__dict__, "config", handle.config.model_copy(update={"seed": 7}))
+    with pytest.raises(StopError):
+        handle.transfer("synthetic:6", seed=given, from_scratch=True, **SMALL)
+    assert seen == [expected]
+
+
 def test_on_the_command_line(capsys: pytest.CaptureFixture[str], handle: RunHandle, place: Path) -> None:
     shared = ("--workspace", str(handle.workspace.path), "transfer", handle.id)
     data = ("--data", f"images:{place}/colours", *WORDS)
@@ -166,12 +210,12 @@ def test_doctor_finds_damage(handle: RunHandle, place: Path, tmp_path: Path) -> 
     copied = tmp_path / "workspace"
     shutil.copytree(handle.workspace.path, copied)
     for kept in (copied / "runs" / handle.id / "transfers").iterdir():
-        for name in ("transfer.json", "winner.safetensors"):
-            content = bytearray((kept / name).read_bytes())
+        for path in (kept / "transfer.json", *kept.glob("winner-*.safetensors")):
+            content = bytearray(path.read_bytes())
             content[-20] ^= 4
-            (kept / name).write_bytes(content)
+            path.write_bytes(content)
     damaged = {Path(file.path).name: file for file in latseg.Workspace(copied).doctor().damaged}
-    assert set(damaged) == {"transfer.json", "winner.safetensors"}
+    assert set(damaged) == {"transfer.json", f"winner-{weights_of_winner(handle)[:8]}.safetensors"}
     assert all("latseg transfer" in file.remedy for file in damaged.values())
     with pytest.raises(UserError, match="checkpoint"):
         latseg.Workspace(copied).run(handle.id).transfer(faces(place), **SMALL)
@@ -270,7 +314,7 @@ def test_each_amount_has_a_folder_of_its_own(
         with pytest.raises(StopError):
             handle.transfer(latseg.DataOptions(source="synthetic:6", size=SIZE), **amounts)
     (first, _), (second, options) = seen
-    assert first.name == second.name == f"{TransferOptions(faces(Path())).start}.safetensors"
+    assert first.name == second.name == f"winner-{weights_of_winner(handle)[:8]}.safetensors"
     assert first.parent != second.parent
     assert options.folder == second.parent
     given = {"epochs": options.training.winner_epochs, "teacher_epochs": options.training.teacher_epochs}
