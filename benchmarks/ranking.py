@@ -9,6 +9,7 @@ photographs stay where they are, and the test part is not read.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from pathlib import Path
@@ -112,6 +113,13 @@ def judged(row: dict[str, Any], full: list[float]) -> dict[str, Any]:
     }
 
 
+def earlier_rows(nets: list[Architecture], made: set[str], result: Path) -> list[dict[str, Any]]:
+    """Rows of other evaluators for the same nets."""
+    document = json.loads(result.read_text()) if result.exists() else {"nets": [], "evaluators": []}
+    same = [net["id"] for net in document["nets"]] == [net.id for net in nets]
+    return [row for row in document["evaluators"] if same and row["evaluator"] not in made]
+
+
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -132,13 +140,12 @@ def main() -> None:
     full, seconds = full_training(nets, options)
     rows = [judged(row, full) for row in counted(nets)]
     for text in options.evaluators:
-        rows.append(judged(estimated(text, nets, sample, options), full))
+        rows.append({**judged(estimated(text, nets, sample, options), full), "commit": commit()})
         sys.stderr.write(f"{rows[-1]}\n")
-    taus = {row["evaluator"]: row["kendall_tau"] for row in rows}
-    best = max(taus[text] for text in options.evaluators)
+    rows += earlier_rows(nets, {row["evaluator"] for row in rows}, options.result)
+    best = max(row["kendall_tau"] for row in rows if "seconds_per_net" in row)
     document = {
         "data": options.data.partition(":")[0],
-        "commit": commit(),
         "full_training": {"epochs": options.epochs, "seconds_per_net": round(seconds, 1), "values": full},
         "nets": [{"id": net.id, "parameters": SPACE.parameters(net), "flops": SPACE.lower(net).flops} for net in nets],
         "evaluators": rows,

@@ -1,18 +1,20 @@
 """Quality by regression: some nets are trained for a short time, all others are predicted from their operators.
 
-As Wen et al., "Neural Predictor for Neural Architecture Search" (arXiv 1912.00848), with Bayesian ridge regression
-in the place of a graph network: it needs no more than some dozens of nets.
+As Wen et al., "Neural Predictor for Neural Architecture Search" (arXiv 1912.00848), with a Gaussian process in the
+place of a graph network: it needs no more than some dozens of nets.
 """
 
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from typing_extensions import override
 
@@ -55,7 +57,7 @@ class RegressionEvaluator(Evaluator):
         """How many nets are trained, and for how long."""
 
         nets: Annotated[int, Field(ge=4)] = 32
-        examples: Annotated[int, Field(ge=1)] = 2000
+        examples: Annotated[int, Field(ge=1)] = 1000
         """That each training sees, repeated ones counted anew; at least one epoch."""
 
     def __init__(self, space: SearchSpace, task: Task, *, folder: Path, seed: int = 0, **options: int) -> None:
@@ -66,16 +68,11 @@ class RegressionEvaluator(Evaluator):
 
     @override
     def prepare(self, sampler: FeasibleSampler, on_progress: OnProgress = ignore_progress) -> None:
-        from sklearn.linear_model import BayesianRidge
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
         nets = self._spread(sampler)
         qualities = self._short_trainings(nets, on_progress)
         rows = [graph_features(self.space.lower(net)) for net in nets]
         self._names = sorted({name for row in rows for name in row})
-        self._model = make_pipeline(StandardScaler(), BayesianRidge())
-        self._model.fit(feature_matrix(rows, self._names), qualities)
+        self._model = _fitted(feature_matrix(rows, self._names), qualities)
 
     @override
     def quality(self, architectures: Sequence[Architecture]) -> list[float]:
@@ -116,3 +113,19 @@ class RegressionEvaluator(Evaluator):
             found.append(trained.quality.value)
             _logger.debug("%s reaches %.4f after %d epochs", net.id, found[-1], epochs)
         return found
+
+
+def _fitted(features: NDArray[np.float64], qualities: Sequence[float]) -> Any:
+    """A Gaussian process on standardised features and qualities; length scale, noise and variance are fitted."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    kernel = ConstantKernel() * RBF(3.0) + WhiteKernel(0.5)
+    model = make_pipeline(StandardScaler(), GaussianProcessRegressor(kernel, normalize_y=True))
+    with warnings.catch_warnings():
+        # Where qualities are noise, or follow one line, a fitted value is at its bound, and may be.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(features, qualities)
