@@ -35,10 +35,10 @@ SEARCH: Mapping[str, Any] = {
     "data-size": SIZE,
     "trials": 40,
     "calibration-nets": 9,  # as many as the bound's 90 % need
-    "evaluator": "regression:nets=16,examples=512",
+    "evaluator": "regression:nets=10,examples=512",
     "teacher-epochs": 0,
     "scene-steps": 0,  # the portraits are much like the scenes
-    "winner-epochs": 40,
+    "winner-epochs": 15,
     "batch-size": 16,
     "evaluation-images": 24,
 }
