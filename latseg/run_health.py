@@ -48,12 +48,16 @@ def run_files(root: Path, folder: Path, repair: bool) -> Iterator[CheckedFile]:
 
 def _records(root: Path, run: RunFolder) -> Iterator[CheckedFile]:
     from search.constraints.near_budget_record import read_near_budget
+    from search.evaluators import short_trainings
     from search.teachers import record as teachers
     from search.transfers import record as transfers
     from search.winners.held_out_record import read_held_out_record
 
     if exists(run.near_budget):
         yield _checked_record(root, run.near_budget, "calibration record", lambda: read_near_budget(run.near_budget))
+    if exists(run.path / short_trainings.FILE_NAME):
+        read = partial(short_trainings.read_short_trainings, run.path)
+        yield _checked_record(root, run.path / short_trainings.FILE_NAME, "short trainings", read)
     for path in sorted((run.path / "winners").glob("*_test.json")):
         yield _checked_record(root, path, "scores on the test part", partial(read_held_out_record, path))
     for folder in folders_in(run.path / "teachers"):

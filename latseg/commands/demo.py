@@ -37,7 +37,7 @@ SEARCH: Mapping[str, Any] = {
     "calibration-nets": 9,  # as many as the bound's 90 % need
     "evaluator": "regression:nets=10,examples=512",
     "teacher-epochs": 0,
-    "scene-steps": 0,  # the portraits are much like the scenes
+    "scene-steps": 0,  # to be done within minutes
     "winner-epochs": 15,
     "batch-size": 16,
     "evaluation-images": 24,

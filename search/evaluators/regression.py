@@ -25,6 +25,7 @@ from search.architecture import Architecture
 from search.constraints.feasible_sampler import FeasibleSampler
 from search.evaluators.evaluator import Evaluator
 from search.evaluators.graph_features import feature_matrix, graph_features
+from search.evaluators.short_trainings import ShortTrainings, read_short_trainings, write_short_trainings
 from search.spaces.space import SearchSpace
 from search.tasks.task import Task
 
@@ -43,7 +44,8 @@ class RegressionEvaluator(Evaluator):
     Args:
         space: of the architectures.
         task: trains and evaluates them.
-        folder: of the run; the checkpoints are kept in ``evaluations/``. An interrupted preparation continues there.
+        folder: of the run; what the nets reached is kept in ``short_trainings.json``, the checkpoint of an interrupted
+            training in ``evaluations/``. A preparation continues there.
         seed: of the nets that are trained.
         **options: as in ``Options``.
 
@@ -68,11 +70,14 @@ class RegressionEvaluator(Evaluator):
 
     @override
     def prepare(self, sampler: FeasibleSampler, on_progress: OnProgress = ignore_progress) -> None:
-        nets = self._spread(sampler)
-        qualities = self._short_trainings(nets, on_progress)
-        rows = [graph_features(self.space.lower(net)) for net in nets]
+        trainings = read_short_trainings(self.folder)
+        if trainings is None:
+            trainings = ShortTrainings(nets=tuple(net.to_json() for net in self._spread(sampler)))
+            write_short_trainings(self.folder, trainings)
+        trainings = self._finished(trainings, on_progress)
+        rows = [graph_features(self.space.lower(net)) for net in trainings.architectures]
         self._names = sorted({name for row in rows for name in row})
-        self._model = _fitted(feature_matrix(rows, self._names), qualities)
+        self._model = _fitted(feature_matrix(rows, self._names), trainings.qualities)
 
     @override
     def quality(self, architectures: Sequence[Architecture]) -> list[float]:
@@ -99,20 +104,24 @@ class RegressionEvaluator(Evaluator):
             )
         return [found[round(place * (len(found) - 1) / (count - 1))] for place in range(count)]
 
-    def _short_trainings(self, nets: Sequence[Architecture], on_progress: OnProgress) -> list[float]:
+    def _finished(self, trainings: ShortTrainings, on_progress: OnProgress) -> ShortTrainings:
+        """With the nets that were not trained yet; a checkpoint is not kept longer than its training."""
         epochs = max(1, round(self.options.examples / self.task.training_examples))
-        found: list[float] = []
-        for net in nets:
+        total = len(trainings.nets)
+        for net in trainings.architectures[len(trainings.qualities) :]:
             checkpoint = self.folder / "evaluations" / f"{net.id}.safetensors"
-            before = f"best {max(found):.3f}" if found else ""
+            best = f"best {max(trainings.qualities):.3f}" if trainings.qualities else ""
+            moment = Progress("short trainings", len(trainings.qualities), total, best)
 
-            def report(_: Progress, before: str = before) -> None:
-                on_progress(Progress("short trainings", len(found), len(nets), before))
+            def report(_: Progress, moment: Progress = moment) -> None:
+                on_progress(moment)
 
             trained = self.task.train(net, checkpoint=checkpoint, epochs=epochs, short=True, on_progress=report)
-            found.append(trained.quality.value)
-            _logger.debug("%s reaches %.4f after %d epochs", net.id, found[-1], epochs)
-        return found
+            trainings = trainings.with_quality(trained.quality.value)
+            write_short_trainings(self.folder, trainings)
+            checkpoint.unlink(missing_ok=True)
+            _logger.debug("%s reaches %.4f after %d epochs", net.id, trained.quality.value, epochs)
+        return trainings
 
 
 def _fitted(features: NDArray[np.float64], qualities: Sequence[float]) -> Any:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from foundation.atomic_file import write_file
-from foundation.checked_document import read_checked_json, with_checksum
-from foundation.errors import UserError
+from foundation.checked_record import read_checked, write_checked
 from search.options import Size
 
 FILE_NAME = "teacher.json"
@@ -57,8 +54,7 @@ def worst_sheet(run_folder: Path, identity: str, *, photographs: bool = True) ->
 
 def write_record(folder: Path, record: TeacherRecord) -> None:
     """Writes ``teacher.json``, whole or not at all."""
-    document = with_checksum(record.model_dump(mode="json"))
-    write_file(folder / FILE_NAME, (json.dumps(document, indent=2) + "\n").encode())
+    write_checked(folder / FILE_NAME, record)
 
 
 def read_record(folder: Path) -> TeacherRecord | None:
@@ -67,13 +63,4 @@ def read_record(folder: Path) -> TeacherRecord | None:
     Raises:
         UserError: the file is damaged.
     """
-    path = folder / FILE_NAME
-    try:
-        return TeacherRecord.model_validate_json(json.dumps(read_checked_json(path)))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        seen = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
-        raise UserError(
-            str(path), seen=seen, expected="what latseg wrote", remedy="delete the file to compare the teacher again"
-        ) from error
+    return read_checked(folder / FILE_NAME, TeacherRecord, remedy="delete the file to compare the teacher again")

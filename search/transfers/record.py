@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from foundation.atomic_file import write_file
-from foundation.checked_document import read_checked_json, with_checksum
-from foundation.errors import UserError
+from foundation.checked_record import read_checked, write_checked
 from search.options import Count, Milliseconds, Size
 
 FILE_NAME = "transfer.json"
@@ -98,8 +95,7 @@ class TransferRecord(_Record):
 
 def write_transfer(folder: Path, record: TransferRecord) -> None:
     """Writes ``transfer.json``, whole or not at all."""
-    document = with_checksum(record.model_dump(mode="json"))
-    write_file(folder / FILE_NAME, (json.dumps(document, indent=2) + "\n").encode())
+    write_checked(folder / FILE_NAME, record)
 
 
 def read_transfer(folder: Path) -> TransferRecord | None:
@@ -108,14 +104,5 @@ def read_transfer(folder: Path) -> TransferRecord | None:
     Raises:
         UserError: the file is damaged.
     """
-    path = folder / FILE_NAME
-    try:
-        return TransferRecord.model_validate_json(json.dumps(read_checked_json(path)))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        seen = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
-        raise UserError(
-            str(path), seen=seen, expected="what latseg wrote",
-            remedy="delete the file; `latseg transfer` writes it anew from the trained weights",
-        ) from error  # fmt: skip
+    remedy = "delete the file; `latseg transfer` writes it anew from the trained weights"
+    return read_checked(folder / FILE_NAME, TransferRecord, remedy=remedy)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from foundation.atomic_file import write_file
-from foundation.checked_document import read_checked_json, with_checksum
-from foundation.errors import UserError
+from foundation.checked_record import read_checked, write_checked
 from search.options import Count, Size
 from segmentation.metrics import ConfusionMatrix, Quality
 from segmentation.reliability import ReliabilityBin
@@ -69,8 +66,7 @@ def write_held_out_record(path: Path, record: HeldOutRecord) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    document = with_checksum(record.model_dump(mode="json"))
-    write_file(path, (json.dumps(document, indent=2) + "\n").encode())
+    write_checked(path, record)
 
 
 def read_held_out_record(path: Path) -> HeldOutRecord | None:
@@ -79,13 +75,4 @@ def read_held_out_record(path: Path) -> HeldOutRecord | None:
     Raises:
         UserError: the file is damaged.
     """
-    try:
-        return HeldOutRecord.model_validate_json(json.dumps(read_checked_json(path)))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        seen = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
-        raise UserError(
-            str(path), seen=seen, expected="what `latseg evaluate` wrote",
-            remedy="delete it, and run `latseg evaluate` again",
-        ) from error  # fmt: skip
+    return read_checked(path, HeldOutRecord, remedy="delete it, and run `latseg evaluate` again")

@@ -16,6 +16,7 @@ import latseg
 from foundation.errors import UserError
 from latency.store import MeasurementStore
 from latseg.run_handle import RunHandle
+from search.evaluators.short_trainings import ShortTrainings, write_short_trainings
 from search.run_folder import RunFolder
 from tests.latseg.conftest import DEVICE
 from tests.latseg.test_cli import say
@@ -88,6 +89,17 @@ def test_a_flipped_bit_is_named_with_a_way_to_go_on(copy: Path, pattern: str) ->
     assert file.fault
     assert "`latseg " in file.remedy or "restore it" in file.remedy
     assert not latseg.Workspace(copy).doctor(repair=True).ok
+
+
+def test_damaged_short_trainings_are_named(copy: Path) -> None:
+    folder = run_folder(copy).path
+    write_short_trainings(folder, ShortTrainings(nets=("{}",), qualities=(0.5,)))
+    assert latseg.Workspace(copy).doctor().ok
+    path = folder / "short_trainings.json"
+    path.write_text(path.read_text().replace("0.5", "0.6"))
+    (file,) = damaged(copy).values()
+    assert file.kind == "short trainings"
+    assert "trained anew" in file.remedy
 
 
 @pytest.mark.parametrize("name", ["measurements.sqlite", "runs/*/trials.sqlite", "runs/*/run.json"])

@@ -48,11 +48,14 @@ class RecordingTask:
 
     training_examples = 100
 
-    def __init__(self, space: PortraitSpace) -> None:
+    def __init__(self, space: PortraitSpace, stop_after: int | None = None) -> None:
         self.space = space
+        self.stop_after = stop_after
         self.trained: list[tuple[Architecture, int]] = []
 
     def train(self, architecture: Architecture, *, epochs: int, **_: object) -> Trained:
+        if len(self.trained) == self.stop_after:
+            raise KeyboardInterrupt
         self.trained.append((architecture, epochs))
         return Trained(None, Quality({"score": self.truth(architecture)}, "score", 1), epochs, 0.0)  # type: ignore[arg-type]
 
@@ -80,6 +83,33 @@ def test_it_predicts_nets_that_were_never_trained(tmp_path: Path) -> None:
     assert agreeing > 0.8 * len(pairs)
 
 
+def test_a_resumed_search_with_other_bounds_goes_on_with_the_same_nets(tmp_path: Path) -> None:
+    whole, first = prepared(tmp_path / "whole", nets=6)
+    interrupted = RecordingTask(PORTRAIT, stop_after=4)
+    evaluator = RegressionEvaluator(PORTRAIT, interrupted, folder=tmp_path, nets=6)  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        evaluator.prepare(sampler(PORTRAIT, 400_000))
+    rest = RecordingTask(PORTRAIT)
+    resumed = RegressionEvaluator(PORTRAIT, rest, folder=tmp_path, nets=6)  # type: ignore[arg-type]
+    resumed.prepare(sampler(PORTRAIT, 30_000))
+    assert interrupted.trained + rest.trained == first.trained
+    others = sampler(PORTRAIT, 400_000)(5, Random(5))
+    assert resumed.quality(others) == whole.quality(others)
+
+
+def test_a_finished_training_leaves_no_checkpoint(tmp_path: Path) -> None:
+    make(tmp_path).prepare(sampler(VECTORS))
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_a_damaged_record_is_told(tmp_path: Path) -> None:
+    make(tmp_path).prepare(sampler(VECTORS))
+    record = tmp_path / "short_trainings.json"
+    record.write_text(record.read_text().replace("0.", "1.", 1))
+    with pytest.raises(UserError, match=r"short_trainings\.json.*checksum.*trained anew"):
+        make(tmp_path).prepare(sampler(VECTORS))
+
+
 def test_it_trains_small_and_large_nets_alike(tmp_path: Path) -> None:
     _, task = prepared(tmp_path, nets=6)
     flops = [PORTRAIT.lower(net).flops for net, _ in task.trained]
@@ -98,7 +128,8 @@ def test_examples_decide_how_long_each_net_is_trained(tmp_path: Path, examples: 
 def test_the_seed_decides_which_nets_are_trained(tmp_path: Path) -> None:
     def trained(seed: int) -> list[tuple[Architecture, int]]:
         task = RecordingTask(PORTRAIT)
-        evaluator = RegressionEvaluator(PORTRAIT, task, folder=tmp_path, seed=seed, nets=4)  # type: ignore[arg-type]
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        evaluator = RegressionEvaluator(PORTRAIT, task, folder=folder, seed=seed, nets=4)  # type: ignore[arg-type]
         evaluator.prepare(sampler(PORTRAIT, 400_000))
         return task.trained
 
