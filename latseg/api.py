@@ -158,6 +158,7 @@ class Workspace(OpenWorkspace):
         training: TrainingOptions | None = None,
         threads: int | None = None,
         seed: int = 0,
+        tensorboard: str | Path | None = None,
         start: bool = True,
     ) -> RunHandle:
         """Searches the best net within the budgets; winners are measured on the devices, and certified or rejected.
@@ -181,6 +182,7 @@ class Workspace(OpenWorkspace):
             training: amounts of training (``search.options.TrainingOptions``).
             threads: of the runtimes.
             seed: of every random choice.
+            tensorboard: folder for TensorBoard logs, as of ``RunHandle.train``.
             start: False leaves the start to ``search`` on the returned handle.
 
         Raises:
@@ -211,7 +213,7 @@ class Workspace(OpenWorkspace):
         config = config.model_copy(update={"command": search_command(config, self.path)})
         run = RunHandle(self, self.folder.runs() / config.run, new=config)
         if start:
-            run.search()
+            run.search(tensorboard=tensorboard)
         return run
 
     def check_data(self, data: str | DataOptions, *, sheet: str | Path | None = None, seed: int = 0) -> DataCheck:

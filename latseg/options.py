@@ -54,6 +54,15 @@ UnlabelledOption = Annotated[
     str | None,
     typer.Option("--unlabelled", metavar="DIR", help="Photographs without masks, which the teacher labels."),
 ]
+TensorboardOption = Annotated[
+    Path | None,
+    typer.Option("--tensorboard", metavar="DIR", help="Log loss, learning rate and mean IoU for TensorBoard."),
+]
+
+
+def tensorboard_words(folder: Path | None) -> list[str]:
+    """The option of a command that continues."""
+    return [] if folder is None else ["--tensorboard", str(folder)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from foundation.errors import UserError
 from foundation.progress import Progress
 from latseg.bundle import Bundle
+from latseg.tensorboard import logged
 from latseg.units import BudgetsByDevice, as_latency_ms
 
 if TYPE_CHECKING:
@@ -68,12 +69,14 @@ class RunHandle:
     def search(
         self,
         *,
+        tensorboard: str | Path | None = None,
         on_first_look: Callable[[Path], None] | None = None,
         on_note: Callable[[str], None] | None = None,
     ) -> SearchResult:
         """Starts the search, or continues it where it was interrupted.
 
         Args:
+            tensorboard: folder for TensorBoard logs of what is trained, as of ``train``.
             on_first_look: called before anything is measured or trained, with the path of a PNG that shows a few
                 labelled examples of the data; not called where the task has none.
             on_note: called after that with each sentence on a teacher that the user brought.
@@ -87,7 +90,7 @@ class RunHandle:
 
         self._require_search()
         self._fetch_teacher(self.config)
-        with self._opened(f"search {self.id}") as context:
+        with self._opened(f"search {self.id}", tensorboard=tensorboard) as context:
             folder = self.workspace.folder
             budgets = context.budgets(lambda device: folder.predictor(device, self.workspace.warn))
             self._write_new()
@@ -126,6 +129,7 @@ class RunHandle:
         epochs: int | None = None,
         teacher: str | None = None,
         unlabelled: str | Path | None = None,
+        tensorboard: str | Path | None = None,
         on_note: Callable[[str], None] | None = None,
     ) -> TrainedWinner:
         """Trains a winner in full, or the run's known network, with its teacher; continues where it was interrupted.
@@ -139,6 +143,8 @@ class RunHandle:
             epochs: passes over the data; by default the run's.
             teacher: a net of your own, ``FILE[:KEY=VALUE,...]``; by default the run's teacher.
             unlabelled: folder of photographs without masks; by default the run's.
+            tensorboard: folder for TensorBoard logs: loss, learning rate and mean IoU on the validation part. They are
+                in ``RUN/STAGE`` of it, for example ``RUN/teacher``.
             on_note: called with each sentence on a teacher that you brought, and on how the training went.
 
         Raises:
@@ -148,7 +154,7 @@ class RunHandle:
 
         config = self._taught(teacher, unlabelled)
         self._fetch_teacher(config)
-        with self._opened("train", config=config) as context:
+        with self._opened("train", config=config, tensorboard=tensorboard) as context:
             self._write_new()
             net = find_net(context, _id(winner))
             _tell(on_note, context.task.compare_teacher(context.on_progress))
@@ -327,13 +333,25 @@ class RunHandle:
 
     @contextmanager
     def _opened(
-        self, description: str, *, read_only: bool = False, config: RunConfig | None = None
+        self,
+        description: str,
+        *,
+        read_only: bool = False,
+        config: RunConfig | None = None,
+        tensorboard: str | Path | None = None,
     ) -> Iterator[RunContext]:
         from search.run_context import RunContext
 
         folder = self.workspace.folder
-        with folder.store(read_only=read_only) as store, self.workspace.progress(description) as report:
-            yield RunContext.open(self.path, config or self.config, store, lambda moment: report(_progress(moment)))
+        with ExitStack() as stack:
+            store = stack.enter_context(folder.store(read_only=read_only))
+            shown = stack.enter_context(self.workspace.progress(description))
+
+            def report(moment: Progress) -> None:
+                shown(_progress(moment))
+
+            told = report if tensorboard is None else stack.enter_context(logged(Path(tensorboard) / self.id, report))
+            yield RunContext.open(self.path, config or self.config, store, told)
 
     def _write_new(self) -> None:
         from search.run_config import write_config

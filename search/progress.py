@@ -20,3 +20,10 @@ class SearchProgress(Progress):
     best_latency_ms: Mapping[str, float] = field(default_factory=dict)
     """Predicted latency of the best net, by device."""
     certified: int = 0
+    loss: float | None = None
+    """Of the update of a training that this moment is; a task need not report it."""
+    learning_rate: float | None = None
+    mean_iou: float | None = None
+    """On the validation part, where it was evaluated after this update."""
+    training: Progress | None = None
+    """The moment of the training that is running, where this is a moment of many trainings."""

@@ -10,7 +10,16 @@ import typer
 from latseg.commands.verify import VERIFICATION_FAILED
 from latseg.console import Console, plain, table
 from latseg.option_groups import refuse_other_options
-from latseg.options import BudgetOptions, DataGroup, SearchOptions, SeedOption, SpaceOptions, TrainingGroup
+from latseg.options import (
+    BudgetOptions,
+    DataGroup,
+    SearchOptions,
+    SeedOption,
+    SpaceOptions,
+    TensorboardOption,
+    TrainingGroup,
+    tensorboard_words,
+)
 from latseg.units import format_count
 
 if TYPE_CHECKING:
@@ -27,6 +36,7 @@ def search(
     training: TrainingGroup,
     resume: Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Continue this run.")] = None,
     seed: SeedOption = 0,
+    tensorboard: TensorboardOption = None,
 ) -> None:
     """Search the best net within the budgets; winners are measured on the device and certified or rejected."""
     console: Console = context.obj
@@ -44,9 +54,10 @@ def search(
             **asdict(how),
         )
     else:
-        refuse_other_options(context, ("resume",), "--resume", "only --resume RUN: a run continues as it began")
+        expected = "only --resume RUN and --tensorboard: a run continues as it began"
+        refuse_other_options(context, ("resume", "tensorboard"), "--resume", expected)
         run = console.api.run(resume)
-    console.resume_hint = console.line("search", "--resume", run.id)
+    console.resume_hint = console.line("search", "--resume", run.id, *tensorboard_words(tensorboard))
     for note in run.config.data_notes:
         console.remark(f"data: {note}")
     notes: list[str] = []
@@ -55,7 +66,11 @@ def search(
         notes.append(note)
         console.remark(f"teacher: {note}")
 
-    result = run.search(on_first_look=lambda path: console.remark(f"first look at the data: {path}"), on_note=tell)
+    result = run.search(
+        tensorboard=tensorboard,
+        on_first_look=lambda path: console.remark(f"first look at the data: {path}"),
+        on_note=tell,
+    )
     told = {"data_notes": list(run.config.data_notes), "teacher_notes": notes, "warnings": console.warnings}
     console.emit({**_document(run.id, result), **told}, lambda: _render(console, run.id, result))
     if not result.winners:

@@ -10,12 +10,12 @@ from foundation.errors import UserError
 from latseg.console import Console, plain
 from latseg.network_options import NetworkOptions
 from latseg.option_groups import refuse_other_options
-from latseg.options import DataGroup, RecipeGroup, SeedOption, WinnerOption
+from latseg.options import DataGroup, RecipeGroup, SeedOption, TensorboardOption, WinnerOption, tensorboard_words
 
 if TYPE_CHECKING:
     from latseg.run_handle import RunHandle
 
-_OF_A_RUN = ("run", "winner", "epochs", "teacher", "unlabelled", "seed")
+_OF_A_RUN = ("run", "winner", "epochs", "teacher", "unlabelled", "seed", "tensorboard")
 """Options of a run that is there; its own seed counts."""
 
 
@@ -31,6 +31,7 @@ def train(
         typer.Option(min=1, help="Passes over the data; default: the run's; of --network 30, more for few pairs."),
     ] = None,
     seed: SeedOption = 0,
+    tensorboard: TensorboardOption = None,
 ) -> None:
     """Train a winner of a run, or a known network, with a teacher; continues where it was interrupted.
 
@@ -39,13 +40,13 @@ def train(
     console: Console = context.obj
     if run is None:
         handle, teaching = _new_run(console, network, data, training, epochs, seed), {}
-        console.resume_hint = console.line("train", handle.id)
+        console.resume_hint = console.line("train", handle.id, *tensorboard_words(tensorboard))
     else:
-        expected = "only --winner, --epochs, --teacher and --unlabelled: a run has its own options"
+        expected = "only --winner, --epochs, --teacher, --unlabelled and --tensorboard: a run has its own options"
         refuse_other_options(context, _OF_A_RUN, "RUN", expected)
         handle = console.api.run(run)
         teaching = {"teacher": training.teacher, "unlabelled": training.unlabelled}
-    trained = handle.train(winner, epochs=epochs, on_note=console.remark, **teaching)
+    trained = handle.train(winner, epochs=epochs, tensorboard=tensorboard, on_note=console.remark, **teaching)
     quality, result, net = trained.quality, trained.result, trained.trial.id
     known = handle.network
     document = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +27,7 @@ from search.constraints.feasible_sampler import FeasibleSampler
 from search.evaluators.evaluator import Evaluator
 from search.evaluators.graph_features import feature_matrix, graph_features
 from search.evaluators.short_trainings import ShortTrainings, read_short_trainings, write_short_trainings
+from search.progress import SearchProgress
 from search.spaces.space import SearchSpace
 from search.tasks.task import Task
 
@@ -111,10 +113,10 @@ class RegressionEvaluator(Evaluator):
         for net in trainings.architectures[len(trainings.qualities) :]:
             checkpoint = self.folder / "evaluations" / f"{net.id}.safetensors"
             best = f"best {max(trainings.qualities):.3f}" if trainings.qualities else ""
-            moment = Progress("short trainings", len(trainings.qualities), total, best)
+            moment = SearchProgress("short trainings", len(trainings.qualities), total, best)
 
-            def report(_: Progress, moment: Progress = moment) -> None:
-                on_progress(moment)
+            def report(training: Progress, moment: SearchProgress = moment) -> None:
+                on_progress(replace(moment, training=training))
 
             trained = self.task.train(net, checkpoint=checkpoint, epochs=epochs, short=True, on_progress=report)
             trainings = trainings.with_quality(trained.quality.value)

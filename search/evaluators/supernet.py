@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Annotated
@@ -20,13 +21,13 @@ from typing_extensions import override
 
 from foundation.errors import UserError
 from foundation.plugin_options import PluginOptions
-from foundation.progress import OnProgress, Progress, ignore_progress
+from foundation.progress import OnProgress, ignore_progress
 from search.architecture import Architecture
 from search.constraints.feasible_sampler import FeasibleSampler
 from search.evaluators.evaluator import Evaluator
 from search.spaces.plan_space import PlanSpace
 from search.spaces.space import SearchSpace
-from search.tasks.segmentation import SegmentationTask
+from search.tasks.segmentation import SegmentationTask, passed_on
 from search.tasks.task import Task
 from segmentation.data.source import batch_of
 from segmentation.evaluation import resized
@@ -98,9 +99,7 @@ class SupernetEvaluator(Evaluator):
         )
         torch.manual_seed(self.seed)
         supernet = Supernet(self._space.classes, self._space.widest())
-
-        def report(progress: Progress) -> None:
-            on_progress(Progress("supernet", progress.done, progress.total, f"{progress.note} over {len(pool)} nets"))
+        report = passed_on(on_progress, "supernet")
 
         train_supernet(
             supernet,
@@ -110,7 +109,7 @@ class SupernetEvaluator(Evaluator):
             teacher=self._task.teacher(on_progress),
             teaching=self._task.teaching(on_progress),
             checkpoint=self.folder / "supernet.safetensors",
-            on_progress=report,
+            on_progress=lambda moment: report(replace(moment, note=f"{moment.note} over {len(pool)} nets")),
         )
         self._supernet = supernet
         self._known.clear()

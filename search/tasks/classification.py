@@ -89,7 +89,11 @@ class ClassificationTask(SegmentationTask):
         on_progress: OnProgress = ignore_progress,
     ) -> Trained:
         def without_iou(progress: Progress) -> None:
-            on_progress(replace(progress, best_quality=None) if isinstance(progress, SearchProgress) else progress)
+            on_progress(
+                replace(progress, best_quality=None, mean_iou=None)
+                if isinstance(progress, SearchProgress)
+                else progress
+            )
 
         return super().train(architecture, checkpoint=checkpoint, epochs=epochs, short=short, on_progress=without_iou)
 

@@ -153,7 +153,7 @@ class SegmentationTask(Task):
                 settings,
                 checkpoint=checkpoint,
                 pretrained=training.pretrained,
-                on_progress=_passed_on(on_progress, "teacher"),
+                on_progress=passed_on(on_progress, "teacher"),
             )
             self._teacher, self._teacher_mean_iou = result.network, result.quality.mean_iou
         return self._teacher
@@ -189,7 +189,7 @@ class SegmentationTask(Task):
             teacher=None if short else self.teacher(on_progress),
             teaching=self.teaching(on_progress),
             checkpoint=checkpoint,
-            on_progress=_passed_on(on_progress, f"train {architecture.id}"),
+            on_progress=passed_on(on_progress, f"{'short training' if short else 'train'} {architecture.id}"),
         )
         quality = self._quality(result.quality)
         return Trained(result.network, quality, result.epochs, result.seconds, self._lessons(quality.value))
@@ -209,7 +209,7 @@ class SegmentationTask(Task):
             seed=seed,
             threads=training.threads,
             checkpoint=checkpoint.with_name(f"{architecture.id}_scenes.safetensors"),
-            on_progress=_passed_on(on_progress, f"scenes {architecture.id}"),
+            on_progress=passed_on(on_progress, f"scenes {architecture.id}"),
         )
 
     def _lessons(self, mean_iou: float) -> tuple[str, ...]:
@@ -289,9 +289,21 @@ class SegmentationTask(Task):
         return Quality(metrics, MAIN_METRIC, scores.images, scores.to_json())
 
 
-def _passed_on(on_progress: OnProgress, stage: str) -> OnTrainingProgress:
+def passed_on(on_progress: OnProgress, stage: str) -> OnTrainingProgress:
+    """Reports the moments of a training as moments of a search, in which it is the stage ``stage``."""
+
     def report(progress: TrainingProgress) -> None:
-        best = progress.best_mean_iou
-        on_progress(SearchProgress(stage, progress.done, progress.total, progress.note, best_quality=best))
+        on_progress(
+            SearchProgress(
+                stage,
+                progress.done,
+                progress.total,
+                progress.note,
+                best_quality=progress.best_mean_iou,
+                loss=progress.loss,
+                learning_rate=progress.learning_rate,
+                mean_iou=progress.mean_iou,
+            )
+        )
 
     return report

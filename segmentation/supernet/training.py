@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from foundation.errors import UserError
 from foundation.interruption import uninterrupted
-from foundation.progress import OnProgress, Progress, ignore_progress
+from foundation.progress import ignore_progress
 from segmentation.data.source import DataSource
 from segmentation.evaluation import resized, resized_masks
 from segmentation.losses import distillation, distillation_from_probabilities, segmentation_loss
@@ -28,7 +28,7 @@ from segmentation.networks.plan import Plan
 from segmentation.normalisation import normalise
 from segmentation.supernet.supernet import Supernet
 from segmentation.training.checkpoint import WEIGHTS, TrainedParts, damage_told, load_checkpoint
-from segmentation.training.loop import apply_gradients, saved_on_interrupt
+from segmentation.training.loop import OnTrainingProgress, TrainingProgress, apply_gradients, saved_on_interrupt
 from segmentation.training.settings import warm_up_cosine
 from segmentation.training.teaching import NO_TEACHING, Batch, Teaching
 
@@ -74,7 +74,7 @@ def train_supernet(
     teacher: nn.Module | None = None,
     teaching: Teaching = NO_TEACHING,
     checkpoint: Path | None = None,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnTrainingProgress = ignore_progress,
 ) -> list[float]:
     """Trains in place; returns the losses of the steps of this call (empty where all had been done before).
 
@@ -111,7 +111,8 @@ def train_supernet(
             done = step + 1
             if done == settings.steps or done % settings.checkpoint_every == 0:
                 save()
-            on_progress(Progress("supernet", done, settings.steps, f"loss {losses[-1]:.3f}"))
+            note, rate = f"loss {losses[-1]:.3f}", settings.rate(step)
+            on_progress(TrainingProgress("supernet", done, settings.steps, note, loss=losses[-1], learning_rate=rate))
     return losses
 
 

@@ -19,6 +19,11 @@ class TrainingProgress(Progress):
 
     best_mean_iou: float | None = None
     """Of the evaluations on the validation part so far; None in a training without evaluations."""
+    mean_iou: float | None = None
+    """On the validation part, where it was evaluated after this update."""
+    loss: float | None = None
+    learning_rate: float | None = None
+    """Of this update."""
 
 
 OnTrainingProgress = Callable[[TrainingProgress], None]

@@ -149,7 +149,7 @@ class _Run:
                 on_progress(self._progress(loss))
         loss = state.losses[-1]
         self._finish_epoch()
-        on_progress(self._progress(loss))
+        on_progress(self._progress(loss, mean_iou=state.history[-1].mean_iou))
 
     def _update(self) -> float:
         state = self.state
@@ -221,9 +221,18 @@ class _Run:
             state.losses.clear()
         _logger.debug("epoch %d of %d: %s", number, self.epochs, state.history[-1])
 
-    def _progress(self, loss: float) -> TrainingProgress:
+    def _progress(self, loss: float, mean_iou: float | None = None) -> TrainingProgress:
         state = self.state
-        return TrainingProgress("training", state.step, self.steps, f"loss {loss:.3f}", state.best_mean_iou)
+        return TrainingProgress(
+            "training",
+            state.step,
+            self.steps,
+            f"loss {loss:.3f}",
+            state.best_mean_iou,
+            mean_iou,
+            loss,
+            state.settings.rate(state.step - 1, self.steps),
+        )
 
 
 def _new_state(network: nn.Module, source: DataSource, settings: TrainSettings, teaching: Teaching) -> TrainingState:

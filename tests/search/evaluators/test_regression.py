@@ -17,6 +17,7 @@ from search.constraints.feasible_sampler import FeasibleSampler, feasible_sample
 from search.evaluators.registry import make_evaluator
 from search.evaluators.regression import RegressionEvaluator
 from search.options import DataOptions
+from search.progress import SearchProgress
 from search.spaces.portrait.space import PortraitSpace
 from search.tasks.task import Quality, TaskOptions, Trained
 from tests.search.vectors import VectorSpace
@@ -142,6 +143,8 @@ def test_progress_counts_nets_and_names_the_best(tmp_path: Path) -> None:
     assert {(progress.stage, progress.total) for progress in seen} == {("short trainings", 4)}
     assert [progress.done for progress in seen] == sorted(progress.done for progress in seen)
     assert seen[-1].note.startswith("best 0.")
+    running = [progress.training for progress in seen if isinstance(progress, SearchProgress)]
+    assert len({training.stage for training in running if training is not None}) == 4
 
 
 def test_too_few_nets_are_refused(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from search.constraints.feasible_sampler import FeasibleSampler, feasible_sample
 from search.evaluators.registry import make_evaluator
 from search.evaluators.supernet import SupernetEvaluator, sandwich
 from search.options import DataOptions, TrainingOptions
+from search.progress import SearchProgress
 from search.spaces.portrait.space import PortraitSpace
 from search.tasks.segmentation import SegmentationTask
 from search.tasks.task import TaskOptions
@@ -212,9 +213,13 @@ def test_the_sandwich_is_one_large_one_small_and_others() -> None:
 
 
 def test_the_teacher_is_trained_when_the_preparation_begins(sampler: FeasibleSampler, tmp_path: Path) -> None:
-    stages: list[str] = []
+    seen: list[Progress] = []
     evaluator = make(tmp_path, TRAINING.model_copy(update={"teacher_epochs": 1}))
     assert not (tmp_path / "teacher.safetensors").exists()
-    evaluator.prepare(sampler, lambda progress: stages.append(progress.stage))
+    evaluator.prepare(sampler, seen.append)
     assert (tmp_path / "teacher.safetensors").exists()
-    assert list(dict.fromkeys(stages)) == ["teacher", "supernet"]
+    assert list(dict.fromkeys(progress.stage for progress in seen)) == ["teacher", "supernet"]
+    for progress in seen:
+        assert isinstance(progress, SearchProgress)
+        assert f"loss {progress.loss:.3f}" in progress.note
+        assert progress.learning_rate is not None

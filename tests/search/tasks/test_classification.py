@@ -50,7 +50,10 @@ def test_trained_without_a_teacher_and_scored_by_accuracy(task: ClassificationTa
     assert trained.quality.examples == 3
     assert not trained.notes
     assert moments
-    assert all(isinstance(moment, SearchProgress) and moment.best_quality is None for moment in moments)
+    assert all(
+        isinstance(moment, SearchProgress) and moment.best_quality is None and moment.mean_iou is None
+        for moment in moments
+    )
     assert moments[-1].done == moments[-1].total
     loaded = task.load(NET, tmp_path / "net.safetensors")
     assert task.evaluate(NET, loaded).metrics == pytest.approx(dict(trained.quality.metrics))

@@ -20,7 +20,7 @@ from segmentation.normalisation import normalise
 from segmentation.supernet.supernet import Supernet, recalibrate
 from segmentation.supernet.training import Draw, SupernetSettings, train_supernet
 from segmentation.training.checkpoint import load_checkpoint, save_checkpoint
-from segmentation.training.loop import apply_gradients
+from segmentation.training.loop import TrainingProgress, apply_gradients
 from tests.segmentation.blobs import Blobs, blob_source
 
 SETTINGS = SupernetSettings(steps=8, batch_size=4, checkpoint_every=3)
@@ -66,13 +66,14 @@ def accuracy(network: Network) -> float:
 
 def test_every_net_of_the_sandwich_learns() -> None:
     supernet = make_supernet()
-    reports: list[Progress] = []
-    losses = train_supernet(
-        supernet, SOURCE, draw_nets, replace(SETTINGS, steps=60, learning_rate=0.03), on_progress=reports.append
-    )
+    reports: list[TrainingProgress] = []
+    settings = replace(SETTINGS, steps=60, learning_rate=0.03)
+    losses = train_supernet(supernet, SOURCE, draw_nets, settings, on_progress=reports.append)
     assert losses[-1] < 0.6 * losses[0]
     assert [progress.done for progress in reports] == list(range(1, 61))
     assert [progress.note for progress in reports] == [f"loss {loss:.3f}" for loss in losses]
+    assert [progress.loss for progress in reports] == losses
+    assert [progress.learning_rate for progress in reports] == [settings.rate(step) for step in range(60)]
     for plan in (net(12, 5), net(12, 3)):
         assert accuracy(supernet.extract(plan)) > 0.95
 

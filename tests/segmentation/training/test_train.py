@@ -161,11 +161,15 @@ def test_result_is_the_moving_average_in_the_checkpoint(source: DataSource, tmp_
 
 def test_progress_after_every_update(source: DataSource) -> None:
     seen: list[TrainingProgress] = []
-    train(TinyNet(), source, _SHORT, on_progress=seen.append)
+    result = train(TinyNet(), source, _SHORT, on_progress=seen.append)
     assert [progress.done for progress in seen] == [1, 2, 3, 4, 5, 6]
     assert {progress.total for progress in seen} == {6}
     assert all(re.fullmatch(r"loss \d\.\d{3}", progress.note) for progress in seen)
+    assert [progress.note for progress in seen] == [f"loss {progress.loss:.3f}" for progress in seen]
+    assert [progress.learning_rate for progress in seen] == [_SHORT.rate(step, 6) for step in range(6)]
     # The end of each epoch is an evaluation.
+    assert [progress.mean_iou for progress in seen[1::2]] == [record.mean_iou for record in result.history]
+    assert [progress.mean_iou for progress in seen[::2]] == [None] * 3
     first, second, third = (seen[update].best_mean_iou for update in (1, 3, 5))
     assert seen[0].best_mean_iou is None
     assert seen[2].best_mean_iou == first is not None
