@@ -11,19 +11,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from hand_designed import DESIGNS, architecture
+from losses_tried import Loss, deep_supervision, edges_count_more, hardest_pixels
 
 from provenance import RESULTS, commit, print_goals, provenance, save
 from search.spaces.portrait.space import PortraitSpace
 from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource
+from segmentation.losses import segmentation_loss
 from segmentation.networks.network import Network
+from segmentation.training import train as training
 from segmentation.training.scenes import learn_scenes
 from segmentation.training.settings import TrainSettings
 from segmentation.training.train import train
@@ -43,6 +47,8 @@ class Variant:
     """Of the settings."""
     scene_steps: int = SCENE_STEPS
     more_updates: int = 0
+    loss: Callable[[Network], Loss] | None = None
+    """Of the updates on the pairs, in the place of cross-entropy and Dice."""
 
 
 AS_USED = "scenes, and as many updates more on the pairs"
@@ -58,6 +64,9 @@ VARIANTS = {
     "no moving average": Variant({"ema_decay": 0.0}),
     "no weight decay": Variant({"weight_decay": 0.0}),
     "learning rate 2e-3": Variant({"learning_rate": 2e-3}),
+    "edges count four times": Variant(loss=lambda _: edges_count_more),
+    "the hardest quarter of the pixels": Variant(loss=lambda _: hardest_pixels),
+    "deep supervision": Variant(loss=deep_supervision),
 }
 
 
@@ -77,7 +86,9 @@ def rows_of(source: DataSource, data: str, done: set[Any], options: argparse.Nam
             input_size=SIZE, steps=updates, batch_size=BATCH, evaluate_every=10_000, seed=options.seed,
             threads=1, **variant.changes,
         )  # fmt: skip
-        result = train(network, source, settings)
+        loss = variant.loss(network) if variant.loss else segmentation_loss
+        with patch.object(training, "segmentation_loss", loss):
+            result = train(network, source, settings)
         yield {
             "data": data,
             "variant": name,

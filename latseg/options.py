@@ -232,7 +232,7 @@ class SearchOptions:
     evaluator: Annotated[
         str | None,
         typer.Option(
-            help=f"How nets are compared: {one_of(EVALUATORS.names)}. Default: regression (without plans: training).",
+            help=f"How nets are compared: {one_of(EVALUATORS.names)}. Default for portrait: pretrained.",
             show_default=False,
         ),
     ] = None

@@ -33,12 +33,10 @@ PORTRAITS = 4
 SEARCH: Mapping[str, Any] = {
     "data": "synthetic:640",
     "data-size": SIZE,
-    "trials": 40,
     "calibration-nets": 9,  # as many as the bound's 90 % need
-    "evaluator": "regression:nets=10,examples=512",
     "teacher-epochs": 0,
     "scene-steps": 0,  # to be done within minutes
-    "winner-epochs": 15,
+    "winner-epochs": 40,
     "batch-size": 16,
     "evaluation-images": 24,
 }

@@ -121,6 +121,15 @@ class SpaceContract(ABC):
             with pytest.raises(UserError, match="architecture"):
                 space.validate(other)
 
+    def test_nets_trained_in_advance_are_nets_of_the_space_with_shares(self, space: SearchSpace) -> None:
+        known = space.trained_nets()
+        if known is not None:
+            assert len(set(known.nets)) == len(known.nets) == len(known.qualities) > 0
+            assert all(0 <= quality <= 1 for quality in known.qualities)
+            for net in known.nets:
+                assert net.space == space.name
+                assert space.lower(net).operators
+
     def test_size_is_at_least_what_was_seen(self, space: SearchSpace) -> None:
         assert space.size() >= len(set(space.sample(500, Random(0)))) > min(100, space.size() // 2)
 

@@ -11,33 +11,38 @@ from numpy.typing import NDArray
 
 from latency.operators.operator import Operator, OperatorGraph
 
-_UNIT = 1e5
-"""FLOPs that hardly count."""
+PIXELS = "pixels"
+"""The feature that tells input sizes apart; all others are alike for a net at each of them."""
+_UNIT = 6
+"""FLOPs per pixel of the input that hardly count."""
 _POOLED = -1
 """Level of what has no height and width."""
 
 
 def graph_features(graph: OperatorGraph) -> dict[str, float]:
-    """Numbers by name, ``KIND.WAY.LEVEL``, and ``levels_up``.
+    """Numbers by name: ``KIND.WAY.LEVEL``, ``levels_up`` and ``pixels``.
 
     The level counts halvings of the input's height; the way is ``up`` after the last operator at the deepest level,
-    which is a decoder, else ``down``. ``flops`` and ``width`` (most channels of an operator with weights) are
-    logarithms, ``weighted`` and ``spatial`` the numbers of operators with weights and with a kernel above 1.
-    ``levels_up`` is the number of levels at which the decoder has weights: nets that lack fine ones have coarse edges.
+    which is a decoder, else ``down``. ``flops`` (per pixel of the input), ``width`` (most channels of an operator with
+    weights) and ``pixels`` (of the input) are logarithms, ``weighted`` and ``spatial`` the numbers of operators with
+    weights and with a kernel above 1. ``levels_up`` is the number of levels at which the decoder has weights: nets that
+    lack fine ones have coarse edges.
     """
+    pixels = math.prod(graph.input_shapes[0][2:])
     levels = [_level(graph, operator) for operator in graph.operators]
     deepest = max(levels)
     turn = max(position for position, level in enumerate(levels) if level == deepest)
     sums: dict[str, float] = defaultdict(float)
     for position, (operator, level) in enumerate(zip(graph.operators, levels, strict=True)):
         place = f"{'up' if position > turn else 'down'}.{level}"
-        sums[f"flops.{place}"] += operator.flops / _UNIT
+        sums[f"flops.{place}"] += operator.flops / (_UNIT * pixels)
         if operator.parameters:
             sums[f"weighted.{place}"] += 1
             sums[f"spatial.{place}"] += _is_spatial(operator)
             sums[f"width.{place}"] = max(sums[f"width.{place}"], math.log(operator.output_shapes[0][1]))
     features = {name: math.log1p(value) if name.startswith("flops") else value for name, value in sums.items()}
-    return {**features, "levels_up": float(sum(name.startswith("weighted.up") for name in features))}
+    levels_up = sum(name.startswith("weighted.up") for name in features)
+    return {**features, "levels_up": float(levels_up), PIXELS: math.log(pixels)}
 
 
 def feature_matrix(rows: Sequence[dict[str, float]], names: Sequence[str]) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ EVALUATORS: Registry[Evaluator] = Registry(
     group="latseg.evaluators",
     base="search.evaluators.evaluator:Evaluator",
     builtin={
+        "pretrained": "search.evaluators.pretrained:PretrainedEvaluator",
         "regression": "search.evaluators.regression:RegressionEvaluator",
         "supernet": "search.evaluators.supernet:SupernetEvaluator",
         "training": "search.evaluators.training:TrainingEvaluator",
@@ -31,6 +32,8 @@ def default_evaluator(space: SearchSpace) -> str:
     """The evaluator of new searches; ``benchmarks/ranking.py`` compares them."""
     from search.spaces.plan_space import PlanSpace
 
+    if space.trained_nets() is not None:
+        return "pretrained"
     return "regression" if isinstance(space, PlanSpace) else "training"
 
 

@@ -7,7 +7,6 @@ place of a graph network: it needs no more than some dozens of nets.
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,6 @@ from random import Random
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 from typing_extensions import override
 
@@ -25,6 +23,7 @@ from foundation.progress import OnProgress, Progress, ignore_progress
 from search.architecture import Architecture
 from search.constraints.feasible_sampler import FeasibleSampler
 from search.evaluators.evaluator import Evaluator
+from search.evaluators.fitted import fitted
 from search.evaluators.graph_features import feature_matrix, graph_features
 from search.evaluators.short_trainings import ShortTrainings, read_short_trainings, write_short_trainings
 from search.progress import SearchProgress
@@ -79,7 +78,7 @@ class RegressionEvaluator(Evaluator):
         trainings = self._finished(trainings, on_progress)
         rows = [graph_features(self.space.lower(net)) for net in trainings.architectures]
         self._names = sorted({name for row in rows for name in row})
-        self._model = _fitted(feature_matrix(rows, self._names), trainings.qualities)
+        self._model = fitted(feature_matrix(rows, self._names), trainings.qualities)
 
     @override
     def quality(self, architectures: Sequence[Architecture]) -> list[float]:
@@ -124,19 +123,3 @@ class RegressionEvaluator(Evaluator):
             checkpoint.unlink(missing_ok=True)
             _logger.debug("%s reaches %.4f after %d epochs", net.id, trained.quality.value, epochs)
         return trainings
-
-
-def _fitted(features: NDArray[np.float64], qualities: Sequence[float]) -> Any:
-    """A Gaussian process on standardised features and qualities; length scale, noise and variance are fitted."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.gaussian_process import GaussianProcessRegressor
-    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    kernel = ConstantKernel() * RBF(3.0) + WhiteKernel(0.5)
-    model = make_pipeline(StandardScaler(), GaussianProcessRegressor(kernel, normalize_y=True))
-    with warnings.catch_warnings():
-        # Where qualities are noise, or follow one line, a fitted value is at its bound, and may be.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(features, qualities)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from latency.operators.operator import OperatorGraph
 from search.architecture import Architecture
+from search.spaces.trained_nets import TrainedNets
 
 if TYPE_CHECKING:
     from search.tasks.task import Task, TaskOptions
@@ -92,6 +93,13 @@ class SearchSpace(ABC):
     @abstractmethod
     def lower(self, architecture: Architecture) -> OperatorGraph:
         """The operator graph, without ONNX, in well under a millisecond."""
+
+    def trained_nets(self) -> TrainedNets | None:
+        """Nets of the space that were all trained alike before any search; None where there are none.
+
+        The evaluator ``pretrained`` compares others by them.
+        """
+        return None
 
     @abstractmethod
     def make_task(self, options: TaskOptions) -> Task:

@@ -98,7 +98,7 @@ def test_new_runs_begin_with_shipped_weights_and_scenes_and_earlier_ones_with_ra
 
 
 def test_the_evaluator_of_a_new_search_is_written_down() -> None:
-    assert RunConfig.create(BUDGETS, DATA).evaluator == "regression"
+    assert RunConfig.create(BUDGETS, DATA).evaluator == "pretrained"
     assert RunConfig.create(BUDGETS, DATA, search=SearchOptions(evaluator="supernet")).evaluator == "supernet"
     assert RunConfig.create(None, DATA, search=SearchOptions(space="unet", sizes=((64, 64),))).evaluator is None
 

@@ -15,7 +15,9 @@ from search.architecture import Architecture
 from search.spaces.plan_space import PlanSpace
 from search.spaces.portrait.cost import cheaper_tokens, cost_ranks
 from search.spaces.portrait.count import number_of_architectures
+from search.spaces.portrait.trained_nets import trained_nets
 from search.spaces.space import Slot
+from search.spaces.trained_nets import TrainedNets
 from segmentation.networks.plan import Plan
 from segmentation.portrait import plan as portrait
 from segmentation.portrait.slots import (
@@ -201,6 +203,10 @@ class PortraitSpace(PlanSpace):
                     expected=", ".join(LABELS[name][choice] for choice in allowed),
                     remedy="change the options of the space, or take another architecture",
                 )
+
+    @override
+    def trained_nets(self) -> TrainedNets | None:
+        return trained_nets()
 
     @override
     def plan(self, architecture: Architecture) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from random import Random
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from latency.operators import builders
 from latency.operators.operator import Operator, OperatorGraph
 from search.evaluators.graph_features import feature_matrix, graph_features
+from search.spaces.portrait.space import PortraitSpace
+from segmentation.portrait.slots import SIZES
 from tests.search.vectors import VectorSpace
 
 
@@ -37,7 +40,7 @@ def test_every_way_and_level_has_its_own_numbers() -> None:
     assert found["spatial.up.1"] == 0
     assert found["weighted.up.1"] == 1
     assert found["width.down.2"] == pytest.approx(math.log(16))
-    assert found["flops.up.1"] == pytest.approx(math.log1p((UP.flops + RESIZE.flops) / 1e5))
+    assert found["flops.up.1"] == pytest.approx(math.log1p((UP.flops + RESIZE.flops) / (6 * 32 * 32)))
     assert found["levels_up"] == 1
 
 
@@ -47,6 +50,16 @@ def test_a_decoder_at_a_finer_level_shows() -> None:
     assert graph_features(finer)["levels_up"] == 2
     assert "weighted.up.0" in graph_features(finer)
     assert graph_features(chain(DOWN, DEEP))["levels_up"] == 0
+
+
+def test_the_size_of_the_input_shows_in_pixels_alone() -> None:
+    net = PortraitSpace(sizes=((128, 128),)).sample(1, Random(3))[0]
+    small, large = (
+        graph_features(PortraitSpace().lower(net.replaced({"size": SIZES.index(size)})))
+        for size in ((128, 128), (256, 256))
+    )
+    assert large.pop("pixels") - small.pop("pixels") == pytest.approx(math.log(4))
+    assert large == pytest.approx(small, rel=0.02)
 
 
 def test_a_net_without_pictures_has_features() -> None:
