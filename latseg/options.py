@@ -236,5 +236,8 @@ class SearchOptions:
             show_default=False,
         ),
     ] = None
-    trials: Annotated[int, typer.Option(min=1, help="Nets to evaluate.")] = 200
+    trials: Annotated[
+        int | None,
+        typer.Option(min=1, help="Nets to evaluate. Default: 200; with pretrained 2000.", show_default=False),
+    ] = None
     winners: Annotated[int, typer.Option(min=1, help="Winners to certify.")] = 1

@@ -103,9 +103,9 @@ class SearchOptions(Options):
     strategy: str = "evolution"
     """``NAME[:KEY=VALUE,...]``."""
     evaluator: str | None = None
-    """As ``strategy``; None for ``regression``, in spaces without plans for ``training``."""
-    trials: Count = 200
-    """Architectures to evaluate."""
+    """As ``strategy``; None for ``pretrained`` where the space has nets trained in advance."""
+    trials: Count | None = None
+    """Architectures to evaluate; None for as many as suit the evaluator."""
     winners: Count = 1
     calibration_nets: Annotated[int, Field(ge=0)] = 10
     """Random nets measured near each latency budget before the search."""

@@ -176,6 +176,7 @@ class RunConfig(_Record):
         space = open_nets(search.space, sizes=search.sizes)
         task = space.make_task(TaskOptions(data, training, search.seed))
         evaluator = None if budgets is None else search.evaluator or default_evaluator(space)
+        trials = search.trials or EVALUATORS.parse(evaluator or default_evaluator(space))[0].usual_trials
         return cls(
             run=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -191,7 +192,7 @@ class RunConfig(_Record):
             targets=() if budgets is None else TargetDevice.of_each(budgets.latency_ms, budgets.threads),
             max_parameters=_parameters(search, task) if budgets is None else budgets.parameters,
             training=training,
-            **{**search.model_dump(), "evaluator": evaluator},
+            **{**search.model_dump(), "evaluator": evaluator, "trials": trials},
             versions=_versions(training),
         )
 

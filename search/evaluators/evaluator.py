@@ -32,6 +32,8 @@ class Evaluator(ABC):
     """
 
     name: ClassVar[str]
+    usual_trials: ClassVar[int] = 200
+    """Architectures that a search evaluates unless told otherwise: more where an estimate takes no time."""
 
     def __init__(self, space: SearchSpace, task: Task, *, folder: Path, seed: int = 0) -> None:
         self.space = space

@@ -40,6 +40,7 @@ class PretrainedEvaluator(Evaluator):
     """
 
     name = "pretrained"
+    usual_trials = 2000
 
     def __init__(self, space: SearchSpace, task: Task, *, folder: Path, seed: int = 0) -> None:
         super().__init__(space, task, folder=folder, seed=seed)
@@ -69,7 +70,9 @@ class PretrainedEvaluator(Evaluator):
         rows = [graph_features(self.space.lower(one)) for one in architectures]
         doublings = np.array([row[PIXELS] - self._pixels for row in rows]) / math.log(2)
         predicted = self._model.predict(feature_matrix(rows, self._names))
-        return [float(value) for value in np.clip(predicted + self._known.gain_per_doubling * doublings, 0, 1)]
+        estimates = np.clip(predicted + self._known.gain_per_doubling * doublings, 0, 1)
+        # The last digits depend on how many are predicted at once.
+        return [round(float(value), 9) for value in estimates]
 
     @override
     def weights(self, architecture: Architecture) -> nn.Module | None:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from foundation.errors import UserError
+from search.evaluators.pretrained import PretrainedEvaluator
 from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOptions
 from search.run_config import SHIPPED_TEACHER, RunConfig, read_config, write_config
 from segmentation.pretrained.weights import SHIPPED
@@ -101,6 +102,14 @@ def test_the_evaluator_of_a_new_search_is_written_down() -> None:
     assert RunConfig.create(BUDGETS, DATA).evaluator == "pretrained"
     assert RunConfig.create(BUDGETS, DATA, search=SearchOptions(evaluator="supernet")).evaluator == "supernet"
     assert RunConfig.create(None, DATA, search=SearchOptions(space="unet", sizes=((64, 64),))).evaluator is None
+
+
+def test_as_many_trials_as_suit_the_evaluator() -> None:
+    def trials(**options: Any) -> int:
+        return RunConfig.create(BUDGETS, DATA, search=SearchOptions(**options)).trials
+
+    assert trials() == PretrainedEvaluator.usual_trials > trials(evaluator="regression:nets=4") == 200
+    assert trials(trials=7) == trials(trials=7, evaluator="supernet") == 7
 
 
 def test_the_shipped_weights_of_the_teacher_are_recorded_where_it_begins_with_them() -> None:
