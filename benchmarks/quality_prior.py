@@ -129,7 +129,7 @@ def gain_per_doubling(trainings: Trainings) -> float:
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nets", type=int, default=90)
+    parser.add_argument("--nets", type=int, default=95)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--result", type=Path, default=FILE)
