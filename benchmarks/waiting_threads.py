@@ -1,7 +1,7 @@
 """Training beside other programs: how long OpenMP's threads spin while they wait for each other.
 
 Steps of the teacher at 128 x 128 with two threads, in processes of their own that take turns, beside 0, 1 and 2 busy
-loops. ``latseg`` sets ``GOMP_SPINCOUNT=1000``, its demo 0. Writes ``benchmarks/results/waiting_threads.json``.
+loops. ``latseg`` sets ``GOMP_SPINCOUNT=1000``. Writes ``benchmarks/results/waiting_threads.json``.
 """
 
 from __future__ import annotations

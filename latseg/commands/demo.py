@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import shlex
 import shutil
 import sys
@@ -36,7 +35,7 @@ SEARCH: Mapping[str, Any] = {
     "calibration-nets": 9,  # as many as the bound's 90 % need
     "teacher-epochs": 0,
     "scene-steps": 0,  # to be done within minutes
-    "winner-epochs": 40,
+    "winner-epochs": 24,
     "batch-size": 16,
     "evaluation-images": 24,
 }
@@ -53,9 +52,6 @@ def demo(
     console: Console = context.obj
     console.workspace = output / "workspace"
     inner = Console(workspace=console.workspace, muted=True)
-    os.environ["GOMP_SPINCOUNT"] = (
-        "0"  # the demo has to end soon on a busy machine, too (benchmarks/waiting_threads.py)
-    )
     steps = _Steps(context.find_root().command, inner, console, seed, time.monotonic(), {})
     profiled = steps.run("profile", size=SIZE, **PROFILE)
     fitted = steps.run("fit")
