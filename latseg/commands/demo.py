@@ -35,7 +35,7 @@ SEARCH: Mapping[str, Any] = {
     "calibration-nets": 9,  # as many as the bound's 90 % need
     "teacher-epochs": 0,
     "scene-steps": 0,  # to be done within minutes
-    "winner-epochs": 24,
+    "winner-epochs": 28,
     "batch-size": 16,
     "evaluation-images": 24,
 }
