@@ -152,7 +152,7 @@ class Workspace(OpenWorkspace):
         sizes: Sequence[Size] | None = None,
         strategy: str = "evolution",
         evaluator: str | None = None,
-        trials: int = 200,
+        trials: int | None = None,
         winners: int = 1,
         calibration_nets: int = 10,
         training: TrainingOptions | None = None,
@@ -175,8 +175,8 @@ class Workspace(OpenWorkspace):
             space: search space.
             sizes: input sizes of the nets; by default the search chooses them, too.
             strategy: search strategy, with options after a colon: ``evolution:population=32``.
-            evaluator: how nets are compared; by default ``regression``, in spaces without plans ``training``.
-            trials: nets to evaluate.
+            evaluator: how nets are compared; by default ``pretrained`` for ``portrait``.
+            trials: nets to evaluate; by default as many as suit the evaluator, 200 or, with ``pretrained``, 2000.
             winners: nets to certify.
             calibration_nets: random nets near each latency budget that are measured first, to calibrate the bound.
             training: amounts of training (``search.options.TrainingOptions``).

@@ -212,7 +212,9 @@ class TrainingGroup(RecipeGroup):
             show_default=False,
         ),
     ] = None
-    evaluation_images: Annotated[int, typer.Option(min=1, help="Validation images by which trials are compared.")] = 48
+    evaluation_images: Annotated[
+        int, typer.Option(min=1, help="Validation images by which supernet and training compare nets.")
+    ] = 48
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ def _lead(config: RunConfig, winners: Sequence[Trial]) -> str:
     kind = "Certified winner" if best.certified else "Best net (simulated, not certified)"
     return limits + (
         f"{kind} {best.id}: {measured} measured, {format_count(best.parameters)} parameters, "
-        f"quality {100 * best.quality:.1f} % with the weights of the search."
+        f"quality {100 * best.quality:.1f} % as the search estimated it."
     )
 
 

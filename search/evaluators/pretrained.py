@@ -48,7 +48,7 @@ class PretrainedEvaluator(Evaluator):
         if known is None:
             raise UserError(
                 "evaluator pretrained", seen=f"the space {space.name}, of which no nets were trained in advance",
-                expected="a space with such nets, as portrait", remedy="take --evaluator training",
+                expected="a space with such nets, as portrait", remedy="take --evaluator regression or training",
             )  # fmt: skip
         self._known = known
         self._names: list[str] = []

@@ -48,6 +48,15 @@ def test_every_name_is_there() -> None:
         _ = latseg.Network  # type: ignore[attr-defined]
 
 
+def test_as_many_candidates_as_suit_the_evaluator(tmp_path: Path) -> None:
+    def trials(**options: Any) -> int:
+        budgets = {DEVICE: "2ms"}
+        workspace = latseg.Workspace(tmp_path)
+        return workspace.search(budgets=budgets, data="synthetic:8", start=False, **options).config.trials
+
+    assert [trials(), trials(evaluator="training"), trials(trials=5)] == [2000, 200, 5]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("module", DOCUMENTED)
 def test_examples_in_docstrings(module: str, run: RunHandle, model: Path, tmp_path: Path) -> None:
