@@ -213,7 +213,7 @@ class TrainingGroup(RecipeGroup):
         ),
     ] = None
     evaluation_images: Annotated[
-        int, typer.Option(min=1, help="Validation images by which supernet and training compare nets.")
+        int, typer.Option(min=1, help="Validation images by which trained candidates are compared.")
     ] = 48
 
 

@@ -23,6 +23,7 @@ ALLOWED = {
     ("devices/backends/ort/profile.py", ".read_text"): "a file that the runtime wrote in a folder of ours",
     ("devices/backends/ort/profile.py", "onnx.load"): "a file that the runtime wrote in a folder of ours",
     ("export/bundle/texts.py", ".read_text"): "a file of this package",
+    ("search/spaces/trained_nets.py", ".read_text"): "a file of this package",
     ("segmentation/pretrained/weights.py", ".read_bytes"): "files of this package",
     ("latseg/input_values.py", "np.load"): "of a stream that was opened there",
     ("latseg/streams.py", "os.open"): "/dev/null",

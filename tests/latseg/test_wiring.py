@@ -30,7 +30,7 @@ SEARCH_OPTIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "--calibration-nets": (("3",), {"near_budget"}),
     "--near-budget": (("3",), {"near_budget"}),
     "--strategy": (("random",), {"strategy"}),
-    "--evaluator": (("training:epochs=1",), {"evaluator"}),
+    "--evaluator": (("training:epochs=1",), {"evaluator", "trials"}),
     "--trials": (("7",), {"trials"}),
     "--winners": (("2",), {"winners"}),
     "--size": (("128x128",), {"sizes"}),
