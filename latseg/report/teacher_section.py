@@ -53,10 +53,11 @@ def _brought(run: Path, found: Sequence[tuple[str, TeacherRecord]], *, photograp
 def _trained(config: RunConfig, checkpoint: Path) -> str:
     if not config.training.teacher_epochs:
         return "The networks learned from the masks alone."
-    lead = f"A large net, trained for this run in {config.training.teacher_epochs} passes over the data. It began with "
-    lead += _beginning(config) if config.training.pretrained else "random weights."
+    passes = f"in {config.training.teacher_epochs} passes over the data"
+    beginning = _beginning(config) if config.training.pretrained else "random weights."
     if not checkpoint.exists():
-        return lead
+        return f"A large net that is not trained yet: it will be, {passes}. It begins with {beginning}"
+    lead = f"A large net, trained for this run {passes}. It began with {beginning}"
     _, document = load_checkpoint(checkpoint)
     with damage_told(checkpoint):
         quality = document["quality"]
