@@ -24,8 +24,8 @@ import torch
 from hand_designed import DESIGNS, architecture
 
 from search.architecture import Architecture
-from search.evaluators.fitted import fitted
-from search.evaluators.graph_features import PIXELS, feature_matrix, graph_features
+from search.evaluators.graph_features import PIXELS
+from search.evaluators.quality_regression import QualityRegression
 from search.spaces.portrait.space import PortraitSpace
 from search.spaces.portrait.trained_nets import FILE
 from search.spaces.trained_nets import TrainedNets
@@ -98,17 +98,14 @@ def next_net(known: TrainedNets, seed: int) -> Architecture:
     flops = MEGAFLOPS[count % len(MEGAFLOPS)] * 1e6
     if count < RANDOM_NETS:
         return nets_near(flops, [], rng, 1)[0]
-    rows = [graph_features(SPACE.lower(net)) for net in known.nets]
-    names = sorted({name for row in rows for name in row} - {PIXELS})
-    model = fitted(feature_matrix(rows, names), known.qualities)
+    regression = QualityRegression([SPACE.lower(net) for net in known.nets], known.qualities, without={PIXELS})
     best = sorted(range(count), key=lambda place: -known.qualities[place])[:PARENTS]
     parents = [known.nets[place] for place in best]
     exploring, front = count < EXPLORING_NETS, list[Architecture]()
     for _ in range(1 if exploring else GENERATIONS):
         near = nets_near(flops, front or parents, rng, POOL)
         pool = [one for one in dict.fromkeys(front + near) if one not in known.nets]
-        rows = [graph_features(SPACE.lower(one)) for one in pool]
-        mean, deviation = model.predict(feature_matrix(rows, names), return_std=True)
+        mean, deviation = regression.predict([SPACE.lower(one) for one in pool])
         worth = mean + deviation if exploring else mean
         front = [pool[place] for place in np.argsort(-worth)[:PARENTS]]
     return front[0]

@@ -28,21 +28,26 @@ def graph_features(graph: OperatorGraph) -> dict[str, float]:
     weights and with a kernel above 1. ``levels_up`` is the number of levels at which the decoder has weights: nets that
     lack fine ones have coarse edges.
     """
-    pixels = math.prod(graph.input_shapes[0][2:])
+    size = pixels(graph)
     levels = [_level(graph, operator) for operator in graph.operators]
     deepest = max(levels)
     turn = max(position for position, level in enumerate(levels) if level == deepest)
     sums: dict[str, float] = defaultdict(float)
     for position, (operator, level) in enumerate(zip(graph.operators, levels, strict=True)):
         place = f"{'up' if position > turn else 'down'}.{level}"
-        sums[f"flops.{place}"] += operator.flops / (_UNIT * pixels)
+        sums[f"flops.{place}"] += operator.flops / (_UNIT * size)
         if operator.parameters:
             sums[f"weighted.{place}"] += 1
             sums[f"spatial.{place}"] += _is_spatial(operator)
             sums[f"width.{place}"] = max(sums[f"width.{place}"], math.log(operator.output_shapes[0][1]))
     features = {name: math.log1p(value) if name.startswith("flops") else value for name, value in sums.items()}
     levels_up = sum(name.startswith("weighted.up") for name in features)
-    return {**features, "levels_up": float(levels_up), PIXELS: math.log(pixels)}
+    return {**features, "levels_up": float(levels_up), PIXELS: math.log(size)}
+
+
+def pixels(graph: OperatorGraph) -> int:
+    """Height times width of the input; 1 where it has none."""
+    return math.prod(graph.input_shapes[0][2:])
 
 
 def feature_matrix(rows: Sequence[dict[str, float]], names: Sequence[str]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from typing_extensions import override
@@ -15,8 +15,8 @@ from foundation.progress import OnProgress, ignore_progress
 from search.architecture import Architecture
 from search.constraints.feasible_sampler import FeasibleSampler
 from search.evaluators.evaluator import Evaluator
-from search.evaluators.fitted import fitted
-from search.evaluators.graph_features import PIXELS, feature_matrix, graph_features
+from search.evaluators.graph_features import PIXELS, pixels
+from search.evaluators.quality_regression import QualityRegression, shares
 from search.spaces.space import SearchSpace
 from search.tasks.task import Task
 
@@ -51,28 +51,24 @@ class PretrainedEvaluator(Evaluator):
                 expected="a space with such nets, as portrait", remedy="take --evaluator regression or training",
             )  # fmt: skip
         self._known = known
-        self._names: list[str] = []
-        self._pixels = 0.0
-        self._model: Any = None
+        self._pixels = 0
+        """Of the known nets' inputs."""
+        self._regression: QualityRegression | None = None
 
     @override
     def prepare(self, sampler: FeasibleSampler, on_progress: OnProgress = ignore_progress) -> None:
-        rows = [graph_features(self.space.lower(net)) for net in self._known.nets]
-        self._names = sorted({name for row in rows for name in row} - {PIXELS})
-        self._pixels = rows[0][PIXELS]
-        self._model = fitted(feature_matrix(rows, self._names), self._known.qualities)
+        graphs = [self.space.lower(net) for net in self._known.nets]
+        self._pixels = pixels(graphs[0])
+        self._regression = QualityRegression(graphs, self._known.qualities, without={PIXELS})
 
     @override
     def quality(self, architectures: Sequence[Architecture]) -> list[float]:
-        assert self._model is not None, "prepare comes first"
+        assert self._regression is not None, "prepare comes first"
         if not architectures:
             return []
-        rows = [graph_features(self.space.lower(one)) for one in architectures]
-        doublings = np.array([row[PIXELS] - self._pixels for row in rows]) / math.log(2)
-        predicted = self._model.predict(feature_matrix(rows, self._names))
-        estimates = np.clip(predicted + self._known.gain_per_doubling * doublings, 0, 1)
-        # The last digits depend on how many are predicted at once.
-        return [round(float(value), 9) for value in estimates]
+        graphs = [self.space.lower(one) for one in architectures]
+        doublings = np.array([math.log2(pixels(graph) / self._pixels) for graph in graphs])
+        return shares(self._regression.predict(graphs)[0] + self._known.gain_per_doubling * doublings)
 
     @override
     def weights(self, architecture: Architecture) -> nn.Module | None:

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
@@ -23,8 +22,7 @@ from foundation.progress import OnProgress, Progress, ignore_progress
 from search.architecture import Architecture
 from search.constraints.feasible_sampler import FeasibleSampler
 from search.evaluators.evaluator import Evaluator
-from search.evaluators.fitted import fitted
-from search.evaluators.graph_features import feature_matrix, graph_features
+from search.evaluators.quality_regression import QualityRegression, shares
 from search.evaluators.short_trainings import ShortTrainings, read_short_trainings, write_short_trainings
 from search.progress import SearchProgress
 from search.spaces.space import SearchSpace
@@ -66,8 +64,7 @@ class RegressionEvaluator(Evaluator):
     def __init__(self, space: SearchSpace, task: Task, *, folder: Path, seed: int = 0, **options: int) -> None:
         super().__init__(space, task, folder=folder, seed=seed)
         self.options = self.Options.model_validate(options)
-        self._names: list[str] = []
-        self._model: Any = None
+        self._regression: QualityRegression | None = None
 
     @override
     def prepare(self, sampler: FeasibleSampler, on_progress: OnProgress = ignore_progress) -> None:
@@ -76,18 +73,15 @@ class RegressionEvaluator(Evaluator):
             trainings = ShortTrainings(nets=tuple(net.to_json() for net in self._spread(sampler)))
             write_short_trainings(self.folder, trainings)
         trainings = self._finished(trainings, on_progress)
-        rows = [graph_features(self.space.lower(net)) for net in trainings.architectures]
-        self._names = sorted({name for row in rows for name in row})
-        self._model = fitted(feature_matrix(rows, self._names), trainings.qualities)
+        graphs = [self.space.lower(net) for net in trainings.architectures]
+        self._regression = QualityRegression(graphs, trainings.qualities)
 
     @override
     def quality(self, architectures: Sequence[Architecture]) -> list[float]:
-        assert self._model is not None, "prepare comes first"
+        assert self._regression is not None, "prepare comes first"
         if not architectures:
             return []
-        rows = [graph_features(self.space.lower(one)) for one in architectures]
-        predicted = self._model.predict(feature_matrix(rows, self._names))
-        return [float(value) for value in np.clip(predicted, 0, 1)]
+        return shares(self._regression.predict([self.space.lower(one) for one in architectures])[0])
 
     @override
     def weights(self, architecture: Architecture) -> nn.Module | None:
