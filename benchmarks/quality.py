@@ -33,14 +33,17 @@ from segmentation.baselines.registry import open_network
 from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource, Pair, PairDataset
 from segmentation.evaluation import predictor_of
+from segmentation.pretrained.weights import take_fitting
 from segmentation.part_scores import PartScores, part_scores
 from segmentation.training.scenes import learn_scenes
 from segmentation.training.settings import TrainSettings
+from segmentation.training.teaching import NO_TEACHING, Teaching
 from segmentation.training.train import train
 
 BATCH = 16
 RESULT = RESULTS / "quality.json"
 SEARCHED, DESIGNED, KNOWN = "searched", "designed", "known"
+PERSON = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +67,46 @@ class Net:
         """Name in the result."""
         return f"{self.kind} {Path(self.name).stem}"
 
-    def build(self, size: tuple[int, int]) -> nn.Module:
+    def build(self, size: tuple[int, int], classes: int = 2) -> nn.Module:
         """With fresh weights."""
         if self.kind == KNOWN:
-            return open_network(self.name, 2)
-        space = PortraitSpace(sizes=(size,))
+            return open_network(self.name, classes)
+        space = PortraitSpace(sizes=(size,)).for_classes(classes)
         if self.kind == DESIGNED:
             return space.build(architecture(DESIGNS[self.name], size))
         return space.build(Architecture.from_json(Path(self.name).read_text()))
 
 
-def trained(net: Net, source: DataSource, options: argparse.Namespace) -> nn.Module:
-    """By the recipe; continues an interrupted training."""
+def taught_by_scenes(net: Net, classes: int, options: argparse.Namespace) -> nn.Module:
+    """Before it sees pairs; continues an interrupted training."""
     torch.manual_seed(options.seed)
     network = net.build(options.size)
-    name = net.title.replace(" ", "-")
-    learn_scenes(network, options.scene_steps, threads=1, checkpoint=options.folder / f"{name}-scenes.safetensors")
+    checkpoint = options.folder / f"{net.title.replace(' ', '-')}-scenes.safetensors"
+    learn_scenes(network, options.scene_steps, threads=1, device=options.training_device, checkpoint=checkpoint)
+    if classes == PERSON:
+        return network
+    torch.manual_seed(options.seed)
+    others = net.build(options.size, classes)
+    take_fitting(others, network.state_dict())
+    return others
+
+
+def trained(
+    net: Net,
+    source: DataSource,
+    options: argparse.Namespace,
+    *,
+    changes: dict[str, Any] | None = None,
+    teaching: Teaching = NO_TEACHING,
+) -> nn.Module:
+    """By the recipe, with these ``changes`` of its settings; continues an interrupted training."""
+    network = taught_by_scenes(net, len(source.classes), options)
     settings = TrainSettings(
         input_size=options.size, steps=options.updates, batch_size=BATCH, evaluate_every=10_000, seed=options.seed,
-        threads=1,
+        threads=1, device=options.training_device, **changes or {},
     )  # fmt: skip
-    checkpoint = options.folder / f"{name}-{options.name}.safetensors"
-    return train(network, source, settings, checkpoint=checkpoint).network
+    checkpoint = options.folder / f"{net.title.replace(' ', '-')}-{options.name}.safetensors"
+    return train(network, source, settings, teaching=teaching, checkpoint=checkpoint).network
 
 
 def row_of(net: Net, source: DataSource, other: DataSource, options: argparse.Namespace) -> dict[str, Any]:
@@ -180,6 +201,7 @@ def main() -> None:
     parser.add_argument("--scene-steps", type=int, default=1500)
     parser.add_argument("--updates", type=int, default=750)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--training-device", default="cpu")
     parser.add_argument("--peer", action="store_true", help="a row of the free peer, too")
     parser.add_argument("--result", type=Path, default=RESULT)
     options = parser.parse_args()

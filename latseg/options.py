@@ -175,6 +175,10 @@ class RecipeGroup:
     training_size: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH at which the teacher is trained.")] = None
     batch_size: Annotated[int, typer.Option(min=2, help="Images in a training step.")] = 8
     training_threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 2
+    training_device: Annotated[
+        str | None,
+        typer.Option(help="Where networks are trained: cpu, cuda or cuda:NUMBER; default: cpu, or the run's."),
+    ] = None
     teacher: TeacherOption = None
     unlabelled: UnlabelledOption = None
     scene_steps: Annotated[
@@ -195,8 +199,9 @@ class RecipeGroup:
 
         size = parse_size(self.training_size, option="--training-size") if self.training_size else None
         values = asdict(self) | {"training_size": size}
-        threads, pretrained = values.pop("training_threads"), not values.pop("from_scratch")
-        return TrainingOptions(threads=threads, pretrained=pretrained, **values)
+        threads, device = values.pop("training_threads"), values.pop("training_device") or "cpu"
+        pretrained = not values.pop("from_scratch")
+        return TrainingOptions(threads=threads, device=device, pretrained=pretrained, **values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ _Values = Sequence[tuple[str, Any]]
 """Options without their dashes and what is given to them; None is left out."""
 _OF_A_SEARCH = ("supernet_steps", "winner_epochs", "evaluation_images")
 """Training options that ``train --network`` has not, or under another name."""
+_OF_TRAINING = {"threads": "training-threads", "device": "training-device"}
+"""Training options that have another name than the fields of the group."""
 
 
 def search_command(config: RunConfig, workspace: Path) -> str:
@@ -82,9 +84,7 @@ def _data(config: RunConfig) -> _Values:
 
 def _training(config: RunConfig, *, without: Collection[str] = ()) -> _Values:
     values = config.training.model_dump(exclude={"pretrained", *without})
-    return [
-        ("training-threads" if name == "threads" else name.replace("_", "-"), value) for name, value in values.items()
-    ]
+    return [(_OF_TRAINING.get(name, name.replace("_", "-")), value) for name, value in values.items()]
 
 
 def _threads(config: RunConfig) -> int | None:

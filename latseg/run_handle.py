@@ -129,6 +129,7 @@ class RunHandle:
         epochs: int | None = None,
         teacher: str | None = None,
         unlabelled: str | Path | None = None,
+        training_device: str | None = None,
         tensorboard: str | Path | None = None,
         on_note: Callable[[str], None] | None = None,
     ) -> TrainedWinner:
@@ -143,6 +144,7 @@ class RunHandle:
             epochs: passes over the data; by default the run's.
             teacher: a net of your own, ``FILE[:KEY=VALUE,...]``; by default the run's teacher.
             unlabelled: folder of photographs without masks; by default the run's.
+            training_device: ``cpu``, ``cuda`` or ``cuda:NUMBER``; by default the run's.
             tensorboard: folder for TensorBoard logs: loss, learning rate and mean IoU on the validation part. They are
                 in ``RUN/STAGE`` of it, for example ``RUN/teacher``.
             on_note: called with each sentence on a teacher that you brought, and on how the training went.
@@ -152,7 +154,7 @@ class RunHandle:
         """
         from search.winners.training import find_net, train_net
 
-        config = self._taught(teacher, unlabelled)
+        config = self._trained_with(teacher, unlabelled, training_device)
         self._fetch_teacher(config)
         with self._opened("train", config=config, tensorboard=tensorboard) as context:
             self._write_new()
@@ -228,15 +230,18 @@ class RunHandle:
             self.workspace.warn(note)
             fetched(str(config.training.teacher).partition(":")[0])
 
-    def _taught(self, teacher: str | None, unlabelled: str | Path | None) -> RunConfig:
-        """The run with another teacher or other photographs without masks."""
+    def _trained_with(self, teacher: str | None, unlabelled: str | Path | None, device: str | None) -> RunConfig:
+        """The run with another teacher, other photographs without masks or another training device."""
         from search.teachers.resolve import resolved
 
-        given = {"teacher": teacher, "unlabelled": None if unlabelled is None else str(unlabelled)}
+        given = {
+            "teacher": teacher, "unlabelled": None if unlabelled is None else str(unlabelled), "device": device,
+        }  # fmt: skip
         changes = {name: value for name, value in given.items() if value is not None}
         if not changes:
             return self.config
-        training = resolved(self.config.training.model_copy(update=changes))
+        before = self.config.training
+        training = resolved(before.model_validate(before.model_dump() | changes))
         return self.config.model_copy(update={"training": training})
 
     def export(

@@ -79,6 +79,8 @@ class TrainingOptions(Options):
     """Height and width at which the teacher is trained; None for that of the data."""
     threads: Count = 2
     """Of PyTorch."""
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] = "cpu"
+    """``cpu``, ``cuda`` or ``cuda:NUMBER``: where networks are trained."""
     teacher: str | None = None
     """A net of the user's own, ``FILE[:KEY=VALUE,...]``, in the place of the teacher that is trained."""
     unlabelled: str | None = None

@@ -38,13 +38,19 @@ def evaluate(
     if limit is not None:
         count = min(count, limit)
     matrix: ConfusionMatrix | None = None
+    device = device_of(network)
     with evaluation_mode(network), torch.inference_mode():
         for start in range(0, count, batch_size):
             images, masks = batch_of(dataset, range(start, min(start + batch_size, count)))
-            logits = match_size(network(normalise(resized(images, input_size))), masks.shape[-2:])
+            logits = match_size(network(normalise(resized(images.to(device), input_size))), masks.shape[-2:])
             matrix = matrix or ConfusionMatrix(logits.shape[1])
-            matrix.update(logits.argmax(1), masks)
+            matrix.update(logits.argmax(1), masks.to(device))
     return (matrix or ConfusionMatrix(2)).quality(count)
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where its weights are."""
+    return next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
 
 
 def predictor_of(network: nn.Module, input_size: tuple[int, int]) -> Predict:

@@ -50,7 +50,7 @@ class ConfusionMatrix:
         truth = target.reshape(-1).long()
         pairs = truth * self.classes + predicted.reshape(-1).long()
         counts = pairs[truth != IGNORE].bincount(minlength=self.classes**2)
-        self.counts += counts.numpy().reshape(self.classes, self.classes)
+        self.counts += counts.cpu().numpy().reshape(self.classes, self.classes)
 
     def quality(self, images: int) -> Quality:
         """All scores of the matrix, which was counted over ``images`` images; 0 when nothing was counted."""

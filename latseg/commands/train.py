@@ -15,7 +15,7 @@ from latseg.options import DataGroup, RecipeGroup, SeedOption, TensorboardOption
 if TYPE_CHECKING:
     from latseg.run_handle import RunHandle
 
-_OF_A_RUN = ("run", "winner", "epochs", "teacher", "unlabelled", "seed", "tensorboard")
+_OF_A_RUN = ("run", "winner", "epochs", "teacher", "unlabelled", "training_device", "seed", "tensorboard")
 """Options of a run that is there; its own seed counts."""
 
 
@@ -42,10 +42,17 @@ def train(
         handle, teaching = _new_run(console, network, data, training, epochs, seed), {}
         console.resume_hint = console.line("train", handle.id, *tensorboard_words(tensorboard))
     else:
-        expected = "only --winner, --epochs, --teacher, --unlabelled and --tensorboard: a run has its own options"
+        expected = (
+            "only --winner, --epochs, --teacher, --unlabelled, --training-device and --tensorboard: "
+            "a run has its own options"
+        )
         refuse_other_options(context, _OF_A_RUN, "RUN", expected)
         handle = console.api.run(run)
-        teaching = {"teacher": training.teacher, "unlabelled": training.unlabelled}
+        teaching = {
+            "teacher": training.teacher,
+            "unlabelled": training.unlabelled,
+            "training_device": training.training_device,
+        }
     trained = handle.train(winner, epochs=epochs, tensorboard=tensorboard, on_note=console.remark, **teaching)
     quality, result, net = trained.quality, trained.result, trained.trial.id
     known = handle.network

@@ -96,6 +96,7 @@ class SupernetEvaluator(Evaluator):
             batch_size=training.batch_size,
             teacher_size=self._task.teacher_size,
             seed=self.seed,
+            device=training.device,
         )
         torch.manual_seed(self.seed)
         supernet = Supernet(self._space.classes, self._space.widest())

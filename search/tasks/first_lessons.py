@@ -36,6 +36,7 @@ def taught_by_scenes(
     *,
     seed: int,
     threads: int,
+    device: str,
     checkpoint: Path,
     on_progress: OnTrainingProgress,
 ) -> nn.Module:
@@ -47,7 +48,9 @@ def taught_by_scenes(
     """
     torch.manual_seed(seed)
     student = space.for_classes(_PERSON_CLASSES).build(architecture)
-    learn_scenes(student, steps, seed=seed, threads=threads, checkpoint=checkpoint, on_progress=on_progress)
+    learn_scenes(
+        student, steps, seed=seed, threads=threads, device=device, checkpoint=checkpoint, on_progress=on_progress
+    )
     torch.manual_seed(seed)
     network = space.build(architecture)
     take_fitting(network, student.state_dict())

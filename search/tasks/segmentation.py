@@ -208,6 +208,7 @@ class SegmentationTask(Task):
             training.scene_steps,
             seed=seed,
             threads=training.threads,
+            device=training.device,
             checkpoint=checkpoint.with_name(f"{architecture.id}_scenes.safetensors"),
             on_progress=passed_on(on_progress, f"scenes {architecture.id}"),
         )
@@ -282,6 +283,7 @@ class SegmentationTask(Task):
             evaluate_limit=training.evaluation_images,
             seed=self.options.seed,
             threads=training.threads,
+            device=training.device,
         )
 
     def _quality(self, scores: Scores) -> Quality:

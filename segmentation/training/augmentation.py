@@ -14,7 +14,7 @@ from segmentation.training.warp import Swaps, Warp
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """Augmentation ranges; parameters are sampled independently for every image.
+    """Augmentation ranges; parameters are sampled independently for every image, on the device of the images.
 
     Geometry: mirror, zoom, stretch, rotation and shift in one warp; border pixels are repeated outwards, in image and
     mask alike. Colour: brightness, contrast, saturation, gain of each channel, gamma, grey, noise.
@@ -65,13 +65,13 @@ class Augmentation:
 
     def warp(self, count: int, generator: torch.Generator) -> Warp:
         """A random change of geometry for ``count`` images."""
-        mirrored = torch.rand(count, generator=generator) < self.mirror
+        mirrored = torch.rand(count, generator=generator, device=generator.device) < self.mirror
         return Warp(self._geometry(mirrored, generator), mirrored)
 
     def _geometry(self, mirrored: Tensor, generator: torch.Generator) -> Tensor:
         """Affine maps ``batch x 2 x 3`` from coordinates (-1..1) of the new image to those of the given one."""
         count = len(mirrored)
-        random = torch.rand(5, count, generator=generator) * 2 - 1
+        random = torch.rand(5, count, generator=generator, device=generator.device) * 2 - 1
         scale = self.zoom ** -random[0]
         stretch = self.stretch ** random[1]
         angle = random[2] * math.radians(self.turn_degrees)
@@ -89,15 +89,16 @@ class Augmentation:
 
         def uniform(channels: int = 1) -> Tensor:
             """Random numbers in -1..1, ``batch x channels x 1 x 1``."""
-            return torch.rand(count, channels, 1, 1, generator=generator) * 2 - 1
+            return torch.rand(count, channels, 1, 1, generator=generator, device=images.device) * 2 - 1
 
         grey = images.mean(1, keepdim=True)
-        saturation = (1 + self.colour * 2 * uniform()) * (torch.rand(count, 1, 1, 1, generator=generator) >= self.grey)
+        coloured = torch.rand(count, 1, 1, 1, generator=generator, device=images.device) >= self.grey
+        saturation = (1 + self.colour * 2 * uniform()) * coloured
         images = grey + (images - grey) * saturation
         middle = images.mean((1, 2, 3), keepdim=True)
         images = middle + (images - middle) * (1 + self.colour * uniform())
         images = images * (1 + self.colour * uniform()) * (1 + self.gain * uniform(3))
         # Powers of zero and of negative numbers are avoided.
         images = images.clamp(1e-4, 1) ** (1 + self.colour * uniform())
-        noise = torch.randn(images.shape, generator=generator) * (self.noise * uniform().abs())
+        noise = torch.randn(images.shape, generator=generator, device=images.device) * (self.noise * uniform().abs())
         return (images + noise).clamp(0, 1)

@@ -27,7 +27,7 @@ _LIMIT = 2**31
 def packed(tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> bytes:
     """The content of the file; the document states the schema."""
     text = json.dumps({"schema": SCHEMA, **document})
-    contiguous = {key: value.contiguous() for key, value in tensors.items()}
+    contiguous = {key: value.cpu().contiguous() for key, value in tensors.items()}
     metadata = {_DOCUMENT: text, _CHECKSUM: _checksum(contiguous, text)}
     return safetensors.torch.save(contiguous, metadata)
 

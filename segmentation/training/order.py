@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 
-def generator(seed: int, purpose: int, number: int) -> torch.Generator:
-    """A stream of random numbers of its own for each seed, purpose and number."""
+def generator(seed: int, purpose: int, number: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A stream of random numbers of its own for each seed, purpose and number; of other numbers on a GPU."""
     # Odd constants give neighbouring seeds, purposes and numbers different streams.
     mixed = (seed * 0x9E3779B97F4A7C15 + purpose * 0xC2B2AE3D27D4EB4F + number * 0x165667B19E3779F9) % 2**63
-    return torch.Generator().manual_seed(mixed)
+    return torch.Generator(device).manual_seed(mixed)
 
 
 def epoch_order(count: int, batch_size: int, random: torch.Generator) -> list[int]:

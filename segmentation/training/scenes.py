@@ -26,6 +26,7 @@ def learn_scenes(
     *,
     seed: int = 0,
     threads: int | None = None,
+    device: str = "cpu",
     checkpoint: Path | None = None,
     on_progress: OnTrainingProgress = ignore_progress,
 ) -> None:
@@ -36,13 +37,16 @@ def learn_scenes(
         steps: updates of 16 scenes, of at most 4,000 different ones.
         seed: of scenes, order and augmentation.
         threads: of torch.
+        device: as of ``TrainSettings``.
         checkpoint: is continued, or taken as it is where it was finished.
         on_progress: called after each update.
 
     Raises:
         UserError: as ``train``.
     """
-    settings = TrainSettings(input_size=_SIZE, steps=steps, batch_size=_BATCH, seed=seed, threads=threads)
+    settings = TrainSettings(
+        input_size=_SIZE, steps=steps, batch_size=_BATCH, seed=seed, threads=threads, device=device
+    )
     train(network, _scenes(steps, seed), settings, checkpoint=checkpoint, on_progress=on_progress)
 
 

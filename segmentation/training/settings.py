@@ -8,6 +8,8 @@ from typing import Any
 
 from foundation.errors import UserError
 
+_WITHOUT_EFFECT = ("threads", "device")
+"""Settings that a training may be continued without."""
 _POSITIVE = ("epochs", "batch_size", "learning_rate", "temperature", "evaluate_every")
 
 
@@ -47,6 +49,8 @@ class TrainSettings:
     seed: int = 0
     threads: int | None = None
     """Threads of torch; by default as many as before."""
+    device: str = "cpu"
+    """``cpu``, ``cuda`` or ``cuda:NUMBER``; on a GPU, two trainings with one seed differ a little."""
 
     def __post_init__(self) -> None:
         for name in _POSITIVE:
@@ -71,7 +75,7 @@ class TrainSettings:
         """The first setting with another value in a saved document, as text; ``None`` if the training is the same."""
         mine = self.to_json()
         for field in fields(self):
-            if field.name != "threads" and document.get(field.name) != mine[field.name]:
+            if field.name not in _WITHOUT_EFFECT and document.get(field.name) != mine[field.name]:
                 return f"{field.name} {document.get(field.name)} (now {mine[field.name]})"
         return None
 

@@ -35,6 +35,11 @@ class Batch:
     probabilities: Tensor | None = None
     """The teacher's, ``batch x classes x h x w``; all 0 for a picture on which it failed."""
 
+    def on(self, device: torch.device) -> Batch:
+        """The same batch on ``device``."""
+        probabilities = None if self.probabilities is None else self.probabilities.to(device)
+        return Batch(self.images.to(device), self.masks.to(device), probabilities)
+
 
 @dataclass(frozen=True, slots=True)
 class Teaching:

@@ -31,6 +31,7 @@ from segmentation.pretrained.weights import start_from
 from segmentation.training.augmentation import Augmentation
 from segmentation.training.loop import OnTrainingProgress, TrainingProgress, apply_gradients, saved_on_interrupt
 from segmentation.training.order import drawn, epoch_order, generator
+from segmentation.training.processor import computed_on, fast_layout, processor
 from segmentation.training.settings import TrainSettings
 from segmentation.training.state import EpochRecord, TrainingState
 from segmentation.training.teaching import NO_TEACHING, Batch, Teaching
@@ -63,7 +64,7 @@ def train(
     checkpoint: Path | None = None,
     on_progress: OnTrainingProgress = ignore_progress,
 ) -> TrainingResult:
-    """Trains ``network`` in place; afterwards it has the weights of the moving average.
+    """Trains ``network`` in place; afterwards it has the weights of the moving average, and is on the CPU.
 
     The checkpoint is written after every epoch that is evaluated and on Ctrl-C. Training continues from an existing
     checkpoint and ends with the same weights as without the interruption. The teacher is not changed; it sees the same
@@ -71,18 +72,23 @@ def train(
     ``teaching`` has some; they count in the distillation alone.
 
     Raises:
-        UserError: settings or data differ from the checkpoint's, a file cannot be read or written, or the loss is no
-            longer finite.
+        UserError: settings or data differ from the checkpoint's, a file cannot be read or written, the loss is no
+            longer finite, or there is no such device.
         KeyboardInterrupt: on Ctrl-C, after the checkpoint was written.
     """
-    # Channels last: convolutions on a CPU train up to twice as fast.
-    _lay_out(network, torch.channels_last)
-    state = _new_state(network, source, settings, teaching)
+    device = processor(settings.device)
+    with computed_on(device, network, teacher):
+        _lay_out(network, fast_layout(device))
+        run = _Run(_new_state(network, source, settings, teaching), teacher, teaching, device)
+        result = _trained(run, checkpoint, on_progress)
+        _lay_out(network, torch.contiguous_format)
+    return result
+
+
+def _trained(run: _Run, checkpoint: Path | None, on_progress: OnTrainingProgress) -> TrainingResult:
+    state, settings = run.state, run.state.settings
     if checkpoint is not None and checkpoint.exists():
         state.restore(checkpoint)
-    per_epoch = max(1, len(source.train) // settings.batch_size)
-    steps = settings.steps or settings.epochs * per_epoch
-    run = _Run(state, teacher, teaching, per_epoch, steps)
 
     def save() -> None:
         if checkpoint is not None:
@@ -93,12 +99,11 @@ def train(
             run.epoch(on_progress)
             if len(state.history) % settings.evaluate_every == 0 or len(state.history) == run.epochs:
                 save()
-    network.load_state_dict(state.average.module.state_dict())
-    _lay_out(network, torch.contiguous_format)
-    network.eval()
+    state.network.load_state_dict(state.average.module.state_dict())
+    state.network.eval()
     assert state.quality is not None  # the last epoch is always evaluated
     return TrainingResult(
-        network, state.quality, len(state.history), steps, checkpoint, state.seconds, tuple(state.history)
+        state.network, state.quality, len(state.history), run.steps, checkpoint, state.seconds, tuple(state.history)
     )
 
 
@@ -129,8 +134,17 @@ class _Run:
     state: TrainingState
     teacher: nn.Module | None
     teaching: Teaching
-    per_epoch: int
-    steps: int
+    device: torch.device
+
+    @property
+    def per_epoch(self) -> int:
+        """Updates of an epoch."""
+        return max(1, len(self.state.source.train) // self.state.settings.batch_size)
+
+    @property
+    def steps(self) -> int:
+        """Updates of the whole training."""
+        return self.state.settings.steps or self.state.settings.epochs * self.per_epoch
 
     @property
     def epochs(self) -> int:
@@ -177,18 +191,19 @@ class _Run:
         start = position * settings.batch_size
         labelled = order[start : start + settings.batch_size]
         unlabelled = drawn(self.teaching.count, self.state.step, settings.batch_size, settings.seed)
-        batch = self.teaching.batch(source, labelled, unlabelled)
+        batch = self.teaching.batch(source, labelled, unlabelled).on(self.device)
         size = _larger(settings.input_size, settings.teacher_input_size if self.teacher is not None else None)
         batch = replace(batch, images=resized(batch.images, size), masks=resized_masks(batch.masks, size))
         if not settings.augment:
             return batch
         augmentation = Augmentation() if source.mirrors else Augmentation(mirror=0.0)
-        return augmentation.of_batch(batch, generator(settings.seed, 1, self.state.step), source.flip_swaps)
+        random = generator(settings.seed, 1, self.state.step, self.device)
+        return augmentation.of_batch(batch, random, source.flip_swaps)
 
     def _loss(self, batch: Batch) -> Tensor:
         settings = self.state.settings
-        inputs = normalise(resized(batch.images, settings.input_size)).contiguous(memory_format=torch.channels_last)
-        logits = self.state.network(inputs)
+        inputs = normalise(resized(batch.images, settings.input_size))
+        logits = self.state.network(inputs.contiguous(memory_format=fast_layout(self.device)))
         masks = resized_masks(batch.masks, settings.input_size)
         loss = segmentation_loss(logits, masks, dice_weight=settings.dice_weight)
         return loss + settings.distillation_weight * self._distillation(logits, batch)

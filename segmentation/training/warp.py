@@ -31,7 +31,7 @@ class Warp:
         warped = self._sampled(masks.unsqueeze(1).float(), "nearest").squeeze(1).round().long()
         if not swaps:
             return warped
-        return torch.where(self.mirrored.view(-1, 1, 1), _swapped(256, swaps)[warped], warped)
+        return torch.where(self.mirrored.view(-1, 1, 1), _swapped(256, swaps).to(warped.device)[warped], warped)
 
     def probabilities(self, probabilities: Tensor, swaps: Swaps = ()) -> Tensor:
         """Probabilities of the classes, ``batch x classes x height x width``, interpolated."""

@@ -199,6 +199,7 @@ TRAIN_OPTIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "--training-size": (("32x32",), {"training_size"}),
     "--batch-size": (("4",), {"batch_size"}),
     "--training-threads": (("2",), {"threads"}),
+    "--training-device": (("cuda:7",), {"device"}),
     "--from-scratch": ((), {"pretrained"}),
     "--seed": (("5",), {"seed"}),
 }

@@ -43,6 +43,7 @@ SEARCH_OPTIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "--batch-size": (("4",), {"effort.batch_size"}),
     "--evaluation-images": (("5",), {"effort.evaluation_images"}),
     "--training-threads": (("1",), {"effort.threads"}),
+    "--training-device": (("cuda:7",), {"effort.device"}),
     "--teacher": ((f"{REFERENCE_NET}:person=1",), {"effort.teacher"}),
     "--unlabelled": (("PHOTOGRAPHS",), {"effort.unlabelled", "data_notes"}),
     "--from-scratch": ((), {"effort.pretrained"}),
