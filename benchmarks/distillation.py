@@ -137,7 +137,8 @@ def rows_of(source: DataSource, done: set[str], options: argparse.Namespace) -> 
     """What each variant comes to that is not done."""
     scenes = options.folder / f"scenes-{options.design}.safetensors"
     teachings = Teachings(source, options)
-    for name, (teacher, changes, loss, more) in VARIANTS.items():
+    for name in options.variants:
+        teacher, changes, loss, more = VARIANTS[name]
         if name in done or (more and options.unlabelled is None):
             continue
         torch.manual_seed(options.seed)
@@ -178,6 +179,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="a source with two classes, such as folder:PATH")
     parser.add_argument("--unlabelled", type=Path, help="photographs without masks for the last variant")
     parser.add_argument("--teacher", default="selfie")
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--folder", type=Path, default=Path("build/distillation"))
     parser.add_argument("--design", default="plain", choices=DESIGNS)
     parser.add_argument("--scene-steps", type=int, default=1500)

@@ -33,8 +33,8 @@ from segmentation.baselines.registry import open_network
 from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource, Pair, PairDataset
 from segmentation.evaluation import predictor_of
-from segmentation.pretrained.weights import take_fitting
 from segmentation.part_scores import PartScores, part_scores
+from segmentation.pretrained.weights import take_fitting
 from segmentation.training.scenes import learn_scenes
 from segmentation.training.settings import TrainSettings
 from segmentation.training.teaching import NO_TEACHING, Teaching
@@ -44,6 +44,8 @@ BATCH = 16
 RESULT = RESULTS / "quality.json"
 SEARCHED, DESIGNED, KNOWN = "searched", "designed", "known"
 PERSON = 2
+KEPT = ("seed", "updates", "parameters", "mean_iou", "mean_f1", "boundary_f1", "pictures", "unseen_set", "gpu")
+"""Of the rows of ``on_gpu.py``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +114,38 @@ def trained(
 def row_of(net: Net, source: DataSource, other: DataSource, options: argparse.Namespace) -> dict[str, Any]:
     """Parameters, latency and scores of a net."""
     network = trained(net, source, options)
-    path = options.folder / f"{net.title.replace(' ', '-')}.onnx"
-    export_module(network, path, {"image": torch.zeros(1, 3, *options.size)})
-    measured = latseg.Workspace(options.folder / "workspace").device("cpu").measure(path)
     scores, unseen = (part_scores(predictor_of(network, options.size), HeldOut(s), s.classes) for s in (source, other))
     return {
         **({"architecture": json.loads(Path(net.name).read_text())} if net.kind == SEARCHED else {}),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "measured_ms": round(measured.measurement.latency_ms, 3),
+        "measured_ms": measured_ms(network, net, options),
         **figures(scores),
         "unseen_set": figures(unseen),
     }
+
+
+def measured_ms(network: nn.Module, net: Net, options: argparse.Namespace) -> float:
+    """Latency of its exported file."""
+    path = options.folder / f"{net.title.replace(' ', '-')}.onnx"
+    export_module(network, path, {"image": torch.zeros(1, 3, *options.size)})
+    measured = latseg.Workspace(options.folder / "workspace").device("cpu").measure(path)
+    return round(measured.measurement.latency_ms, 3)
+
+
+def rows_of_gpu(nets: dict[str, Net], options: argparse.Namespace) -> list[dict[str, Any]]:
+    """The rows that ``on_gpu.py`` wrote for these nets and this size, with the latency on this CPU."""
+    latency: dict[str, float] = {}
+    found = []
+    for row in map(json.loads, options.rows.read_text().splitlines()):
+        net, size = Net.of(row["net"]), tuple(row["size"])
+        if row["kind"] != "quality" or net.title not in nets or size != options.size:
+            continue
+        if net.title not in latency:
+            latency[net.title] = measured_ms(nets[net.title].build(size).eval(), net, options)
+        kept = {name: row[name] for name in KEPT if name in row}
+        found.append({"net": net.title, "data": row["data"], "size": "x".join(map(str, size)), **kept})
+        found[-1]["measured_ms"] = latency[net.title]
+    return found
 
 
 class HeldOut(PairDataset):
@@ -193,9 +216,9 @@ def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("nets", nargs="+", type=Net.of, help="designed:NAME, known:NAME or searched:FILE")
-    parser.add_argument("--data", required=True, help="a source with two classes, such as folder:PATH")
-    parser.add_argument("--name", required=True, help="of the data, for the result")
-    parser.add_argument("--other", required=True, help="the set that no net has seen")
+    parser.add_argument("--data", help="a source with two classes, such as folder:PATH")
+    parser.add_argument("--name", help="of the data, for the result")
+    parser.add_argument("--other", help="the set that no net has seen")
     parser.add_argument("--size", type=lambda text: tuple(map(int, text.split("x"))), default=(128, 128))
     parser.add_argument("--folder", type=Path, default=Path("build/quality"))
     parser.add_argument("--scene-steps", type=int, default=1500)
@@ -203,15 +226,21 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--training-device", default="cpu")
     parser.add_argument("--peer", action="store_true", help="a row of the free peer, too")
+    parser.add_argument("--rows", type=Path, help="of on_gpu.py: nothing is trained here")
     parser.add_argument("--result", type=Path, default=RESULT)
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.folder.mkdir(parents=True, exist_ok=True)
-    source, other = (open_source(text, size=options.size, resize_masks=True) for text in (options.data, options.other))
     rows: list[dict[str, Any]] = json.loads(options.result.read_text())["rows"] if options.result.exists() else []
     size = "x".join(map(str, options.size))
     done = {(row["net"], row["data"], row["size"]) for row in rows}
     titles = {net.title: net for net in options.nets}
+    if options.rows:
+        rows += [row for row in rows_of_gpu(titles, options) if (row["net"], row["data"], row["size"]) not in done]
+        save(options.result, {"rows": rows, "goals": goals(rows), "provenance": provenance()})
+        print_goals(goals(rows))
+        return
+    source, other = (open_source(text, size=options.size, resize_masks=True) for text in (options.data, options.other))
     for title in [*titles, *(["free peer"] if options.peer else [])]:
         if (title, options.name, size) in done:
             continue

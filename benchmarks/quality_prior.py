@@ -38,10 +38,14 @@ SPACE = PortraitSpace(sizes=((128, 128),))
 TRAINED_AT = (96, 96)
 MEGAFLOPS = (14, 24, 40, 60, 90, 130)
 """Targets at 128 x 128, in turn."""
+LARGE_MEGAFLOPS = (170, 230, 300, 400)
+"""Those of the nets after the first 95."""
 MOST_PARAMETERS = 400_000
 RANDOM_NETS = 24
 EXPLORING_NETS = 70
 """The random ones included."""
+SMALL_NETS = 95
+EXPLORING_LARGE_NETS = 6
 GENERATIONS = 12
 POOL = 120
 PARENTS = 16
@@ -95,13 +99,14 @@ def next_net(known: TrainedNets, seed: int) -> Architecture:
     """A net that is not yet known."""
     count = len(known.nets)
     rng = Random(f"{seed}/{count}")
-    flops = MEGAFLOPS[count % len(MEGAFLOPS)] * 1e6
+    large = count - SMALL_NETS
+    flops = 1e6 * (MEGAFLOPS[count % len(MEGAFLOPS)] if large < 0 else LARGE_MEGAFLOPS[large % len(LARGE_MEGAFLOPS)])
     if count < RANDOM_NETS:
         return nets_near(flops, [], rng, 1)[0]
     regression = QualityRegression([SPACE.lower(net) for net in known.nets], known.qualities, without={PIXELS})
     best = sorted(range(count), key=lambda place: -known.qualities[place])[:PARENTS]
     parents = [known.nets[place] for place in best]
-    exploring, front = count < EXPLORING_NETS, list[Architecture]()
+    exploring, front = count < EXPLORING_NETS or 0 <= large < EXPLORING_LARGE_NETS, list[Architecture]()
     for _ in range(1 if exploring else GENERATIONS):
         near = nets_near(flops, front or parents, rng, POOL)
         pool = [one for one in dict.fromkeys(front + near) if one not in known.nets]
@@ -127,7 +132,7 @@ def gain_per_doubling(trainings: Trainings) -> float:
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nets", type=int, default=95)
+    parser.add_argument("--nets", type=int, default=119)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--result", type=Path, default=FILE)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from search.run_config import RunConfig
     from search.run_folder import RunFolder
 
-_COMMANDS = {"winners": "train", "transfers": "transfer"}
-"""What writes checkpoints, by their folder in the run."""
+_COMMANDS = {"winners": "train", "transfers": "transfer", "teacher.safetensors": "train"}
+"""What writes checkpoints, by the first part of their path in the run; the teacher's, whatever the search trains."""
 
 
 def run_files(root: Path, folder: Path, repair: bool) -> Iterator[CheckedFile]:

@@ -18,7 +18,7 @@ from devices.registry import get_device
 from foundation.atomic_file import write_file
 from foundation.checked_document import CHECKSUM, read_checked_json, with_checksum
 from foundation.errors import UserError
-from search.evaluators.registry import EVALUATORS, default_evaluator
+from search.evaluators.registry import EVALUATORS, PRETRAINED, default_evaluator
 from search.options import (
     BudgetOptions,
     Count,
@@ -29,6 +29,7 @@ from search.options import (
     TrainingOptions,
 )
 from search.spaces.registry import is_network, open_nets
+from search.spaces.space import SearchSpace
 from search.strategies.registry import STRATEGIES
 from search.tasks.task import Task, TaskOptions
 from search.teachers.resolve import resolved
@@ -37,6 +38,8 @@ SCHEMA_VERSION = 1
 FILE_NAME = "run.json"
 SHIPPED_TEACHER = "shipped teacher"
 """Key in ``versions`` of the weights with which the teacher begins: their SHA-256."""
+TRAINED_NETS = "trained nets"
+"""Key in ``versions`` of the nets by which the evaluator ``pretrained`` compares others: their SHA-256."""
 _PACKAGES = ("latseg", "torch", "onnx", "onnxruntime", "numpy")
 
 
@@ -193,7 +196,7 @@ class RunConfig(_Record):
             max_parameters=_parameters(search, task) if budgets is None else budgets.parameters,
             training=training,
             **{**search.model_dump(), "evaluator": evaluator, "trials": trials},
-            versions=_versions(training),
+            versions=_versions(training) | versions_of_evaluator(evaluator, space),
         )
 
     @property
@@ -221,6 +224,12 @@ def _versions(training: TrainingOptions) -> dict[str, str]:
     if training.pretrained and training.teacher is None and training.teacher_epochs:
         found[SHIPPED_TEACHER] = shipped_sha256("teacher")
     return found
+
+
+def versions_of_evaluator(evaluator: str | None, space: SearchSpace) -> dict[str, str]:
+    """Of the nets on which its estimates rest, where it is ``pretrained``."""
+    known = space.trained_nets()
+    return {TRAINED_NETS: known.sha256} if known is not None and evaluator == PRETRAINED else {}
 
 
 def _parameters(search: SearchOptions, task: Task) -> int:

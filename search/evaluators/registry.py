@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
+PRETRAINED = "pretrained"
 EVALUATORS: Registry[Evaluator] = Registry(
     kind="evaluator",
     group="latseg.evaluators",
     base="search.evaluators.evaluator:Evaluator",
     builtin={
-        "pretrained": "search.evaluators.pretrained:PretrainedEvaluator",
+        PRETRAINED: "search.evaluators.pretrained:PretrainedEvaluator",
         "regression": "search.evaluators.regression:RegressionEvaluator",
         "supernet": "search.evaluators.supernet:SupernetEvaluator",
         "training": "search.evaluators.training:TrainingEvaluator",
@@ -33,7 +34,7 @@ def default_evaluator(space: SearchSpace) -> str:
     from search.spaces.plan_space import PlanSpace
 
     if space.trained_nets() is not None:
-        return "pretrained"
+        return PRETRAINED
     return "regression" if isinstance(space, PlanSpace) else "training"
 
 

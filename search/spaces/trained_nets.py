@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,12 @@ class TrainedNets:
     def with_net(self, net: Architecture, quality: float) -> TrainedNets:
         """One net more."""
         return TrainedNets((*self.nets, net), (*self.qualities, quality), self.gain_per_doubling)
+
+    @property
+    def sha256(self) -> str:
+        """Of all that is known."""
+        known = [[(net.id, quality) for net, quality in zip(self.nets, self.qualities, strict=True)]]
+        return hashlib.sha256(json.dumps([*known, self.gain_per_doubling]).encode()).hexdigest()
 
     def write(self, path: Path) -> None:
         """As JSON."""

@@ -25,7 +25,7 @@ from search.constraints.near_budget_record import NearBudget, read_near_budget
 from search.launch import launch
 from search.loop import SearchResult
 from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOptions
-from search.run_config import RunConfig
+from search.run_config import TRAINED_NETS, RunConfig
 from search.run_context import RunContext
 from search.run_folder import RunFolder
 from search.spaces.portrait.space import PortraitSpace
@@ -120,6 +120,18 @@ def test_a_run_whose_architectures_were_other_networks_is_refused(store: Measure
     older = created.model_copy(update={"space_version": PortraitSpace.version - 1})
     with pytest.raises(UserError, match=r"got architectures of version 1 of the space portrait; expected version 2"):
         RunContext.open(tmp_path, older, store)
+
+
+def test_a_search_whose_candidates_were_compared_by_other_nets_is_refused(
+    store: MeasurementStore, tmp_path: Path
+) -> None:
+    created = config(search=SearchOptions(sizes=((128, 128),), evaluator="pretrained"))
+    assert len(created.versions[TRAINED_NETS]) == 64
+    for versions in ({}, {TRAINED_NETS: "0" * 64}):
+        context = RunContext.open(tmp_path / "run", created.model_copy(update={"versions": versions}), store)
+        with pytest.raises(UserError, match="candidates compared by nets that another latseg"):
+            launch(context, budgets_of(context))
+    assert TRAINED_NETS not in config(search=SearchOptions(evaluator="training")).versions
 
 
 def test_a_budget_that_the_device_does_not_keep_rejects_every_net(store: MeasurementStore, tmp_path: Path) -> None:

@@ -82,7 +82,8 @@ def test_a_run_of_115e2da_is_read_and_written_with_the_same_keys(tmp_path: Path)
     write_config(tmp_path, config)
     written = json.loads((tmp_path / "run.json").read_text())
     assert len(written.pop("sha256")) == 64
-    effort = {**OF_115E2DA["effort"], "teacher": None, "unlabelled": None, "scene_steps": 0, "pretrained": False}
+    later = {"teacher": None, "unlabelled": None, "scene_steps": 0, "pretrained": False, "device": "cpu"}
+    effort = {**OF_115E2DA["effort"], **later}
     added = {"evaluator": None, "data_notes": [], "data_test": False, "space_version": 1}
     assert written == {**OF_115E2DA, "effort": effort, **added}
 

@@ -36,7 +36,7 @@ SOURCE = blob_source()
     ],
 )
 def test_a_missing_gpu_is_told(training: Callable[[], object]) -> None:
-    with pytest.raises(UserError, match="training device cuda:99.*--training-device cpu"):
+    with pytest.raises(UserError, match=r"training device cuda:99.*--training-device cpu"):
         training()
 
 
