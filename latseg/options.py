@@ -54,6 +54,9 @@ UnlabelledOption = Annotated[
     str | None,
     typer.Option("--unlabelled", metavar="DIR", help="Photographs without masks, which the teacher labels."),
 ]
+TrainingDeviceOption = Annotated[
+    str | None, typer.Option(help="Where networks are trained: cpu, cuda or cuda:NUMBER; default: cpu, or the run's.")
+]
 TensorboardOption = Annotated[
     Path | None,
     typer.Option("--tensorboard", metavar="DIR", help="Log loss, learning rate and mean IoU for TensorBoard."),
@@ -175,10 +178,7 @@ class RecipeGroup:
     training_size: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH at which the teacher is trained.")] = None
     batch_size: Annotated[int, typer.Option(min=2, help="Images in a training step.")] = 8
     training_threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 2
-    training_device: Annotated[
-        str | None,
-        typer.Option(help="Where networks are trained: cpu, cuda or cuda:NUMBER; default: cpu, or the run's."),
-    ] = None
+    training_device: TrainingDeviceOption = None
     teacher: TeacherOption = None
     unlabelled: UnlabelledOption = None
     scene_steps: Annotated[

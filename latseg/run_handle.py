@@ -175,6 +175,8 @@ class RunHandle:
         from_scratch: bool = False,
         predicted: bool = False,
         seed: int | None = None,
+        training_device: str | None = None,
+        tensorboard: str | Path | None = None,
         on_note: Callable[[str], None] | None = None,
     ) -> TransferredNet:
         """Trains a net of this run for another task; continues where it was interrupted.
@@ -191,6 +193,8 @@ class RunHandle:
             predicted: predict the latency on the devices of the run instead of measuring it.
             seed: of every random choice; by default the run's, which splits a folder as the run did if the count of
                 the data is the run's, too.
+            training_device: as of ``train``.
+            tensorboard: folder for TensorBoard logs, as of ``train``.
             on_note: called with each sentence on how the data are read and how the training went.
 
         Raises:
@@ -201,7 +205,8 @@ class RunHandle:
         from search.transfers.transfer import TransferOptions, transfer
         from search.winners.training import best_net, find_net
 
-        with self._opened(f"transfer {self.id}") as context:
+        config = self._trained_with(None, None, training_device)
+        with self._opened(f"transfer {self.id}", config=config, tensorboard=tensorboard) as context:
             net = best_net(context) if winner is None else find_net(context, _id(winner))
             options = TransferOptions(
                 DataOptions(source=data) if isinstance(data, str) else data,

@@ -21,6 +21,7 @@ from search.teachers.brought import BroughtTeacher
 from search.teachers.record import TeacherRecord, read_record
 from segmentation.training.checkpoint import load_checkpoint
 from tests.latseg.conftest import DEVICE
+from tests.latseg.test_cli import _one_line
 from tests.search.teachers.people import IMAGENET, folder, photographs, teacher
 
 pytestmark = pytest.mark.slow
@@ -103,6 +104,12 @@ def test_training_uses_it_and_another_teacher_is_another_training(
     )
     assert code == 0
     assert load_checkpoint(trained.checkpoint)[1]["taught_by"] != document["taught_by"]
+
+
+def test_a_run_may_train_on_another_device(outcome: Outcome, capsys: pytest.CaptureFixture[str]) -> None:
+    run, _ = outcome
+    words = ("--workspace", str(run.workspace.path), "train", run.id, "--winner", run.winners[0].id)
+    assert "training device cuda:99: got " in _one_line(capsys, 2, *words, "--training-device", "cuda:99")
 
 
 def test_a_bundle_has_names_and_no_places(outcome: Outcome, place: Path) -> None:

@@ -191,6 +191,15 @@ def test_the_seed_is_the_runs_unless_given(
     assert seen == [expected]
 
 
+def test_the_training_device_and_the_logs_reach_the_training(handle: RunHandle, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="training device cuda:99"):
+        handle.transfer("synthetic:6", training_device="cuda:99", from_scratch=True, seed=3, **SMALL)
+    with pytest.raises(UserError, match=r"device: got 'gpu'"):
+        handle.transfer("synthetic:6", training_device="gpu", **SMALL)
+    handle.transfer("synthetic:6", tensorboard=tmp_path, from_scratch=True, predicted=True, seed=3, **SMALL)
+    assert list((tmp_path / handle.id).rglob("events.*"))
+
+
 def test_on_the_command_line(capsys: pytest.CaptureFixture[str], handle: RunHandle, place: Path) -> None:
     shared = ("--workspace", str(handle.workspace.path), "transfer", handle.id)
     data = ("--data", f"images:{place}/colours", *WORDS)
@@ -272,6 +281,8 @@ OPTIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "--from-scratch": ((), {"from_scratch": True}),
     "--predicted": ((), {"predicted": True}),
     "--seed": (("5",), {"seed": 5}),
+    "--training-device": (("cuda:7",), {"training_device": "cuda:7"}),
+    "--tensorboard": (("logs",), {"tensorboard": Path("logs")}),
 }
 
 
