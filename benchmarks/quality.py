@@ -44,7 +44,19 @@ BATCH = 16
 RESULT = RESULTS / "quality.json"
 SEARCHED, DESIGNED, KNOWN = "searched", "designed", "known"
 PERSON = 2
-KEPT = ("seed", "updates", "parameters", "mean_iou", "mean_f1", "boundary_f1", "pictures", "unseen_set", "gpu")
+KEPT = (
+    "seed",
+    "updates",
+    "parameters",
+    "mean_iou",
+    "mean_f1",
+    "boundary_f1",
+    "pictures",
+    "validation_mean_f1",
+    "unseen_set",
+    "gpu",
+    "commit",
+)
 """Of the rows of ``on_gpu.py``."""
 
 
@@ -68,6 +80,11 @@ class Net:
     def title(self) -> str:
         """Name in the result."""
         return f"{self.kind} {Path(self.name).stem}"
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """Of a searched net, for the result."""
+        return {"architecture": json.loads(Path(self.name).read_text())} if self.kind == SEARCHED else {}
 
     def build(self, size: tuple[int, int], classes: int = 2) -> nn.Module:
         """With fresh weights."""
@@ -116,7 +133,7 @@ def row_of(net: Net, source: DataSource, other: DataSource, options: argparse.Na
     network = trained(net, source, options)
     scores, unseen = (part_scores(predictor_of(network, options.size), HeldOut(s), s.classes) for s in (source, other))
     return {
-        **({"architecture": json.loads(Path(net.name).read_text())} if net.kind == SEARCHED else {}),
+        **net.architecture,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "measured_ms": measured_ms(network, net, options),
         **figures(scores),
@@ -142,9 +159,9 @@ def rows_of_gpu(nets: dict[str, Net], options: argparse.Namespace) -> list[dict[
             continue
         if net.title not in latency:
             latency[net.title] = measured_ms(nets[net.title].build(size).eval(), net, options)
+        what = {"net": net.title, "data": row["data"], "size": "x".join(map(str, size))}
         kept = {name: row[name] for name in KEPT if name in row}
-        found.append({"net": net.title, "data": row["data"], "size": "x".join(map(str, size)), **kept})
-        found[-1]["measured_ms"] = latency[net.title]
+        found.append({**what, **nets[net.title].architecture, "measured_ms": latency[net.title], **kept})
     return found
 
 
