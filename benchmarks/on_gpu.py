@@ -36,6 +36,7 @@ from torch import nn
 from typing_extensions import override
 
 from foundation.progress import ignore_progress
+from provenance import commit
 from search.teachers.brought import BroughtTeacher
 from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource, Pair, PairDataset
@@ -154,6 +155,7 @@ class Training:
         seconds = time.monotonic() - start
         validation, test = (evaluate(network, self.source_part(name), self.job.size) for name in ("validation", "test"))
         found = {
+            "commit": commit(),
             "gpu": torch.cuda.get_device_name() if self.world.device == "cuda" else "none",
             "validation_mean_iou": round(validation.mean_iou, 4),
             "validation_mean_f1": round(validation.mean_f1, 4),

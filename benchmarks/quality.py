@@ -155,7 +155,7 @@ def rows_of_gpu(nets: dict[str, Net], options: argparse.Namespace) -> list[dict[
     found = []
     for row in map(json.loads, options.rows.read_text().splitlines()):
         net, size = Net.of(row["net"]), tuple(row["size"])
-        if row["kind"] != "quality" or net.title not in nets or size != options.size:
+        if "error" in row or row["kind"] != "quality" or net.title not in nets or size != options.size:
             continue
         if net.title not in latency:
             latency[net.title] = measured_ms(nets[net.title].build(size).eval(), net, options)
@@ -246,20 +246,23 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, help="of on_gpu.py: nothing is trained here")
     parser.add_argument("--result", type=Path, default=RESULT)
     options = parser.parse_args()
+    if not options.rows and None in (options.data, options.name, options.other):
+        parser.error("--data, --name and --other, or --rows")
     torch.set_num_threads(1)
     options.folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = json.loads(options.result.read_text())["rows"] if options.result.exists() else []
     size = "x".join(map(str, options.size))
-    done = {(row["net"], row["data"], row["size"]) for row in rows}
+    done = {(row["net"], row["data"], row["size"], row.get("seed", 0)) for row in rows}
     titles = {net.title: net for net in options.nets}
     if options.rows:
-        rows += [row for row in rows_of_gpu(titles, options) if (row["net"], row["data"], row["size"]) not in done]
+        made = rows_of_gpu(titles, options)
+        rows += [row for row in made if (row["net"], row["data"], row["size"], row["seed"]) not in done]
         save(options.result, {"rows": rows, "goals": goals(rows), "provenance": provenance()})
         print_goals(goals(rows))
         return
     source, other = (open_source(text, size=options.size, resize_masks=True) for text in (options.data, options.other))
     for title in [*titles, *(["free peer"] if options.peer else [])]:
-        if (title, options.name, size) in done:
+        if (title, options.name, size, options.seed) in done:
             continue
         made = row_of(titles[title], source, other, options) if title in titles else peer_row(source, options)
         rows.append({"net": title, "data": options.name, "size": size, **made, "commit": commit()})

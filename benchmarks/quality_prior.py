@@ -5,8 +5,8 @@ regression on those before it (mean plus one standard deviation); the last ones 
 best, as a search would: where the regression promises too much, it learns so. Each sees 4,800 pictures of 96 x 96
 pixels, which is quick and leaves the resolutions' ratios as they are. At the end, what a larger input gives: nets
 designed by hand are trained on scenes of 192 x 192 pixels with an input of 96 x 96 and of 192 x 192. Resumable: each
-net is kept when it is trained. Writes ``search/spaces/portrait/trained_nets.json``; about 40 minutes on one core.
-The file that ships has nine nets that were picked otherwise (``docs/benchmarks.md``).
+net is kept when it is trained. Writes ``search/spaces/portrait/trained_nets.json``; about 80 minutes on one core.
+The file that ships has nets that were picked otherwise, too (``docs/benchmarks.md``).
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def gain_per_doubling(trainings: Trainings) -> float:
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nets", type=int, default=119)
+    parser.add_argument("--nets", type=int, default=112)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--result", type=Path, default=FILE)

@@ -199,9 +199,10 @@ class RecipeGroup:
 
         size = parse_size(self.training_size, option="--training-size") if self.training_size else None
         values = asdict(self) | {"training_size": size}
-        threads, device = values.pop("training_threads"), values.pop("training_device") or "cpu"
-        pretrained = not values.pop("from_scratch")
-        return TrainingOptions(threads=threads, device=device, pretrained=pretrained, **values)
+        threads, pretrained = values.pop("training_threads"), not values.pop("from_scratch")
+        device = values.pop("training_device")
+        values |= {} if device is None else {"device": device}
+        return TrainingOptions(threads=threads, pretrained=pretrained, **values)
 
 
 @dataclass(frozen=True, slots=True)

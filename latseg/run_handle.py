@@ -69,6 +69,7 @@ class RunHandle:
     def search(
         self,
         *,
+        training_device: str | None = None,
         tensorboard: str | Path | None = None,
         on_first_look: Callable[[Path], None] | None = None,
         on_note: Callable[[str], None] | None = None,
@@ -76,6 +77,7 @@ class RunHandle:
         """Starts the search, or continues it where it was interrupted.
 
         Args:
+            training_device: as of ``train``.
             tensorboard: folder for TensorBoard logs of what is trained, as of ``train``.
             on_first_look: called before anything is measured or trained, with the path of a PNG that shows a few
                 labelled examples of the data; not called where the task has none.
@@ -90,7 +92,8 @@ class RunHandle:
 
         self._require_search()
         self._fetch_teacher(self.config)
-        with self._opened(f"search {self.id}", tensorboard=tensorboard) as context:
+        config = self._trained_with(None, None, training_device)
+        with self._opened(f"search {self.id}", config=config, tensorboard=tensorboard) as context:
             folder = self.workspace.folder
             budgets = context.budgets(lambda device: folder.predictor(device, self.workspace.warn))
             self._write_new()
@@ -176,7 +179,6 @@ class RunHandle:
         predicted: bool = False,
         seed: int | None = None,
         training_device: str | None = None,
-        tensorboard: str | Path | None = None,
         on_note: Callable[[str], None] | None = None,
     ) -> TransferredNet:
         """Trains a net of this run for another task; continues where it was interrupted.
@@ -194,7 +196,6 @@ class RunHandle:
             seed: of every random choice; by default the run's, which splits a folder as the run did if the count of
                 the data is the run's, too.
             training_device: as of ``train``.
-            tensorboard: folder for TensorBoard logs, as of ``train``.
             on_note: called with each sentence on how the data are read and how the training went.
 
         Raises:
@@ -206,7 +207,7 @@ class RunHandle:
         from search.winners.training import best_net, find_net
 
         config = self._trained_with(None, None, training_device)
-        with self._opened(f"transfer {self.id}", config=config, tensorboard=tensorboard) as context:
+        with self._opened(f"transfer {self.id}", config=config) as context:
             net = best_net(context) if winner is None else find_net(context, _id(winner))
             options = TransferOptions(
                 DataOptions(source=data) if isinstance(data, str) else data,
@@ -239,14 +240,12 @@ class RunHandle:
         """The run with another teacher, other photographs without masks or another training device."""
         from search.teachers.resolve import resolved
 
-        given = {
-            "teacher": teacher, "unlabelled": None if unlabelled is None else str(unlabelled), "device": device,
-        }  # fmt: skip
-        changes = {name: value for name, value in given.items() if value is not None}
-        if not changes:
-            return self.config
+        taught = {"teacher": teacher, "unlabelled": None if unlabelled is None else str(unlabelled)}
+        given = {name: value for name, value in (taught | {"device": device}).items() if value is not None}
         before = self.config.training
-        training = resolved(before.model_validate(before.model_dump() | changes))
+        training = before.model_validate(before.model_dump() | given)
+        if given.keys() & taught.keys():
+            training = resolved(training)
         return self.config.model_copy(update={"training": training})
 
     def export(

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from search.run_folder import RunFolder
 
 _COMMANDS = {"winners": "train", "transfers": "transfer", "teacher.safetensors": "train"}
-"""What writes checkpoints, by the first part of their path in the run; the teacher's, whatever the search trains."""
+"""What writes checkpoints, by the first part of their path in the run. ``train`` makes a missing teacher, whatever the
+evaluator of the search."""
 
 
 def run_files(root: Path, folder: Path, repair: bool) -> Iterator[CheckedFile]:

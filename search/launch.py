@@ -12,14 +12,14 @@ from search.constraints.near_budget import calibrate_near_budget
 from search.constraints.near_budget_record import write_near_budget
 from search.evaluators.registry import make_evaluator
 from search.loop import SearchResult, run_search
-from search.run_config import RunConfig, versions_of_evaluator
+from search.run_config import versions_of_evaluator
 from search.run_context import RunContext
 from search.settings import SearchSettings
-from search.spaces.space import SearchSpace
 from search.strategies.registry import make_strategy
 from search.trials import TrialStore
 from search.winners.finalists import Finalists
 from search.winners.rejection_feedback import RejectionFeedback
+from segmentation.training.processor import processor
 
 
 def launch(context: RunContext, budgets: Budgets) -> SearchResult:
@@ -34,12 +34,13 @@ def launch(context: RunContext, budgets: Budgets) -> SearchResult:
     Raises:
         InfeasibleError: no net keeps the budgets; raised before anything is trained.
         DeviceUnavailableError: a device cannot be used here.
-        UserError: the candidates so far were compared by other nets than they would be now, a plug-in is missing, or
-            data or checkpoints cannot be read.
+        UserError: the candidates so far were compared by other nets than they would be now, a plug-in or the
+            training device is missing, or data or checkpoints cannot be read.
         KeyboardInterrupt: on Ctrl-C; the run can be resumed.
     """
     config, space = context.config, context.space
-    _check_estimates(config, space)
+    processor(config.training.device)
+    _check_estimates(context)
     torch.set_num_threads(config.training.threads)
     evaluator = make_evaluator(config.evaluator, space, context.task, folder=context.folder.path, seed=config.seed)
     budgets, near_budget = calibrate_near_budget(
@@ -71,10 +72,13 @@ def launch(context: RunContext, budgets: Budgets) -> SearchResult:
     return replace(result, near_budget=near_budget)
 
 
-def _check_estimates(config: RunConfig, space: SearchSpace) -> None:
-    """Estimates of a run must rest on the same nets."""
-    now = versions_of_evaluator(config.evaluator, space)
-    if any(config.versions.get(name) != sha256 for name, sha256 in now.items()):
+def _check_estimates(context: RunContext) -> None:
+    """Estimates of an unfinished search must rest on the same nets."""
+    config = context.config
+    with TrialStore(context.folder.trials) as trials:
+        unfinished = 0 < len(trials.trials()) < config.trials
+    now = versions_of_evaluator(config.evaluator, context.space)
+    if unfinished and any(config.versions.get(name) != sha256 for name, sha256 in now.items()):
         raise UserError(
             f"run {config.run}", seen="candidates compared by nets that another latseg had trained in advance",
             expected="those of this version", remedy="start a new search; what the run has found stays usable",

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from foundation.errors import UserError
 
@@ -79,7 +88,7 @@ class TrainingOptions(Options):
     """Height and width at which the teacher is trained; None for that of the data."""
     threads: Count = 2
     """Of PyTorch."""
-    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] = "cpu"
+    device: str = "cpu"
     """``cpu``, ``cuda`` or ``cuda:NUMBER``: where networks are trained."""
     teacher: str | None = None
     """A net of the user's own, ``FILE[:KEY=VALUE,...]``, in the place of the teacher that is trained."""
@@ -89,6 +98,16 @@ class TrainingOptions(Options):
     """Of 16 synthetic scenes of people, from which a winner learns before it sees the data."""
     pretrained: bool = True
     """The teacher begins with the weights that ship with the package, where they fit; winners learn from scenes."""
+
+    @field_validator("device")
+    @classmethod
+    def _is_known(cls, device: str) -> str:
+        if not re.fullmatch(r"cpu|cuda(:(0|[1-9][0-9]?))?", device, re.ASCII):
+            raise UserError(
+                "training device", seen=repr(device), expected="cpu, cuda or cuda:NUMBER",
+                remedy="write for example --training-device cuda",
+            )  # fmt: skip
+        return device
 
     def epochs_of_winner(self, examples: int) -> int:
         """Of a full training on so many training examples."""

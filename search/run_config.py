@@ -229,7 +229,9 @@ def _versions(training: TrainingOptions) -> dict[str, str]:
 def versions_of_evaluator(evaluator: str | None, space: SearchSpace) -> dict[str, str]:
     """Of the nets on which its estimates rest, where it is ``pretrained``."""
     known = space.trained_nets()
-    return {TRAINED_NETS: known.sha256} if known is not None and evaluator == PRETRAINED else {}
+    if known is None or evaluator is None or EVALUATORS.parse(evaluator)[0].name != PRETRAINED:
+        return {}
+    return {TRAINED_NETS: known.sha256}
 
 
 def _parameters(search: SearchOptions, task: Task) -> int:

@@ -54,8 +54,8 @@ def search(
             **asdict(how),
         )
     else:
-        expected = "only --resume RUN and --tensorboard: a run continues as it began"
-        refuse_other_options(context, ("resume", "tensorboard"), "--resume", expected)
+        expected = "only --resume RUN, --training-device and --tensorboard: a run continues as it began"
+        refuse_other_options(context, ("resume", "training_device", "tensorboard"), "--resume", expected)
         run = console.api.run(resume)
     console.resume_hint = console.line("search", "--resume", run.id, *tensorboard_words(tensorboard))
     for note in run.config.data_notes:
@@ -67,6 +67,7 @@ def search(
         console.remark(f"teacher: {note}")
 
     result = run.search(
+        training_device=None if resume is None else training.training_device,
         tensorboard=tensorboard,
         on_first_look=lambda path: console.remark(f"first look at the data: {path}"),
         on_note=tell,

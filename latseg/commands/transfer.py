@@ -9,7 +9,7 @@ import typer
 
 from latseg.console import Console, plain, table
 from latseg.option_groups import one_of
-from latseg.options import DataGroup, RunArgument, TensorboardOption, TrainingDeviceOption
+from latseg.options import DataGroup, RunArgument, TrainingDeviceOption
 from segmentation.data.classified.registry import CLASSIFIED
 from segmentation.data.registry import SOURCES
 
@@ -52,7 +52,6 @@ def transfer(
         int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of every random choice; default: the run's.")
     ] = None,
     training_device: TrainingDeviceOption = None,
-    tensorboard: TensorboardOption = None,
 ) -> None:
     """Train a winner for another task: other classes, or whole pictures; continues where it was interrupted."""
     console: Console = context.obj
@@ -65,7 +64,6 @@ def transfer(
         predicted=predicted,
         seed=seed,
         training_device=training_device,
-        tensorboard=tensorboard,
         on_note=console.remark,
     )
     console.emit({**found.to_json(), "warnings": console.warnings}, lambda: _rendered(found))

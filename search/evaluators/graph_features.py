@@ -20,13 +20,13 @@ _POOLED = -1
 
 
 def graph_features(graph: OperatorGraph) -> dict[str, float]:
-    """Numbers by name: ``KIND.WAY.LEVEL``, ``levels_up`` and ``pixels``.
+    """Numbers by name: ``KIND.WAY.LEVEL``, ``flops``, ``parameters``, ``levels_up`` and ``pixels``.
 
     The level counts halvings of the input's height; the way is ``up`` after the last operator at the deepest level,
     which is a decoder, else ``down``. ``flops`` (per pixel of the input), ``width`` (most channels of an operator with
     weights) and ``pixels`` (of the input) are logarithms, ``weighted`` and ``spatial`` the numbers of operators with
-    weights and with a kernel above 1. ``levels_up`` is the number of levels at which the decoder has weights: nets that
-    lack fine ones have coarse edges.
+    weights and with a kernel above 1, ``kernel`` the sum of what their kernels are above 1. ``levels_up`` is the number
+    of levels at which the decoder has weights: nets that lack fine ones have coarse edges.
     """
     size = pixels(graph)
     levels = [_level(graph, operator) for operator in graph.operators]
@@ -38,11 +38,15 @@ def graph_features(graph: OperatorGraph) -> dict[str, float]:
         sums[f"flops.{place}"] += operator.flops / (_UNIT * size)
         if operator.parameters:
             sums[f"weighted.{place}"] += 1
-            sums[f"spatial.{place}"] += _is_spatial(operator)
+            sums[f"spatial.{place}"] += _kernel(operator) > 1
+            sums[f"kernel.{place}"] += _kernel(operator) - 1
             sums[f"width.{place}"] = max(sums[f"width.{place}"], math.log(operator.output_shapes[0][1]))
     features = {name: math.log1p(value) if name.startswith("flops") else value for name, value in sums.items()}
+    total = sum(value for name, value in sums.items() if name.startswith("flops"))
+    weights = sum(operator.parameters for operator in graph.operators)
     levels_up = sum(name.startswith("weighted.up") for name in features)
-    return {**features, "levels_up": float(levels_up), PIXELS: math.log(size)}
+    totals = {"flops": math.log1p(total), "parameters": math.log1p(weights), "levels_up": float(levels_up)}
+    return {**features, **totals, PIXELS: math.log(size)}
 
 
 def pixels(graph: OperatorGraph) -> int:
@@ -62,6 +66,7 @@ def _level(graph: OperatorGraph, operator: Operator) -> int:
     return round(math.log2(graph.input_shapes[0][2] / shape[2]))
 
 
-def _is_spatial(operator: Operator) -> int:
+def _kernel(operator: Operator) -> int:
+    """The longer side of its kernel; 1 where it has none."""
     kernel = operator.attribute("kernel", 1)
-    return int(isinstance(kernel, tuple) and max(kernel) > 1)
+    return max(kernel) if isinstance(kernel, tuple) else 1

@@ -76,6 +76,8 @@ def damage_told(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except torch.OutOfMemoryError:
+        raise  # says nothing of the file
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise _unreadable(f"unreadable {path} ({' '.join(str(error).split())[:_REASON]})") from error
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from foundation.errors import UserError
 
-_WITHOUT_EFFECT = ("threads", "device")
-"""Settings that a training may be continued without."""
+_MAY_DIFFER = ("threads", "device")
+"""Settings that may be others when a training is continued."""
 _POSITIVE = ("epochs", "batch_size", "learning_rate", "temperature", "evaluate_every")
 
 
@@ -75,7 +75,7 @@ class TrainSettings:
         """The first setting with another value in a saved document, as text; ``None`` if the training is the same."""
         mine = self.to_json()
         for field in fields(self):
-            if field.name not in _WITHOUT_EFFECT and document.get(field.name) != mine[field.name]:
+            if field.name not in _MAY_DIFFER and document.get(field.name) != mine[field.name]:
                 return f"{field.name} {document.get(field.name)} (now {mine[field.name]})"
         return None
 

@@ -106,7 +106,7 @@ def test_training_uses_it_and_another_teacher_is_another_training(
     assert load_checkpoint(trained.checkpoint)[1]["taught_by"] != document["taught_by"]
 
 
-def test_a_run_may_train_on_another_device(outcome: Outcome, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_training_device_of_a_run_is_checked(outcome: Outcome, capsys: pytest.CaptureFixture[str]) -> None:
     run, _ = outcome
     words = ("--workspace", str(run.workspace.path), "train", run.id, "--winner", run.winners[0].id)
     assert "training device cuda:99: got " in _one_line(capsys, 2, *words, "--training-device", "cuda:99")

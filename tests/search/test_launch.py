@@ -22,7 +22,7 @@ from latency.store import MeasurementStore
 from search import launch as launching
 from search.constraints.budgets import Budgets
 from search.constraints.near_budget_record import NearBudget, read_near_budget
-from search.launch import launch
+from search.launch import _check_estimates, launch
 from search.loop import SearchResult
 from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOptions
 from search.run_config import TRAINED_NETS, RunConfig
@@ -125,13 +125,18 @@ def test_a_run_whose_architectures_were_other_networks_is_refused(store: Measure
 def test_a_search_whose_candidates_were_compared_by_other_nets_is_refused(
     store: MeasurementStore, tmp_path: Path
 ) -> None:
-    created = config(search=SearchOptions(sizes=((128, 128),), evaluator="pretrained"))
+    created = config(search=SearchOptions(sizes=((128, 128),), evaluator="pretrained", trials=2, calibration_nets=0))
     assert len(created.versions[TRAINED_NETS]) == 64
-    for versions in ({}, {TRAINED_NETS: "0" * 64}):
-        context = RunContext.open(tmp_path / "run", created.model_copy(update={"versions": versions}), store)
-        with pytest.raises(UserError, match="candidates compared by nets that another latseg"):
-            launch(context, budgets_of(context))
-    assert TRAINED_NETS not in config(search=SearchOptions(evaluator="training")).versions
+    assert TRAINED_NETS not in config().versions
+    context = RunContext.open(tmp_path / "run", created.model_copy(update={"versions": {}}), store)
+    for trial, refused in zip(make_trials(2), (True, False), strict=True):
+        with TrialStore(context.folder.trials) as trials:
+            trials.add(trial)
+        if refused:
+            with pytest.raises(UserError, match="candidates compared by nets that another latseg"):
+                launch(context, budgets_of(context))
+        else:
+            _check_estimates(context)  # the search is finished: its result can be shown again
 
 
 def test_a_budget_that_the_device_does_not_keep_rejects_every_net(store: MeasurementStore, tmp_path: Path) -> None:

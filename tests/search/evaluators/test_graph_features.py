@@ -42,6 +42,15 @@ def test_every_way_and_level_has_its_own_numbers() -> None:
     assert found["width.down.2"] == pytest.approx(math.log(16))
     assert found["flops.up.1"] == pytest.approx(math.log1p((UP.flops + RESIZE.flops) / (6 * 32 * 32)))
     assert found["levels_up"] == 1
+    assert (found["kernel.down.1"], found["kernel.up.1"]) == (2, 0)
+
+
+def test_a_net_as_a_whole_has_its_operations_and_parameters() -> None:
+    nets = PortraitSpace(sizes=((128, 128),)).sample(6, Random(5))
+    for graph in map(PortraitSpace().lower, nets):
+        found = graph_features(graph)
+        assert math.expm1(found["parameters"]) == pytest.approx(sum(one.parameters for one in graph.operators))
+        assert math.expm1(found["flops"]) == pytest.approx(graph.flops / (6 * 128 * 128))
 
 
 def test_a_decoder_at_a_finer_level_shows() -> None:

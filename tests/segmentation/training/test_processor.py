@@ -47,7 +47,7 @@ def test_networks_come_back_after_an_error() -> None:
     assert device_of(net) == torch.device("cpu")
 
 
-def test_another_device_may_continue(tmp_path: Path) -> None:
+def test_another_device_may_continue() -> None:
     assert SHORT.difference(replace(SHORT, device="cuda").to_json()) is None
 
 
