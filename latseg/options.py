@@ -174,7 +174,7 @@ class DataGroup:
 class RecipeGroup:
     """How a network is trained."""
 
-    teacher_epochs: Annotated[int, typer.Option(min=0, help="Epochs of the teacher; 0: no teacher.")] = 12
+    teacher_epochs: Annotated[int, typer.Option(min=0, help="Epochs of a teacher that is trained first; 0: none.")] = 0
     training_size: Annotated[str | None, typer.Option(help="HEIGHTxWIDTH at which the teacher is trained.")] = None
     batch_size: Annotated[int, typer.Option(min=2, help="Images in a training step.")] = 8
     training_threads: Annotated[int, typer.Option(min=1, help="Threads of PyTorch.")] = 2

@@ -76,8 +76,8 @@ class DataOptions(Options):
 class TrainingOptions(Options):
     """How much is trained. Steps are batches."""
 
-    teacher_epochs: Annotated[int, Field(ge=0)] = 12
-    """0 trains without a teacher."""
+    teacher_epochs: Annotated[int, Field(ge=0)] = 0
+    """Of a teacher that is trained first; 0 trains none (``benchmarks/distillation.py``: no network gained by it)."""
     supernet_steps: Count = 400
     winner_epochs: Count | None = None
     """None for 30, and more where there are few pairs: a winner sees 36,000 pictures at least."""

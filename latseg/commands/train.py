@@ -33,7 +33,7 @@ def train(
     seed: SeedOption = 0,
     tensorboard: TensorboardOption = None,
 ) -> None:
-    """Train a winner of a run, or a known network, with a teacher; continues where it was interrupted.
+    """Train a winner of a run, or a known network; continues where it was interrupted.
 
     RUN with --winner trains a winner. --network with --data and --size begins a run of its own; its id continues it.
     """

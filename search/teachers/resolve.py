@@ -25,7 +25,7 @@ def resolved(training: TrainingOptions) -> TrainingOptions:
     elif unlabelled is not None and not training.teacher_epochs:
         raise UserError(
             "photographs without masks", seen="no teacher that could label them", expected="a teacher",
-            remedy="name one with --teacher, or leave --teacher-epochs above 0",
+            remedy="name one with --teacher, or train one with --teacher-epochs 12",
         )  # fmt: skip
     if unlabelled is not None:
         unlabelled = str(Path(unlabelled).expanduser().absolute())

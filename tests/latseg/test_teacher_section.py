@@ -29,7 +29,7 @@ def test_the_shipped_weights_are_named() -> None:
 
 
 def test_weights_of_another_version_and_of_runs_that_did_not_record_them() -> None:
-    run = config()
+    run = config(teacher_epochs=12)
     other = run.model_copy(update={"versions": {SHIPPED_TEACHER: "a" * 64}})
     assert "installed now has others" in _trained(other, NONE)
     assert "aaaaaaaaaaaaaaaa" in _trained(other, NONE)
@@ -37,14 +37,14 @@ def test_weights_of_another_version_and_of_runs_that_did_not_record_them() -> No
 
 
 def test_random_weights_and_no_teacher() -> None:
-    assert "random weights" in _trained(config(pretrained=False), NONE)
-    assert _trained(config(teacher_epochs=0), NONE) == "The networks learned from the masks alone."
+    assert "random weights" in _trained(config(teacher_epochs=12, pretrained=False), NONE)
+    assert _trained(config(), NONE) == "The networks learned from the masks alone."
 
 
 @pytest.mark.parametrize(("quality", "told"), [({"mean_iou": 0.876}, True), (None, False)])
 def test_its_score_is_told_where_it_has_one(tmp_path: Path, quality: dict[str, float] | None, told: bool) -> None:
     path = tmp_path / "teacher.safetensors"
     save_checkpoint(path, {"x": torch.zeros(1)}, {"kind": "training", "quality": quality})
-    text = _trained(config(), path)
+    text = _trained(config(teacher_epochs=12), path)
     assert ("Mean IoU 87.6 % on the validation part." in text) == told
     assert "trained for this run in 12 passes over the data" in text

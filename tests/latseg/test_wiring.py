@@ -45,7 +45,10 @@ SEARCH_OPTIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "--training-threads": (("1",), {"effort.threads"}),
     "--training-device": (("cuda:7",), {"effort.device"}),
     "--teacher": ((f"{REFERENCE_NET}:person=1",), {"effort.teacher"}),
-    "--unlabelled": (("PHOTOGRAPHS",), {"effort.unlabelled", "data_notes"}),
+    "--unlabelled": (
+        ("PHOTOGRAPHS", "--teacher-epochs", "1"),
+        {"effort.unlabelled", "effort.teacher_epochs", "data_notes"},
+    ),
     "--from-scratch": ((), {"effort.pretrained"}),
     "--seed": (("5",), {"seed"}),
 }

@@ -39,7 +39,14 @@ def taught(space: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> nn.Modu
     monkeypatch.setattr(first_lessons, "learn_scenes", to_seven)
     net = NET if space.name == "portrait" else space.architecture
     return taught_by_scenes(
-        space, net, 5, seed=0, threads=1, checkpoint=folder / "scenes.safetensors", on_progress=ignore_progress
+        space,
+        net,
+        5,
+        seed=0,
+        threads=1,
+        device="cpu",
+        checkpoint=folder / "scenes.safetensors",
+        on_progress=ignore_progress,
     )
 
 
