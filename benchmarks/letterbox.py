@@ -61,7 +61,7 @@ def mean_iou(source: DataSource, net: torch.nn.Module, size: tuple[int, int], *,
         image, mask = (Image.open(path) for path in pair.paths(place))
         picture = image.convert("RGB")
         truth = np.asarray(mask.convert("L").resize(picture.size, Image.Resampling.NEAREST)) > 127
-        found = predict(np.asarray(padded(picture, BORDER) if letterbox else picture)).labels
+        found = predict(np.array(padded(picture, BORDER) if letterbox else picture)).labels
         if letterbox:
             left, top = _corner(picture.size)
             found = found[top : top + picture.height, left : left + picture.width]
