@@ -57,7 +57,9 @@ def search(
         expected = "only --resume RUN, --training-device and --tensorboard: a run continues as it began"
         refuse_other_options(context, ("resume", "training_device", "tensorboard"), "--resume", expected)
         run = console.api.run(resume)
-    console.resume_hint = console.line("search", "--resume", run.id, *tensorboard_words(tensorboard))
+    device = None if resume is None else training.training_device
+    moved = [] if device is None else ["--training-device", device]
+    console.resume_hint = console.line("search", "--resume", run.id, *moved, *tensorboard_words(tensorboard))
     for note in run.config.data_notes:
         console.remark(f"data: {note}")
     notes: list[str] = []
@@ -67,7 +69,7 @@ def search(
         console.remark(f"teacher: {note}")
 
     result = run.search(
-        training_device=None if resume is None else training.training_device,
+        training_device=device,
         tensorboard=tensorboard,
         on_first_look=lambda path: console.remark(f"first look at the data: {path}"),
         on_note=tell,

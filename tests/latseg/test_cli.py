@@ -295,6 +295,8 @@ def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
     again = document(capsys, *shared, "search", "--resume", found["run"])
     assert [w["id"] for w in again["winners"]] == [w["id"] for w in found["winners"]]
     assert again["near_budget"] == found["near_budget"]
+    _, _, err = say(capsys, *shared, "search", "--resume", found["run"], "--training-device", "cuda:99")
+    assert "training device cuda:99: got " in err
     err = _one_line(capsys, 2, *shared, "search", "--resume", found["run"], "--max-params", "0.2M")
     assert "--max-params with --resume" in err
     winner = found["winners"][0]["id"]

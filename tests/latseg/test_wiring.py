@@ -15,6 +15,7 @@ from devices.reference_net import REFERENCE_NET
 from foundation.errors import UserError
 from latseg import cli
 from latseg.workspace_folder import WorkspaceFolder
+from search.run_context import RunContext
 from tests.latseg.conftest import DEVICE
 
 SEARCH = ("search", "-d", DEVICE, "--max-latency", "2ms", "--data", "synthetic:12", "--data-size", "64x64")
@@ -140,6 +141,21 @@ def test_the_command_of_a_run_starts_the_same_search(tmp_path: Path) -> None:
     assert cli.run(["--workspace", str(tmp_path / "second"), "--quiet", *command[3:]]) == StopError.exit_code
     (again,) = (tmp_path / "second").glob("runs/*/run.json")
     assert content(again) == first
+
+
+@pytest.mark.usefixtures("without_work")
+def test_a_search_that_is_continued_elsewhere_says_so_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def interrupt(context: RunContext, _: object) -> None:
+        assert context.config.training.device == "cpu"
+        raise KeyboardInterrupt
+
+    run_file(tmp_path, "--training-device", "cuda:7")
+    (run,) = (path.parent.name for path in tmp_path.glob("runs/*/run.json"))
+    monkeypatch.setattr("search.launch.launch", interrupt)
+    assert cli.run(["--workspace", str(tmp_path), "search", "--resume", run, "--training-device", "cpu"]) == 130
+    assert capsys.readouterr().err.splitlines()[-1].endswith(f"search --resume {run} --training-device cpu")
 
 
 FIT_OPTIONS = {

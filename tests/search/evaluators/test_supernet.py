@@ -62,6 +62,12 @@ def evaluator(sampler: FeasibleSampler, tmp_path_factory: pytest.TempPathFactory
     return made
 
 
+def test_it_is_trained_on_the_training_device(sampler: FeasibleSampler, tmp_path: Path) -> None:
+    evaluator = make(tmp_path, TRAINING.model_copy(update={"device": "cuda:99"}))
+    with pytest.raises(UserError, match="training device cuda:99"):
+        evaluator.prepare(sampler)
+
+
 class TestSupernetEvaluator(EvaluatorContract):
     maximum_parameters = 40_000
 

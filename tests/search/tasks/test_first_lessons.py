@@ -31,8 +31,8 @@ TRAINING = TrainingOptions(
 def taught(space: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     """The net where scenes set every weight to 7."""
 
-    def to_seven(network: nn.Module, steps: int, **_: object) -> None:
-        assert steps == 5
+    def to_seven(network: nn.Module, steps: int, *, device: str, **_: object) -> None:
+        assert (steps, device) == (5, "cuda:3")
         for value in network.state_dict().values():
             value.fill_(7)
 
@@ -44,7 +44,7 @@ def taught(space: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> nn.Modu
         5,
         seed=0,
         threads=1,
-        device="cpu",
+        device="cuda:3",
         checkpoint=folder / "scenes.safetensors",
         on_progress=ignore_progress,
     )

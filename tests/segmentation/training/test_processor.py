@@ -13,6 +13,7 @@ from torch import nn
 from foundation.errors import UserError
 from segmentation.evaluation import device_of
 from segmentation.supernet.training import train_supernet
+from segmentation.training.checkpoint import damage_told
 from segmentation.training.processor import computed_on, processor
 from segmentation.training.scenes import learn_scenes
 from segmentation.training.settings import TrainSettings
@@ -45,6 +46,17 @@ def test_networks_come_back_after_an_error() -> None:
     with pytest.raises(KeyboardInterrupt), computed_on(processor("cpu"), net, None):
         raise KeyboardInterrupt
     assert device_of(net) == torch.device("cpu")
+
+
+def test_too_little_memory_is_told_and_no_damage_to_a_checkpoint(tmp_path: Path) -> None:
+    net = nn.Linear(2, 2)
+    with (
+        pytest.raises(UserError, match=r"too little memory.*smaller --batch-size") as told,
+        computed_on(processor("cpu"), net),
+        damage_told(tmp_path / "net.safetensors"),
+    ):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    assert "checkpoint" not in str(told.value)
 
 
 def test_another_device_may_continue() -> None:
