@@ -62,6 +62,8 @@ class Device(ABC):
     name: str
     format: ClassVar[str] = "onnx"
     """Format of the files that the runtime reads."""
+    listed_weights_are_inputs: ClassVar[bool] = False
+    """Whether weights that a model lists among its inputs cost time, since they are no constants for the runtime."""
     Options: ClassVar[type[PluginOptions]]
     """Options that a user may write after the name, as in ``cpu:threads=2``; a device without options names none."""
 

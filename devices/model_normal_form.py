@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devices.graph_walk import all_graphs, weight_names
+from devices.graph_walk import all_graphs
+from devices.listed_weights import drop_listed_weights
 
 if TYPE_CHECKING:
     import onnx
@@ -22,7 +23,7 @@ def normalise(model: onnx.ModelProto) -> None:
     if not model.graph.name:
         model.graph.name = "graph"
     if model.ir_version < _WEIGHTS_ARE_NO_INPUTS:
-        _drop_weights(model.graph)
+        drop_listed_weights(model.graph)
         model.ir_version = _WEIGHTS_ARE_NO_INPUTS
     for graph in all_graphs(model.graph):
         for value in (*graph.input, *graph.output, *graph.value_info):
@@ -36,14 +37,6 @@ def writes_free_dimensions(graph: onnx.GraphProto) -> bool:
         for value in graph.input
         for dim in value.type.tensor_type.shape.dim
     )
-
-
-def _drop_weights(graph: onnx.GraphProto) -> None:
-    weights = weight_names(graph)
-    kept = [value for value in graph.input if value.name not in weights]
-    if len(kept) < len(graph.input):
-        del graph.input[:]
-        graph.input.extend(kept)
 
 
 def _free_dimensions(value: onnx.ValueInfoProto) -> None:

@@ -149,7 +149,7 @@ def measure_each(
     given = {candidate.label: candidate for candidate in candidates}
     for label in given:
         _logger.info("%s: measuring on %s", label, device.name)
-    graphs = {label: _graph(candidate) for label, candidate in given.items()}
+    graphs = {label: _graph(device, candidate) for label, candidate in given.items()}
     for found in device.measure(candidates, nominal_reference_ms=nominal_ms, protocol=adapted, seed=seed):
         result = checked(found)
         by_label[result.label] = result
@@ -157,7 +157,7 @@ def measure_each(
     return [by_label[candidate.label] for candidate in candidates]
 
 
-def _graph(candidate: Candidate) -> OperatorGraph | UserError:
+def _graph(device: Device, candidate: Candidate) -> OperatorGraph | UserError:
     """The operator graph of a candidate, or why there is none.
 
     Raises:
@@ -165,7 +165,12 @@ def _graph(candidate: Candidate) -> OperatorGraph | UserError:
     """
     values = {name: decode(text) for name, text in candidate.input_values}
     try:
-        return from_onnx(candidate.path, dict(candidate.input_shapes), values)
+        return from_onnx(
+            candidate.path,
+            dict(candidate.input_shapes),
+            values,
+            listed_weights_are_inputs=device.listed_weights_are_inputs,
+        )
     except TensorTooLargeError:
         raise
     except UserError as error:

@@ -9,7 +9,15 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from latseg.model_files import Shapes, Values, as_arrays, by_model, model_file
-from latseg.results import ComparedModel, Comparison, FitReport, MeasuredModel, PredictedModel, ProfileResult
+from latseg.results import (
+    ComparedModel,
+    Comparison,
+    FitReport,
+    FixedModel,
+    MeasuredModel,
+    PredictedModel,
+    ProfileResult,
+)
 from latseg.table import Table
 from latseg.units import Size, as_sizes
 
@@ -198,9 +206,11 @@ class DeviceHandle:
         from latseg.operator_tables import add_knowledge, add_measured, operator_rows
 
         with model_file(model, example_inputs) as path:
-            graph = from_onnx(path, dict(shapes or {}), as_arrays(values))
+            graph, plain = self._graph(path, shapes, values), from_onnx(path, dict(shapes or {}), as_arrays(values))
         predictor = self.predictor
-        prediction = predictor.predict([graph])[0]
+        prediction, without = predictor.predict([graph, plain])
+        if graph != plain:
+            self._warn_of_listed_weights(path, f"{without.latency_ms:.3f} ms are predicted for it")
         stored = self.workspace.folder.measured(self.device, graph)
         rows = operator_rows(graph, prediction.operators_ms)
         add_knowledge(rows, prediction.unseen, prediction.isolated)
@@ -239,6 +249,8 @@ class DeviceHandle:
         """
         from devices.device import Candidate
         from devices.input_values import encode_all
+        from devices.listed_weights import listed_weights
+        from devices.model_file import check_model
         from latency.measuring import measure_one
         from latseg.operator_tables import measured_rows
 
@@ -248,7 +260,9 @@ class DeviceHandle:
             candidate = Candidate(path.name, path, tuple(fixed.items()), encode_all(arrays))
             with self.workspace.folder.store() as store:
                 measured = measure_one(self.device, candidate, store, seed=seed)
-            rows = measured_rows(path, fixed, measured.measurement, arrays)
+            rows = measured_rows(partial(self._graph, path, fixed, arrays), measured.measurement)
+            if self.device.listed_weights_are_inputs and listed_weights(check_model(path).graph):
+                self._warn_of_listed_weights(path, "it measures both")
             return MeasuredModel(measured.measurement, measured.noise_floor, Table(rows))
 
     def compare(
@@ -280,14 +294,67 @@ class DeviceHandle:
         rows = [] if missing else compare_rows(a.operators, b.operators)
         return Comparison(a, b, predicted, self.info, Table(rows), missing)
 
+    def fix(
+        self,
+        model: str | Path,
+        output: str | Path | None = None,
+        *,
+        shapes: Shapes | None = None,
+        values: Values | None = None,
+        seed: int = 0,
+    ) -> FixedModel:
+        """Writes an ONNX file without what costs time for nothing, checks it against the original and measures both.
+
+        >>> device.fix(example_model).changes
+        []
+
+        Args:
+            model: an ONNX file.
+            output: the file to write; ``NAME-fixed.onnx`` beside the model by default.
+            shapes: of inputs with dynamic axes, by name.
+            values: of inputs whose numbers decide sizes inside the model, by name.
+            seed: of the order of the runs.
+
+        Raises:
+            UserError: not a model, the output is there already, or the runtime cannot run it.
+            DeviceUnavailableError: the device cannot be used here.
+        """
+        from devices.input_values import encode_all
+        from latseg.fixing import check_equal, fix_model
+
+        path = Path(model)
+        fixed = path.with_name(f"{path.stem}-fixed.onnx") if output is None else Path(output)
+        changes = fix_model(path, fixed)
+        if not changes:
+            return FixedModel(path, None, changes, 0.0, None)
+        try:
+            difference = check_equal(self.device, path, fixed, dict(shapes or {}), encode_all(as_arrays(values)))
+        except Exception:
+            fixed.unlink()
+            raise
+        both = self.compare(path, fixed, shapes=shapes, values=values, seed=seed)
+        return FixedModel(path, fixed, changes, difference, both)
+
     def _operator_items(self, models: Sequence[Path], shapes: Shapes, values: Values) -> list[CampaignItem]:
         from latency.campaign_items import operator_items
-        from latency.operators.from_onnx import from_onnx
 
         fixed = by_model(models, shapes, option="--shape")
         arrays = by_model(models, as_arrays(values), option="--input")
         given = zip(models, fixed, arrays, strict=True)
-        return operator_items([from_onnx(model, its, numbers) for model, its, numbers in given])
+        return operator_items([self._graph(model, its, numbers) for model, its, numbers in given])
+
+    def _graph(self, path: Path, shapes: Shapes | None, values: Values | None) -> OperatorGraph:
+        """The operators of a model as this device computes them."""
+        from latency.operators.from_onnx import from_onnx
+
+        listed = self.device.listed_weights_are_inputs
+        return from_onnx(path, dict(shapes or {}), as_arrays(values), listed_weights_are_inputs=listed)
+
+    def _warn_of_listed_weights(self, path: Path, gain: str) -> None:
+        self.workspace.warn(
+            f"{path.name}: its weights are listed among its inputs, so they are no constants for {self.name}, which "
+            f"may take up to three times as long; `latseg fix {path}` writes a file without: {gain}"
+        )
 
     def _warn_of_values(self, path: Path, given: Mapping[str, Any]) -> None:
         """Warns of inputs that are fed with random numbers although these decide sizes."""
@@ -346,7 +413,7 @@ class DeviceHandle:
             ComparedModel(
                 model,
                 one.latency_ms,
-                Table(measured_rows(model, fixed, one, arrays)),
+                Table(measured_rows(partial(self._graph, model, fixed, arrays), one)),
                 one.interval_ms,
                 "" if one.operators else one.profiler,
             )
@@ -357,11 +424,10 @@ class DeviceHandle:
         self, models: Sequence[Path], shapes: Sequence[Shapes], values: Sequence[Mapping[str, Any]]
     ) -> list[ComparedModel]:
         """What does not belong to any operator is a row of its own."""
-        from latency.operators.from_onnx import from_onnx
         from latseg.operator_tables import operator_rows
 
         given = zip(models, shapes, values, strict=True)
-        graphs = [from_onnx(model, fixed, arrays) for model, fixed, arrays in given]
+        graphs = [self._graph(model, fixed, arrays) for model, fixed, arrays in given]
         compared = []
         for model, graph, one in zip(models, graphs, self.predictor.predict(graphs), strict=True):
             overhead = {"kind": "constant", "attributes": "", "output": "", "ms": one.overhead_ms}

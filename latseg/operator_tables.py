@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from devices.measurement import Measurement
 from foundation.errors import UserError
-from latency.operators.operator import Operator, OperatorGraph, Shape
+from latency.operators.operator import ARE_INPUTS, WEIGHTS, Operator, OperatorGraph, Shape
 from latseg.table import Row
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from latency.store_rows import StoredMeasurement
 
 _KEY = ("kind", "attributes", "output")
@@ -60,18 +56,15 @@ def add_measured(rows: Sequence[Row], stored: StoredMeasurement | None) -> None:
         rows[kernel.operators[0]]["measured_ms"] = round(kernel.ms, 5)
 
 
-def measured_rows(
-    model: Path,
-    shapes: Mapping[str, Shape],
-    measurement: Measurement,
-    values: Mapping[str, NDArray[np.generic]] | None = None,
-) -> list[Row]:
-    """One row for each kernel that the runtime reported, with the operators that it covers."""
+def measured_rows(read: Callable[[], OperatorGraph], measurement: Measurement) -> list[Row]:
+    """One row for each kernel that the runtime reported, with the operators that it covers.
+
+    ``read`` gives the model's operators; where it raises a ``UserError``, the rows are the kernels alone.
+    """
     from latency.kernel_times import join
-    from latency.operators.from_onnx import from_onnx
 
     try:
-        graph = from_onnx(model, shapes, values)
+        graph = read()
     except UserError:
         return [_bare_row(time.kernel, time.output_shape, time.ms, measurement) for time in measurement.operators]
     kernels = {name: time.kernel for time in measurement.operators for name in time.outputs}
@@ -139,6 +132,7 @@ def describe(operator: Operator) -> str:
         depthwise = bool(operator.input_shapes) and group == operator.input_shapes[0][1]
         words.append("depthwise" if depthwise else f"{group} groups")
     words.extend(str(attributes[name]) for name in ("activation", "mode") if attributes.get(name, "none") != "none")
+    words.extend(["weights are inputs"] if attributes.get(WEIGHTS) == ARE_INPUTS else [])
     return " ".join(words)
 
 

@@ -296,3 +296,28 @@ class Comparison:
             "operators": list(self.operators),
             "operators_missing": self.operators_missing,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class FixedModel:
+    """A model, and the file in which what cost time for nothing is changed."""
+
+    model: Path
+    output: Path | None
+    """None where nothing was to change."""
+    changes: list[str]
+    """A sentence for each."""
+    parity_max_abs: float
+    """Largest difference of the outputs."""
+    measured: Comparison | None
+    """The model and the file, measured in one group."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of ``latseg fix --json``, without its warnings."""
+        return {
+            "model": str(self.model),
+            "output": None if self.output is None else str(self.output),
+            "changes": self.changes,
+            "parity_max_abs": self.parity_max_abs,
+            "measured": None if self.measured is None else self.measured.to_json(),
+        }

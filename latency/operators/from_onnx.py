@@ -14,6 +14,7 @@ import onnx
 from numpy.typing import NDArray
 
 from devices.input_values import decode, encode_all
+from devices.listed_weights import listed_weights
 from devices.model_inputs import ModelInput, fix_input_shapes, model_inputs
 from devices.model_limits import MAX_TENSOR_NUMBERS, TensorTooLargeError, check_size
 from devices.model_normal_form import normalise
@@ -25,7 +26,7 @@ from latency.operators.fusion import fuse
 from latency.operators.node_readers import read_operator
 from latency.operators.nodes import Node, NodeGraph, node_graph, refuse_unknown_shapes
 from latency.operators.old_opsets import MIN_OPSET, upgrade
-from latency.operators.operator import Operator, OperatorGraph, Shape
+from latency.operators.operator import ARE_INPUTS, WEIGHTS, Operator, OperatorGraph, Shape
 
 MAX_OPERATORS = 5_000
 """A predictor compares each operator with every other one; large nets have some hundred."""
@@ -39,6 +40,8 @@ def from_onnx(
     model: onnx.ModelProto | Path,
     input_shapes: Mapping[str, Shape] | None = None,
     input_values: Mapping[str, NDArray[np.generic]] | None = None,
+    *,
+    listed_weights_are_inputs: bool = False,
 ) -> OperatorGraph:
     """Reads the operators of a model, after the fusions that all runtimes perform.
 
@@ -46,6 +49,7 @@ def from_onnx(
         model: the model or its file.
         input_shapes: by input name; needed where an input has dynamic dimensions.
         input_values: by input name; needed where an input's numbers decide sizes inside the model.
+        listed_weights_are_inputs: as of the ``Device``; operators with such weights have the attribute ``WEIGHTS``.
 
     Raises:
         UserError: missing or broken file, dynamic input without a shape, control flow, shapes that depend on
@@ -64,7 +68,7 @@ def from_onnx(
         missing = [each.name for each in deciding if not each.value and len(each.shape) <= _SETTING]
         refuse_unknown_shapes(folded, missing)
         _check_tensors(folded)
-        graph = node_graph(folded)
+        graph = node_graph(folded, listed_weights(model.graph) if listed_weights_are_inputs else frozenset())
         canonicalise(graph, opset)
         fuse(graph)
         return _operator_graph(graph, [each for each in inputs if each.name not in folded.constants])
@@ -156,4 +160,7 @@ def _operator(node: Node, graph: NodeGraph) -> Operator:
     operator = read_operator(node, [graph.shapes[name] for name in read])
     if any(side < 0 for shape in operator.output_shapes for side in shape):
         raise ValueError(f"{node.kind} {node.name!r} has the output shape {operator.output_shapes[0]}")
-    return replace(operator, tensors=(*node.inner, *reversed(node.outputs)))
+    attributes = operator.attributes
+    if node.weights_are_inputs:
+        attributes = tuple(sorted((*attributes, (WEIGHTS, ARE_INPUTS))))
+    return replace(operator, attributes=attributes, tensors=(*node.inner, *reversed(node.outputs)))

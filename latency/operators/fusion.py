@@ -73,6 +73,8 @@ def _absorb(graph: NodeGraph, kinds: frozenset[str]) -> None:
             continue
         if reader.kind not in kinds or reader.domain or list(reader.inputs) != [0]:
             continue
+        if reader.kind == "BatchNormalization" and (node.weights_are_inputs or reader.weights_are_inputs):
+            continue
         node.inner = [*node.inner, node.output, *reader.inner]
         node.outputs = reader.outputs
         node.activation = ACTIVATIONS.get(reader.kind, "none")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,8 @@ from latency.operators.constant_folding import FoldedModel
 from latency.operators.operator import AttributeValue, Shape
 
 Constants = dict[int, NDArray[np.generic]]
+_WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization"})
+"""Kinds that runtimes compute faster where their weights are constants."""
 
 
 @dataclass(slots=True)
@@ -38,6 +40,8 @@ class Node:
     """Tensors inside a fused node and views of its output."""
     activation: str = "none"
     slopes: int = 0
+    weights_are_inputs: bool = False
+    """Whether some of ``constants`` are no constants for the runtime."""
 
     @property
     def output(self) -> str:
@@ -77,9 +81,9 @@ class NodeGraph:
         self.nodes = [node for node in self.nodes if id(node) not in identities]
 
 
-def node_graph(folded: FoldedModel) -> NodeGraph:
-    """The nodes of a folded model."""
-    nodes = [_node(node, position, folded) for position, node in enumerate(folded.nodes)]
+def node_graph(folded: FoldedModel, listed: Set[str] = frozenset()) -> NodeGraph:
+    """The nodes of a folded model; the weights ``listed`` are no constants for the runtime."""
+    nodes = [_node(node, position, folded, listed) for position, node in enumerate(folded.nodes)]
     return NodeGraph(nodes, folded.shapes, list(folded.outputs))
 
 
@@ -109,7 +113,7 @@ def refuse_unknown_shapes(folded: FoldedModel, deciding: Sequence[str]) -> None:
                 )
 
 
-def _node(node: onnx.NodeProto, position: int, folded: FoldedModel) -> Node:
+def _node(node: onnx.NodeProto, position: int, folded: FoldedModel, listed: Set[str]) -> Node:
     slots = [(slot, name) for slot, name in enumerate(node.input) if name]
     constants = folded.constants
     return Node(
@@ -122,6 +126,7 @@ def _node(node: onnx.NodeProto, position: int, folded: FoldedModel) -> Node:
         outputs=[name for name in node.output if name],
         attributes=_attributes(node),
         name=node.name,
+        weights_are_inputs=node.op_type in _WEIGHTED and not listed.isdisjoint(node.input),
     )
 
 

@@ -10,6 +10,8 @@ from pydantic import BeforeValidator, PlainSerializer
 
 Shape = tuple[int, ...]
 AttributeValue = int | float | str | tuple[int, ...]
+WEIGHTS, ARE_INPUTS = "weights", "inputs"
+"""Attribute of an operator whose weights are no constants for the runtime, and its only value."""
 
 
 def _pairs(attributes: object) -> object:

@@ -17,7 +17,7 @@ from foundation.errors import UserError
 from latency.operators.activation_writers import INNER_TENSORS
 from latency.operators.node_writer import NodeWriter, write_generic
 from latency.operators.node_writers import WRITERS
-from latency.operators.operator import Operator, OperatorGraph, Shape
+from latency.operators.operator import ARE_INPUTS, WEIGHTS, Operator, OperatorGraph, Shape
 
 
 def to_model(graph: OperatorGraph, *, seed: int = 0) -> onnx.ModelProto:
@@ -32,11 +32,17 @@ def to_model(graph: OperatorGraph, *, seed: int = 0) -> onnx.ModelProto:
     """
     writer = NodeWriter(np.random.default_rng(seed))
     wiring = _Wiring(graph)
+    listed: list[str] = []
     for position, operator in enumerate(graph.operators):
-        outputs = _output_names(position, operator)
-        WRITERS.get(operator.kind, write_generic)(writer, operator, wiring.sources(position, writer), outputs)
+        sources, before = wiring.sources(position, writer), len(writer.weights)
+        constant = _with_constant_weights(operator)
+        WRITERS.get(operator.kind, write_generic)(writer, constant, sources, _output_names(position, operator))
+        listed += [] if constant is operator else list(writer.weights)[before:]
     model = writer.model(
-        [_value(name, shape) for name, shape in zip(wiring.graph_inputs, graph.input_shapes, strict=True)],
+        [
+            *(_value(name, shape) for name, shape in zip(wiring.graph_inputs, graph.input_shapes, strict=True)),
+            *(_value(name, writer.weights[name].shape) for name in listed),
+        ],
         [
             helper.make_empty_tensor_value_info(name)
             for position in graph.sinks
@@ -98,6 +104,12 @@ class _Wiring:
         chosen = (free or fitting)[0]
         self._taken.add(chosen[0])
         return chosen
+
+
+def _with_constant_weights(operator: Operator) -> Operator:
+    """The same operator where it has no attribute that its weights are inputs."""
+    attributes = tuple(each for each in operator.attributes if each != (WEIGHTS, ARE_INPUTS))
+    return operator if attributes == operator.attributes else replace(operator, attributes=attributes)
 
 
 def _output_names(position: int, operator: Operator) -> list[str]:

@@ -17,6 +17,7 @@ from latseg.commands.evaluate import evaluate
 from latseg.commands.export import export
 from latseg.commands.feasibility import feasibility
 from latseg.commands.fit import fit
+from latseg.commands.fix import fix
 from latseg.commands.measure import measure
 from latseg.commands.predict import predict
 from latseg.commands.pretrain import pretrain
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "predict": predict,
     "measure": measure,
     "compare": compare,
+    "fix": fix,
     "feasibility": feasibility,
     "describe": describe,
     "data check": check,

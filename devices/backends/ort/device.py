@@ -11,4 +11,5 @@ class CpuDevice(ProcessDevice):
     name = "cpu"
     runtime = "devices.backends.ort.runtime:OnnxRuntime"
     package = "onnxruntime"
+    listed_weights_are_inputs = True
     install = "pip install onnxruntime"
