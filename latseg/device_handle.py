@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from foundation.errors import UserError
+from foundation.temporary_folder import TemporaryFolder
 from latseg.model_files import Shapes, Values, as_arrays, by_model, model_file
 from latseg.results import (
     ComparedModel,
@@ -206,11 +211,14 @@ class DeviceHandle:
         from latseg.operator_tables import add_knowledge, add_measured, operator_rows
 
         with model_file(model, example_inputs) as path:
-            graph, plain = self._graph(path, shapes, values), from_onnx(path, dict(shapes or {}), as_arrays(values))
+            graph = self._graph(path, shapes, values)
+            listed = any(operator.weights_are_inputs for operator in graph.operators)
+            plain = from_onnx(path, dict(shapes or {}), as_arrays(values)) if listed else graph
         predictor = self.predictor
-        prediction, without = predictor.predict([graph, plain])
-        if graph != plain:
-            self._warn_of_listed_weights(path, f"{without.latency_ms:.3f} ms are predicted for it")
+        prediction = predictor.predict([graph])[0]
+        if listed:
+            (constant,) = predictor.predict([plain])
+            self._warn_of_listed_weights(path, f", for which {constant.latency_ms:.3f} ms are predicted")
         stored = self.workspace.folder.measured(self.device, graph)
         rows = operator_rows(graph, prediction.operators_ms)
         add_knowledge(rows, prediction.unseen, prediction.isolated)
@@ -249,8 +257,6 @@ class DeviceHandle:
         """
         from devices.device import Candidate
         from devices.input_values import encode_all
-        from devices.listed_weights import listed_weights
-        from devices.model_file import check_model
         from latency.measuring import measure_one
         from latseg.operator_tables import measured_rows
 
@@ -261,8 +267,9 @@ class DeviceHandle:
             with self.workspace.folder.store() as store:
                 measured = measure_one(self.device, candidate, store, seed=seed)
             rows = measured_rows(partial(self._graph, path, fixed, arrays), measured.measurement)
-            if self.device.listed_weights_are_inputs and listed_weights(check_model(path).graph):
-                self._warn_of_listed_weights(path, "it measures both")
+            with suppress(UserError):
+                if any(operator.weights_are_inputs for operator in self._graph(path, fixed, arrays).operators):
+                    self._warn_of_listed_weights(path)
             return MeasuredModel(measured.measurement, measured.noise_floor, Table(rows))
 
     def compare(
@@ -320,20 +327,30 @@ class DeviceHandle:
             DeviceUnavailableError: the device cannot be used here.
         """
         from devices.input_values import encode_all
-        from latseg.fixing import check_equal, fix_model
+        from foundation.atomic_file import write_file
+        from latseg.fixing import check_equal, fixed_model
 
         path = Path(model)
-        fixed = path.with_name(f"{path.stem}-fixed.onnx") if output is None else Path(output)
-        changes = fix_model(path, fixed)
+        output = path.with_name(f"{path.stem}-fixed.onnx") if output is None else Path(output)
+        content, changes = fixed_model(path)
         if not changes:
-            return FixedModel(path, None, changes, 0.0, None)
+            return FixedModel(path, None, [], None, None)
+        if output.exists() or output.is_symlink():
+            raise UserError(f"output {output}", seen="there already", expected="a new file", remedy="choose --output")
+        with TemporaryFolder() as folder:
+            # Under its own name only when it was checked and measured: an interruption leaves nothing behind.
+            made = folder.path / output.name
+            made.write_bytes(content)
+            difference = check_equal(self.device, path, made, dict(shapes or {}), encode_all(as_arrays(values)))
+            both = self.compare(path, made, shapes=shapes, values=values, seed=seed)
         try:
-            difference = check_equal(self.device, path, fixed, dict(shapes or {}), encode_all(as_arrays(values)))
-        except Exception:
-            fixed.unlink()
-            raise
-        both = self.compare(path, fixed, shapes=shapes, values=values, seed=seed)
-        return FixedModel(path, fixed, changes, difference, both)
+            write_file(output, content)
+        except OSError as error:
+            raise UserError(
+                f"output {output}", seen=error.strerror, expected="a folder that can be written",
+                remedy="choose --output",
+            ) from error  # fmt: skip
+        return FixedModel(path, output, changes, difference, replace(both, b=replace(both.b, model=output)))
 
     def _operator_items(self, models: Sequence[Path], shapes: Shapes, values: Values) -> list[CampaignItem]:
         from latency.campaign_items import operator_items
@@ -350,10 +367,10 @@ class DeviceHandle:
         listed = self.device.listed_weights_are_inputs
         return from_onnx(path, dict(shapes or {}), as_arrays(values), listed_weights_are_inputs=listed)
 
-    def _warn_of_listed_weights(self, path: Path, gain: str) -> None:
+    def _warn_of_listed_weights(self, path: Path, gain: str = "") -> None:
         self.workspace.warn(
-            f"{path.name}: its weights are listed among its inputs, so they are no constants for {self.name}, which "
-            f"may take up to three times as long; `latseg fix {path}` writes a file without: {gain}"
+            f"{path.name}: weights are listed among its inputs. They are no constants for {self.name}, which may take "
+            f"several times as long. `latseg fix {quote(str(path))}` writes a file in which they are constants{gain}"
         )
 
     def _warn_of_values(self, path: Path, given: Mapping[str, Any]) -> None:

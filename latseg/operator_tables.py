@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from devices.measurement import Measurement
 from foundation.errors import UserError
-from latency.operators.operator import ARE_INPUTS, WEIGHTS, Operator, OperatorGraph, Shape
+from latency.operators.operator import Operator, OperatorGraph, Shape
 from latseg.table import Row
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def describe(operator: Operator) -> str:
         depthwise = bool(operator.input_shapes) and group == operator.input_shapes[0][1]
         words.append("depthwise" if depthwise else f"{group} groups")
     words.extend(str(attributes[name]) for name in ("activation", "mode") if attributes.get(name, "none") != "none")
-    words.extend(["weights are inputs"] if attributes.get(WEIGHTS) == ARE_INPUTS else [])
+    words.extend(["weights are inputs"] if operator.weights_are_inputs else [])
     return " ".join(words)
 
 

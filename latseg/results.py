@@ -307,10 +307,10 @@ class FixedModel:
     """None where nothing was to change."""
     changes: list[str]
     """A sentence for each."""
-    parity_max_abs: float
-    """Largest difference of the outputs."""
+    parity_max_abs: float | None
+    """Largest difference of the outputs; None where nothing was to change."""
     measured: Comparison | None
-    """The model and the file, measured in one group."""
+    """The model and the file, measured in one group; None where nothing was to change."""
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``latseg fix --json``, without its warnings."""

@@ -68,7 +68,7 @@ def from_onnx(
         missing = [each.name for each in deciding if not each.value and len(each.shape) <= _SETTING]
         refuse_unknown_shapes(folded, missing)
         _check_tensors(folded)
-        graph = node_graph(folded, listed_weights(model.graph) if listed_weights_are_inputs else frozenset())
+        graph = node_graph(folded, _no_constants(model, folded) if listed_weights_are_inputs else frozenset())
         canonicalise(graph, opset)
         fuse(graph)
         return _operator_graph(graph, [each for each in inputs if each.name not in folded.constants])
@@ -124,6 +124,15 @@ def _check_opset(model: onnx.ModelProto) -> int:
             remedy="export the network with opset 17",
         )
     return int(versions[0])
+
+
+def _no_constants(model: onnx.ModelProto, folded: FoldedModel) -> frozenset[str]:
+    """The listed weights, and what is computed of them."""
+    found = set(listed_weights(model.graph))
+    for node in model.graph.node:
+        if not found.isdisjoint(node.input) and all(name in folded.constants for name in node.output):
+            found.update(node.output)
+    return frozenset(found)
 
 
 def _check_tensors(folded: FoldedModel) -> None:

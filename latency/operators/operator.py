@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
@@ -46,6 +46,16 @@ class Operator:
     def attribute(self, name: str, default: AttributeValue) -> AttributeValue:
         """Value of one attribute."""
         return dict(self.attributes).get(name, default)
+
+    @property
+    def weights_are_inputs(self) -> bool:
+        """Whether its weights are no constants for the runtime."""
+        return (WEIGHTS, ARE_INPUTS) in self.attributes
+
+    def with_constant_weights(self) -> Operator:
+        """The same where it has no such weights."""
+        attributes = tuple(each for each in self.attributes if each != (WEIGHTS, ARE_INPUTS))
+        return replace(self, attributes=attributes)
 
     @property
     def signature(self) -> tuple[object, ...]:

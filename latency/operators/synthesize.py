@@ -17,7 +17,7 @@ from foundation.errors import UserError
 from latency.operators.activation_writers import INNER_TENSORS
 from latency.operators.node_writer import NodeWriter, write_generic
 from latency.operators.node_writers import WRITERS
-from latency.operators.operator import ARE_INPUTS, WEIGHTS, Operator, OperatorGraph, Shape
+from latency.operators.operator import Operator, OperatorGraph, Shape
 
 
 def to_model(graph: OperatorGraph, *, seed: int = 0) -> onnx.ModelProto:
@@ -35,9 +35,13 @@ def to_model(graph: OperatorGraph, *, seed: int = 0) -> onnx.ModelProto:
     listed: list[str] = []
     for position, operator in enumerate(graph.operators):
         sources, before = wiring.sources(position, writer), len(writer.weights)
-        constant = _with_constant_weights(operator)
-        WRITERS.get(operator.kind, write_generic)(writer, constant, sources, _output_names(position, operator))
-        listed += [] if constant is operator else list(writer.weights)[before:]
+        write, outputs = WRITERS.get(operator.kind, write_generic), _output_names(position, operator)
+        if operator.weights_are_inputs:
+            write(writer, operator.with_constant_weights(), sources, outputs)
+            # Scalars are the limits of a Clip.
+            listed += [name for name, array in list(writer.weights.items())[before:] if array.ndim]
+        else:
+            write(writer, operator, sources, outputs)
     model = writer.model(
         [
             *(_value(name, shape) for name, shape in zip(wiring.graph_inputs, graph.input_shapes, strict=True)),
@@ -104,12 +108,6 @@ class _Wiring:
         chosen = (free or fitting)[0]
         self._taken.add(chosen[0])
         return chosen
-
-
-def _with_constant_weights(operator: Operator) -> Operator:
-    """The same operator where it has no attribute that its weights are inputs."""
-    attributes = tuple(each for each in operator.attributes if each != (WEIGHTS, ARE_INPUTS))
-    return operator if attributes == operator.attributes else replace(operator, attributes=attributes)
 
 
 def _output_names(position: int, operator: Operator) -> list[str]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,14 +18,16 @@ from onnx import TensorProto, helper, numpy_helper
 import latseg
 from devices.registry import get_device
 from foundation.errors import UserError
+from latency.operators import builders
 from latency.operators.from_onnx import from_onnx
 from latency.operators.operator import ARE_INPUTS, WEIGHTS, OperatorGraph
-from latency.operators.synthesize import to_model
+from latency.operators.synthesize import single_operator, to_model
 from latseg import cli
-from latseg.fixing import check_equal, fix_model
+from latseg.fixing import check_equal, fixed_model
 from tests.shared_cases import shared_case
 
 SHAPE = (1, 8, 32, 32)
+SIMULATED = "simulated:noise=0.01"
 
 
 def write(path: Path, *, listed: tuple[str, ...] = ("w", "scale"), ir_version: int = 8, seed: int = 0) -> Path:
@@ -46,7 +52,7 @@ def write(path: Path, *, listed: tuple[str, ...] = ("w", "scale"), ir_version: i
 
 
 def kinds(graph: OperatorGraph) -> list[tuple[str, bool]]:
-    return [(operator.kind, operator.attribute(WEIGHTS, "") == ARE_INPUTS) for operator in graph.operators]
+    return [(operator.kind, operator.weights_are_inputs) for operator in graph.operators]
 
 
 def optimised(path: Path, folder: Path) -> list[str]:
@@ -79,6 +85,44 @@ def test_before_ir_version_4_every_weight_is_listed_and_constant(tmp_path: Path)
     assert kinds(from_onnx(path, listed_weights_are_inputs=True)) == [("Conv", False)]
 
 
+@pytest.mark.parametrize(
+    ("nodes", "listed", "expected"),
+    [
+        ([("Cast", ["w"], ["a"], {"to": TensorProto.FLOAT}), ("MatMul", ["x", "a"], ["y"], {})], ["w"], True),
+        ([("MatMul", ["x", "w"], ["y"], {})], ["w"], True),
+        ([("Gemm", ["x", "w", "b"], ["y"], {})], ["w"], True),
+        ([("Gemm", ["x", "w", "b"], ["y"], {})], ["b"], False),
+        ([("Add", ["x", "b"], ["y"], {})], ["b"], False),
+    ],
+)
+def test_only_weights_that_cost_time_count(nodes: Any, listed: list[str], expected: bool) -> None:
+    shapes = {"x": (4, 8), "w": (8, 8), "b": (8,)}
+    graph = helper.make_graph(
+        [helper.make_node(kind, inputs, outputs, **more) for kind, inputs, outputs, more in nodes],
+        "net",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shapes[name]) for name in ["x", *listed]],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, (4, 8))],
+        [numpy_helper.from_array(np.ones(shapes[name], np.float32), name) for name in "wb"],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (operator,) = from_onnx(model, listed_weights_are_inputs=True).operators
+    assert operator.weights_are_inputs is expected
+    made = to_model(from_onnx(model, listed_weights_are_inputs=True))
+    assert from_onnx(made, listed_weights_are_inputs=True) == from_onnx(model, listed_weights_are_inputs=True)
+
+
+def test_limits_of_an_activation_stay_constants() -> None:
+    clipped = replace(
+        builders.convolution(SHAPE, 16, kernel=(3, 3), activation="clip"),
+        attributes=(
+            *builders.convolution(SHAPE, 16, kernel=(3, 3), activation="clip").attributes,
+            (WEIGHTS, ARE_INPUTS),
+        ),
+    )
+    made = to_model(single_operator(clipped))
+    assert [value.name for value in made.graph.input] == ["input", "t0_weight", "t0_bias"]
+
+
 def test_which_devices_take_listed_weights_as_inputs() -> None:
     found = {name: get_device(name).listed_weights_are_inputs for name in ("cpu", "openvino", "simulated")}
     assert found == {"cpu": True, "openvino": False, "simulated": False}
@@ -94,27 +138,88 @@ def test_a_model_made_from_such_operators_lists_their_weights(tmp_path: Path) ->
     assert optimised(tmp_path / "made.onnx", tmp_path) == optimised(tmp_path / "net.onnx", tmp_path)
 
 
+def fix(path: Path, folder: Path) -> Path:
+    """The mended file."""
+    content, changes = fixed_model(path)
+    assert changes
+    (folder / "fixed.onnx").write_bytes(content)
+    return folder / "fixed.onnx"
+
+
 def test_fixed_weights_are_constants_and_the_rest_is_the_same(tmp_path: Path) -> None:
     path = write(tmp_path / "net.onnx")
-    assert fix_model(path, tmp_path / "fixed.onnx") == ["2 weights among the inputs are constants now"]
-    before, after = onnx.load(path), onnx.load(tmp_path / "fixed.onnx")
+    assert fixed_model(path)[1] == ["weights that were inputs are constants now: 2"]
+    before, after = onnx.load(path), onnx.load(fix(path, tmp_path))
     assert [value.name for value in after.graph.input] == ["x"]
     del before.graph.input[1:]
     assert after == before
     assert check_equal(get_device("cpu"), path, tmp_path / "fixed.onnx", {}, ()) < 1e-4
 
 
+def test_before_ir_version_4_there_is_nothing_to_fix(tmp_path: Path) -> None:
+    path = write(tmp_path / "net.onnx", listed=("w", "scale", "b", "m", "v"), ir_version=3)
+    assert fixed_model(path) == (b"", [])
+
+
 def test_another_net_is_not_equal(tmp_path: Path) -> None:
     first, second = write(tmp_path / "a.onnx"), write(tmp_path / "b.onnx", seed=1)
-    with pytest.raises(UserError, match=r"outputs that differ by .*use the original file"):
+    with pytest.raises(UserError, match=r"of which \d+ % are other numbers.*use the original file"):
         check_equal(get_device("cpu"), first, second, {}, ())
+
+
+class Answers:
+    """A device that gives these outputs, one after the other."""
+
+    def __init__(self, *outputs: list[float] | np.ndarray) -> None:
+        self.left = [np.asarray(output) for output in outputs]
+
+    def infer(self, *_: object) -> list[np.ndarray]:
+        return [self.left.pop(0)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "difference"),
+    [
+        ([np.nan, np.inf, 1.0], [np.nan, np.inf, 1.0001], 1e-4),
+        (np.zeros(1000, np.int64), np.eye(1, 1000, dtype=np.int64)[0], 1),
+        (np.zeros(1000, np.float32), np.eye(1, 1000, dtype=np.float32)[0] / 10, 0.1),
+    ],
+    ids=["not finite", "a class", "a quantised step"],
+)
+def test_what_rounding_does_is_equal(first: Any, second: Any, difference: float, tmp_path: Path) -> None:
+    model: Any = Answers(first, second)
+    path = write(tmp_path / "net.onnx")
+    assert check_equal(model, path, path, {}, ()) == pytest.approx(difference, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [([1.0, 2.0], [1.0, 2.1]), ([1.0], [np.nan]), ([1, 2], [1, 3]), ([1.0], [1.0, 1.0])]
+)
+def test_what_rounding_does_not_do_is_not(first: Any, second: Any, tmp_path: Path) -> None:
+    model: Any = Answers(first, second)
+    path = write(tmp_path / "net.onnx")
+    with pytest.raises(UserError, match="other numbers"):
+        check_equal(model, path, path, {}, ())
 
 
 def test_weights_in_another_file_come_into_the_fixed_one(tmp_path: Path) -> None:
     model = onnx.load(write(tmp_path / "net.onnx"))
     onnx.save(model, tmp_path / "outside.onnx", save_as_external_data=True, location="weights", size_threshold=0)
-    fix_model(tmp_path / "outside.onnx", tmp_path / "alone" / "fixed.onnx")
-    assert check_equal(get_device("cpu"), tmp_path / "net.onnx", tmp_path / "alone" / "fixed.onnx", {}, ()) < 1e-4
+    (tmp_path / "alone").mkdir()
+    fixed = fix(tmp_path / "outside.onnx", tmp_path / "alone")
+    assert check_equal(get_device("cpu"), tmp_path / "net.onnx", fixed, {}, ()) < 1e-4
+
+
+def test_more_than_2_gib_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> bytes:
+        raise RuntimeError("Failed to serialize proto")
+
+    read = SimpleNamespace(graph=onnx.GraphProto(), SerializeToString=refused)
+    path = write(tmp_path / "net.onnx")
+    monkeypatch.setattr("latseg.fixing.read_model", lambda _: read)
+    monkeypatch.setattr("latseg.fixing.embed_external_data", lambda *_, **__: None)
+    with pytest.raises(UserError, match="more than 2 GiB"):
+        fixed_model(path)
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,16 +227,40 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     words = ("--workspace", str(tmp_path / "ws"), "--json", "fix", str(path))
     assert cli.run([*words]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["output"] == str(tmp_path / "net-fixed.onnx")
+    assert document["output"] == str(tmp_path / "net-fixed.onnx") == document["measured"]["b"]["model"]
     assert document["parity_max_abs"] < 1e-4
-    measured = document["measured"]
-    assert measured["a"]["latency_ms"] > measured["b"]["latency_ms"]
-    assert not measured["simulated"]
+    assert not document["measured"]["simulated"]
     assert cli.run([*words]) == 2
-    assert "net-fixed.onnx: got a file; expected none; choose another --output" in capsys.readouterr().err
-    assert cli.run([*words[:-1], document["output"]]) == 0
+    assert "net-fixed.onnx: got there already; expected a new file; choose --output" in capsys.readouterr().err
+    (tmp_path / "other.onnx").symlink_to(tmp_path / "nowhere")
+    assert cli.run([*words, "--output", str(tmp_path / "other.onnx")]) == 2
+    capsys.readouterr()
+    assert cli.run([*words[:-1], document["output"], "--output", str(path)]) == 0
     nothing = json.loads(capsys.readouterr().out)
-    assert (nothing["output"], nothing["changes"], nothing["measured"]) == (None, [], None)
+    assert nothing == {
+        "model": document["output"],
+        "output": None,
+        "changes": [],
+        "parity_max_abs": None,
+        "measured": None,
+        "warnings": [],
+    }
+
+
+def test_an_interruption_leaves_nothing_and_the_same_command_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "net.onnx")
+    device = latseg.Workspace(tmp_path / "ws").device(SIMULATED)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(device), "compare", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            device.fix(path)
+    assert [each.name for each in tmp_path.glob("*.onnx")] == ["net.onnx"]
+    fixed = device.fix(path)
+    assert fixed.measured is not None
+    assert fixed.measured.device.simulated
+    assert fixed.output == tmp_path / "net-fixed.onnx"
 
 
 def test_a_measurement_tells_of_them(tmp_path: Path) -> None:
@@ -139,8 +268,7 @@ def test_a_measurement_tells_of_them(tmp_path: Path) -> None:
     device = latseg.Workspace(tmp_path / "ws", on_warning=told.append).device("cpu")
     measured = device.measure(write(tmp_path / "net.onnx"))
     assert len(told) == 1
-    assert "latseg" in told[0]
-    assert f"fix {tmp_path / 'net.onnx'}" in told[0]
+    assert f"`latseg fix {tmp_path / 'net.onnx'}`" in told[0]
     assert "weights are inputs" in " ".join(measured.operators.column("attributes"))
     device.measure(write(tmp_path / "constant.onnx", listed=()))
     assert len(told) == 1
@@ -150,4 +278,4 @@ def test_the_case_that_was_found() -> None:
     listed, plain = (shared_case(f"41-weights-among-inputs/{name}.onnx") for name in ("listed", "plain"))
     assert from_onnx(listed) == from_onnx(plain)
     operators = from_onnx(listed, listed_weights_are_inputs=True).operators
-    assert all(operator.attribute(WEIGHTS, "") == ARE_INPUTS for operator in operators)
+    assert all(operator.weights_are_inputs for operator in operators)

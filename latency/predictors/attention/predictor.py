@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
+from latency.predictors.attention.measured_alone import MeasuredAlone
 from latency.predictors.attention.member import Member, TrainingOperators
 from latency.predictors.attention.training import TrainingSettings
 from latency.predictors.cross_validation import stratified_folds
@@ -54,6 +55,7 @@ class AttentionPredictor(StoredPredictor):
         self._count = members
         self._members: list[Member] = []
         self._vocabulary: Vocabulary | None = None
+        self._measured_alone = MeasuredAlone({})
         self._clear_caches()
         self.out_of_fold: dict[str, float] = {}
         """Measured / predicted by label, for every whole training net, by the member that was trained without it."""
@@ -65,6 +67,7 @@ class AttentionPredictor(StoredPredictor):
         fold = stratified_folds([sample.latency_ms for sample in whole], self._count, seed=seed)
         operators, settings = self._learn_vocabulary(samples), self.settings.for_nets(len(whole))
         self._members, self.out_of_fold = [], {}
+        self._measured_alone = MeasuredAlone.of(single)
         self._clear_caches()
 
         def on_member_step(index: int, step: int) -> None:
@@ -114,6 +117,8 @@ class AttentionPredictor(StoredPredictor):
 
     def _predict_chunk(self, graphs: Sequence[OperatorGraph], tokens: TokenBatch) -> list[Prediction]:
         ms, overhead = self._mean(tokens)
+        alone = self._alone_ms[tokens.rows]
+        ms = np.where(tokens.present & ~np.isnan(alone), alone, ms)
         masks = [cache[tokens.rows] & tokens.present for cache in (self._unseen, self._isolated)]
         overheads = overhead.tolist()
         predictions = []
@@ -159,6 +164,7 @@ class AttentionPredictor(StoredPredictor):
             "vocabulary": self._vocabulary.to_json(),
             "members": len(self._members),
             "out_of_fold": self.out_of_fold,
+            "measured_alone": self._measured_alone.by_digest,
         }
         arrays: Arrays = {}
         for index, member in enumerate(self._members):
@@ -174,11 +180,13 @@ class AttentionPredictor(StoredPredictor):
             Member.from_arrays(self._vocabulary.width, self.settings, without_prefix(arrays, f"{index}."))
             for index in range(self._count)
         ]
+        # Absent in folders of older versions.
+        self._measured_alone = MeasuredAlone({str(k): float(v) for k, v in document.get("measured_alone", {}).items()})
         self.out_of_fold = {str(label): float(ratio) for label, ratio in document["out_of_fold"].items()}
 
     def _clear_caches(self) -> None:
         self._table = OperatorTable()
-        self._unseen, self._isolated = RowCache(), RowCache()
+        self._unseen, self._isolated, self._alone_ms = RowCache(), RowCache(), RowCache()
         self._members = [member.fresh() for member in self._members]
 
     def _extend(self) -> None:
@@ -191,6 +199,9 @@ class AttentionPredictor(StoredPredictor):
 
     def _append(self, encoded: EncodedOperators) -> None:
         self._unseen.append(encoded.unseen)
+        first = len(self._isolated)
         self._isolated.append(encoded.isolated)
+        operators = self._table.operators[first : len(self._isolated)]
+        self._alone_ms.append(self._measured_alone.ms(operators, encoded.isolated))
         for member in self._members:
             member.extend(encoded)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,11 +9,12 @@ import torch
 
 from latency.operators import builders
 from latency.operators.operator import OperatorGraph
+from latency.operators.synthesize import single_operator
 from latency.predictors.attention.predictor import AttentionPredictor
 from latency.predictors.attention.training import TrainingSettings
 from latency.predictors.encoding.liveness import liveness
 from latency.predictors.encoding.tokens import PLACES, token_batch
-from latency.sample import LatencySample
+from latency.sample import KernelTime, LatencySample
 from latency.scores import Scores
 from latseg.testing.predictor_contract import PredictorContract
 from latseg.testing.synthetic import log_errors, measured, operator_ms, random_graphs
@@ -112,6 +114,28 @@ def test_unseen_operators_are_named(learned: AttentionPredictor) -> None:
         prediction = learned.predict([graph])[0]
         assert prediction.unseen == (1,)
         assert prediction.operators_ms[1] > 0
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_an_operator_of_no_measured_net_takes_as_long_as_its_kernel_alone(timed: bool, tmp_path: Path) -> None:
+    shape, nets = (1, 32, 32, 32), measured(random_graphs(12, 0))
+    known = nets[0].graph.operators[0]
+    strange = builders.operator("Einsum", (("equation", "ij"),), (shape,), (shape,), flops=10**7)
+    longer = builders.operator("Einsum", (("equation", "ij"),), (shape,), (shape,) * 2, flops=10**7)
+    alone = [
+        LatencySample(f"{ms}", single_operator(each), ms + 0.1, (KernelTime((0,), ms),) * timed, single_operator=True)
+        for each, ms in ((strange, 7.5), (known, 9.5))
+    ]
+    predictor = AttentionPredictor(QUICK, members=2)
+    predictor.fit([*nets, *alone], seed=0)
+    predictor.save(tmp_path)
+    graphs = [single_operator(each) for each in (strange, longer, known)]
+    for one in (predictor, AttentionPredictor.load(tmp_path)):
+        first, second, third = one.predict(graphs)
+        assert (first.operators_ms == (7.5,)) is timed
+        assert first.latency_ms == pytest.approx(first.operators_ms[0] + first.overhead_ms)
+        assert second.operators_ms != (7.5,), "another operator"
+        assert third.operators_ms != (9.5,), "measured nets had it"
 
 
 def test_latency_grows_with_depth_beyond_what_was_measured(learned: AttentionPredictor) -> None:
