@@ -28,6 +28,7 @@ from search.options import (
     Size,
     TrainingOptions,
 )
+from search.spaces.plan_space import PlanSpace
 from search.spaces.registry import is_network, open_nets
 from search.spaces.space import SearchSpace
 from search.strategies.registry import STRATEGIES
@@ -38,6 +39,8 @@ SCHEMA_VERSION = 1
 FILE_NAME = "run.json"
 SHIPPED_TEACHER = "shipped teacher"
 """Key in ``versions`` of the weights with which the teacher begins: their SHA-256."""
+SHIPPED_SUPERNET = "shipped supernet"
+"""Key in ``versions`` of the weights with which nets of the space begin: their SHA-256."""
 TRAINED_NETS = "trained nets"
 """Key in ``versions`` of the nets by which the evaluator ``pretrained`` compares others: their SHA-256."""
 _PACKAGES = ("latseg", "torch", "onnx", "onnxruntime", "numpy")
@@ -196,7 +199,7 @@ class RunConfig(_Record):
             max_parameters=_parameters(search, task) if budgets is None else budgets.parameters,
             training=training,
             **{**search.model_dump(), "evaluator": evaluator, "trials": trials},
-            versions=_versions(training) | versions_of_evaluator(evaluator, space),
+            versions=_versions(training, space) | versions_of_evaluator(evaluator, space),
         )
 
     @property
@@ -216,13 +219,15 @@ class RunConfig(_Record):
         return TaskOptions(data, self.training, self.seed, folder)
 
 
-def _versions(training: TrainingOptions) -> dict[str, str]:
-    """Of all that a run's results depend on; of shipped weights where a teacher may begin with them."""
+def _versions(training: TrainingOptions, space: SearchSpace) -> dict[str, str]:
+    """Of all that a run's results depend on; of shipped weights where networks may begin with them."""
     from segmentation.pretrained.weights import shipped_sha256
 
     found = {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
     if training.pretrained and training.teacher is None and training.teacher_epochs:
         found[SHIPPED_TEACHER] = shipped_sha256("teacher")
+    if training.pretrained and isinstance(space, PlanSpace) and space.ships_supernet:
+        found[SHIPPED_SUPERNET] = shipped_sha256("supernet")
     return found
 
 

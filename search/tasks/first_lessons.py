@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from search.architecture import Architecture
+from search.spaces.plan_space import PlanSpace
 from segmentation.pretrained.weights import take_fitting
 from segmentation.training.loop import OnTrainingProgress
 from segmentation.training.scenes import learn_scenes
@@ -29,7 +30,7 @@ class Nets(Protocol):
         """The same space for another number of classes."""
 
 
-def taught_by_scenes(
+def pretrained(
     space: Nets,
     architecture: Architecture,
     steps: int,
@@ -40,17 +41,21 @@ def taught_by_scenes(
     checkpoint: Path,
     on_progress: OnTrainingProgress,
 ) -> nn.Module:
-    """The net after ``steps`` updates on synthetic scenes of people; its head is fresh unless it has two classes.
+    """The net with the weights that ship for its space, after ``steps`` updates on synthetic scenes of people.
+
+    Its head is fresh unless it has two classes.
 
     Raises:
         UserError: as ``learn_scenes``.
         KeyboardInterrupt: on Ctrl-C, after the checkpoint was written.
     """
+    of_people = space.for_classes(_PERSON_CLASSES)
     torch.manual_seed(seed)
-    student = space.for_classes(_PERSON_CLASSES).build(architecture)
-    learn_scenes(
-        student, steps, seed=seed, threads=threads, device=device, checkpoint=checkpoint, on_progress=on_progress
-    )
+    student = (of_people.pretrained if isinstance(of_people, PlanSpace) else of_people.build)(architecture)
+    if steps:
+        learn_scenes(
+            student, steps, seed=seed, threads=threads, device=device, checkpoint=checkpoint, on_progress=on_progress
+        )
     torch.manual_seed(seed)
     network = space.build(architecture)
     take_fitting(network, student.state_dict())

@@ -18,7 +18,7 @@ from foundation.progress import OnProgress, ignore_progress
 from foundation.temporary_folder import TemporaryFolder
 from search.architecture import Architecture
 from search.progress import SearchProgress
-from search.tasks.first_lessons import Nets, taught_by_scenes
+from search.tasks.first_lessons import Nets, pretrained
 from search.tasks.task import Quality, Split, Task, TaskOptions, Trained
 from search.teachers.brought import BroughtTeacher
 from segmentation.data.contact_sheet import contact_sheet
@@ -197,15 +197,15 @@ class SegmentationTask(Task):
     def _student(
         self, architecture: Architecture, checkpoint: Path, *, short: bool, on_progress: OnProgress
     ) -> nn.Module:
-        """The net at the beginning of its training; it has learned from scenes unless the training is short."""
+        """The net at the beginning of its training; a short one has no scenes before."""
         training, seed = self.options.training, self.options.seed
-        if short or checkpoint.exists() or not (training.pretrained and training.scene_steps):
+        if checkpoint.exists() or not training.pretrained:
             torch.manual_seed(seed)
             return self.build(architecture)
-        return taught_by_scenes(
+        return pretrained(
             self.space,
             architecture,
-            training.scene_steps,
+            0 if short else training.scene_steps,
             seed=seed,
             threads=training.threads,
             device=training.device,
