@@ -40,7 +40,7 @@ FILE_NAME = "run.json"
 SHIPPED_TEACHER = "shipped teacher"
 """Key in ``versions`` of the weights with which the teacher begins: their SHA-256."""
 SHIPPED_SUPERNET = "shipped supernet"
-"""Key in ``versions`` of the weights with which nets of the space begin: their SHA-256."""
+"""Key in ``versions`` of the weights with which supernets and short trainings begin: their SHA-256."""
 TRAINED_NETS = "trained nets"
 """Key in ``versions`` of the nets by which the evaluator ``pretrained`` compares others: their SHA-256."""
 _PACKAGES = ("latseg", "torch", "onnx", "onnxruntime", "numpy")
@@ -199,7 +199,7 @@ class RunConfig(_Record):
             max_parameters=_parameters(search, task) if budgets is None else budgets.parameters,
             training=training,
             **{**search.model_dump(), "evaluator": evaluator, "trials": trials},
-            versions=_versions(training, space) | versions_of_evaluator(evaluator, space),
+            versions=_versions(training) | versions_of_evaluator(evaluator, space, training),
         )
 
     @property
@@ -219,24 +219,28 @@ class RunConfig(_Record):
         return TaskOptions(data, self.training, self.seed, folder)
 
 
-def _versions(training: TrainingOptions, space: SearchSpace) -> dict[str, str]:
-    """Of all that a run's results depend on; of shipped weights where networks may begin with them."""
+def _versions(training: TrainingOptions) -> dict[str, str]:
+    """Of all that a run's results depend on; of shipped weights where a teacher may begin with them."""
     from segmentation.pretrained.weights import shipped_sha256
 
     found = {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
     if training.pretrained and training.teacher is None and training.teacher_epochs:
         found[SHIPPED_TEACHER] = shipped_sha256("teacher")
-    if training.pretrained and isinstance(space, PlanSpace) and space.ships_supernet:
-        found[SHIPPED_SUPERNET] = shipped_sha256("supernet")
     return found
 
 
-def versions_of_evaluator(evaluator: str | None, space: SearchSpace) -> dict[str, str]:
-    """Of the nets on which its estimates rest, where it is ``pretrained``."""
-    known = space.trained_nets()
-    if known is None or evaluator is None or EVALUATORS.parse(evaluator)[0].name != PRETRAINED:
+def versions_of_evaluator(evaluator: str | None, space: SearchSpace, training: TrainingOptions) -> dict[str, str]:
+    """Of the nets on which its estimates rest, where it is ``pretrained``; else of the weights that nets begin with."""
+    from segmentation.pretrained.weights import shipped_sha256
+
+    if evaluator is None:
         return {}
-    return {TRAINED_NETS: known.sha256}
+    if EVALUATORS.parse(evaluator)[0].name == PRETRAINED:
+        known = space.trained_nets()
+        return {} if known is None else {TRAINED_NETS: known.sha256}
+    if training.pretrained and isinstance(space, PlanSpace) and space.ships_supernet:
+        return {SHIPPED_SUPERNET: shipped_sha256("supernet")}
+    return {}
 
 
 def _parameters(search: SearchOptions, task: Task) -> int:

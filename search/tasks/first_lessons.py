@@ -30,7 +30,7 @@ class Nets(Protocol):
         """The same space for another number of classes."""
 
 
-def pretrained(
+def taught_by_scenes(
     space: Nets,
     architecture: Architecture,
     steps: int,
@@ -41,22 +41,31 @@ def pretrained(
     checkpoint: Path,
     on_progress: OnTrainingProgress,
 ) -> nn.Module:
-    """The net with the weights that ship for its space, after ``steps`` updates on synthetic scenes of people.
-
-    Its head is fresh unless it has two classes.
+    """The net after ``steps`` updates on synthetic scenes of people; its head is fresh unless it has two classes.
 
     Raises:
         UserError: as ``learn_scenes``.
         KeyboardInterrupt: on Ctrl-C, after the checkpoint was written.
     """
-    of_people = space.for_classes(_PERSON_CLASSES)
     torch.manual_seed(seed)
-    student = (of_people.pretrained if isinstance(of_people, PlanSpace) else of_people.build)(architecture)
-    if steps:
-        learn_scenes(
-            student, steps, seed=seed, threads=threads, device=device, checkpoint=checkpoint, on_progress=on_progress
-        )
+    student = space.for_classes(_PERSON_CLASSES).build(architecture)
+    learn_scenes(
+        student, steps, seed=seed, threads=threads, device=device, checkpoint=checkpoint, on_progress=on_progress
+    )
     torch.manual_seed(seed)
     network = space.build(architecture)
     take_fitting(network, student.state_dict())
+    return network
+
+
+def with_shipped_weights(space: Nets, architecture: Architecture, *, seed: int) -> nn.Module:
+    """The net with its slice of the supernet that ships for its space, its head fresh unless it has two classes.
+
+    Where none ships, all of it is fresh.
+    """
+    torch.manual_seed(seed)
+    network = space.build(architecture)
+    of_people = space.for_classes(_PERSON_CLASSES)
+    if isinstance(of_people, PlanSpace):
+        take_fitting(network, of_people.pretrained(architecture).state_dict())
     return network

@@ -76,7 +76,7 @@ class Target:
 
     def task(self, options: TaskOptions, weights: Mapping[str, Tensor] | None) -> SegmentationTask:
         """The task whose nets begin with ``weights``, or with random ones."""
-        nets = StartedNets(self.nets, weights or {})
+        nets = self.nets if weights is None else StartedNets(self.nets, weights)
         return (ClassificationTask if self.classified else SegmentationTask)(nets, options, self.source)
 
     def fitting(self, trained: nn.Module, architecture: Architecture, classes: tuple[str, ...]) -> Mapping[str, Tensor]:

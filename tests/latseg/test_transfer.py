@@ -13,7 +13,7 @@ import torch
 import latseg
 from devices.model_file import sha256_of
 from foundation.errors import UserError
-from foundation.progress import Progress, ignore_progress
+from foundation.progress import Progress
 from latency.store import MeasurementStore
 from latseg.run_handle import RunHandle
 from latseg.workspace_folder import STORE
@@ -98,15 +98,6 @@ def test_the_trunk_begins_with_the_winner_and_the_head_is_fresh(handle: RunHandl
     left = {key for key in trained if key not in taken or not torch.equal(started[key], trained[key])}
     assert 0 < len(left) <= 4, "the head"
     assert {int(key.split(".")[1]) for key in left} <= set(range(len(target.nets.lower(net).operators))[-4:])
-
-
-def test_from_scratch_no_weights_of_latseg_are_taken(handle: RunHandle, tmp_path: Path) -> None:
-    target, _, _ = target_of(handle, latseg.DataOptions(source="synthetic:8?people", size=SIZE))
-    task, net = target.task(handle.config.task_options(handle.path), None), handle.winners[0].architecture
-    begun = task._student(net, tmp_path / "none", short=True, on_progress=ignore_progress).state_dict()
-    torch.manual_seed(handle.config.seed)
-    fresh = target.nets.build(net).state_dict()
-    assert all(torch.equal(value, begun[name]) for name, value in fresh.items())
 
 
 def test_equal_classes_keep_the_head(handle: RunHandle) -> None:

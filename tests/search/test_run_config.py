@@ -120,15 +120,15 @@ def test_the_shipped_weights_of_the_teacher_are_recorded_where_it_begins_with_th
         assert SHIPPED_TEACHER not in RunConfig.create(BUDGETS, DATA, other).versions
 
 
-def test_the_shipped_supernet_is_recorded_where_nets_of_its_space_begin_with_it() -> None:
-    recorded = RunConfig.create(BUDGETS, DATA).versions[SHIPPED_SUPERNET]
-    assert recorded == hashlib.sha256((SHIPPED / "supernet.safetensors").read_bytes()).hexdigest()
-    known = SearchOptions(space="unet", sizes=((64, 64),))
-    for other in (
-        RunConfig.create(BUDGETS, DATA, TrainingOptions(pretrained=False)),
-        RunConfig.create(None, DATA, search=known),
-    ):
-        assert SHIPPED_SUPERNET not in other.versions
+def test_the_shipped_supernet_is_recorded_where_candidates_begin_with_it() -> None:
+    def versions(evaluator: str, **training: Any) -> dict[str, str]:
+        search = SearchOptions(evaluator=evaluator)
+        return RunConfig.create(BUDGETS, DATA, TrainingOptions(**training), search=search).versions
+
+    expected = hashlib.sha256((SHIPPED / "supernet.safetensors").read_bytes()).hexdigest()
+    assert versions("supernet")[SHIPPED_SUPERNET] == versions("training")[SHIPPED_SUPERNET] == expected
+    assert SHIPPED_SUPERNET not in versions("supernet", pretrained=False)
+    assert SHIPPED_SUPERNET not in versions("pretrained")
 
 
 def test_a_changed_value_is_noticed(tmp_path: Path) -> None:
