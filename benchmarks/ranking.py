@@ -64,7 +64,7 @@ def make_task(options: argparse.Namespace, *, pretrained: bool = False) -> Task:
         pretrained=pretrained,
     )
     data = DataOptions(source=options.data, size=SIZE, resize_masks=True)
-    return SPACE.make_task(TaskOptions(data, training, options.seed, options.folder / "task"))
+    return SPACE.make_task(TaskOptions(data, training, options.training_seed, options.folder / "task"))
 
 
 def full_training(nets: list[Architecture], options: argparse.Namespace) -> tuple[list[float], float]:
@@ -91,9 +91,10 @@ def counted(nets: list[Architecture]) -> list[dict[str, Any]]:
 def estimated(text: str, nets: list[Architecture], sample: FeasibleSampler, options: argparse.Namespace) -> Any:
     """Estimates of the nets, and seconds of the preparation and for each net."""
     name = text + options.shipped * ", shipped weights" + ("supernet" in text) * f", {options.supernet_steps} steps"
+    name += f", seed {options.training_seed}" * bool(options.training_seed)
     folder = options.folder / re.sub(r"[:, ]+", "_", name)
     task = make_task(options, pretrained=options.shipped)
-    evaluator = make_evaluator(text, SPACE, task, folder=folder, seed=options.seed)
+    evaluator = make_evaluator(text, SPACE, task, folder=folder, seed=options.training_seed)
     start = time.monotonic()
     evaluator.prepare(sample)
     prepared = time.monotonic()
@@ -136,7 +137,8 @@ def main() -> None:
     parser.add_argument("--evaluators", nargs="*", default=["supernet", "training:epochs=1", "regression"])
     parser.add_argument("--shipped", action="store_true", help="evaluators begin with the weights that ship")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the nets")
+    parser.add_argument("--training-seed", type=int, default=0, help="of estimates and of the split of the pictures")
     parser.add_argument("--result", type=Path, default=RESULT)
     options = parser.parse_args()
     sample = sampler(options.max_flops)

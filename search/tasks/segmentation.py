@@ -199,7 +199,7 @@ class SegmentationTask(Task):
     ) -> nn.Module:
         """The net at the beginning of its training: with shipped weights where it is short, after scenes otherwise.
 
-        A full training gains nothing from the shipped weights (``docs/benchmarks.md``, "Ablations").
+        A full training gains nothing from the shipped weights (``benchmarks/recipe.py``).
         """
         training, seed = self.options.training, self.options.seed
         if training.pretrained and short and not checkpoint.exists():

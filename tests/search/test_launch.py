@@ -137,9 +137,7 @@ def test_a_search_whose_candidates_were_compared_by_other_nets_is_refused(
         with TrialStore(context.folder.trials) as trials:
             trials.add(trial)
         if refused:
-            with pytest.raises(
-                UserError, match="nets or weights that shipped with another latseg"
-            ):
+            with pytest.raises(UserError, match="nets or weights that shipped with another latseg"):
                 launch(context, budgets_of(context))
         else:
             _check_estimates(context)  # the search is finished: its result can be shown again
