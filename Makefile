@@ -37,7 +37,7 @@ mutants: $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[openvino,dev,mutants]'
 	$(BIN)/python benchmarks/mutants.py $(FILES)
 
-# Trains the weights that ship, about half an hour on one core; continues where it was interrupted.
+# Trains the weights that ship, about two hours on two cores; continues where it was interrupted.
 pretrain: $(STAMP)
 	$(BIN)/python benchmarks/pretrain.py --ship
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -53,17 +54,17 @@ def spread_nets(count: int, sample: FeasibleSampler, seed: int) -> list[Architec
     return [sampled[round(position * (len(sampled) - 1) / (count - 1))] for position in range(count)]
 
 
-def make_task(options: argparse.Namespace) -> Task:
+def make_task(options: argparse.Namespace, *, pretrained: bool = False) -> Task:
     training = TrainingOptions(
         teacher_epochs=0,
         supernet_steps=options.supernet_steps,
         winner_epochs=options.epochs,
         batch_size=options.batch_size,
         threads=options.threads,
-        pretrained=False,
+        pretrained=pretrained,
     )
     data = DataOptions(source=options.data, size=SIZE, resize_masks=True)
-    return SPACE.make_task(TaskOptions(data, training, options.seed, options.folder / "task"))
+    return SPACE.make_task(TaskOptions(data, training, options.training_seed, options.folder / "task"))
 
 
 def full_training(nets: list[Architecture], options: argparse.Namespace) -> tuple[list[float], float]:
@@ -89,14 +90,17 @@ def counted(nets: list[Architecture]) -> list[dict[str, Any]]:
 
 def estimated(text: str, nets: list[Architecture], sample: FeasibleSampler, options: argparse.Namespace) -> Any:
     """Estimates of the nets, and seconds of the preparation and for each net."""
-    folder = options.folder / text.replace(":", "_").replace(",", "_")
-    evaluator = make_evaluator(text, SPACE, make_task(options), folder=folder, seed=options.seed)
+    name = text + options.shipped * ", shipped weights" + ("supernet" in text) * f", {options.supernet_steps} steps"
+    name += f", seed {options.training_seed}" * bool(options.training_seed)
+    folder = options.folder / re.sub(r"[:, ]+", "_", name)
+    task = make_task(options, pretrained=options.shipped)
+    evaluator = make_evaluator(text, SPACE, task, folder=folder, seed=options.training_seed)
     start = time.monotonic()
     evaluator.prepare(sample)
     prepared = time.monotonic()
     values = evaluator.quality(nets)
     return {
-        "evaluator": text,
+        "evaluator": name,
         "values": [round(value, 4) for value in values],
         "preparation_seconds": round(prepared - start, 1),
         "seconds_per_net": round((time.monotonic() - prepared) / len(nets), 2),
@@ -131,8 +135,10 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--supernet-steps", type=int, default=400)
     parser.add_argument("--evaluators", nargs="*", default=["supernet", "training:epochs=1", "regression"])
+    parser.add_argument("--shipped", action="store_true", help="evaluators begin with the weights that ship")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the nets")
+    parser.add_argument("--training-seed", type=int, default=0, help="of estimates and of the split of the pictures")
     parser.add_argument("--result", type=Path, default=RESULT)
     options = parser.parse_args()
     sample = sampler(options.max_flops)

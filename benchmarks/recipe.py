@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import torch
@@ -45,6 +45,8 @@ class Variant:
 
     changes: dict[str, Any] = field(default_factory=dict)
     """Of the settings."""
+    supernet: bool = False
+    """Begin with the shipped supernet's weights."""
     scene_steps: int = SCENE_STEPS
     more_updates: int = 0
     loss: Callable[[Network], Loss] | None = None
@@ -59,6 +61,11 @@ VARIANTS = {
     "no scenes, as many updates more on the pairs": Variant(scene_steps=0, more_updates=SCENE_STEPS),
     AS_USED: Variant(more_updates=SCENE_STEPS),
     "a third of the scene steps": Variant(scene_steps=SCENE_STEPS // 3),
+    "supernet": Variant(supernet=True, scene_steps=0),
+    "supernet, and a third of the scene steps": Variant(supernet=True, scene_steps=SCENE_STEPS // 3),
+    "supernet, scenes": Variant(supernet=True),
+    "supernet, and as many updates more on the pairs": Variant(supernet=True, scene_steps=0, more_updates=SCENE_STEPS),
+    "supernet, scenes, and as many updates more on the pairs": Variant(supernet=True, more_updates=SCENE_STEPS),
     "no augmentation": Variant({"augment": False}),
     "no Dice": Variant({"dice_weight": 0.0}),
     "no moving average": Variant({"ema_decay": 0.0}),
@@ -77,9 +84,11 @@ def rows_of(source: DataSource, data: str, done: set[Any], options: argparse.Nam
             continue
         variant = VARIANTS[name]
         torch.manual_seed(options.seed)
-        network = Network(SPACE.plan(architecture(DESIGNS[options.design], SIZE)))
+        net = architecture(DESIGNS[options.design], SIZE)
+        network = cast("Network", (SPACE.pretrained if variant.supernet else SPACE.build)(net))
         if variant.scene_steps:
-            scenes = options.folder / f"scenes-{options.design}-{variant.scene_steps}.safetensors"
+            begun = "supernet-" * variant.supernet
+            scenes = options.folder / f"scenes-{options.design}-{begun}{variant.scene_steps}.safetensors"
             learn_scenes(network, variant.scene_steps, threads=1, checkpoint=scenes)
         updates = options.updates + variant.more_updates
         settings = TrainSettings(

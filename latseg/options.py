@@ -186,7 +186,7 @@ class RecipeGroup:
     ] = 1500
     from_scratch: Annotated[
         bool,
-        typer.Option("--from-scratch", help="No weights of latseg for the teacher, no scenes: from random weights."),
+        typer.Option("--from-scratch", help="No weights that ship with latseg, no scenes: from random weights."),
     ] = False
 
     def checked(self) -> TrainingOptions:

@@ -73,13 +73,13 @@ def launch(context: RunContext, budgets: Budgets) -> SearchResult:
 
 
 def _check_estimates(context: RunContext) -> None:
-    """Estimates of an unfinished search must rest on the same nets."""
+    """Estimates of an unfinished search must rest on the same nets and weights."""
     config = context.config
     with TrialStore(context.folder.trials) as trials:
         unfinished = 0 < len(trials.trials()) < config.trials
-    now = versions_of_evaluator(config.evaluator, context.space)
+    now = versions_of_evaluator(config.evaluator, context.space, config.training)
     if unfinished and any(config.versions.get(name) != sha256 for name, sha256 in now.items()):
         raise UserError(
-            f"run {config.run}", seen="candidates compared by nets that another latseg had trained in advance",
+            f"run {config.run}", seen="candidates compared by nets or weights that shipped with another latseg",
             expected="those of this version", remedy="start a new search; what the run has found stays usable",
         )  # fmt: skip

@@ -28,6 +28,7 @@ from search.options import (
     Size,
     TrainingOptions,
 )
+from search.spaces.plan_space import PlanSpace
 from search.spaces.registry import is_network, open_nets
 from search.spaces.space import SearchSpace
 from search.strategies.registry import STRATEGIES
@@ -38,6 +39,8 @@ SCHEMA_VERSION = 1
 FILE_NAME = "run.json"
 SHIPPED_TEACHER = "shipped teacher"
 """Key in ``versions`` of the weights with which the teacher begins: their SHA-256."""
+SHIPPED_SUPERNET = "shipped supernet"
+"""Key in ``versions`` of the weights with which supernets and short trainings begin: their SHA-256."""
 TRAINED_NETS = "trained nets"
 """Key in ``versions`` of the nets by which the evaluator ``pretrained`` compares others: their SHA-256."""
 _PACKAGES = ("latseg", "torch", "onnx", "onnxruntime", "numpy")
@@ -196,7 +199,7 @@ class RunConfig(_Record):
             max_parameters=_parameters(search, task) if budgets is None else budgets.parameters,
             training=training,
             **{**search.model_dump(), "evaluator": evaluator, "trials": trials},
-            versions=_versions(training) | versions_of_evaluator(evaluator, space),
+            versions=_versions(training) | versions_of_evaluator(evaluator, space, training),
         )
 
     @property
@@ -226,12 +229,18 @@ def _versions(training: TrainingOptions) -> dict[str, str]:
     return found
 
 
-def versions_of_evaluator(evaluator: str | None, space: SearchSpace) -> dict[str, str]:
-    """Of the nets on which its estimates rest, where it is ``pretrained``."""
-    known = space.trained_nets()
-    if known is None or evaluator is None or EVALUATORS.parse(evaluator)[0].name != PRETRAINED:
+def versions_of_evaluator(evaluator: str | None, space: SearchSpace, training: TrainingOptions) -> dict[str, str]:
+    """Of the nets on which its estimates rest, where it is ``pretrained``; else of the weights that nets begin with."""
+    from segmentation.pretrained.weights import shipped_sha256
+
+    if evaluator is None:
         return {}
-    return {TRAINED_NETS: known.sha256}
+    if EVALUATORS.parse(evaluator)[0].name == PRETRAINED:
+        known = space.trained_nets()
+        return {} if known is None else {TRAINED_NETS: known.sha256}
+    if training.pretrained and isinstance(space, PlanSpace) and space.ships_supernet:
+        return {SHIPPED_SUPERNET: shipped_sha256("supernet")}
+    return {}
 
 
 def _parameters(search: SearchOptions, task: Task) -> int:

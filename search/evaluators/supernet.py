@@ -99,7 +99,7 @@ class SupernetEvaluator(Evaluator):
             device=training.device,
         )
         torch.manual_seed(self.seed)
-        supernet = Supernet(self._space.classes, self._space.widest())
+        supernet = self._space.supernet(pretrained=training.pretrained)
         report = passed_on(on_progress, "supernet")
 
         train_supernet(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
@@ -18,9 +18,14 @@ from segmentation.networks.plan import Plan
 if TYPE_CHECKING:
     from torch import nn
 
+    from segmentation.supernet.supernet import Supernet
+
 
 class PlanSpace(SearchSpace):
     """A space of segmentation nets. Size, operator graph and task follow from the plan."""
+
+    ships_supernet: ClassVar[bool] = False
+    """Whether the weights of ``segmentation.pretrained.supernet`` are those of this space."""
 
     @abstractmethod
     def plan(self, architecture: Architecture) -> Plan:
@@ -39,6 +44,26 @@ class PlanSpace(SearchSpace):
         from segmentation.networks.network import Network
 
         return Network(self.plan(architecture))
+
+    def pretrained(self, architecture: Architecture) -> nn.Module:
+        """The net with its slice of the supernet that ships; with fresh weights where none does."""
+        if not self.ships_supernet:
+            return self.build(architecture)
+        return self.supernet(pretrained=True).extract(self.plan(architecture))
+
+    def supernet(self, *, pretrained: bool) -> Supernet:
+        """Weights that all nets of the space share.
+
+        Args:
+            pretrained: begin with those that ship, where there are some.
+        """
+        from segmentation.pretrained.supernet import start_supernet
+        from segmentation.supernet.supernet import Supernet
+
+        supernet = Supernet(self.classes, self.widest())
+        if pretrained and self.ships_supernet:
+            start_supernet(supernet)
+        return supernet
 
     @override
     def parameters(self, architecture: Architecture) -> int:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from search.architecture import Architecture
+from search.spaces.plan_space import PlanSpace
 from segmentation.pretrained.weights import take_fitting
 from segmentation.training.loop import OnTrainingProgress
 from segmentation.training.scenes import learn_scenes
@@ -54,4 +55,17 @@ def taught_by_scenes(
     torch.manual_seed(seed)
     network = space.build(architecture)
     take_fitting(network, student.state_dict())
+    return network
+
+
+def with_shipped_weights(space: Nets, architecture: Architecture, *, seed: int) -> nn.Module:
+    """The net with its slice of the supernet that ships for its space, its head fresh unless it has two classes.
+
+    Where none ships, all of it is fresh.
+    """
+    torch.manual_seed(seed)
+    network = space.build(architecture)
+    of_people = space.for_classes(_PERSON_CLASSES)
+    if isinstance(of_people, PlanSpace):
+        take_fitting(network, of_people.pretrained(architecture).state_dict())
     return network

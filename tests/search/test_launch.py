@@ -25,7 +25,7 @@ from search.constraints.near_budget_record import NearBudget, read_near_budget
 from search.launch import _check_estimates, launch
 from search.loop import SearchResult
 from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOptions
-from search.run_config import TRAINED_NETS, RunConfig
+from search.run_config import SHIPPED_SUPERNET, TRAINED_NETS, RunConfig
 from search.run_context import RunContext
 from search.run_folder import RunFolder
 from search.spaces.portrait.space import PortraitSpace
@@ -122,18 +122,22 @@ def test_a_run_whose_architectures_were_other_networks_is_refused(store: Measure
         RunContext.open(tmp_path, older, store)
 
 
+@pytest.mark.parametrize(
+    ("evaluator", "key"),
+    [("pretrained", TRAINED_NETS), ("training:epochs=1", SHIPPED_SUPERNET), ("supernet", SHIPPED_SUPERNET)],
+)
 def test_a_search_whose_candidates_were_compared_by_other_nets_is_refused(
-    store: MeasurementStore, tmp_path: Path
+    evaluator: str, key: str, store: MeasurementStore, tmp_path: Path
 ) -> None:
-    created = config(search=SearchOptions(sizes=((128, 128),), evaluator="pretrained", trials=2, calibration_nets=0))
-    assert len(created.versions[TRAINED_NETS]) == 64
-    assert TRAINED_NETS not in config().versions
+    created = config(search=SearchOptions(sizes=((128, 128),), evaluator=evaluator, trials=2, calibration_nets=0))
+    assert len(created.versions[key]) == 64
+    assert {TRAINED_NETS, SHIPPED_SUPERNET} & created.versions.keys() == {key}
     context = RunContext.open(tmp_path / "run", created.model_copy(update={"versions": {}}), store)
     for trial, refused in zip(make_trials(2), (True, False), strict=True):
         with TrialStore(context.folder.trials) as trials:
             trials.add(trial)
         if refused:
-            with pytest.raises(UserError, match="candidates compared by nets that another latseg"):
+            with pytest.raises(UserError, match="nets or weights that shipped with another latseg"):
                 launch(context, budgets_of(context))
         else:
             _check_estimates(context)  # the search is finished: its result can be shown again

@@ -13,7 +13,7 @@ from PIL import Image
 from foundation.errors import UserError
 from search.evaluators.pretrained import PretrainedEvaluator
 from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOptions
-from search.run_config import SHIPPED_TEACHER, RunConfig, read_config, write_config
+from search.run_config import SHIPPED_SUPERNET, SHIPPED_TEACHER, RunConfig, read_config, write_config
 from segmentation.pretrained.weights import SHIPPED
 
 DEVICE = "simulated"
@@ -118,6 +118,17 @@ def test_the_shipped_weights_of_the_teacher_are_recorded_where_it_begins_with_th
     assert recorded == hashlib.sha256((SHIPPED / "teacher.safetensors").read_bytes()).hexdigest()
     for other in (TrainingOptions(teacher_epochs=1, pretrained=False), TrainingOptions()):
         assert SHIPPED_TEACHER not in RunConfig.create(BUDGETS, DATA, other).versions
+
+
+def test_the_shipped_supernet_is_recorded_where_candidates_begin_with_it() -> None:
+    def versions(evaluator: str, **training: Any) -> dict[str, str]:
+        search = SearchOptions(evaluator=evaluator)
+        return RunConfig.create(BUDGETS, DATA, TrainingOptions(**training), search=search).versions
+
+    expected = hashlib.sha256((SHIPPED / "supernet.safetensors").read_bytes()).hexdigest()
+    assert versions("supernet")[SHIPPED_SUPERNET] == versions("training")[SHIPPED_SUPERNET] == expected
+    assert SHIPPED_SUPERNET not in versions("supernet", pretrained=False)
+    assert SHIPPED_SUPERNET not in versions("pretrained")
 
 
 def test_a_changed_value_is_noticed(tmp_path: Path) -> None:

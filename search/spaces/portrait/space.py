@@ -57,6 +57,7 @@ class PortraitSpace(PlanSpace):
 
     name = SPACE
     version = 2
+    ships_supernet = True
 
     class Options(PluginOptions):
         """Options of the space."""

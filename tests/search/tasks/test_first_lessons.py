@@ -16,7 +16,7 @@ from search.spaces.known_network import KnownNetwork
 from search.spaces.portrait.space import PortraitSpace
 from search.tasks import first_lessons
 from search.tasks import segmentation as tasks
-from search.tasks.first_lessons import taught_by_scenes
+from search.tasks.first_lessons import taught_by_scenes, with_shipped_weights
 from search.tasks.segmentation import SegmentationTask
 from search.tasks.task import TaskOptions
 
@@ -73,22 +73,55 @@ def test_with_other_classes_the_head_is_fresh(space: Any, tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize(
-    ("changes", "short", "scenes"),
-    [({}, False, True), ({}, True, False), ({"pretrained": False}, False, False), ({"scene_steps": 0}, False, False)],
+    ("changes", "short", "expected"),
+    [
+        ({}, False, ["5 steps"]),
+        ({}, True, ["shipped"]),
+        ({"pretrained": False}, False, []),
+        ({"pretrained": False}, True, []),
+        ({"scene_steps": 0}, False, []),
+    ],
 )
-def test_when_a_net_learns_from_scenes(
-    changes: dict[str, Any], short: bool, scenes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_how_a_training_begins(
+    changes: dict[str, Any], short: bool, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[int] = []
+    calls: list[str] = []
 
     def beginning(space: PortraitSpace, architecture: Any, steps: int, **_: object) -> nn.Module:
-        calls.append(steps)
+        calls.append(f"{steps} steps")
+        return space.build(architecture)
+
+    def shipped(space: PortraitSpace, architecture: Any, *, seed: int) -> nn.Module:
+        calls.append("shipped")
         return space.build(architecture)
 
     monkeypatch.setattr(tasks, "taught_by_scenes", beginning)
+    monkeypatch.setattr(tasks, "with_shipped_weights", shipped)
     options = TaskOptions(DataOptions(source="synthetic:6", size=(64, 64)), TRAINING.model_copy(update=changes))
     task = SegmentationTask(SPACE, options)
     checkpoint = tmp_path / "net.safetensors"
     task.train(NET, checkpoint=checkpoint, short=short)
     task.train(NET, checkpoint=checkpoint, short=short)
-    assert calls == ([5] if scenes else []), "the finished training begins with its checkpoint"
+    assert calls == expected, "the finished training begins with its checkpoint"
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_a_net_of_the_space_takes_its_slice_of_the_shipped_weights(classes: int) -> None:
+    space = PortraitSpace(classes, sizes=(SIZE,))
+    begun = with_shipped_weights(space, NET, seed=0).state_dict()
+    shipped = SPACE.supernet(pretrained=True).extract(SPACE.plan(NET)).state_dict()
+    torch.manual_seed(0)
+    fresh = space.build(NET).state_dict()
+    head = {name for name, value in shipped.items() if value.shape != begun[name].shape}
+    assert (len(head) > 0) is (classes > 2)
+    for name, value in begun.items():
+        assert torch.equal(value, fresh[name] if name in head else shipped[name]), name
+    assert not torch.equal(begun["layers.0.0.weight"], fresh["layers.0.0.weight"])
+
+
+def test_a_known_network_has_none() -> None:
+    space = KnownNetwork(2, network="lraspp", size=SIZE)
+    begun = with_shipped_weights(space, space.architecture, seed=0).state_dict()
+    torch.manual_seed(0)
+    fresh = space.build(space.architecture).state_dict()
+    assert all(torch.equal(value, begun[name]) for name, value in fresh.items())

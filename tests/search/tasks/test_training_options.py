@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from search.evaluators import supernet as evaluating
 from search.evaluators.supernet import SupernetEvaluator
@@ -41,7 +42,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return call
 
     def supernet(*arguments: Any, **keywords: Any) -> None:
-        seen["supernet"], seen["supernet keywords"] = arguments[3], keywords
+        seen["shared weights"], seen["supernet"], seen["supernet keywords"] = arguments[0], arguments[3], keywords
 
     monkeypatch.setattr(tasks, "train", trained("student"))
     monkeypatch.setattr(tasks, "trained_teacher", trained("teacher"))
@@ -137,6 +138,16 @@ def test_the_teacher_begins_with_shipped_weights_unless_told_otherwise(
     calls: dict[str, Any], tmp_path: Path, pretrained: bool
 ) -> None:
     assert train(calls, tmp_path, pretrained=pretrained).teacher_keywords["pretrained"] is pretrained
+
+
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_the_supernet_begins_with_shipped_weights_unless_told_otherwise(
+    calls: dict[str, Any], tmp_path: Path, pretrained: bool
+) -> None:
+    begun = train(calls, tmp_path, pretrained=pretrained).shared_weights.state_dict()
+    shipped = SPACE.supernet(pretrained=True).state_dict()
+    name = "shared.stem:weight:main"
+    assert torch.equal(begun[name], shipped[name]) is pretrained
 
 
 @pytest.mark.parametrize(("epochs", "every"), [(5, 1), (199, 1), (200, 2), (4500, 45)])

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
 from torch import nn
 
 from foundation.errors import UserError
+from search.spaces.portrait.space import PortraitSpace
+from segmentation.data.source import batch_of
 from segmentation.data.synthetic.source import SyntheticPeople
 from segmentation.evaluation import evaluate
 from segmentation.networks.network import Network
 from segmentation.networks.teacher import teacher_plan
-from segmentation.pretrained.weights import MANIFEST, SHIPPED, recipe, ship, start_from
+from segmentation.normalisation import normalise
+from segmentation.pretrained.supernet import start_supernet
+from segmentation.pretrained.weights import MANIFEST, SHIPPED, recipe, ship, shipped, start_from
+from segmentation.supernet.supernet import Supernet, recalibrate
+
+SPACE = PortraitSpace(sizes=((128, 128),))
 
 
 def net(outputs: int, seed: int) -> nn.Module:
@@ -76,6 +84,25 @@ def test_the_shipped_teacher_finds_people_on_scenes_that_it_never_saw() -> None:
     scenes = SyntheticPeople(12, seed=99, size=(64, 64))
     quality, without = (evaluate(net.eval(), scenes, (64, 64)).mean_iou for net in (teacher, fresh))
     assert quality > 0.6 > without
+
+
+@pytest.mark.parametrize("classes", [2, 19])
+def test_the_package_ships_weights_of_the_present_space(classes: int) -> None:
+    shared = Supernet(classes)
+    names = {name for name in shipped("supernet") if classes == 2 or "head/" not in name}
+    assert start_supernet(shared) == len(names)
+    assert names <= set(shared.state_dict())
+
+
+def test_nets_with_shipped_weights_find_people_on_scenes_that_they_never_saw() -> None:
+    shared = Supernet(2)
+    start_supernet(shared)
+    images, _ = batch_of(SyntheticPeople(24, seed=98, size=(128, 128)), range(24))
+    scenes = SyntheticPeople(12, seed=99, size=(128, 128))
+    for net in SPACE.sample(3, Random(0)):
+        network = shared.extract(SPACE.plan(net))
+        recalibrate(network, [normalise(images)])
+        assert evaluate(network, scenes, (128, 128)).mean_iou > 0.55
 
 
 def test_the_shipped_files_are_small() -> None:
