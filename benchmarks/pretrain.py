@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
@@ -64,7 +64,7 @@ def teacher(options: argparse.Namespace) -> tuple[nn.Module, dict[str, Any]]:
     )
     trained = trained_teacher(source, settings, checkpoint=options.folder / "teacher.safetensors", on_progress=report)
     quality = evaluate(trained.network, source.test, SIZE, limit=TESTED).mean_iou
-    return trained.network, recipe(source, settings.to_json(), test_mean_iou=round(quality, 4))
+    return trained.network, recipe("teacher", source, settings.to_json(), test_mean_iou=round(quality, 4))
 
 
 def supernet(options: argparse.Namespace) -> tuple[nn.Module, dict[str, Any]]:
@@ -87,7 +87,7 @@ def supernet(options: argparse.Namespace) -> tuple[nn.Module, dict[str, Any]]:
     )
     tested = {name: round(tested_slice(shared, architecture(DESIGNS[name]), source), 4) for name in DESIGNS}
     more = {"nets": len(plans), "test_mean_iou_of_designs": tested}
-    return narrowed(shared, plans), recipe(source, asdict(settings), **more)
+    return narrowed(shared, plans), recipe("portrait-supernet", source, asdict(settings), **more)
 
 
 def nets(seed: int) -> Sequence[Architecture]:
@@ -110,7 +110,7 @@ def tested_slice(shared: Supernet, net: Architecture, source: DataSource) -> flo
     return evaluate(network, source.test, SIZE, limit=TESTED).mean_iou
 
 
-def recipe(source: DataSource, settings: dict[str, Any], **more: Any) -> dict[str, Any]:
+def recipe(name: Name, source: DataSource, settings: dict[str, Any], **more: Any) -> dict[str, Any]:
     """How weights were trained."""
     found = {
         "data": source.name,
@@ -118,13 +118,16 @@ def recipe(source: DataSource, settings: dict[str, Any], **more: Any) -> dict[st
         "settings": settings,
         **more,
         "commit": commit(),
-        "command": "python benchmarks/pretrain.py",
+        "command": f"python benchmarks/pretrain.py --only {name}",
     }
     sys.stderr.write(f"{found}\n")
     return found
 
 
-MAKERS = {"teacher": teacher, "supernet": supernet}
+MAKERS: dict[Name, Callable[[argparse.Namespace], tuple[nn.Module, dict[str, Any]]]] = {
+    "teacher": teacher,
+    "portrait-supernet": supernet,
+}
 
 
 def main() -> None:
@@ -142,7 +145,7 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
-    made: dict[Name, tuple[nn.Module, dict[str, Any]]] = {name: MAKERS[name](options) for name in options.only}
+    made = {name: MAKERS[name](options) for name in options.only}
     if options.ship:
         ship(made)
 

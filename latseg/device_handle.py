@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -310,7 +311,7 @@ class DeviceHandle:
         values: Values | None = None,
         seed: int = 0,
     ) -> FixedModel:
-        """Writes an ONNX file without what costs time for nothing, checks it against the original and measures both.
+        """Writes an ONNX file whose weights are constants instead of inputs, compares and measures both.
 
         >>> device.fix(example_model).changes
         []
@@ -337,6 +338,11 @@ class DeviceHandle:
             return FixedModel(path, None, [], None, None)
         if output.exists() or output.is_symlink():
             raise UserError(f"output {output}", seen="there already", expected="a new file", remedy="choose --output")
+        if not os.access(output.parent, os.W_OK):
+            raise UserError(
+                f"output {output}", seen="no folder, or one that cannot be written", expected="one that can",
+                remedy="choose --output",
+            )  # fmt: skip
         with TemporaryFolder() as folder:
             # Under its own name only when it was checked and measured: an interruption leaves nothing behind.
             made = folder.path / output.name

@@ -209,7 +209,14 @@ class RecipeGroup:
 class TrainingGroup(RecipeGroup):
     """How much is trained in a search."""
 
-    supernet_steps: Annotated[int, typer.Option(min=1, help="Training steps of the supernet.")] = 400
+    supernet_steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Training steps of the supernet. Default: 1 with shipped weights, else 400.",
+            show_default=False,
+        ),
+    ] = None
     winner_epochs: Annotated[
         int | None,
         typer.Option(

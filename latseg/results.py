@@ -300,7 +300,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class FixedModel:
-    """A model, and the file in which what cost time for nothing is changed."""
+    """A model, and the file in which its weights are constants."""
 
     model: Path
     output: Path | None

@@ -76,7 +76,7 @@ def _check_estimates(context: RunContext) -> None:
     """Estimates of an unfinished search must rest on the same nets and weights."""
     config = context.config
     with TrialStore(context.folder.trials) as trials:
-        unfinished = 0 < len(trials.trials()) < config.trials
+        unfinished = len(trials.trials()) < config.trials  # also without trials: an evaluator may have begun
     now = versions_of_evaluator(config.evaluator, context.space, config.training)
     if unfinished and any(config.versions.get(name) != sha256 for name, sha256 in now.items()):
         raise UserError(

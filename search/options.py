@@ -78,7 +78,8 @@ class TrainingOptions(Options):
 
     teacher_epochs: Annotated[int, Field(ge=0)] = 0
     """Of a teacher that is trained first; 0 trains none (``benchmarks/distillation.py``: no network gained by it)."""
-    supernet_steps: Count = 400
+    supernet_steps: Count | None = None
+    """Of the evaluator ``supernet``; None for 1 where it begins with weights that ship, and 400 otherwise."""
     winner_epochs: Count | None = None
     """None for 30, and more where there are few pairs: a winner sees 36,000 pictures at least."""
     batch_size: Count = 8

@@ -239,7 +239,7 @@ def versions_of_evaluator(evaluator: str | None, space: SearchSpace, training: T
         known = space.trained_nets()
         return {} if known is None else {TRAINED_NETS: known.sha256}
     if training.pretrained and isinstance(space, PlanSpace) and space.ships_supernet:
-        return {SHIPPED_SUPERNET: shipped_sha256("supernet")}
+        return {SHIPPED_SUPERNET: shipped_sha256("portrait-supernet")}
     return {}
 
 

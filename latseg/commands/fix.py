@@ -1,4 +1,4 @@
-"""``latseg fix``: a model without what costs time on the device for nothing."""
+"""``latseg fix``: a model whose weights are constants instead of inputs."""
 
 from __future__ import annotations
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import torch
 from torch import nn
 
 from search.architecture import Architecture
-from search.spaces.plan_space import PlanSpace
 from segmentation.pretrained.weights import take_fitting
 from segmentation.training.loop import OnTrainingProgress
 from segmentation.training.scenes import learn_scenes
@@ -28,6 +27,16 @@ class Nets(Protocol):
 
     def for_classes(self, classes: int) -> Self:
         """The same space for another number of classes."""
+
+
+@runtime_checkable
+class SharingNets(Nets, Protocol):
+    """Nets for which a supernet may ship."""
+
+    ships_supernet: bool
+
+    def pretrained(self, architecture: Architecture) -> nn.Module:
+        """The net with its slice of the supernet that ships."""
 
 
 def taught_by_scenes(
@@ -66,6 +75,6 @@ def with_shipped_weights(space: Nets, architecture: Architecture, *, seed: int) 
     torch.manual_seed(seed)
     network = space.build(architecture)
     of_people = space.for_classes(_PERSON_CLASSES)
-    if isinstance(of_people, PlanSpace):
+    if isinstance(of_people, SharingNets) and of_people.ships_supernet:
         take_fitting(network, of_people.pretrained(architecture).state_dict())
     return network

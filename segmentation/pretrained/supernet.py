@@ -18,6 +18,6 @@ def start_supernet(supernet: Supernet) -> int:
     Raises:
         UserError: the files are missing or changed.
     """
-    taken = take_narrower(supernet, shipped("supernet"), classes=_CLASSES)
+    taken = take_narrower(supernet, shipped("portrait-supernet"), classes=_CLASSES)
     _logger.info("%d of %d tensors of the supernet start from shipped weights", taken, len(supernet.state_dict()))
     return taken

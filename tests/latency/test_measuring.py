@@ -150,7 +150,7 @@ def test_a_failure_is_stored_with_its_reason(
 def test_a_model_without_an_operator_graph_is_measured_and_not_stored(
     store: MeasurementStore, candidate: Candidate, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise UserError("operator Loop", seen="control flow", expected="none", remedy="unroll it")
 
     monkeypatch.setattr("latency.measuring.from_onnx", refuse)

@@ -193,7 +193,8 @@ def test_what_rounding_does_is_equal(first: Any, second: Any, difference: float,
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [([1.0, 2.0], [1.0, 2.1]), ([1.0], [np.nan]), ([1, 2], [1, 3]), ([1.0], [1.0, 1.0])]
+    ("first", "second"),
+    [([1.0, 2.0], [1.0, 2.1]), (np.zeros(1000), [np.nan, *[0.0] * 999]), ([1, 2], [1, 3]), ([1.0], [1.0, 1.0])],
 )
 def test_what_rounding_does_not_do_is_not(first: Any, second: Any, tmp_path: Path) -> None:
     model: Any = Answers(first, second)
@@ -261,6 +262,15 @@ def test_an_interruption_leaves_nothing_and_the_same_command_goes_on(
     assert fixed.measured is not None
     assert fixed.measured.device.simulated
     assert fixed.output == tmp_path / "net-fixed.onnx"
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = latseg.Workspace(tmp_path / "ws").device(SIMULATED)
+    monkeypatch.setattr(type(device), "compare", lambda *_, **__: pytest.fail("measured"))
+    with pytest.raises(UserError, match="no folder, or one that cannot be written"):
+        device.fix(write(tmp_path / "net.onnx"), tmp_path / "missing" / "net.onnx")
 
 
 def test_a_measurement_tells_of_them(tmp_path: Path) -> None:

@@ -133,6 +133,8 @@ def test_a_search_whose_candidates_were_compared_by_other_nets_is_refused(
     assert len(created.versions[key]) == 64
     assert {TRAINED_NETS, SHIPPED_SUPERNET} & created.versions.keys() == {key}
     context = RunContext.open(tmp_path / "run", created.model_copy(update={"versions": {}}), store)
+    with pytest.raises(UserError, match="nets or weights that shipped with another latseg"):
+        _check_estimates(context)  # before the first trial the evaluator may have trained nets
     for trial, refused in zip(make_trials(2), (True, False), strict=True):
         with TrialStore(context.folder.trials) as trials:
             trials.add(trial)

@@ -125,7 +125,7 @@ def test_the_shipped_supernet_is_recorded_where_candidates_begin_with_it() -> No
         search = SearchOptions(evaluator=evaluator)
         return RunConfig.create(BUDGETS, DATA, TrainingOptions(**training), search=search).versions
 
-    expected = hashlib.sha256((SHIPPED / "supernet.safetensors").read_bytes()).hexdigest()
+    expected = hashlib.sha256((SHIPPED / "portrait-supernet.safetensors").read_bytes()).hexdigest()
     assert versions("supernet")[SHIPPED_SUPERNET] == versions("training")[SHIPPED_SUPERNET] == expected
     assert SHIPPED_SUPERNET not in versions("supernet", pretrained=False)
     assert SHIPPED_SUPERNET not in versions("pretrained")

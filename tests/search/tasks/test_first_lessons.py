@@ -119,9 +119,14 @@ def test_a_net_of_the_space_takes_its_slice_of_the_shipped_weights(classes: int)
     assert not torch.equal(begun["layers.0.0.weight"], fresh["layers.0.0.weight"])
 
 
-def test_a_known_network_has_none() -> None:
-    space = KnownNetwork(2, network="lraspp", size=SIZE)
-    begun = with_shipped_weights(space, space.architecture, seed=0).state_dict()
+class OwnSpace(PortraitSpace):
+    ships_supernet = False
+
+
+@pytest.mark.parametrize("space", [KnownNetwork(2, network="lraspp", size=SIZE), OwnSpace()], ids=["known", "own"])
+def test_where_no_supernet_ships_all_is_fresh(space: Any) -> None:
+    net = NET if space.name == "portrait" else space.architecture
+    begun = with_shipped_weights(space, net, seed=0).state_dict()
     torch.manual_seed(0)
-    fresh = space.build(space.architecture).state_dict()
+    fresh = space.build(net).state_dict()
     assert all(torch.equal(value, begun[name]) for name, value in fresh.items())

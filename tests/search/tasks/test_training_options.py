@@ -150,6 +150,13 @@ def test_the_supernet_begins_with_shipped_weights_unless_told_otherwise(
     assert torch.equal(begun[name], shipped[name]) is pretrained
 
 
+@pytest.mark.parametrize(("pretrained", "steps"), [(True, 1), (False, 400)])
+def test_a_supernet_with_shipped_weights_is_hardly_trained_by_default(
+    calls: dict[str, Any], tmp_path: Path, pretrained: bool, steps: int
+) -> None:
+    assert train(calls, tmp_path, pretrained=pretrained, supernet_steps=None).supernet.steps == steps
+
+
 @pytest.mark.parametrize(("epochs", "every"), [(5, 1), (199, 1), (200, 2), (4500, 45)])
 def test_many_short_epochs_are_not_all_evaluated(
     calls: dict[str, Any], tmp_path: Path, epochs: int, every: int

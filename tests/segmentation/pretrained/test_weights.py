@@ -89,7 +89,7 @@ def test_the_shipped_teacher_finds_people_on_scenes_that_it_never_saw() -> None:
 @pytest.mark.parametrize("classes", [2, 19])
 def test_the_package_ships_weights_of_the_present_space(classes: int) -> None:
     shared = Supernet(classes)
-    names = {name for name in shipped("supernet") if classes == 2 or "head/" not in name}
+    names = {name for name in shipped("portrait-supernet") if classes == 2 or "head/" not in name}
     assert start_supernet(shared) == len(names)
     assert names <= set(shared.state_dict())
 
