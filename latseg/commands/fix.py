@@ -25,7 +25,7 @@ def fix(
     inputs: InputsOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Write a model whose weights are constants instead of inputs, check that it is equal, and measure the gain."""
+    """Write a model whose weights are constants instead of inputs, compare its outputs, and measure the gain."""
     console: Console = context.obj
     found = console.api.device(target.device, threads=target.threads).fix(
         model, output, shapes=parse_shapes(shape), values=parse_inputs(inputs), seed=seed
