@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -328,34 +327,21 @@ class DeviceHandle:
             DeviceUnavailableError: the device cannot be used here.
         """
         from devices.input_values import encode_all
-        from foundation.atomic_file import write_file
-        from latseg.fixing import check_equal, fixed_model
+        from latseg.fixing import check_equal, check_new, fixed_model, write_new
 
         path = Path(model)
         output = path.with_name(f"{path.stem}-fixed.onnx") if output is None else Path(output)
         content, changes = fixed_model(path)
         if not changes:
             return FixedModel(path, None, [], None, None)
-        if output.exists() or output.is_symlink():
-            raise UserError(f"output {output}", seen="there already", expected="a new file", remedy="choose --output")
-        if not os.access(output.parent, os.W_OK):
-            raise UserError(
-                f"output {output}", seen="no folder, or one that cannot be written", expected="one that can",
-                remedy="choose --output",
-            )  # fmt: skip
+        check_new(output)
         with TemporaryFolder() as folder:
             # Under its own name only when it was checked and measured: an interruption leaves nothing behind.
             made = folder.path / output.name
             made.write_bytes(content)
             difference = check_equal(self.device, path, made, dict(shapes or {}), encode_all(as_arrays(values)))
             both = self.compare(path, made, shapes=shapes, values=values, seed=seed)
-        try:
-            write_file(output, content)
-        except OSError as error:
-            raise UserError(
-                f"output {output}", seen=error.strerror, expected="a folder that can be written",
-                remedy="choose --output",
-            ) from error  # fmt: skip
+        write_new(output, content)
         return FixedModel(path, output, changes, difference, replace(both, b=replace(both.b, model=output)))
 
     def _operator_items(self, models: Sequence[Path], shapes: Shapes, values: Values) -> list[CampaignItem]:

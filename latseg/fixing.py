@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from devices.external_data import embed_external_data
 from devices.listed_weights import drop_listed_weights, listed_weights
 from devices.model_file import check_model, read_model
 from devices.model_inputs import model_inputs, random_inputs
+from foundation.atomic_file import write_file
 from foundation.errors import UserError
 from foundation.regular_file import MODEL_BYTES
 
@@ -48,6 +50,34 @@ def fixed_model(model: Path) -> tuple[bytes, list[str]]:
             remedy="take the weights from the inputs where it is exported",
         ) from error  # fmt: skip
     return content, [f"weights that were inputs are constants now: {len(weights)}"]
+
+
+def check_new(output: Path) -> None:
+    """Refuses a file that could not be written, before any work.
+
+    Raises:
+        UserError: it is there already, or its folder is missing or cannot be written.
+    """
+    if output.exists() or output.is_symlink():
+        raise UserError(f"output {output}", seen="there already", expected="a new file", remedy="choose --output")
+    if not os.access(output.parent, os.W_OK):
+        raise _not_written(output, "no folder, or one that cannot be written")
+
+
+def write_new(output: Path, content: bytes) -> None:
+    """Writes the file, whole or not at all.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        write_file(output, content)
+    except OSError as error:
+        raise _not_written(output, error.strerror) from error
+
+
+def _not_written(output: Path, seen: str | None) -> UserError:
+    return UserError(f"output {output}", seen=seen, expected="a folder that can be written", remedy="choose --output")
 
 
 def check_equal(device: Device, model: Path, fixed: Path, shapes: Mapping[str, Shape], values: InputValues) -> float:

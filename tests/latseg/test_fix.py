@@ -24,6 +24,7 @@ from latency.operators.operator import ARE_INPUTS, WEIGHTS, OperatorGraph
 from latency.operators.synthesize import single_operator, to_model
 from latseg import cli
 from latseg.fixing import check_equal, fixed_model
+from tests.latseg.conftest import DEVICE
 from tests.shared_cases import shared_case
 
 SHAPE = (1, 8, 32, 32)
@@ -282,6 +283,21 @@ def test_a_measurement_tells_of_them(tmp_path: Path) -> None:
     assert "weights are inputs" in " ".join(measured.operators.column("attributes"))
     device.measure(write(tmp_path / "constant.onnx", listed=()))
     assert len(told) == 1
+
+
+def test_a_prediction_tells_of_them_and_of_the_gain(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    device = latseg.Workspace(workspace, on_warning=told.append).device(DEVICE)
+    monkeypatch.setattr(type(device.device), "listed_weights_are_inputs", True)
+    constant = device.predict(write(tmp_path / "constant.onnx", listed=()))
+    assert not told
+    listed = device.predict(write(tmp_path / "net.onnx"))
+    assert len(told) == 1
+    assert f"for which {constant.latency_ms:.3f} ms are predicted" in told[0]
+    assert listed.upper_ms > constant.upper_ms
+    assert "never measured" in listed.operators.column("known")
 
 
 def test_the_case_that_was_found() -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from search.spaces.portrait.space import PortraitSpace
+from segmentation.networks.plan import Plan
 from segmentation.supernet.narrower import narrowed, take_narrower
 from segmentation.supernet.supernet import Supernet
 
@@ -26,14 +27,14 @@ def supernet(seed: int, classes: int = 2) -> Supernet:
 
 
 @pytest.mark.parametrize("plan", SMALL[:6])
-def test_a_net_has_the_same_weights_on_the_way_through_a_narrower_supernet(plan: object) -> None:
+def test_a_net_has_the_same_weights_on_the_way_through_a_narrower_supernet(plan: Plan) -> None:
     source, other = supernet(1), supernet(2)
     narrow = narrowed(source, SMALL)
     assert sum(value.numel() for value in narrow.parameters()) < sum(value.numel() for value in source.parameters()) / 2
     assert take_narrower(other, narrow.state_dict(), classes=2) == len(narrow.state_dict())
-    expected = source.extract(plan).state_dict()  # type: ignore[arg-type]
+    expected = source.extract(plan).state_dict()
     for between in (narrow, other):
-        torch.testing.assert_close(between.extract(plan).state_dict(), expected)  # type: ignore[arg-type]
+        torch.testing.assert_close(between.extract(plan).state_dict(), expected)
 
 
 def test_what_a_narrower_one_does_not_have_stays() -> None:
