@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 from nasbench201 import PublicLatencies
-from predictor_public import SOURCES, TABLE, TARGETS, VALIDATION, Nets, learned_prior, scored
+from predictor_public import SOURCES, TABLE, TARGETS, TRAINING, VALIDATION
+from public_devices import Nets, learned_prior, scored
 
 from latency.predictors.additive.operator_counts import OperatorCountsPredictor
 from latency.predictors.stored import StoredPredictor
@@ -74,7 +75,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    nets = Nets(PublicLatencies.read(options.table), every=True)
+    table = PublicLatencies.read(options.table)
+    nets = Nets(table, TRAINING, np.arange(len(TRAINING), len(table.cells)))
     devices, sources = DEVICES[options.kind]
     prior, _ = learned_prior(nets, options.prior, sources)
     found = {device: correlations(nets, device, options.repeats, prior) for device in devices}

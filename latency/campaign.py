@@ -40,6 +40,15 @@ class CampaignProgress(Progress):
 
 
 @dataclass(frozen=True, slots=True)
+class CampaignFailure:
+    """An item that failed and was never measured."""
+
+    what: str
+    """``net`` with its label, or the operator with its shapes."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignResult:
     """What the store holds of a campaign's items after a run."""
 
@@ -47,14 +56,18 @@ class CampaignResult:
     """Whole nets measured, now or earlier."""
     operators: int
     """Single-operator models measured, now or earlier."""
-    failed: int
-    """Items that failed and were never measured."""
+    failures: tuple[CampaignFailure, ...]
     left: int
     """Items that were not begun within the limit of minutes."""
     measured: int
     """Items measured in this run."""
     noise_floor: NoiseFloor | None
     seconds: float
+
+    @property
+    def failed(self) -> int:
+        """Number of ``failures``."""
+        return len(self.failures)
 
 
 def run_campaign(
@@ -185,14 +198,18 @@ class _Campaign:
     def result(self, items: Sequence[CampaignItem], noise_floor: NoiseFloor | None) -> CampaignResult:
         """Counts over all items."""
         held = self.store.measured_labels(self.info.fingerprint)
-        failures = {failure.label for failure in self.store.failures(self.info.fingerprint)} - held
+        reasons = {failure.label: failure.reason for failure in self.store.failures(self.info.fingerprint)}
         unique = list({item.label: item for item in items}.values())
         sources = [item.source for item in unique if item.label in held]
         return CampaignResult(
             models=sum(source != "operator" for source in sources),
             operators=sources.count("operator"),
-            failed=sum(item.label in failures for item in unique),
-            left=sum(item.label not in held and item.label not in failures for item in unique),
+            failures=tuple(
+                CampaignFailure(_described(item), reasons[item.label])
+                for item in unique
+                if item.label in reasons and item.label not in held
+            ),
+            left=sum(item.label not in held and item.label not in reasons for item in unique),
             measured=self.measured,
             noise_floor=noise_floor,
             seconds=time.monotonic() - self.started,
@@ -271,3 +288,14 @@ def _noise_floor(
 def _name(item: CampaignItem) -> str:
     kind = item.graph.operators[0].kind if item.source == "operator" and item.graph.operators else "net"
     return f"{kind} {item.label}"
+
+
+def _described(item: CampaignItem) -> str:
+    if item.source != "operator":
+        return _name(item)
+    (operator,) = item.graph.operators
+    read, written = (
+        ", ".join("x".join(map(str, each)) for each in shapes)
+        for shapes in (operator.input_shapes, operator.output_shapes)
+    )
+    return f"{operator.kind} {read or 'of no input'} to {written}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from devices.device_info import DeviceInfo
     from devices.measurement import Measurement, NoiseFloor
     from latency.bounded import BoundedPrediction, BoundedPredictor
-    from latency.campaign import CampaignResult
+    from latency.campaign import CampaignFailure, CampaignResult
     from latency.fit import FitResult
     from latency.operators.operator import OperatorGraph
     from latency.scores import Scores
@@ -47,6 +47,11 @@ class ProfileResult:
         return self.campaign.failed
 
     @property
+    def failures(self) -> tuple[CampaignFailure, ...]:
+        """These models, and why."""
+        return self.campaign.failures
+
+    @property
     def left(self) -> int:
         """Models that the limit of minutes left undone."""
         return self.campaign.left
@@ -68,6 +73,7 @@ class ProfileResult:
             "chosen": self.chosen,
             "operators": self.operators,
             "failed": self.failed,
+            "failures": [asdict(failure) for failure in self.failures],
             "left": self.left,
             "noise_floor_percent": self.noise_floor_percent,
             "raw_noise_percent": noise.raw_percent if noise else None,

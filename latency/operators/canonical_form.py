@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from math import prod
 
+import numpy as np
 import onnx
 from onnx import helper
 
@@ -20,6 +21,8 @@ _SOFTMAX_OVER_ONE_AXIS = 13
 _DEFAULT_AXIS = {"LayerNormalization": -1}
 _WITHOUT_COST = frozenset({"epsilon", "momentum", "stash_type"})
 _POOLS = frozenset({"MaxPool", "AveragePool", "LpPool"})
+_ONCE_ATTRIBUTES = {"Slice": ("starts", "ends", "axes"), "Pad": ("pads", "value")}
+"""Attributes of opsets before 10 and 11, in the order of the inputs that they became, from the second on."""
 _COMMUTATIVE = frozenset({"Add", "Mul"})
 _SOFTMAX = frozenset({"Softmax", "LogSoftmax", "Hardmax"})
 
@@ -35,6 +38,8 @@ def canonicalise(graph: NodeGraph, opset: int) -> None:
             _drop_sizes(node)
         elif node.kind.startswith("Reduce"):
             _axes_to_attribute(node)
+        elif node.kind in _ONCE_ATTRIBUTES:
+            _attributes_to_constants(node)
         elif node.kind in _COMMUTATIVE and list(node.inputs) == [1] and list(node.constants) == [0]:
             _constant_last(node)
         _make_axes_non_negative(node)
@@ -63,6 +68,13 @@ def _axes_to_attribute(node: Node) -> None:
     axes = node.constants.pop(1, None)
     if axes is not None and axes.size:
         node.attributes["axes"] = tuple(int(axis) for axis in axes.reshape(-1))
+
+
+def _attributes_to_constants(node: Node) -> None:
+    for slot, name in enumerate(_ONCE_ATTRIBUTES[node.kind], 1):
+        value = node.attributes.pop(name, None)
+        if value is not None:
+            node.constants[slot] = np.array(value, np.float32 if isinstance(value, float) else np.int64)
 
 
 def _constant_last(node: Node) -> None:

@@ -83,6 +83,16 @@ def write_split(writer: NodeWriter, operator: Operator, inputs: Sequence[str], o
     writer.node("Split", [inputs[0], writer.constant(f"{outputs[0]}_sizes", sizes)], outputs, axis=axis)
 
 
+def write_reduce_sum(writer: NodeWriter, operator: Operator, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Its axes are an input since opset 13, unlike those of the other reductions; without any it sums everything."""
+    attributes = dict(operator.attributes)
+    axes = attributes.pop("axes", None)
+    arguments = list(inputs)
+    if axes is not None:
+        arguments.append(writer.constant(f"{outputs[0]}_axes", np.array(axes, np.int64)))
+    writer.node(operator.kind, arguments, outputs, **attributes)
+
+
 def _ints(operator: Operator, name: str) -> tuple[int, ...]:
     value = operator.attribute(name, ())
     assert isinstance(value, tuple)
@@ -117,6 +127,7 @@ WRITERS: dict[str, Writer] = {
     "Resize": write_resize,
     "BatchNormalization": write_batch_normalization,
     "Gelu": write_gelu,
+    "ReduceSum": write_reduce_sum,
     "Split": write_split,
     "HardSigmoid": write_single_activation("hsigmoid"),
     "Clip": write_single_activation("clip"),

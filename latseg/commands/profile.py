@@ -60,11 +60,15 @@ def profile(
         seed=seed,
     )
     document = result.to_json()
+    rows = [(key, value) for key, value in document.items() if key != "failures"]
+    failures = [f"{failure.what}: {failure.reason}" for failure in result.failures]
     threads = () if target.threads is None else ("--threads", str(target.threads))
     console.emit(
         document,
         lambda: [
-            table(f"Profile of {result.device.name}", ("what", "value"), list(document.items())),
+            table(f"Profile of {result.device.name}", ("what", "value"), rows),
+            *(["[bold]Not measured[/bold], so that predictions of them are guesses:"] if failures else []),
+            *map(plain, failures),
             "Continue with: " + plain(console.line("fit", "--device", target.device, *threads)),
         ],
     )

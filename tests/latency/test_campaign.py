@@ -20,7 +20,7 @@ from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import MeasurementProtocol
 from foundation.errors import DeviceUnavailableError
 from latency.campaign import CampaignProgress, run_campaign
-from latency.campaign_items import DEFAULT_OPERATORS, CampaignItem, campaign_items, default_operators
+from latency.campaign_items import DEFAULT_OPERATORS, CampaignItem, campaign_items, default_operators, operator_items
 from latency.fit import FEW_NETS
 from latency.operators import builders
 from latency.operators.operator import Operator, OperatorGraph
@@ -191,12 +191,21 @@ def test_failures_are_recorded_and_repeated_only_on_request(store: MeasurementSt
     assert (mended.models, mended.failed, mended.measured) == (6, 0, 1)
 
 
+def test_operators_that_cannot_be_measured_alone_are_named(store: MeasurementStore) -> None:
+    odd = builders.operator("com.example.Odd", (), ((1, 8, 4, 4),), ((1, 8), (1, 4)))
+    graph = OperatorGraph((odd,), ((-1,),), ((1, 8, 4, 4),))
+    (failure,) = run_campaign(Watched(), store, operator_items([graph]), protocol=QUICK).failures
+    assert failure.what == "com.example.Odd 1x8x4x4 to 1x8, 1x4"
+    assert "com.example.Odd" in failure.reason
+
+
 def test_a_graph_that_no_model_can_be_made_of_is_a_failure(store: MeasurementStore) -> None:
     graph = small_net()
     odd = replace(graph, operators=(*graph.operators[:-1], replace(graph.operators[-1], kind="com.example.Odd")))
     items = [CampaignItem("odd", odd, "campaign"), *campaign_items(nets(2), 0)]
     result = run_campaign(Watched(), store, items, protocol=QUICK)
     assert (result.models, result.failed) == (2, 1)
+    assert result.failures[0].what == "net odd"
     assert "com.example.Odd" in store.failures(Watched().info().fingerprint)[0].reason
 
 

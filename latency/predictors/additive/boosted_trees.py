@@ -13,19 +13,26 @@ from latency.predictors.additive.predictor import AdditivePredictor, Vector
 from latency.predictors.additive.trees import Trees
 from latency.predictors.encoding.edges import Edges
 from latency.predictors.encoding.memory_traffic import memory_traffic
+from latency.predictors.encoding.net_groups import NetGroups
 from latency.predictors.sample_checks import whole_nets
 from latency.predictors.stored import Arrays, Document, prefixed, without_prefix
 from latency.sample import LatencySample
 
+_TOPOLOGY = ("live_counts", "depth", "live_pairs")
+
 
 class BoostedTreesPredictor(AdditivePredictor):
-    """Regression on the sizes of operators, its sum corrected by trees on features of the whole net."""
+    """Regression on the sizes of operators, its sum corrected by trees on features of the whole net.
+
+    Among these are counts of operators that an output depends on and of their edges: some runtimes skip the others.
+    """
 
     name = "boosted_trees"
 
     def __init__(self) -> None:
         super().__init__()
         self._trees: Trees | None = None
+        self._topology: NetGroups | None = None
 
     def fit(self, samples: Sequence[LatencySample], *, seed: int = 0) -> None:
         """The additive base first, then the trees on the logarithm of truth / base."""
@@ -33,6 +40,7 @@ class BoostedTreesPredictor(AdditivePredictor):
         super().fit(samples, seed=seed)
         whole = whole_nets(samples)
         graphs = [sample.graph for sample in whole]
+        self._topology = NetGroups.learn(graphs, _TOPOLOGY)
         base = self.predict(graphs)
         target = np.array([np.log(sample.latency_ms / one.latency_ms) for sample, one in zip(whole, base, strict=True)])
         self._trees = Trees.boosted(self._nets(graphs, base), target, seed=seed)
@@ -50,7 +58,8 @@ class BoostedTreesPredictor(AdditivePredictor):
 
     def _nets(self, graphs: Sequence[OperatorGraph], base: Sequence[Prediction]) -> Vector:
         """nets x features"""
-        return np.stack([self._net(graph, one) for graph, one in zip(graphs, base, strict=True)])
+        work = np.stack([self._net(graph, one) for graph, one in zip(graphs, base, strict=True)])
+        return work if self._topology is None else np.hstack([work, self._topology.encode(graphs)])
 
     def _net(self, graph: OperatorGraph, base: Prediction) -> Vector:
         """Logarithm of the base, number of operators, memory traffic, share of each family, sizes."""
@@ -67,7 +76,10 @@ class BoostedTreesPredictor(AdditivePredictor):
 
     def _learned(self) -> tuple[Document, Arrays]:
         assert self._trees is not None, "fit or load comes first"
-        return {}, prefixed(vars(self._trees), "trees.")
+        topology = {} if self._topology is None else {"topology": self._topology.to_json()}
+        return topology, prefixed(vars(self._trees), "trees.")
 
-    def _relearn(self, document: Document, arrays: Arrays) -> None:  # noqa: ARG002 - of the contract
+    def _relearn(self, document: Document, arrays: Arrays) -> None:
+        # Absent in folders of older versions.
+        self._topology = NetGroups.from_json(document["topology"]) if "topology" in document else None
         self._trees = Trees.from_arrays(without_prefix(arrays, "trees."))

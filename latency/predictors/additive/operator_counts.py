@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
-from latency.predictors.encoding.features import Features
+from latency.predictors.encoding.features import operator_key
 from latency.predictors.encoding.liveness import liveness
 from latency.predictors.encoding.operator_table import OperatorTable
 from latency.predictors.sample_checks import MIN_NETS, whole_nets
@@ -25,8 +25,6 @@ from latency.sample import LatencySample
 _MIN_MS = 1e-6
 _RIDGE = 1e-3
 """Penalty: keeps the costs of operators that always occur together finite."""
-_NAMED = ("kernel", "strides", "mode")
-"""Properties that make operators of a family different ones."""
 _DEAD = ""
 """Key of operators that cost nothing."""
 _KEYS, _LIVE_KEYS = "keys", "live_keys"
@@ -127,9 +125,3 @@ def _left_out(samples: Sequence[LatencySample], *, live_only: bool) -> NDArray[n
         predictor.fit([*samples[:position], *samples[position + 1 :]], minimum=1)
         predictions += [one.latency_ms for one in predictor.predict([sample.graph])]
     return np.array(predictions)
-
-
-def operator_key(operator: Features) -> str:
-    """The properties that decide an operator's cost: family, kernel, strides, mode."""
-    named = (category for category in operator.categories if category.partition("=")[0].rpartition(".")[2] in _NAMED)
-    return " ".join((operator.family, *named))

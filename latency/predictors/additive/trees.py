@@ -34,8 +34,8 @@ class Trees:
         from sklearn.ensemble import GradientBoostingRegressor
 
         model = GradientBoostingRegressor(
-            n_estimators=300, max_depth=3, learning_rate=0.05, subsample=0.7, min_samples_leaf=3, init="zero",
-            random_state=seed,
+            n_estimators=300, max_depth=3, learning_rate=0.05, subsample=0.7, min_samples_leaf=3, max_features=0.5,
+            init="zero", random_state=seed,
         )  # fmt: skip
         mean = float(np.mean(target))
         model.fit(rows, target - mean)

@@ -39,6 +39,9 @@ another layout where channels are not ``aligned``."""
 SIZED = tuple(NUMERIC_NAMES.index(name) for name in (*_WORK, *_SIDES))
 """The sizes whose measured range decides whether an operator counts as seen."""
 
+_NAMED = ("kernel", "strides", "mode")
+"""Properties that make operators of a family different ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Features:
@@ -57,6 +60,12 @@ def features(operator: Operator) -> Features:
     kernel = _pair(operator.attribute("kernel", (1, 1)))
     family = _family(operator, kernel)
     return Features(family, _categories(operator, family), _numeric(operator, kernel))
+
+
+def operator_key(operator: Features) -> str:
+    """The properties that decide an operator's cost: family, kernel, strides, mode."""
+    named = (category for category in operator.categories if category.partition("=")[0].rpartition(".")[2] in _NAMED)
+    return " ".join((operator.family, *named))
 
 
 def _family(operator: Operator, kernel: tuple[int, ...]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,31 +16,23 @@ from latency.predictors.encoding.operator_table import OperatorTable
 from latency.predictors.encoding.vocabulary import Vocabulary
 from latency.predictors.sample_checks import whole_nets
 from latency.predictors.stored import Arrays, Document, StoredPredictor, prefixed, without_prefix
-from latency.predictors.transfer.in_context import Context
+from latency.predictors.transfer.fitted_view import FittedView
+from latency.predictors.transfer.in_context import IN_CONTEXT, Context
 from latency.predictors.transfer.prior import Prior
-from latency.predictors.transfer.process_mixture import Conditioned
-from latency.predictors.transfer.views import VIEWS, View, view_group
-from latency.predictors.weighing import error_weights
+from latency.predictors.transfer.views import VIEWS
+from latency.predictors.weighing import mean_error
 from latency.sample import LatencySample
 
 _logger = logging.getLogger(__name__)
 Matrix = NDArray[np.float64]
-_IN_CONTEXT = "in_context"
-
-
-@dataclass(frozen=True)
-class _FittedView:
-    """One view, conditioned on the samples."""
-
-    view: View
-    processes: Conditioned
 
 
 class FewSamplesPredictor(StoredPredictor):
-    """Geometric mean of Gaussian processes in two views, the in-context transformer and operator counts.
+    """Geometric mean of Gaussian processes in several views, the in-context transformer and operator counts.
 
-    They are weighted by their leave-one-out errors. Operator counts use no other device, which is enough where latency
-    is a plain sum. Fitting is quick; operator times of the samples are not used.
+    They are weighted by their leave-one-out errors and by how good they were on other devices. Operator counts use no
+    other device, which is enough where latency is a plain sum. Fitting is quick; operator times of the samples are not
+    used.
 
     Args:
         prior: of other devices; only a predictor that is restored may do without.
@@ -51,12 +42,14 @@ class FewSamplesPredictor(StoredPredictor):
 
     def __init__(self, prior: Prior | None = None) -> None:
         self._prior = prior
-        self._views: dict[str, _FittedView] = {}
+        self._views: dict[str, FittedView] = {}
         self._context: Context | None = None
         self._counts = OperatorCountsPredictor()
         self._vocabulary: Vocabulary | None = None
         self.weights: dict[str, float] = {}
         """Of its parts; they add up to one."""
+        self.errors: dict[str, float] = {}
+        """Of its parts on the samples, each predicted without it; empty once loaded."""
         self.out_of_fold: dict[str, float] = {}
         """Measured / leave-one-out prediction by label."""
 
@@ -69,9 +62,10 @@ class FewSamplesPredictor(StoredPredictor):
         self._counts, left_out[self._counts.name] = fitted_counts(whole)
         self._context, prior = None, self._known_prior()
         if prior.transformer is not None:
-            self._context, left_out[_IN_CONTEXT] = prior.transformer.condition(graphs, latency_ms)
-        weights = error_weights({name: latency_ms / found for name, found in left_out.items()})
-        self.weights = {_IN_CONTEXT: 0.0, **weights}
+            self._context, left_out[IN_CONTEXT] = prior.transformer.condition(graphs, latency_ms)
+        self.errors = {name: mean_error(latency_ms / found) for name, found in left_out.items()}
+        weights = prior.weighing.weights(self.errors, len(whole))
+        self.weights = {IN_CONTEXT: 0.0, **weights}
         _logger.info("%s: weights of the parts: %s", self.name, ", ".join(f"{n} {w:.3f}" for n, w in weights.items()))
         logs = sum(weight * np.log(left_out[name]) for name, weight in weights.items())
         ratios = latency_ms / np.exp(logs)
@@ -80,17 +74,13 @@ class FewSamplesPredictor(StoredPredictor):
     def _fit_views(self, graphs: Sequence[OperatorGraph], latency_ms: Matrix) -> dict[str, Matrix]:
         """Conditions the views; returns their leave-one-out predictions."""
         prior = self._known_prior()
-        net, source_ms = prior.groups.encode(graphs), _latencies(prior.source_predictions(graphs))
-        group = view_group(prior.groups.group, source_ms.shape[1])
-        left_out = {}
-        self._views = {}
-        for name, kind in VIEWS.items():
-            view = kind.of(source_ms, latency_ms)
-            columns, target = view.columns(net, source_ms), view.target(latency_ms, source_ms)
-            processes = prior.mixtures[name].condition(columns, target, group)
-            self._views[name] = _FittedView(view, processes)
-            left_out[name] = view.latency_ms(processes.left_out, source_ms)
-        return left_out
+        net = prior.groups.encode(graphs)
+        source_ms = _latencies(prior.source_predictions(graphs, net))
+        self._views = {
+            name: FittedView.of(kind, prior.mixtures[name], prior.groups, net, source_ms, latency_ms)
+            for name, kind in VIEWS.items()
+        }
+        return {name: fitted.left_out_ms for name, fitted in self._views.items()}
 
     @override
     def predict(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
@@ -98,15 +88,14 @@ class FewSamplesPredictor(StoredPredictor):
         if not graphs:
             return []
         prior = self._known_prior()
-        sources = prior.source_predictions(graphs)
-        source_ms = _latencies(sources)
         net = prior.groups.encode(graphs)
+        sources = prior.source_predictions(graphs, net)
+        source_ms = _latencies(sources)
         logs = self.weights[self._counts.name] * np.log([one.latency_ms for one in self._counts.predict(graphs)])
         for name, fitted in self._views.items():
-            target = fitted.processes.predict(fitted.view.columns(net, source_ms))
-            logs += self.weights[name] * np.log(fitted.view.latency_ms(target, source_ms))
-        if self._context is not None and prior.transformer is not None:
-            logs += self.weights[_IN_CONTEXT] * np.log(prior.transformer.predict(self._context, graphs))
+            logs += self.weights[name] * np.log(fitted.latency_ms(prior.groups, net, source_ms))
+        if self._context is not None and prior.transformer is not None and self.weights[IN_CONTEXT] > 0:
+            logs += self.weights[IN_CONTEXT] * np.log(prior.transformer.predict(self._context, graphs))
         means = [
             _mean(parts, *known) for parts, known in zip(zip(*sources, strict=True), self._known(graphs), strict=True)
         ]
@@ -129,12 +118,11 @@ class FewSamplesPredictor(StoredPredictor):
         }
         if self._context is not None:
             context, context_arrays = self._context.document()
-            document["context"] = {"weight": self.weights[_IN_CONTEXT], "document": context}
+            document["context"] = {"weight": self.weights[IN_CONTEXT], "document": context}
             arrays.update(prefixed(context_arrays, "context/"))
         for name, fitted in self._views.items():
-            document["views"][name] = {"weight": self.weights[name], "level": fitted.view.level}
-            processes = fitted.processes
-            its_arrays = {"sources": fitted.view.sources, "weights": processes.weights, "share": processes.share}
+            its_document, its_arrays = fitted.document()
+            document["views"][name] = {"weight": self.weights[name], **its_document}
             arrays.update(prefixed(its_arrays, f"seen.{name}."))
         return document, arrays
 
@@ -143,17 +131,14 @@ class FewSamplesPredictor(StoredPredictor):
         self._prior = Prior.restored(document["prior"], without_prefix(arrays, "prior/"))
         self._vocabulary = Vocabulary.from_json(document["vocabulary"])
         self.out_of_fold = {str(label): float(ratio) for label, ratio in document["out_of_fold"].items()}
-        self.weights = {_IN_CONTEXT: 0.0, self._counts.name: float(document["counts"]["weight"])}
+        self.weights = {IN_CONTEXT: 0.0, self._counts.name: float(document["counts"]["weight"])}
         self._counts.restore(document["counts"]["document"], without_prefix(arrays, "counts/"))
         self._context = None
         if document["context"] is not None:
-            self.weights[_IN_CONTEXT] = float(document["context"]["weight"])
+            self.weights[IN_CONTEXT] = float(document["context"]["weight"])
             self._context = Context.restored(document["context"]["document"], without_prefix(arrays, "context/"))
         for name, entry in document["views"].items():
-            its_arrays = without_prefix(arrays, f"seen.{name}.")
-            view = VIEWS[name](its_arrays["sources"], float(entry["level"]))
-            processes = Conditioned(its_arrays["weights"], its_arrays["share"], np.zeros(0))
-            self._views[str(name)] = _FittedView(view, processes)
+            self._views[str(name)] = FittedView.restored(name, entry, without_prefix(arrays, f"seen.{name}."))
             self.weights[str(name)] = float(entry["weight"])
 
     def _known_prior(self) -> Prior:

@@ -22,6 +22,8 @@ from latency.predictors.transfer.synthetic_devices import DeviceSource
 
 Matrix = NDArray[np.float64]
 Indices = NDArray[np.int64]
+IN_CONTEXT = "in_context"
+"""Name of the transformer among the parts of a predictor."""
 _CHUNK = 256
 """Nets that are predicted at once."""
 _STORED_NAMES = {"latency_features": "told", "decoder_blocks": "ask_blocks", "decoder_norm": "ask_norm"}

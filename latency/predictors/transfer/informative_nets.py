@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
 from latency.predictors.transfer.prior import Prior
-from latency.predictors.transfer.views import VIEWS, view_group
+from latency.predictors.transfer.views import VIEWS
 
 Matrix = NDArray[np.float64]
 _TRIMMED = 0.1
@@ -22,7 +22,7 @@ def informative_nets(prior: Prior, graphs: Sequence[OperatorGraph], count: int) 
     """Positions of ``count`` nets to measure, the most informative first (all nets where there are no more).
 
     Greedy variance reduction (active learning of Cohn, Ghahramani & Jordan 1996; for Gaussian processes, Seo et al.
-    2000): the next net is the one that reduces the mean variance of all nets most, summed over the two views. One net
+    2000): the next net is the one that reduces the mean variance of all nets most, summed over the views. One net
     is taken from each of ``count`` strata of expected latency.
 
     Args:
@@ -32,9 +32,9 @@ def informative_nets(prior: Prior, graphs: Sequence[OperatorGraph], count: int) 
     """
     if count >= len(graphs):
         return list(range(len(graphs)))
-    source_ms = np.array([[one.latency_ms for one in source] for source in prior.source_predictions(graphs)]).T
-    stratum = _strata(np.exp(np.log(source_ms).mean(axis=1)), count)
     net = prior.groups.encode(graphs)
+    source_ms = np.array([[one.latency_ms for one in source] for source in prior.source_predictions(graphs, net)]).T
+    stratum = _strata(np.exp(np.log(source_ms).mean(axis=1)), count)
     processes = [_process(prior, view, net, source_ms) for view in VIEWS]
     chosen: list[int] = []
     for _ in range(count):
@@ -50,9 +50,8 @@ def _process(prior: Prior, name: str, net: Matrix, source_ms: Matrix) -> tuple[M
     """Covariance (nets x nets) and noise variance (nets) of a view's mean process, over the mean variance."""
     expected = (source_ms / source_ms.mean(axis=0)).mean(axis=1)
     view, mixture = VIEWS[name].of(source_ms, expected), prior.mixtures[name]
-    scale = np.exp(2 * mixture.log_scale).mean(axis=0)[view_group(prior.groups.group, source_ms.shape[1])]
-    columns = view.columns(net, source_ms)
-    covariance = (columns * scale) @ columns.T
+    columns, group = view.columns(net, prior.groups, source_ms)
+    covariance = (columns * np.exp(2 * mixture.log_scale).mean(axis=0)[group]) @ columns.T
     noise = np.exp(2 * mixture.log_noise).mean() * (0.25 + 0.75 * view.target(expected, source_ms) ** 2)
     return covariance / covariance.diagonal().mean(), noise / covariance.diagonal().mean()
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
-from latency.predictors.additive.operator_counts import operator_key
 from latency.predictors.encoding.edges import Edges
+from latency.predictors.encoding.features import operator_key
 from latency.predictors.encoding.liveness import liveness
 from latency.predictors.encoding.operator_table import OperatorTable
 from latency.predictors.encoding.relations import NONE, RELATIONS, relations

@@ -9,8 +9,8 @@ closed form (Rasmussen & Williams 2006, chapters 2 and 5).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -20,22 +20,39 @@ from torch import Tensor
 Matrix = NDArray[np.float64]
 
 _COMPONENTS = 5
-_STEPS = 400
+STEPS = 400
 _RATE = 0.03
-_TASKS = 4
-"""Devices in a step."""
+_TASKS = 32
+"""In a step; all have the same numbers of samples and queries."""
 _JITTER = 1e-6
 
 
 @dataclass(frozen=True)
 class Task:
-    """Samples of one device and queries; ``features`` are nets x columns, ``group`` is by column."""
+    """Samples of one device and queries, by the products of their features: scales of groups only weigh these."""
 
-    features: Matrix
+    inner: Matrix
+    """groups x samples x samples"""
+    cross: Matrix
+    """groups x queries x samples"""
+    own: Matrix
+    """groups x queries: each one's product with itself."""
     target: Matrix
-    queries: Matrix
     query_target: Matrix
-    group: NDArray[np.int64]
+
+    @staticmethod
+    def of(
+        samples: Matrix, queries: Matrix, group: NDArray[np.int64], groups: int, target: Matrix, query_target: Matrix
+    ) -> Task:
+        """From features (nets x columns), the group of each column, the number of groups, and the targets."""
+        parts = [(samples[:, group == number], queries[:, group == number]) for number in range(groups)]
+        return Task(
+            np.stack([known @ known.T for known, _ in parts]),
+            np.stack([asked @ known.T for known, asked in parts]),
+            np.stack([(asked**2).sum(axis=1) for _, asked in parts]),
+            target,
+            query_target,
+        )
 
 
 @dataclass(frozen=True)
@@ -48,21 +65,22 @@ class ProcessMixture:
     """components"""
 
     @staticmethod
-    def learn(tasks: Sequence[Task], groups: int, *, seed: int = 0, steps: int = _STEPS) -> ProcessMixture:
+    def learn(tasks: Sequence[Task], *, seed: int = 0, steps: int = STEPS) -> ProcessMixture:
         """Maximises the likelihood of the queries given the samples, by Adam."""
         generator = torch.Generator().manual_seed(seed)
-        scale = torch.randn(_COMPONENTS, groups, generator=generator, dtype=torch.float64) * 0.7 - 1.5
+        scale = torch.randn(_COMPONENTS, len(tasks[0].own), generator=generator, dtype=torch.float64) * 0.7 - 1.5
         noise = torch.linspace(-4.0, -1.5, _COMPONENTS, dtype=torch.float64)
         scale.requires_grad_()
         noise.requires_grad_()
         optimiser = torch.optim.Adam([scale, noise], lr=_RATE)
-        order = np.random.default_rng(seed)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+        batches = _batches(tasks, np.random.default_rng(seed))
         for _ in range(steps):
-            chosen = [tasks[index] for index in order.integers(len(tasks), size=_TASKS)]
-            loss = sum((_loss(task, scale, noise) for task in chosen), torch.zeros((), dtype=torch.float64)) / _TASKS
+            loss = _loss(next(batches), scale, noise)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
+            schedule.step()
         return ProcessMixture(scale.detach().numpy(), noise.detach().numpy())
 
     def condition(self, features: Matrix, target: Matrix, group: NDArray[np.int64]) -> Conditioned:
@@ -106,7 +124,6 @@ class _Process:
     solved: Tensor
     """Covariance^-1 (y - 1)"""
     evidence: Tensor
-    noise: Tensor
     y: Tensor
 
     @staticmethod
@@ -117,11 +134,11 @@ class _Process:
         scaled = torch.from_numpy(features) * scale
         y = torch.from_numpy(target)
         noise = log_noise.exp()
-        covariance = scaled @ scaled.T + torch.diag(noise**2 * (0.25 + 0.75 * y**2) + _JITTER)
+        covariance = scaled @ scaled.T + torch.diag(noise**2 * _noise_shape(y) + _JITTER)
         factor = torch.linalg.cholesky(covariance)
         solved = torch.cholesky_solve((y - 1)[:, None], factor)[:, 0]
         evidence = -0.5 * (y - 1) @ solved - factor.diagonal().log().sum() - 0.5 * len(y) * math.log(2 * math.pi)
-        return _Process(scaled, scale, factor, solved, evidence, noise, y)
+        return _Process(scaled, scale, factor, solved, evidence, y)
 
     def weights(self) -> Tensor:
         weights: Tensor = self.scale * (self.scaled.T @ self.solved)
@@ -133,23 +150,50 @@ class _Process:
         means: Tensor = self.y - self.solved / precision
         return means
 
-    def log_likelihood(self, queries: Tensor, y: Tensor) -> Tensor:
-        """Of each query by itself."""
-        scaled = queries * self.scale
-        cross = scaled @ self.scaled.T
-        mean = 1 + cross @ self.solved
-        explained = torch.linalg.solve_triangular(self.factor, cross.T, upper=False)
-        variance = (scaled**2).sum(dim=1) - (explained**2).sum(dim=0) + self.noise**2 * (0.25 + 0.75 * y**2)
-        variance = variance.clamp_min(1e-8)
-        result: Tensor = -0.5 * ((y - mean) ** 2 / variance + variance.log() + math.log(2 * math.pi))
-        return result
+
+@dataclass(frozen=True)
+class _Batch:
+    """Tasks of equal shapes, stacked."""
+
+    inner: Tensor
+    cross: Tensor
+    own: Tensor
+    target: Tensor
+    query_target: Tensor
 
 
-def _loss(task: Task, log_scale: Tensor, log_noise: Tensor) -> Tensor:
-    parts = [
-        _Process.of(task.features, task.target, task.group, *each) for each in zip(log_scale, log_noise, strict=True)
-    ]
-    share = torch.log_softmax(torch.stack([part.evidence for part in parts]), dim=0)
-    queries, y = torch.from_numpy(task.queries), torch.from_numpy(task.query_target)
-    each = torch.stack([part.log_likelihood(queries, y) for part in parts])
-    return -torch.logsumexp(share[:, None] + each, dim=0).mean()
+def _batches(tasks: Sequence[Task], random: np.random.Generator) -> Iterator[_Batch]:
+    """Endless; each batch is drawn from the tasks of one shape."""
+    alike: dict[tuple[int, ...], list[Task]] = {}
+    for task in tasks:
+        alike.setdefault(task.cross.shape, []).append(task)
+    shapes = list(alike)
+    share = np.array([len(alike[shape]) for shape in shapes]) / len(tasks)
+    names = [each.name for each in fields(_Batch)]
+    while True:
+        its = alike[shapes[random.choice(len(shapes), p=share)]]
+        chosen = [its[index] for index in random.integers(len(its), size=_TASKS)]
+        yield _Batch(*(torch.from_numpy(np.stack([getattr(task, name) for task in chosen])) for name in names))
+
+
+def _loss(batch: _Batch, log_scale: Tensor, log_noise: Tensor) -> Tensor:
+    """Negative log-likelihood of each query by itself, in the mixture; all tensors are tasks x components x ..."""
+    square, noise = (2 * log_scale).exp(), (2 * log_noise).exp()[None, :, None]
+    y, asked = batch.target[:, None], batch.query_target[:, None]
+    covariance = torch.einsum("cg,tgnm->tcnm", square, batch.inner)
+    factor = torch.linalg.cholesky(covariance + torch.diag_embed(noise * _noise_shape(y) + _JITTER))
+    deviation = (y - 1)[..., None].expand(-1, len(log_scale), -1, 1)
+    solved = torch.cholesky_solve(deviation, factor)
+    evidence = -0.5 * (deviation * solved).sum(dim=(2, 3)) - factor.diagonal(dim1=2, dim2=3).log().sum(dim=2)
+    cross = torch.einsum("cg,tgqn->tcqn", square, batch.cross)
+    explained = torch.linalg.solve_triangular(factor, cross.transpose(2, 3), upper=False)
+    variance = torch.einsum("cg,tgq->tcq", square, batch.own) - (explained**2).sum(dim=2) + noise * _noise_shape(asked)
+    variance = variance.clamp_min(1e-8)
+    mean = 1 + (cross @ solved).squeeze(-1)
+    each = -0.5 * ((asked - mean) ** 2 / variance + variance.log() + math.log(2 * math.pi))
+    return -torch.logsumexp(torch.log_softmax(evidence, dim=1)[..., None] + each, dim=1).mean()
+
+
+def _noise_shape(y: Tensor) -> Tensor:
+    """Noise variance over that of a net of the mean latency."""
+    return 0.25 + 0.75 * y**2

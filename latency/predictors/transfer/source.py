@@ -13,7 +13,11 @@ from latency.operators.serialize import graph_digest
 from latency.predictor import Prediction
 from latency.predictors.additive.boosted_trees import BoostedTreesPredictor
 from latency.predictors.cross_validation import held_out_ratios, stratified_folds
+from latency.predictors.encoding.net_groups import NetGroups
 from latency.predictors.sample_checks import whole_nets
+from latency.predictors.stored import Arrays, Document, prefixed, without_prefix
+from latency.predictors.transfer.net_process import NetProcess
+from latency.predictors.weighing import error_weights
 from latency.sample import LatencySample
 
 Matrix = NDArray[np.float64]
@@ -22,43 +26,68 @@ _FOLDS = 5
 
 @dataclass(frozen=True)
 class SourcePredictor:
-    """Boosted trees; a net that they were trained on is predicted by trees that were trained without it.
+    """Geometric mean of boosted trees and a Gaussian process, weighed by their errors on nets held out.
 
-    The error of trees on their training nets is too small. Where a new device measures some of these nets (campaigns
-    draw alike), it would seem to follow the source more closely than it does on other nets.
+    A net that it was fitted to is predicted without it: the error on such nets is too small, and where a new device
+    measures some of these nets (campaigns draw alike), it would seem to follow the source more closely than it does on
+    other nets.
     """
 
     trees: BoostedTreesPredictor
+    process: NetProcess
+    share: float
+    """Weight of the process."""
     left_out_ms: Mapping[str, float]
-    """Held-out predictions of the training nets, by the digest of the graph."""
+    """Held-out predictions of the nets that it was fitted to, by the digest of the graph."""
 
     @staticmethod
-    def fit(samples: Sequence[LatencySample], *, minimum: int, seed: int = 0) -> SourcePredictor:
-        """Fits the trees to a device, and once more without each fold.
+    def fit(samples: Sequence[LatencySample], groups: NetGroups, *, minimum: int, seed: int = 0) -> SourcePredictor:
+        """Fits both to a device; the trees once more without each fold.
 
         Raises:
             UserError: fewer than ``minimum`` whole nets.
         """
         whole = whole_nets(samples, minimum=minimum)
+        latency_ms = np.array([sample.latency_ms for sample in whole])
         trees = BoostedTreesPredictor()
         trees.fit(samples, seed=seed)
-        fold = stratified_folds([sample.latency_ms for sample in whole], _FOLDS, seed=seed)
-        ratios = held_out_ratios(BoostedTreesPredictor, samples, whole, fold, seed=seed).tolist()
-        left_out = {graph_digest(s.graph): s.latency_ms / ratio for s, ratio in zip(whole, ratios, strict=True)}
-        return SourcePredictor(trees, left_out)
+        fold = stratified_folds(latency_ms.tolist(), _FOLDS, seed=seed)
+        ratios = held_out_ratios(BoostedTreesPredictor, samples, whole, fold, seed=seed)
+        net = groups.encode([sample.graph for sample in whole])
+        process, alone = NetProcess.fit(net, groups.group, latency_ms, seed=seed)
+        share = error_weights({"trees": ratios, "process": latency_ms / alone})["process"]
+        left_out = np.exp((1 - share) * np.log(latency_ms / ratios) + share * np.log(alone))
+        digests = [graph_digest(sample.graph) for sample in whole]
+        return SourcePredictor(trees, process, share, dict(zip(digests, left_out.tolist(), strict=True)))
 
-    def predict(self, graphs: Sequence[OperatorGraph], digests: Sequence[str]) -> list[Prediction]:
-        """Predictions of nets, which are given with their digests."""
+    def predict(self, graphs: Sequence[OperatorGraph], digests: Sequence[str], net: Matrix) -> list[Prediction]:
+        """Predictions of nets, which are given with their digests and features (nets x features)."""
+        predictions = self.trees.predict(graphs)
+        factor = (self.process.predict(net) / [one.latency_ms for one in predictions]) ** self.share
         return [
-            prediction.scaled(self.left_out_ms[digest] / prediction.latency_ms)
-            if digest in self.left_out_ms
-            else prediction
-            for prediction, digest in zip(self.trees.predict(graphs), digests, strict=True)
+            one.scaled(self.left_out_ms[digest] / one.latency_ms if digest in self.left_out_ms else its)
+            for one, digest, its in zip(predictions, digests, factor.tolist(), strict=True)
         ]
 
-    def latencies_ms(self, nets: Mapping[str, OperatorGraph]) -> dict[str, float]:
+    def document(self) -> tuple[Document, Arrays]:
+        """Its numbers, as JSON and as arrays."""
+        trees, arrays = self.trees.document()
+        process = {"share": self.share, "level_ms": self.process.level_ms}
+        document = {"trees": trees, "process": process, "left_out_ms": dict(self.left_out_ms)}
+        return document, {**prefixed(arrays, "trees/"), "process": self.process.weights}
+
+    @staticmethod
+    def restored(document: Document, arrays: Arrays) -> SourcePredictor:
+        """Reads ``document``; raises what ``StoredPredictor.restore`` may."""
+        trees, process = BoostedTreesPredictor(), document["process"]
+        trees.restore(document["trees"], without_prefix(arrays, "trees/"))
+        left_out = {str(digest): float(ms) for digest, ms in document["left_out_ms"].items()}
+        weights = NetProcess(arrays["process"], float(process["level_ms"]))
+        return SourcePredictor(trees, weights, float(process["share"]), left_out)
+
+    def latencies_ms(self, nets: Mapping[str, OperatorGraph], net: Matrix) -> dict[str, float]:
         """Predicted milliseconds of nets that are given by digest."""
-        predictions = self.predict(list(nets.values()), list(nets))
+        predictions = self.predict(list(nets.values()), list(nets), net)
         return {digest: one.latency_ms for digest, one in zip(nets, predictions, strict=True)}
 
 

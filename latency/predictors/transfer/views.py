@@ -1,23 +1,26 @@
-"""Two ways to relate a device's latencies to those of other devices for the same nets.
+"""Ways to relate a device's latencies to features of nets and to the latencies of other devices for the same nets.
 
 ``absolute``: latency over the mean of the samples, as a sum of features of the net and latencies of the sources.
 ``relative``: logarithm of latency over the sources' mean; for spaces whose nets differ by orders of magnitude.
+``own``: latency over the mean of the samples, as a sum of the work of the net's operators; for devices like no source.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from latency.predictors.transfer.net_groups import GROUPS
+from latency.predictors.encoding.net_groups import NetGroups
 
 Matrix = NDArray[np.float64]
-VIEW_GROUPS = len(GROUPS) + 2
-"""The groups of the net itself, each source, and their mean."""
+_SOURCES = ("sources", "mean of the sources")
+"""Groups that only views of sources have."""
 _MIN = 0.02
 """Smallest absolute prediction, as a share of the samples' mean."""
 
@@ -26,6 +29,9 @@ _MIN = 0.02
 class View(ABC):
     """Made from the samples by ``of``."""
 
+    net_groups: ClassVar[Sequence[str]] = ("constant", "counts", "live_counts", "depth", "live_pairs", "shapes")
+    """Of ``NetGroups``, that the view reads."""
+    reads_sources: ClassVar[bool] = True
     sources: Matrix
     """sources: each one's mean over the samples, in the view's scale."""
     level: float
@@ -37,8 +43,8 @@ class View(ABC):
         """From the sources' predictions of the samples (samples x sources) and the measured latencies."""
 
     @abstractmethod
-    def columns(self, net: Matrix, source_ms: Matrix) -> Matrix:
-        """nets x (columns of ``net``, sources, 1)"""
+    def relative_sources(self, source_ms: Matrix) -> tuple[Matrix, Matrix]:
+        """nets x sources and nets: each source, and their mean, around 0 over the samples."""
 
     @abstractmethod
     def target(self, latency_ms: Matrix, source_ms: Matrix) -> Matrix:
@@ -47,6 +53,20 @@ class View(ABC):
     @abstractmethod
     def latency_ms(self, target: Matrix, source_ms: Matrix) -> Matrix:
         """Inverse of ``target``."""
+
+    @classmethod
+    def groups(cls) -> int:
+        """Number of groups of ``columns``."""
+        return len(cls.net_groups) + cls.reads_sources * len(_SOURCES)
+
+    def columns(self, net: Matrix, groups: NetGroups, source_ms: Matrix) -> tuple[Matrix, NDArray[np.int64]]:
+        """nets x columns, and the group of each column; ``net`` is encoded by ``groups``."""
+        place = {name: number for number, name in enumerate(groups.names)}
+        parts = [net[:, groups.group == place[name]] for name in self.net_groups]
+        if self.reads_sources:
+            each, mean = self.relative_sources(source_ms)
+            parts += [each / np.sqrt(max(1, each.shape[1])), mean[:, None]]
+        return np.concatenate(parts, axis=1), np.repeat(np.arange(len(parts)), [part.shape[1] for part in parts])
 
 
 class AbsoluteView(View):
@@ -58,9 +78,9 @@ class AbsoluteView(View):
         return cls(source_ms.mean(axis=0), float(latency_ms.mean()))
 
     @override
-    def columns(self, net: Matrix, source_ms: Matrix) -> Matrix:
+    def relative_sources(self, source_ms: Matrix) -> tuple[Matrix, Matrix]:
         relative = source_ms / self.sources - 1
-        return _joined(net, relative, relative.mean(axis=1))
+        return relative, relative.mean(axis=1)
 
     @override
     def target(self, latency_ms: Matrix, source_ms: Matrix) -> Matrix:
@@ -83,10 +103,10 @@ class RelativeView(View):
         return cls(logs.mean(axis=0), float((np.log(latency_ms) - mean).mean()))
 
     @override
-    def columns(self, net: Matrix, source_ms: Matrix) -> Matrix:
+    def relative_sources(self, source_ms: Matrix) -> tuple[Matrix, Matrix]:
         logs = np.log(source_ms) - self.sources
         mean = logs.mean(axis=1)
-        return _joined(net, logs - mean[:, None], mean)
+        return logs - mean[:, None], mean
 
     @override
     def target(self, latency_ms: Matrix, source_ms: Matrix) -> Matrix:
@@ -102,13 +122,11 @@ class RelativeView(View):
         return result
 
 
-VIEWS: dict[str, type[View]] = {"absolute": AbsoluteView, "relative": RelativeView}
+class OwnView(AbsoluteView):
+    """See the module."""
+
+    net_groups = ("constant", "live_counts", "live_pairs", "flops", "bytes")
+    reads_sources = False
 
 
-def view_group(net_group: NDArray[np.int64], sources: int) -> NDArray[np.int64]:
-    """columns: group of each, the net's own ones first."""
-    return np.concatenate([net_group, np.full(sources, len(GROUPS)), [len(GROUPS) + 1]])
-
-
-def _joined(net: Matrix, sources: Matrix, mean: Matrix) -> Matrix:
-    return np.concatenate([net, sources / np.sqrt(max(1, sources.shape[1])), mean[:, None]], axis=1)
+VIEWS: dict[str, type[View]] = {"absolute": AbsoluteView, "relative": RelativeView, "own": OwnView}

@@ -13,7 +13,7 @@ from torch import nn
 
 from latency.operators.from_onnx import from_onnx
 from latency.operators.operator import OperatorGraph
-from latency.operators.synthesize import to_model
+from latency.operators.synthesize import single_operator, to_model
 from tests.latency.operators.opset_builder import OpsetBuilder
 from tests.latency.operators.opset_nets import NETS
 from tests.latency.operators.torch_nets import (
@@ -169,3 +169,28 @@ def test_the_dynamo_exporter_in_all_its_opsets(net: type[nn.Module], tmp_path: P
         graphs.append(from_onnx(path, SHAPES))
     assert graphs[0] == graphs[1] == graphs[2]
     assert counts(graphs[0]) == counts(from_onnx(export_legacy(made, 17, dynamic=False)))
+
+
+def pieces(opset: int) -> onnx.ModelProto:
+    """Operators whose attributes became inputs from opset 10, 11 and 13 on."""
+    b = OpsetBuilder(opset)
+    if opset < 10:
+        x = b.node("Slice", "image", axes=[2], starts=[0], ends=[16])
+    else:
+        x = b.node("Slice", "image", *(b.constant(values) for values in ([0], [16], [2])))
+    pads = [0, 0, 1, 1, 0, 0, 1, 1]
+    x = b.node("Pad", x, mode="constant", pads=pads) if opset < 11 else b.node("Pad", x, b.constant(pads))
+    x = b.node("ReduceSum", x, axes=[3]) if opset < 13 else b.node("ReduceSum", x, b.constant([3]))
+    return b.finish(x, IMAGE, rank=4)
+
+
+def test_operators_whose_attributes_became_inputs() -> None:
+    graphs = [from_onnx(pieces(opset)) for opset in (9, 10, 11, 12, 13, 17)]
+    assert [operator.kind for operator in graphs[0].operators] == ["Slice", "Pad", "ReduceSum"]
+    for graph in graphs[1:]:
+        assert graph == graphs[0]
+    for operator in graphs[0].operators:
+        single = single_operator(operator)
+        made = to_model(single)
+        onnxruntime.InferenceSession(made.SerializeToString())
+        assert from_onnx(made) == single

@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from latency.operators.operator import OperatorGraph
-from latency.predictors.additive.operator_counts import operator_key
+from latency.predictors.encoding.features import operator_key
 from latency.predictors.encoding.operator_table import OperatorTable
 from latency.predictors.folder import read_folder, write_folder
 from latency.predictors.transfer.in_context import InContextTransformer
