@@ -19,7 +19,8 @@ _STEPS = 300
 _RATE = 0.05
 _DECAY = 1e-3
 """Penalty of biases: keeps those of predictors finite that no task has a use for."""
-_MIN_LOSS = 1e-3
+_MIN_SPREAD = 1e-3
+"""Of nets that are all equally fast."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class WeighingTask:
     """Of these nets."""
     logs: Mapping[str, Vector]
     """Logarithms of predicted / measured latency, of other nets."""
+    spread: float
+    """Mean deviation of the logarithms of these nets' measured latencies from their median."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,11 @@ class Weighing:
 
     @staticmethod
     def learn(tasks: Sequence[WeighingTask]) -> Weighing:
-        """Minimises the mean logarithm of the error of the weighed predictors."""
+        """Minimises the mean error of the weighed predictors over the spread of what they predict.
+
+        So devices count alike, whose nets differ by little or by much. The mean logarithm of the error is worse on
+        families of devices left out: it cares for what is nearly right already.
+        """
         import torch
 
         names = list(tasks[0].errors)
@@ -62,12 +69,13 @@ class Weighing:
         counts = torch.tensor([task.count for task in tasks])
         evidence = -_SHARPNESS * counts[:, None] * (errors + _FLOOR).log()
         logs = torch.from_numpy(np.stack([np.stack([task.logs[name] for name in names]) for task in tasks]))
+        spread = torch.tensor([task.spread for task in tasks], dtype=torch.float64).clamp_min(_MIN_SPREAD)
         bias = torch.zeros(len(names), dtype=torch.float64, requires_grad=True)
         optimiser = torch.optim.Adam([bias], lr=_RATE)
         for _ in range(_STEPS):
             share = torch.softmax(bias + evidence, dim=1)
-            each = (share[..., None] * logs).sum(dim=1).abs().mean(dim=1)
-            loss = (each + _MIN_LOSS).log().mean() + _DECAY * (bias**2).sum()
+            error = (share[..., None] * logs).sum(dim=1).abs().mean(dim=1)
+            loss = (error / spread).mean() + _DECAY * (bias**2).sum()
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

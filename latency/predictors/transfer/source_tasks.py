@@ -84,7 +84,8 @@ class SourceTable:
             predicted[name] = fitted.latency_ms(groups, self.net[asked], self.source_ms[asked])
         errors = {name: mean_error(self.latency_ms[known] / each) for name, each in held_out.items()}
         logs = {name: np.log(each / self.latency_ms[asked]) for name, each in predicted.items()}
-        return WeighingTask(errors, len(known), logs)
+        truth = np.log(self.latency_ms[asked])
+        return WeighingTask(errors, len(known), logs, float(np.mean(np.abs(truth - np.median(truth)))))
 
 
 def learned_mixtures(

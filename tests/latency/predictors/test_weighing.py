@@ -21,7 +21,9 @@ def test_one_net_that_the_device_hardly_computes_does_not_decide() -> None:
 def task(random: np.random.Generator, count: int = 10) -> WeighingTask:
     """Errors of ten nets that say nothing: one predictor is right on other nets, one far off."""
     errors = {name: float(random.uniform(0.05, 0.2)) for name in ("good", "bad")}
-    return WeighingTask(errors, count, {"good": 0.01 * random.standard_normal(20), "bad": random.standard_normal(20)})
+    return WeighingTask(
+        errors, count, {"good": 0.01 * random.standard_normal(20), "bad": random.standard_normal(20)}, 1.0
+    )
 
 
 def test_biases_are_learned_where_errors_mislead() -> None:
