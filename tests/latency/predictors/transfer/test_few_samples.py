@@ -157,19 +157,19 @@ def test_own_work_predicts_a_device_that_is_like_no_source() -> None:
     def sample(number: int, graph: OperatorGraph) -> LatencySample:
         families = [table.features[row].family for row in table.rows(graph)]
         moved = [operator.bytes_read + operator.bytes_written for operator in graph.operators]
-        factors = [costs.setdefault(each, float(np.exp(1.5 * random.standard_normal()))) for each in families]
+        factors = [costs.setdefault(each, float(np.exp(2.5 * random.standard_normal()))) for each in families]
         return LatencySample(str(number), graph, 1e-6 * float(np.dot(moved, factors)))
 
     samples = [sample(number, graph) for number, graph in enumerate(random_graphs(60, 7))]
     predictor = FewSamplesPredictor(prior())
     predictor.fit(samples[:20])
-    assert predictor.weights["own"] == max(predictor.weights.values())
+    assert predictor.errors["own"] == min(predictor.errors.values())
     truth, errors = [one.latency_ms for one in samples[20:]], {}
     for name in ("own", "absolute", "relative", "operator_counts"):
         predictor.weights = {each: float(each == name) for each in predictor.weights}
         predictions = [one.latency_ms for one in predictor.predict([one.graph for one in samples[20:]])]
         errors[name] = np.mean(log_errors(predictions, truth))
-    assert errors.pop("own") < 0.6 * min(errors.values()), errors
+    assert errors.pop("own") < 0.8 * min(errors.values()), errors
 
 
 def test_devices_of_one_family_are_no_sources_of_each_other() -> None:
@@ -186,8 +186,9 @@ def test_devices_of_one_family_are_no_sources_of_each_other() -> None:
 
     same, other = learned("red"), learned("twin")
     assert set(same.sources) == set(other.sources)
-    for view in VIEWS:
-        assert not np.allclose(same.mixtures[view].log_scale, other.mixtures[view].log_scale, atol=1e-6)
+    for name, view in VIEWS.items():
+        alike = np.allclose(same.mixtures[name].log_scale, other.mixtures[name].log_scale, atol=1e-6)
+        assert alike == (not view.reads_sources)
 
 
 def test_a_source_can_be_left_out() -> None:
