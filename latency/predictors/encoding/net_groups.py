@@ -32,6 +32,8 @@ what no output needs but compute with zeros. Depth and pairs are of operators of
 _WITHOUT_WORK = frozenset(GROUPS[:5])
 _JOINTS = ("Add", "Concat", "Mul")
 """Kinds that only join branches: operators on both sides of them count as neighbours."""
+_RARE = 0.01
+"""Shapes that a smaller share of the nets has are left out: a space with many widths has thousands of them."""
 _PARTS = 8
 """Into which a net is divided by depth."""
 
@@ -49,7 +51,7 @@ class NetGroups:
     def learn(graphs: Sequence[OperatorGraph], groups: Sequence[str] = GROUPS) -> NetGroups:
         """From the nets of the source devices."""
         nets = _sums(graphs, groups)
-        keys = {group: tuple(sorted({key for net in nets for key in net[group]})) for group in groups}
+        keys = {group: _keys(nets, group) for group in groups}
         raw = _raw(nets, keys)
         mean, deviation = raw.mean(axis=0), raw.std(axis=0)
         return NetGroups(keys, mean, np.where(deviation > 1e-9 * (1 + np.abs(mean)), deviation, 1.0))
@@ -91,6 +93,12 @@ class NetGroups:
         if not set(keys) <= set(GROUPS) or not len(groups.mean) == len(groups.scale) == len(groups.group):
             raise ValueError("net features of another layout")
         return groups
+
+
+def _keys(nets: Sequence[Sums], group: str) -> tuple[str, ...]:
+    found = Counter(key for net in nets for key in net[group])
+    least = _RARE * len(nets) if group == "shapes" else 0
+    return tuple(sorted(key for key, count in found.items() if count > least))
 
 
 def _sums(graphs: Sequence[OperatorGraph], groups: Sequence[str]) -> list[Sums]:
