@@ -30,6 +30,8 @@ Matrix = NDArray[np.float64]
 
 MIN_NETS = 40
 """Fewest whole nets of a source device."""
+MIN_FAMILIES = 4
+"""From so many on biases are learned: of two or three, what is good on one says little of a new device."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Prior:
     mixtures: Mapping[str, ProcessMixture]
     """By view."""
     weighing: Weighing
-    """Of views, operator counts and the transformer; which of them are good was learned on the source devices."""
+    """Of views, operator counts and the transformer; without biases where it was learned on few families."""
     transformer: InContextTransformer | None
     """Of all sources; None where one of them was taken out."""
 
@@ -94,7 +96,8 @@ class Prior:
             mixtures = learned_mixtures(tables, groups, seed=seed, steps=steps)
         matrix = latency_matrix(predicted, measured)
         transformer = InContextTransformer.learn(list(nets.values()), matrix, in_context, seed=seed)
-        weighing = learned_weighing(tables, groups, mixtures, transformer, seed=seed)
+        many = len(families) >= MIN_FAMILIES
+        weighing = learned_weighing(tables, groups, mixtures, transformer, seed=seed) if many else Weighing()
         return Prior(groups, sources, mixtures, weighing, transformer)
 
     def without(self, name: str) -> Prior | None:

@@ -145,7 +145,7 @@ def test_operator_counts_predict_a_device_whose_latency_is_their_sum() -> None:
     samples = [sample(number, graph) for number, graph in enumerate(random_graphs(60, 7))]
     predictor = FewSamplesPredictor(prior())
     predictor.fit(samples[:40])
-    assert predictor.weights["operator_counts"] > 0.7
+    assert predictor.weights["operator_counts"] > 0.9
     predictions = [one.latency_ms for one in predictor.predict([one.graph for one in samples[40:]])]
     assert np.mean(log_errors(predictions, [one.latency_ms for one in samples[40:]])) < 0.05
 
@@ -229,6 +229,16 @@ def test_the_prior_is_used_with_few_nets_only() -> None:
         assert ("few_samples" in scores) == few
         members = getattr(handed_over, "members", (handed_over,))
         assert {member.name for member in members} == scores - {"arbitrated", "operator_counts"}
+
+
+@pytest.mark.parametrize("families", [3, 4])
+def test_biases_are_learned_from_many_families_only(families: int, tmp_path: Path) -> None:
+    graphs, tiny = random_graphs(NETS, 0), InContextSettings(width=8, heads=2, layers=1, steps=1, nets=12, devices=1)
+    names = ("red", "green", "blue", "black")[:families]
+    learned = Prior.learn([SourceDevice(name, name, device(name, graphs)) for name in names], steps=3, in_context=tiny)
+    assert set(learned.weighing.bias) == ({"operator_counts", "in_context", *VIEWS} if families == 4 else set())
+    save_prior(tmp_path, learned)
+    assert load_prior(tmp_path).weighing == learned.weighing
 
 
 def test_one_family_is_not_enough() -> None:

@@ -21,7 +21,13 @@ def test_different_nets_of_all_latencies_but_the_extreme_ones() -> None:
     chosen = informative_nets(prior(), graphs, 20)
     assert len(set(chosen)) == 20
     assert chosen == informative_nets(prior(), graphs, 20)
-    expected = np.mean([[one.latency_ms for one in source] for source in prior().source_predictions(graphs)], axis=0)
+    expected = np.mean(
+        [
+            [one.latency_ms for one in source]
+            for source in prior().source_predictions(graphs, prior().groups.encode(graphs))
+        ],
+        axis=0,
+    )
     rank = np.argsort(np.argsort(expected))[chosen]
     # The order of the sources' mean is not quite that of their relative mean, so a little room at the ends.
     assert rank.min() >= 10
@@ -33,7 +39,13 @@ def test_different_nets_of_all_latencies_but_the_extreme_ones() -> None:
 def test_of_many_nets_the_extreme_ones_are_measured_too() -> None:
     graphs = drawn(200)
     chosen = informative_nets(prior(), graphs, 40)
-    expected = np.mean([[one.latency_ms for one in source] for source in prior().source_predictions(graphs)], axis=0)
+    expected = np.mean(
+        [
+            [one.latency_ms for one in source]
+            for source in prior().source_predictions(graphs, prior().groups.encode(graphs))
+        ],
+        axis=0,
+    )
     rank = np.argsort(np.argsort(expected))[chosen]
     assert rank.min() < 15
     assert rank.max() >= 185
@@ -45,7 +57,12 @@ def test_small_pools_are_taken_whole() -> None:
 
 def variance_left(graphs: list[OperatorGraph], chosen: list[int]) -> float:
     """Mean variance of all nets after the chosen ones are measured, summed over the views (the closed form)."""
-    source_ms = np.array([[one.latency_ms for one in source] for source in prior().source_predictions(graphs)]).T
+    source_ms = np.array(
+        [
+            [one.latency_ms for one in source]
+            for source in prior().source_predictions(graphs, prior().groups.encode(graphs))
+        ]
+    ).T
     total = 0.0
     for view in VIEWS:
         covariance, noise = _process(prior(), view, prior().groups.encode(graphs), source_ms)
@@ -63,16 +80,22 @@ def test_chosen_nets_leave_less_variance_than_any_random_draw() -> None:
 
 
 def test_chosen_nets_give_smaller_errors_than_drawn_ones() -> None:
-    graphs, fresh = drawn(300), device("yellow", random_graphs(60, 7))
+    """On average: a single device may be an exception."""
+    graphs = drawn(300)
     chosen = [graphs[position] for position in informative_nets(prior(), graphs, 10)]
     others = [graphs[start : start + 10] for start in range(0, 80, 10)]
     errors = []
-    for nets in (chosen, *others):
-        predictor = FewSamplesPredictor(prior())
-        predictor.fit(device("yellow", nets))
-        predicted = [one.latency_ms for one in predictor.predict([sample.graph for sample in fresh])]
-        errors.append(float(np.mean(log_errors(predicted, [sample.latency_ms for sample in fresh]))))
-    assert errors[0] < np.median(errors[1:])
+    for name in ("yellow", "violet", "orange", "pink", "brown"):
+        fresh = device(name, random_graphs(60, 7))
+        row = []
+        for nets in (chosen, *others):
+            predictor = FewSamplesPredictor(prior())
+            predictor.fit(device(name, nets))
+            predicted = [one.latency_ms for one in predictor.predict([sample.graph for sample in fresh])]
+            row.append(float(np.mean(log_errors(predicted, [sample.latency_ms for sample in fresh]))))
+        errors.append((row[0], np.median(row[1:])))
+    of_chosen, of_drawn = np.mean(errors, axis=0)
+    assert of_chosen < 0.9 * of_drawn
 
 
 def test_a_campaign_draws_many_nets_and_chooses_few() -> None:
