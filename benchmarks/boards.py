@@ -121,10 +121,9 @@ class Boards:
         ms = np.array([[column.ms.get(name, np.nan) for name in names] for column in single])
         return Boards([column.board for column in single], names, [known[name] for name in names], ms)
 
-    @property
-    def filled(self) -> Matrix:
-        """With the mean of the others, at the board's level, where nothing was measured."""
-        logs = np.log(self.ms)
+    def filled(self, places: Sequence[int]) -> Matrix:
+        """Some columns, with the mean of the others of them, at the board's level, where nothing was measured."""
+        logs = np.log(self.ms[places])
         level = np.nanmean(logs - np.nanmean(logs, axis=0), axis=1, keepdims=True)
         return np.exp(np.where(np.isnan(logs), level + np.nanmean(logs - level, axis=0), logs))
 
@@ -133,8 +132,13 @@ def learned_prior(table: Boards, left_out: Sequence[str]) -> Prior:
     """From the other boards; each in turn is predicted from the rest."""
     groups = NetGroups.learn(table.nets)
     digests = [graph_digest(net) for net in table.nets]
-    others = [place for place, board in enumerate(table.boards) if board not in left_out]
-    filled = {place: dict(zip(digests, table.filled[place].tolist(), strict=True)) for place in others}
+    others = [
+        place
+        for place, board in enumerate(table.boards)
+        if board not in left_out and np.isfinite(table.ms[place]).sum() >= MIN_MEASURED
+    ]
+    known = table.filled(others).tolist()
+    filled = {place: dict(zip(digests, ms, strict=True)) for place, ms in zip(others, known, strict=True)}
     tables = []
     for place in others:
         samples = [
@@ -142,9 +146,8 @@ def learned_prior(table: Boards, left_out: Sequence[str]) -> Prior:
             for name, net, ms in zip(table.names, table.nets, table.ms[place], strict=True)
             if np.isfinite(ms)
         ]
-        if len(samples) >= MIN_MEASURED:
-            sources = [filled[other] for other in others if table.boards[other] != table.boards[place]]
-            tables.append(SourceTable.of(groups, samples, sources))
+        its_sources = [filled[other] for other in others if table.boards[other] != table.boards[place]]
+        tables.append(SourceTable.of(groups, samples, its_sources))
     sources = {str(place): TableSource(filled[place]) for place in others}
     mixtures = learned_mixtures(tables, groups)
     return Prior(groups, sources, mixtures, learned_weighing(tables, groups, mixtures, None), None)  # type: ignore[arg-type]
@@ -152,7 +155,7 @@ def learned_prior(table: Boards, left_out: Sequence[str]) -> Prior:
 
 def nearest(table: Boards, others: Sequence[int], known: Sequence[int], ms: Matrix, asked: Sequence[int]) -> Matrix:
     """Of the board whose latencies of the known nets are most alike, up to its level."""
-    logs = np.log(table.filled[others])
+    logs = np.log(table.filled(others))
     apart = np.log(ms) - logs[:, known]
     level = np.median(apart, axis=1)
     best = int(np.argmin(np.abs(apart - level[:, None]).mean(axis=1)))

@@ -22,6 +22,7 @@ from latency.campaign_items import CampaignItem
 from latency.campaign_models import written_models
 from latency.claims import POLL_S, Claims
 from latency.measuring import adapt_protocol, noise_floor, reference_ms
+from latency.operators.operator import AttributeValue
 from latency.operators.synthesize import with_tensor_names
 from latency.store import MeasurementStore
 
@@ -294,8 +295,13 @@ def _described(item: CampaignItem) -> str:
     if item.source != "operator":
         return _name(item)
     (operator,) = item.graph.operators
-    read, written = (
-        ", ".join("x".join(map(str, each)) for each in shapes)
-        for shapes in (operator.input_shapes, operator.output_shapes)
-    )
-    return f"{operator.kind} {read or 'of no input'} to {written}"
+    named = (name for name in ("kernel", "strides", "group") if operator.attribute(name, ""))
+    settings = "".join(f" {name}={_plain(operator.attribute(name, ''))}" for name in named)
+    read, written = (", ".join(map(_plain, shapes)) for shapes in (operator.input_shapes, operator.output_shapes))
+    return f"{operator.kind}{settings} {read or 'of no input'} to {written}"
+
+
+def _plain(value: AttributeValue) -> str:
+    if not isinstance(value, tuple):
+        return str(value)
+    return "x".join(map(str, value)) or "a number"

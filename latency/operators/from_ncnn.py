@@ -53,6 +53,8 @@ def from_ncnn(text: str) -> OperatorGraph:
             net.add(layer)
         except (IndexError, ValueError, ZeroDivisionError) as error:
             raise broken(f"layer {layer.name!r} ({layer.kind}): {error}") from error
+    if not net.operators:
+        raise broken("no layer that computes anything")
     return OperatorGraph(tuple(net.operators), tuple(net.inputs), tuple(net.input_shapes))
 
 
@@ -76,10 +78,10 @@ class _Net:
                 raise _unknown_shape(layer)
             self.input_shapes.append(shape)
             self.blobs[layer.outputs[0]] = (-len(self.input_shapes), shape)
+        elif layer.kind == "MemoryData" or not known:
+            self.constants.update(layer.outputs)
         elif layer.kind in _ALIASES:
             self.blobs.update(dict.fromkeys(layer.outputs, known[0]))
-        elif layer.kind == "MemoryData":
-            self.constants.update(layer.outputs)
         else:
             shapes = [shape for _, shape in known]
             outputs = layer.shapes or _inferred(layer, shapes)
@@ -87,6 +89,8 @@ class _Net:
             self.inputs.append(tuple(producer for producer, _ in known))
             if len(outputs) != len(layer.outputs):
                 raise _unknown_shape(layer)
+            if any(side < 1 for shape in outputs for side in shape):
+                raise ValueError(f"impossible shape {outputs}")
             made = [(len(self.operators) - 1, shape) for shape in outputs]
             self.blobs.update(zip(layer.outputs, made, strict=True))
 
@@ -100,14 +104,17 @@ def _generic(layer: NcnnLayer, inputs: Sequence[Shape], outputs: Sequence[Shape]
 
 
 def _convolution(layer: NcnnLayer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> Operator:
+    channels, group = layer.integer(0, 1), layer.integer(7, 1)
+    if min(channels, group) < 1 or inputs[0][1] % group or channels % group:
+        raise ValueError(f"{inputs[0][1]} to {channels} channels in {group} groups")
     operator = builders.convolution(
         inputs[0],
-        layer.integer(0, 1),
+        channels,
         kernel=_sides(layer, 1, 1),
         strides=_sides(layer, 3, 1),
         dilations=_sides(layer, 2, 1),
-        group=layer.integer(7, 1),
-        activation=_ACTIVATIONS[layer.integer(9, 0)],
+        group=group,
+        activation=_named(_ACTIVATIONS, layer.integer(9, 0)),
         output_hw=outputs[0][2:],
         transposed=layer.kind.startswith("Deconvolution"),
     )
@@ -115,12 +122,12 @@ def _convolution(layer: NcnnLayer, inputs: Sequence[Shape], outputs: Sequence[Sh
 
 
 def _linear(layer: NcnnLayer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> Operator:
-    numbers, written = prod(inputs[0]), layer.integer(0, 1)
-    attributes = (("activation", _ACTIVATIONS[layer.integer(9, 0)]),)
-    shapes = ((1, numbers),), tuple(outputs)
-    operator = builders.operator(
-        "Gemm", attributes, *shapes, parameters=(numbers + 1) * written, flops=2 * numbers * written
-    )
+    written = layer.integer(0, 1)
+    width = layer.integer(2, written) // written  # of the weights: all of the input, or the last side of rows
+    rows = prod(inputs[0]) // width
+    attributes = (("activation", _named(_ACTIVATIONS, layer.integer(9, 0))),)
+    parameters, flops = (width + 1) * written, 2 * rows * width * written
+    operator = builders.operator("Gemm", attributes, ((rows, width),), outputs, parameters=parameters, flops=flops)
     return _of_precision(operator, layer)
 
 
@@ -145,7 +152,7 @@ def _pooling(layer: NcnnLayer, inputs: Sequence[Shape], outputs: Sequence[Shape]
 def _elementwise(layer: NcnnLayer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> Operator:
     kinds = _ELTWISE if layer.kind == "Eltwise" else _BINARY
     number = layer.integer(0, 0)
-    return builders.operator(kinds[number] if number < len(kinds) else layer.kind, (), inputs, outputs)
+    return builders.operator(kinds[number] if 0 <= number < len(kinds) else layer.kind, (), inputs, outputs)
 
 
 def _concat(layer: NcnnLayer, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> Operator:
@@ -168,6 +175,12 @@ _READERS: dict[str, Callable[[NcnnLayer, Sequence[Shape], Sequence[Shape]], Oper
 }
 
 
+def _named(names: Sequence[str], number: int) -> str:
+    if not 0 <= number < len(names):
+        raise ValueError(f"number {number} of {', '.join(names)}")
+    return names[number]
+
+
 def _sides(layer: NcnnLayer, parameter: int, default: int) -> tuple[int, int]:
     """Height and width: parameters above ten are those of the height, where they differ."""
     width = layer.integer(parameter, default)
@@ -178,8 +191,13 @@ def _inferred(layer: NcnnLayer, inputs: Sequence[Shape]) -> tuple[Shape, ...]:
     """Shapes of the outputs, of the layers that most small nets are made of."""
     shape = inputs[0] if inputs else ()
     if layer.kind in ("Convolution", "ConvolutionDepthWise"):
+        if not _alike(layer, (4, 14, 15, 16)):
+            raise _unknown_shape(layer)
         return ((*shape[:1], layer.integer(0, 1), *_windows(layer, shape, strides=3, dilations=2, padding=4)),)
     if layer.kind == "Pooling":
+        rounded_down = layer.integer(5, 0) == 1 and not layer.integer(7, 0)
+        if not layer.integer(4, 0) and not (rounded_down and _alike(layer, (3, 13, 14, 15))):
+            raise _unknown_shape(layer)
         sides = (1, 1) if layer.integer(4, 0) else _windows(layer, shape, strides=2, dilations=0, padding=3)
         return ((*shape[:2], *sides),)
     if layer.kind == "Padding" and len(shape) == 4:
@@ -204,6 +222,12 @@ def _windows(layer: NcnnLayer, shape: Shape, *, strides: int, dilations: int, pa
         (side + 2 * pad - wide * (size - 1) - 1) // each + 1
         for side, size, each, wide in zip(shape[2:], kernel, stride, dilation, strict=True)
     )
+
+
+def _alike(layer: NcnnLayer, parameters: Sequence[int]) -> bool:
+    """Whether all sides are padded by the same, the first of the parameters."""
+    first = layer.integer(parameters[0], 0)
+    return all(layer.integer(each, first) == first for each in parameters)
 
 
 def _unknown_shape(layer: NcnnLayer) -> UserError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 
 from foundation.errors import UserError
 from latency.operators.operator import Shape
@@ -56,6 +57,10 @@ def read_layers(text: str) -> list[NcnnLayer]:
             layers[-1].shapes  # noqa: B018 - reads the hints
         except (ValueError, IndexError, KeyError, TypeError) as error:
             raise broken(f"layer {number}: {line.strip()[:80]!r} ({error})") from error
+    announced = lines[1].split()[0]
+    # Some public files announce one layer less than they have.
+    if not announced.isdecimal() or len(layers) < int(announced):
+        raise broken(f"{len(layers)} layers where line 2 says {announced[:20]!r}: cut off")
     return layers
 
 
@@ -70,6 +75,8 @@ def _layer(line: str) -> NcnnLayer:
 def _number(text: str) -> tuple[int, tuple[float, ...]]:
     key, values = text.split("=")
     numbers = tuple(map(float, values.split(",")))
+    if not all(map(isfinite, numbers)):
+        raise ValueError("a number that is not finite")
     return (_LIST - int(key), numbers[1:]) if int(key) <= _LIST else (int(key), numbers)
 
 
@@ -82,6 +89,6 @@ def broken(seen: str) -> UserError:
     return UserError(
         "ncnn param file",
         seen=seen,
-        expected="a text that begins with 7767517",
+        expected="a text of ncnn, whole, that begins with 7767517",
         remedy="export the model to ncnn again",
     )

@@ -29,11 +29,11 @@ by family, and by the depth at which they occur.
 All but ``counts`` are of live operators, on which an output depends, also where they depend on no input: runtimes skip
 what no output needs but compute with zeros. Depth and pairs are of operators of which both are true.
 """
-_WITHOUT_WORK = frozenset(GROUPS[:5])
+_WITHOUT_WORK = frozenset(("constant", "counts", "live_counts", "depth", "live_pairs"))
 _JOINTS = ("Add", "Concat", "Mul")
 """Kinds that only join branches: operators on both sides of them count as neighbours."""
 _RARE = 0.01
-"""Shapes that a smaller share of the nets has are left out: a space with many widths has thousands of them."""
+"""Shapes that no larger share of the nets has are left out: a space with many widths has thousands of them."""
 _PARTS = 8
 """Into which a net is divided by depth."""
 
@@ -54,7 +54,9 @@ class NetGroups:
         keys = {group: _keys(nets, group) for group in groups}
         raw = _raw(nets, keys)
         mean, deviation = raw.mean(axis=0), raw.std(axis=0)
-        return NetGroups(keys, mean, np.where(deviation > 1e-9 * (1 + np.abs(mean)), deviation, 1.0))
+        # A feature that never varied counts by how much a new net differs, relative to what all others had.
+        varies = deviation > 1e-9 * (1 + np.abs(mean))
+        return NetGroups(keys, mean, np.where(varies, deviation, np.maximum(1.0, np.abs(mean))))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -22,8 +22,10 @@ _NETS = 400
 _STEPS = 100
 _RATE = 0.1
 _START = -1.5
-"""Logarithm of every scale, and twice of the noise, before learning."""
+"""Logarithm of every scale before learning; that of the noise is twice this."""
 _JITTER = 1e-6
+_ROOM = 1e-6
+"""For features that are the same in all nets, up to rounding."""
 _MIN = 0.02
 """Smallest prediction, as a share of the mean of the nets that were learned from."""
 
@@ -36,6 +38,9 @@ class NetProcess:
     """features"""
     level_ms: float
     """Mean of the nets."""
+    low: Matrix
+    """features: smallest value of the nets."""
+    high: Matrix
 
     @staticmethod
     def fit(net: Matrix, group: NDArray[np.int64], latency_ms: Matrix, *, seed: int) -> tuple[NetProcess, Matrix]:
@@ -56,13 +61,19 @@ class NetProcess:
         with one_blas_thread():
             inverse = np.linalg.inv(scaled @ scaled.T + np.diag(noise**2 * (0.25 + 0.75 * y**2) + _JITTER))
         solved = inverse @ (y - 1)
-        process = NetProcess(scale[group] * (scaled.T @ solved), level_ms)
+        process = NetProcess(scale[group] * (scaled.T @ solved), level_ms, net.min(axis=0), net.max(axis=0))
         return process, level_ms * np.maximum(y - solved / inverse.diagonal(), _MIN)
 
     def predict(self, net: Matrix) -> Matrix:
         """nets x features to milliseconds."""
         result: Matrix = self.level_ms * np.maximum(1 + net @ self.weights, _MIN)
         return result
+
+    def inside(self, net: Matrix, features: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """nets: whether these features lie within what was learned from, or no farther off than that is wide."""
+        low, high, some = self.low[features], self.high[features], net[:, features]
+        room = high - low + _ROOM
+        return np.asarray(((some >= low - room) & (some <= high + room)).all(axis=1), dtype=np.bool_)
 
 
 def _learned(net: Matrix, group: NDArray[np.int64], y: Matrix) -> tuple[Matrix, float]:

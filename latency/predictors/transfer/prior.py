@@ -22,6 +22,7 @@ from latency.predictors.transfer.in_context_training import InContextSettings
 from latency.predictors.transfer.process_mixture import STEPS, ProcessMixture
 from latency.predictors.transfer.source import SourcePredictor, latency_matrix
 from latency.predictors.transfer.source_tasks import SourceTable, learned_mixtures, learned_weighing
+from latency.predictors.transfer.views import VIEWS
 from latency.predictors.weighing import Weighing
 from latency.sample import LatencySample
 
@@ -149,19 +150,22 @@ class Prior:
                 "prior",
                 seen="one of an earlier version, which knows no sizes of operators",
                 expected="one of this version",
-                remedy="learn it anew (`latseg pretrain`), then `latseg fit`",
+                remedy="run `latseg fit` again; learn a prior of your own anew before (`latseg pretrain`)",
             )
+        groups = NetGroups.from_json(document["groups"])
         sources = {
-            str(name): SourcePredictor.restored(its_document, without_prefix(arrays, f"{name}/"))
+            str(name): SourcePredictor.restored(its_document, without_prefix(arrays, f"{name}/"), groups)
             for name, its_document in document["sources"].items()
         }
+        if not sources or set(document["views"]) != set(VIEWS):
+            raise ValueError("a prior without sources, or of other views")
         mixtures = {str(view): ProcessMixture(**without_prefix(arrays, f"view.{view}.")) for view in document["views"]}
         weighing = Weighing({str(name): float(value) for name, value in document["bias"].items()})
         transformer = None
         if document["transformer"] is not None:
             its_arrays = without_prefix(arrays, "transformer.")
             transformer = InContextTransformer.restored(document["transformer"], its_arrays)
-        return Prior(NetGroups.from_json(document["groups"]), sources, mixtures, weighing, transformer)
+        return Prior(groups, sources, mixtures, weighing, transformer)
 
 
 def _others(device: SourceDevice, devices: Sequence[SourceDevice]) -> list[str]:

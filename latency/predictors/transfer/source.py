@@ -28,6 +28,9 @@ _FOLDS = 5
 class SourcePredictor:
     """Geometric mean of boosted trees and a Gaussian process, weighed by their errors on nets held out.
 
+    Nets whose work lies far beyond that of the nets that it was fitted to are predicted by the trees alone, since the
+    process extrapolates a plain sum.
+
     A net that it was fitted to is predicted without it: the error on such nets is too small, and where a new device
     measures some of these nets (campaigns draw alike), it would seem to follow the source more closely than it does on
     other nets.
@@ -37,6 +40,8 @@ class SourcePredictor:
     process: NetProcess
     share: float
     """Weight of the process."""
+    work: NDArray[np.bool_]
+    """features: those that are work, which decide where the process is used."""
     left_out_ms: Mapping[str, float]
     """Held-out predictions of the nets that it was fitted to, by the digest of the graph."""
 
@@ -58,12 +63,13 @@ class SourcePredictor:
         share = error_weights({"trees": ratios, "process": latency_ms / alone})["process"]
         left_out = np.exp((1 - share) * np.log(latency_ms / ratios) + share * np.log(alone))
         digests = [graph_digest(sample.graph) for sample in whole]
-        return SourcePredictor(trees, process, share, dict(zip(digests, left_out.tolist(), strict=True)))
+        return SourcePredictor(trees, process, share, _work(groups), dict(zip(digests, left_out.tolist(), strict=True)))
 
     def predict(self, graphs: Sequence[OperatorGraph], digests: Sequence[str], net: Matrix) -> list[Prediction]:
         """Predictions of nets, which are given with their digests and features (nets x features)."""
         predictions = self.trees.predict(graphs)
-        factor = (self.process.predict(net) / [one.latency_ms for one in predictions]) ** self.share
+        share = self.share * self.process.inside(net, self.work)
+        factor = (self.process.predict(net) / [one.latency_ms for one in predictions]) ** share
         return [
             one.scaled(self.left_out_ms[digest] / one.latency_ms if digest in self.left_out_ms else its)
             for one, digest, its in zip(predictions, digests, factor.tolist(), strict=True)
@@ -74,21 +80,34 @@ class SourcePredictor:
         trees, arrays = self.trees.document()
         process = {"share": self.share, "level_ms": self.process.level_ms}
         document = {"trees": trees, "process": process, "left_out_ms": dict(self.left_out_ms)}
-        return document, {**prefixed(arrays, "trees/"), "process": self.process.weights}
+        its = {name: getattr(self.process, name) for name in ("weights", "low", "high")}
+        return document, {**prefixed(arrays, "trees/"), **prefixed(its, "process.")}
 
     @staticmethod
-    def restored(document: Document, arrays: Arrays) -> SourcePredictor:
+    def restored(document: Document, arrays: Arrays, groups: NetGroups) -> SourcePredictor:
         """Reads ``document``; raises what ``StoredPredictor.restore`` may."""
         trees, process = BoostedTreesPredictor(), document["process"]
         trees.restore(document["trees"], without_prefix(arrays, "trees/"))
         left_out = {str(digest): float(ms) for digest, ms in document["left_out_ms"].items()}
-        weights = NetProcess(arrays["process"], float(process["level_ms"]))
-        return SourcePredictor(trees, weights, float(process["share"]), left_out)
+        its = without_prefix(arrays, "process.")
+        if any(len(each) != len(groups.mean) for each in its.values()) or not float(process["level_ms"]) > 0:
+            raise ValueError("a process of other features")
+        return SourcePredictor(
+            trees,
+            NetProcess(level_ms=float(process["level_ms"]), **its),
+            float(process["share"]),
+            _work(groups),
+            left_out,
+        )
 
     def latencies_ms(self, nets: Mapping[str, OperatorGraph], net: Matrix) -> dict[str, float]:
         """Predicted milliseconds of nets that are given by digest."""
         predictions = self.predict(list(nets.values()), list(nets), net)
         return {digest: one.latency_ms for digest, one in zip(nets, predictions, strict=True)}
+
+
+def _work(groups: NetGroups) -> NDArray[np.bool_]:
+    return np.isin(groups.group, [place for place, name in enumerate(groups.names) if name in ("flops", "bytes")])
 
 
 def latency_matrix(

@@ -68,7 +68,7 @@ class SourceTable:
         known: Nets,
         asked: Nets,
     ) -> WeighingTask:
-        """To learn how good views, operator counts and the transformer are, which has seen this device, though."""
+        """To learn how good the parts are; the transformer seems better than it is: it was trained on this device."""
         samples, graphs = [self.samples[place] for place in known], [self.samples[place].graph for place in asked]
         counts, left_out = fitted_counts(samples)
         held_out = {counts.name: left_out}
@@ -91,7 +91,7 @@ class SourceTable:
 def learned_mixtures(
     tables: Sequence[SourceTable], groups: NetGroups, *, seed: int = 0, steps: int = STEPS
 ) -> dict[str, ProcessMixture]:
-    """By view; every table gives as many tasks."""
+    """By view; every table gives equally many tasks."""
     found = {}
     for name, view in VIEWS.items():
         draws = _draws(tables, _TASKS, seed)

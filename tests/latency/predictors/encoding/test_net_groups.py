@@ -49,6 +49,12 @@ def test_what_no_output_needs_is_only_counted() -> None:
     assert differ(chain(8, 8), chain(8, 8, 8, outputs=(1,))) == {"counts"}
 
 
+def test_what_never_varied_is_not_blown_up() -> None:
+    """All nets have the same head; one with another head must not be a million times as far away as the others."""
+    groups = NetGroups.learn([chain(8, 8)] * 4)
+    assert np.abs(groups.encode([chain(64, 64)])).max() < 100
+
+
 def test_as_json() -> None:
     groups = NetGroups.learn(NETS, ("constant", "flops"))
     again = NetGroups.from_json(groups.to_json())

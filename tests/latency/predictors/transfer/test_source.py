@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from foundation.errors import UserError
+from latency.operators import builders
 from latency.operators.operator import OperatorGraph
 from latency.operators.serialize import graph_digest
 from latency.predictor import Prediction
@@ -52,6 +53,33 @@ def test_the_better_of_trees_and_process_counts(share: float) -> None:
     trees, process = source.trees.predict(graphs), source.process.predict(GROUPS.encode(graphs))
     alone = process if share else np.array([one.latency_ms for one in trees])
     assert [one.latency_ms for one in predictions(source, graphs)] == pytest.approx(alone.tolist(), rel=0.1)
+
+
+def chain(size: int, length: int) -> OperatorGraph:
+    """Convolutions that all nets end with the same two of."""
+    shape, operators = (1, 3, size, size), []
+    for channels in (*(64,) * length, 1024, 10):
+        operators.append(builders.convolution(shape, channels, kernel=(1, 1) if channels != 64 else (3, 3)))
+        shape = operators[-1].output_shapes[0]
+    return OperatorGraph(tuple(operators), tuple((place - 1,) for place in range(length + 2)), ((1, 3, size, size),))
+
+
+def test_nets_far_beyond_those_measured_are_predicted_by_the_trees() -> None:
+    """A sum of work is what the process extrapolates from one resolution; the trees' base knows sizes."""
+
+    def sample(size: int, length: int) -> LatencySample:
+        graph = chain(size, length)
+        return LatencySample(f"{size} {length}", graph, 0.1 + sum(op.flops for op in graph.operators) / 1e7)
+
+    samples = [sample(32, 1 + number % 20) for number in range(60)]
+    groups = NetGroups.learn([one.graph for one in samples])
+    source = SourcePredictor.fit(samples, groups, minimum=40)
+    assert source.share > 0.9
+    graphs = [chain(size, 5) for size in (8, 32, 256)]
+    predicted = source.predict(graphs, ["new"] * 3, groups.encode(graphs))
+    trees = source.trees.predict(graphs)
+    same = [one.latency_ms == pytest.approx(other.latency_ms) for one, other in zip(predicted, trees, strict=True)]
+    assert same == [True, False, True]
 
 
 def test_too_few_nets() -> None:
