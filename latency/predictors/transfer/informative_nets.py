@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
+from latency.predictors.transfer.noise import noise_shape
 from latency.predictors.transfer.prior import Prior
 from latency.predictors.transfer.views import VIEWS
 
@@ -52,7 +53,7 @@ def _process(prior: Prior, name: str, net: Matrix, source_ms: Matrix) -> tuple[M
     view, mixture = VIEWS[name].of(source_ms, expected), prior.mixtures[name]
     columns, group = view.columns(net, prior.groups, source_ms)
     covariance = (columns * np.exp(2 * mixture.log_scale).mean(axis=0)[group]) @ columns.T
-    noise = np.exp(2 * mixture.log_noise).mean() * (0.25 + 0.75 * view.target(expected, source_ms) ** 2)
+    noise = np.exp(2 * mixture.log_noise).mean() * noise_shape(view.target(expected, source_ms))
     return covariance / covariance.diagonal().mean(), noise / covariance.diagonal().mean()
 
 

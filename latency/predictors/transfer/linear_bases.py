@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from latency.predictors.transfer.noise import noise_shape
+
 _NOISES = (0.03, 0.15)
 """Standard deviations of the noise before training, relative to the latency."""
 _START_SCALE = 0.9
@@ -46,7 +48,7 @@ class LinearBases(nn.Module):
         middle = samples.mean(dim=1, keepdim=True)
         inner, expected = self._kernel(samples, samples), self._expected(samples, middle)
         noise = self.log_noise.double().exp()[:, None] + _MIN_NOISE
-        variance = noise**2 * (0.25 + 0.75 * y[:, None, :] ** 2)
+        variance = noise**2 * noise_shape(y[:, None, :])
         precision = torch.linalg.inv(inner + torch.diag_embed(variance))
         solved = (precision @ (y[:, None] - expected)[..., None]).squeeze(-1)
         left_out = y[:, None, :] - solved / precision.diagonal(dim1=-2, dim2=-1)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latency.predictors.threads import one_blas_thread, torch_threads
+from latency.predictors.transfer.noise import noise_shape
 
 Matrix = NDArray[np.float64]
 _NETS = 400
@@ -59,7 +60,7 @@ class NetProcess:
             scale, noise = _learned(net[some], group, y[some])
         scaled = net * scale[group]
         with one_blas_thread():
-            inverse = np.linalg.inv(scaled @ scaled.T + np.diag(noise**2 * (0.25 + 0.75 * y**2) + _JITTER))
+            inverse = np.linalg.inv(scaled @ scaled.T + np.diag(noise**2 * noise_shape(y) + _JITTER))
         solved = inverse @ (y - 1)
         process = NetProcess(scale[group] * (scaled.T @ solved), level_ms, net.min(axis=0), net.max(axis=0))
         return process, level_ms * np.maximum(y - solved / inverse.diagonal(), _MIN)
@@ -99,7 +100,7 @@ def _learned(net: Matrix, group: NDArray[np.int64], y: Matrix) -> tuple[Matrix, 
 def _loss(products: Tensor, y: Tensor, logs: Tensor) -> Tensor:
     """Negative logarithm of the marginal likelihood, without its constant."""
     square = (2 * logs).exp()
-    noise = square[-1] * (0.25 + 0.75 * y**2) + _JITTER
+    noise = square[-1] * noise_shape(y) + _JITTER
     factor = torch.linalg.cholesky(torch.einsum("g,gnm->nm", square[:-1], products) + torch.diag(noise))
     white = torch.linalg.solve_triangular(factor, (y - 1)[:, None], upper=False)
     result: Tensor = 0.5 * (white**2).sum() + factor.diagonal().log().sum()

@@ -17,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latency.predictors.transfer.noise import noise_shape
+
 Matrix = NDArray[np.float64]
 
 _COMPONENTS = 5
@@ -134,7 +136,7 @@ class _Process:
         scaled = torch.from_numpy(features) * scale
         y = torch.from_numpy(target)
         noise = log_noise.exp()
-        covariance = scaled @ scaled.T + torch.diag(noise**2 * _noise_shape(y) + _JITTER)
+        covariance = scaled @ scaled.T + torch.diag(noise**2 * noise_shape(y) + _JITTER)
         factor = torch.linalg.cholesky(covariance)
         solved = torch.cholesky_solve((y - 1)[:, None], factor)[:, 0]
         evidence = -0.5 * (y - 1) @ solved - factor.diagonal().log().sum() - 0.5 * len(y) * math.log(2 * math.pi)
@@ -181,19 +183,14 @@ def _loss(batch: _Batch, log_scale: Tensor, log_noise: Tensor) -> Tensor:
     square, noise = (2 * log_scale).exp(), (2 * log_noise).exp()[None, :, None]
     y, asked = batch.target[:, None], batch.query_target[:, None]
     covariance = torch.einsum("cg,tgnm->tcnm", square, batch.inner)
-    factor = torch.linalg.cholesky(covariance + torch.diag_embed(noise * _noise_shape(y) + _JITTER))
+    factor = torch.linalg.cholesky(covariance + torch.diag_embed(noise * noise_shape(y) + _JITTER))
     deviation = (y - 1)[..., None].expand(-1, len(log_scale), -1, 1)
     solved = torch.cholesky_solve(deviation, factor)
     evidence = -0.5 * (deviation * solved).sum(dim=(2, 3)) - factor.diagonal(dim1=2, dim2=3).log().sum(dim=2)
     cross = torch.einsum("cg,tgqn->tcqn", square, batch.cross)
     explained = torch.linalg.solve_triangular(factor, cross.transpose(2, 3), upper=False)
-    variance = torch.einsum("cg,tgq->tcq", square, batch.own) - (explained**2).sum(dim=2) + noise * _noise_shape(asked)
+    variance = torch.einsum("cg,tgq->tcq", square, batch.own) - (explained**2).sum(dim=2) + noise * noise_shape(asked)
     variance = variance.clamp_min(1e-8)
     mean = 1 + (cross @ solved).squeeze(-1)
     each = -0.5 * ((asked - mean) ** 2 / variance + variance.log() + math.log(2 * math.pi))
     return -torch.logsumexp(torch.log_softmax(evidence, dim=1)[..., None] + each, dim=1).mean()
-
-
-def _noise_shape(y: Tensor) -> Tensor:
-    """Noise variance over that of a net of the mean latency."""
-    return 0.25 + 0.75 * y**2

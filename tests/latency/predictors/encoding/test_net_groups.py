@@ -49,6 +49,12 @@ def test_what_no_output_needs_is_only_counted() -> None:
     assert differ(chain(8, 8), chain(8, 8, 8, outputs=(1,))) == {"counts"}
 
 
+def test_shapes_that_hardly_any_net_has_are_left_out() -> None:
+    nets = [*[chain(8, 8), chain(8, 16)] * 60, chain(8, 99)]
+    assert not any("99" in key for key in NetGroups.learn(nets).keys["shapes"])
+    assert any("99" in key for key in NetGroups.learn([*NETS, chain(8, 99)]).keys["shapes"])
+
+
 def test_what_never_varied_is_not_blown_up() -> None:
     """All nets have the same head; one with another head must not be a million times as far away as the others."""
     groups = NetGroups.learn([chain(8, 8)] * 4)

@@ -266,6 +266,25 @@ def test_a_prior_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         known_prior(tmp_path)
 
 
+def test_a_prior_of_an_earlier_version_says_what_to_do() -> None:
+    """Its sources were trees alone."""
+    document, arrays = prior().document()
+    document["sources"] = {name: each["trees"] for name, each in document["sources"].items()}
+    with pytest.raises(UserError, match="latseg fit"):
+        Prior.restored(document, arrays)
+
+
+@pytest.mark.parametrize("damage", ["views", "sources", "process"])
+def test_a_prior_that_does_not_fit_is_refused(damage: str) -> None:
+    document, arrays = prior().document()
+    if damage == "process":
+        arrays = {name: array[:-1] if name.endswith("process.weights") else array for name, array in arrays.items()}
+    else:
+        document[damage] = type(document[damage])()
+    with pytest.raises(ValueError, match=r"prior without sources|other features"):
+        Prior.restored(document, arrays)
+
+
 def test_a_prior_of_the_workspace_comes_before_the_shipped_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
