@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from devices.device_info import DeviceInfo
 
@@ -28,6 +28,10 @@ class OperatorTime:
     unit: str = ""
     """Compute unit on which the row ran, e.g. ``"GPU"``; empty where the runtime has one unit or does not report it."""
 
+    def scaled(self, factor: float) -> OperatorTime:
+        """The same with every time multiplied."""
+        return replace(self, ms=self.ms * factor, own_ms=None if self.own_ms is None else self.own_ms * factor)
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -51,7 +55,8 @@ class Block:
 class Measurement:
     """Latency of one model on one device.
 
-    ``latency_ms`` = median over blocks of candidate / reference, times ``nominal_reference_ms``.
+    ``latency_ms`` = median over the blocks that count (``devices/counted_blocks.py``) of candidate / reference, times
+    ``nominal_reference_ms``.
     """
 
     label: str
@@ -86,6 +91,20 @@ class Measurement:
     def normalised(self) -> bool:
         """Whether ``latency_ms`` is relative to the reference net; false where the A/A check shows no benefit."""
         return bool(self.protocol.get("normalise", True))
+
+    def on_scale(self, nominal_reference_ms: float) -> Measurement:
+        """The same with another nominal time of the reference net, of which normalised times are multiples."""
+        if not self.normalised or nominal_reference_ms == self.nominal_reference_ms:
+            return self
+        factor = nominal_reference_ms / self.nominal_reference_ms
+        low, high = self.interval_ms
+        return replace(
+            self,
+            latency_ms=self.latency_ms * factor,
+            interval_ms=(low * factor, high * factor),
+            nominal_reference_ms=nominal_reference_ms,
+            operators=tuple(row.scaled(factor) for row in self.operators),
+        )
 
     @property
     def simulated(self) -> bool:

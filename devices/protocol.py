@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 """Increases with every change of the procedure or of the reference net that changes latencies. It is part of a device's
-fingerprint, so that latencies of two versions are never mixed. 2: the caches are warm for the reference net, too."""
+fingerprint, so that latencies of two versions are never mixed. 2: the caches are warm for the reference net, too. 3:
+blocks of busy moments do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,16 @@ class MeasurementProtocol:
     block_ms: float = 10.0
     """Minimum duration of a block of back-to-back runs."""
     minimum_blocks: int = 15
+    """Of those that count."""
     maximum_blocks: int = 61
     half_width_percent: float = 2.0
     """Stop when the bootstrap interval's half-width is under this share of the latency."""
     warm_up_agreement_percent: float = 5.0
     """Warm up until two consecutive blocks agree within this."""
     maximum_warm_up_blocks: int = 20
+    quiet_percent: float = 5.0
+    """A block counts where the reference net beside it was slower by at most this than in the quickest quarter of the
+    blocks."""
     bootstrap_resamples: int = 1000
     profile_runs: int = 15
     """Runs under the runtime's profiler after timing; 0 leaves operator times out."""

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from devices.device_info import DeviceInfo
 from foundation.errors import UserError
@@ -25,6 +26,7 @@ from latency.predictors.registry import predictor_class
 _NAME = "bounded"
 _VERSION = "runtime_version"
 _DEVICE = TypeAdapter(DeviceInfo)
+_NOMINAL: TypeAdapter[float | None] = TypeAdapter(Annotated[float, Field(gt=0, allow_inf_nan=False)] | None)
 _logger = logging.getLogger(__name__)
 
 
@@ -49,8 +51,19 @@ class BoundedPredictor:
     learned: frozenset[str] = frozenset()
     """Digests of the whole nets that it was fitted on, which must not calibrate it."""
     identity: str = field(default="", compare=False)
-    """The same for predictors that predict the same: a digest of the files that it was read from and of the version of
-    latseg. Empty for one that was not read from files."""
+    """The same for predictors that predict the same: a digest of the files that it was read from, of the scale and of
+    the version of latseg. Empty for one that was not read from files."""
+    nominal_reference_ms: float | None = None
+    """The device's nominal time of the reference net when it was fitted; None where it is not known."""
+    scale: float = 1.0
+    """By which all times are multiplied: the nominal time as it is now over that one."""
+
+    def on_scale(self, nominal_reference_ms: float | None) -> BoundedPredictor:
+        """For a device whose nominal time of the reference net was corrected after the fit."""
+        if nominal_reference_ms is None or self.nominal_reference_ms in (None, nominal_reference_ms):
+            return self
+        scale = nominal_reference_ms / self.nominal_reference_ms
+        return replace(self, scale=scale, identity=self.identity and f"{self.identity}x{scale:.6g}")
 
     def version_warning(self, device: DeviceInfo) -> str | None:
         """A warning where the runtime of ``device`` has another version than the one that was measured."""
@@ -65,7 +78,8 @@ class BoundedPredictor:
     def predict(self, graphs: Sequence[OperatorGraph]) -> list[BoundedPrediction]:
         """One bounded prediction per graph, in their order."""
         results = []
-        for prediction in self.predictor.predict(graphs):
+        predictions = self.predictor.predict(graphs)
+        for prediction in predictions if self.scale == 1 else [each.scaled(self.scale) for each in predictions]:
             unseen_ms, isolated_ms = (
                 sum(prediction.operators_ms[position] for position in positions)
                 for positions in (prediction.unseen, prediction.isolated)
@@ -109,6 +123,7 @@ class BoundedPredictor:
             "calibration": self.calibration.to_json(),
             "device": self.device_info.to_json(),
             "learned": sorted(self.learned),
+            "nominal_reference_ms": self.nominal_reference_ms,
             "files": _digests(folder / subfolder),
         }
         write_json(folder / f"{_NAME}.json", document)
@@ -136,7 +151,9 @@ class BoundedPredictor:
             learned = frozenset(map(str, document.get("learned", ())))
             calibration = Calibration.from_json(document["calibration"])
             found = _DEVICE.validate_python(document["device"])
-            bounded = BoundedPredictor(predictor, calibration, found, learned, _identity(predictor.name, files))
+            nominal_ms = _NOMINAL.validate_python(document.get("nominal_reference_ms"))
+            identity = _identity(predictor.name, files)
+            bounded = BoundedPredictor(predictor, calibration, found, learned, identity, nominal_ms)
         except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
             raise corrupt(folder, f"{type(error).__name__}: {error}") from error
         _logger.debug("predictor in %s: %s, %s", folder, predictor.name, calibration.statement)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 
 from devices.device import Device
@@ -15,60 +16,22 @@ from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.plausible import checked
 from devices.protocol import MeasurementProtocol
 from foundation.errors import DeviceUnavailableError, UserError
-from foundation.progress import Progress
 from foundation.temporary_folder import TemporaryFolder
 from latency.campaign_groups import CampaignGroup, campaign_groups
 from latency.campaign_items import CampaignItem
 from latency.campaign_models import written_models
+from latency.campaign_result import CampaignFailure, CampaignProgress, CampaignResult, described, item_name
 from latency.claims import POLL_S, Claims
-from latency.measuring import adapt_protocol, noise_floor, reference_ms
-from latency.operators.operator import AttributeValue
+from latency.measuring import adapt_protocol, noise_floor
+from latency.nominal_time import reference_ms, refreshed_reference_ms
 from latency.operators.synthesize import with_tensor_names
+from latency.repeatability import repeatability
 from latency.store import MeasurementStore
 
 _logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CampaignProgress(Progress):
-    """A campaign after each result; ``done`` counts the results of this run, failures included."""
-
-    failed: int
-    label: str
-    latency_ms: float | None
-    """None where the measurement failed."""
-    seconds_left: float
-
-
-@dataclass(frozen=True, slots=True)
-class CampaignFailure:
-    """An item that failed and was never measured."""
-
-    what: str
-    """``net`` with its label, or the operator with its shapes."""
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class CampaignResult:
-    """What the store holds of a campaign's items after a run."""
-
-    models: int
-    """Whole nets measured, now or earlier."""
-    operators: int
-    """Single-operator models measured, now or earlier."""
-    failures: tuple[CampaignFailure, ...]
-    left: int
-    """Items that were not begun within the limit of minutes."""
-    measured: int
-    """Items measured in this run."""
-    noise_floor: NoiseFloor | None
-    seconds: float
-
-    @property
-    def failed(self) -> int:
-        """Number of ``failures``."""
-        return len(self.failures)
+_LEAST_BLOCKS = 3
+"""Of a net in one of several passes."""
 
 
 def run_campaign(
@@ -77,6 +40,7 @@ def run_campaign(
     items: Sequence[CampaignItem],
     *,
     protocol: MeasurementProtocol,
+    passes: int = 1,
     group_size: int = 8,
     minutes: float | None = None,
     seed: int = 0,
@@ -85,10 +49,15 @@ def run_campaign(
 ) -> CampaignResult:
     """Measures the items that the store does not hold for this device, in their order, each stored at once.
 
+    With several ``passes`` each net is measured so many times, by another process, minutes later and beside other nets,
+    with a part of the protocol's blocks each: a machine's speed drifts, for different nets by different factors, and a
+    longer measurement at one moment does not help against that. How much the repeats differ becomes the device's noise
+    floor. Single operators are measured once.
+
     Items that failed before are skipped unless ``retry_failed``. After ``minutes`` no further group is begun. The
     models of a group are timed in turns, so their results arrive together: Ctrl-C or kill loses at most the running
     group, and the next call continues after the last one stored. Several processes may run the same campaign at once:
-    each item is measured by one of them.
+    each measurement is taken by one of them.
 
     Raises:
         DeviceUnavailableError: the device cannot be used here.
@@ -103,9 +72,16 @@ def run_campaign(
                 floor = _noise_floor(device, store, items, folder, protocol, seed)
                 nominal_ms = reference_ms(device, store)
             adapted = adapt_protocol(protocol, floor)
-            campaign = _Campaign(device, store, claims, adapted, nominal_ms, folder, on_progress, started, minutes)
-            pending = campaign.pending(items, retry_failed=retry_failed)
-            campaign.run(campaign_groups(items, pending, group_size=group_size, seed=seed))
+            nets = replace(adapted, minimum_blocks=_blocks(adapted, passes))
+            campaign = _Campaign(
+                device, store, claims, adapted, nets, nominal_ms, folder, on_progress, started, minutes
+            )
+            pending = [campaign.pending(items, number, retry_failed=retry_failed) for number in range(passes)]
+            for number, labels in enumerate(pending):
+                groups = campaign_groups(items, labels, group_size=group_size, seed=seed, number=number)
+                campaign.run(groups, number)
+            with claims.turn("repeats"):
+                floor = _told_by_repeats(device, store, items) if passes > 1 else floor
         finally:
             claims.release()
     return campaign.result(items, floor)
@@ -117,13 +93,14 @@ class _Campaign:
     store: MeasurementStore
     claims: Claims
     protocol: MeasurementProtocol
+    net_protocol: MeasurementProtocol
     nominal_ms: float
     folder: Path
     on_progress: Callable[[CampaignProgress], None] | None
     started: float
     minutes: float | None
     total: int = 0
-    """Items of this run that no other process has measured."""
+    """Measurements of this run that no other process has taken."""
     measured: int = 0
     failed: int = 0
     info: DeviceInfo = field(init=False)
@@ -133,42 +110,46 @@ class _Campaign:
     def __post_init__(self) -> None:
         self.info = self.device.info()
 
-    def pending(self, items: Sequence[CampaignItem], *, retry_failed: bool) -> set[str]:
-        """Labels of the items to be measured."""
-        measured = self.store.measured_labels(self.info.fingerprint)
+    def pending(self, items: Sequence[CampaignItem], number: int, *, retry_failed: bool) -> set[str]:
+        """Labels of the items to be measured in the pass of this number."""
+        measured = self.store.measured_labels(self.info.fingerprint, times=number + 1)
         failed = {} if retry_failed else {one.label: one.reason for one in self.store.failures(self.info.fingerprint)}
         pending = set()
         for item in {item.label: item for item in items}.values():
+            if number and item.source == "operator":
+                continue
             if item.label in measured:
-                _logger.info("%s: skipped, its measurement is stored", _name(item))
+                _logger.info("%s: skipped, its measurement is stored", item_name(item))
             elif item.label in failed:
-                _logger.info("%s: skipped, it failed before: %s", _name(item), failed[item.label])
+                _logger.info("%s: skipped, it failed before: %s", item_name(item), failed[item.label])
             else:
                 pending.add(item.label)
-        self.total = len(pending)
+        self.total += len(pending)
         return pending
 
     def expired(self) -> bool:
         return self.minutes is not None and time.monotonic() - self.started > 60 * self.minutes
 
-    def run(self, groups: Sequence[CampaignGroup]) -> None:
-        """Measures the groups; waits for what other processes are measuring, and takes it over where they died."""
-        groups = self._pass(groups)
+    def run(self, groups: Sequence[CampaignGroup], number: int) -> None:
+        """Measures the groups of a pass; waits for what other processes measure, and takes it over where they died."""
+        if number:
+            self.net_protocol = replace(self.net_protocol, profile_runs=0)  # operators were timed in the first pass
+        groups = self._taken(groups, number)
         if groups:
             count = sum(len(group.items) for group in groups)
             _logger.warning("waiting for another process, which is measuring %d models", count)
         while groups:
             time.sleep(POLL_S)
-            groups = self._pass(groups)
+            groups = self._taken(groups, number)
 
-    def _pass(self, groups: Sequence[CampaignGroup]) -> list[CampaignGroup]:
+    def _taken(self, groups: Sequence[CampaignGroup], number: int) -> list[CampaignGroup]:
         """Measures what is free; returns what others are measuring, nothing where the time is over."""
         left = []
         for group in groups:
             if self.expired():
                 _logger.info("stopped after %g minutes", self.minutes)
                 return []
-            taken = self.claims.take(group.labels)
+            taken = self.claims.take(group.labels, times=number + 1)
             self.total -= len(taken.settled)
             if taken.own:
                 self.measure(group.only(taken.own))
@@ -185,9 +166,10 @@ class _Campaign:
             if not candidates:
                 return
             for candidate in candidates:
-                _logger.info("%s: measuring on %s", _name(by_label[candidate.label]), self.device.name)
+                _logger.info("%s: measuring on %s", item_name(by_label[candidate.label]), self.device.name)
+            protocol = self.protocol if group.items[0].source == "operator" else self.net_protocol
             results = self.device.measure(
-                candidates, nominal_reference_ms=self.nominal_ms, protocol=self.protocol, seed=group.seed
+                candidates, nominal_reference_ms=self.nominal_ms, protocol=protocol, seed=group.seed
             )
             try:
                 for result in results:
@@ -206,7 +188,7 @@ class _Campaign:
             models=sum(source != "operator" for source in sources),
             operators=sources.count("operator"),
             failures=tuple(
-                CampaignFailure(_described(item), reasons[item.label])
+                CampaignFailure(described(item), reasons[item.label])
                 for item in unique
                 if item.label in reasons and item.label not in held
             ),
@@ -218,15 +200,15 @@ class _Campaign:
 
     def _keep(self, item: CampaignItem, result: Measurement | FailedMeasurement) -> None:
         if not self._stored(item, result):
-            _logger.warning("%s: dropped, another process has taken it over", _name(item))
+            _logger.warning("%s: dropped, another process has taken it over", item_name(item))
             self.total -= 1
             return
         if isinstance(result, Measurement):
             self.measured += 1
-            _logger.debug("%s: %.3f ms, interval %s", _name(item), result.latency_ms, result.interval_ms)
+            _logger.debug("%s: %.3f ms, interval %s", item_name(item), result.latency_ms, result.interval_ms)
         else:
             self.failed += 1
-            _logger.info("%s: failed: %s", _name(item), result.reason)
+            _logger.info("%s: failed: %s", item_name(item), result.reason)
         self._report(item.label, result.latency_ms if isinstance(result, Measurement) else None)
 
     def _stored(self, item: CampaignItem, result: Measurement | FailedMeasurement) -> bool:
@@ -286,22 +268,17 @@ def _noise_floor(
     return None
 
 
-def _name(item: CampaignItem) -> str:
-    kind = item.graph.operators[0].kind if item.source == "operator" and item.graph.operators else "net"
-    return f"{kind} {item.label}"
+def _told_by_repeats(device: Device, store: MeasurementStore, items: Sequence[CampaignItem]) -> NoiseFloor | None:
+    """What the repeats say of the device: its noise floor, and whether the machine was quieter than it seemed."""
+    info, labels = device.info(), {item.label for item in items if item.source != "operator"}
+    measured = [one.measurement for one in store.measurements(info.fingerprint) if one.measurement.label in labels]
+    refreshed_reference_ms(device, store, measured)
+    known, told = store.noise_floor(info), repeatability(measured)
+    if told is None or told == known:
+        return known
+    store.remember_noise_floor(info, told)
+    return told
 
 
-def _described(item: CampaignItem) -> str:
-    if item.source != "operator":
-        return _name(item)
-    (operator,) = item.graph.operators
-    named = (name for name in ("kernel", "strides", "group") if operator.attribute(name, ""))
-    settings = "".join(f" {name}={_plain(operator.attribute(name, ''))}" for name in named)
-    read, written = (", ".join(map(_plain, shapes)) for shapes in (operator.input_shapes, operator.output_shapes))
-    return f"{operator.kind}{settings} {read or 'of no input'} to {written}"
-
-
-def _plain(value: AttributeValue) -> str:
-    if not isinstance(value, tuple):
-        return str(value)
-    return "x".join(map(str, value)) or "a number"
+def _blocks(protocol: MeasurementProtocol, passes: int) -> int:
+    return protocol.minimum_blocks if passes == 1 else max(_LEAST_BLOCKS, ceil(protocol.minimum_blocks / passes))

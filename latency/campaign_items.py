@@ -19,6 +19,8 @@ POOL = 400
 """Random nets from which the most informative ones are chosen."""
 DEFAULT_OPERATORS = 100
 """Single-operator models beside many nets; see ``default_operators``."""
+DEFAULT_PASSES = 3
+"""Measurements of each of many nets; ``benchmarks/passes.py`` compares."""
 _FLOPS_PER_BYTE = 4
 """About what a CPU core computes while it moves one byte; only ranks operators, so its order of magnitude suffices."""
 
@@ -71,6 +73,16 @@ def default_operators(nets: int) -> int:
     from latency.fit import FEW_NETS
 
     return 0 if nets <= FEW_NETS else DEFAULT_OPERATORS
+
+
+def default_passes(nets: int) -> int:
+    """How often a campaign of so many nets measures each of them by default.
+
+    Once where they are few: their predictor errs by more than a measurement.
+    """
+    from latency.fit import FEW_NETS
+
+    return 1 if nets <= FEW_NETS else DEFAULT_PASSES
 
 
 def campaign_items(graphs: Sequence[OperatorGraph], operator_limit: int) -> list[CampaignItem]:

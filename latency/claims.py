@@ -27,7 +27,7 @@ _TABLE = """CREATE TABLE IF NOT EXISTS claims (fingerprint TEXT NOT NULL, label 
     host TEXT NOT NULL, pid INTEGER NOT NULL, started TEXT NOT NULL, claimed_at REAL NOT NULL,
     PRIMARY KEY (fingerprint, label)) STRICT"""
 _SETTLED = """SELECT label FROM measurements
-    WHERE fingerprint = ?1 AND label IN (SELECT value FROM json_each(?2))
+    WHERE fingerprint = ?1 AND label IN (SELECT value FROM json_each(?2)) GROUP BY label HAVING COUNT(*) >= ?4
     UNION SELECT label FROM failures
     WHERE fingerprint = ?1 AND label IN (SELECT value FROM json_each(?2)) AND id > ?3"""
 _CLAIMED = """SELECT label FROM claims
@@ -71,13 +71,16 @@ class Claims:
                 query = "SELECT COALESCE(MAX(id), 0) FROM failures"
                 self._old_failures = int(connection.execute(query).fetchone()[0])
 
-    def take(self, labels: Iterable[str]) -> Taken:
-        """Claims those of the labels that are neither settled nor claimed by a living process."""
+    def take(self, labels: Iterable[str], *, times: int = 1) -> Taken:
+        """Claims those of the labels that are neither settled nor claimed by a living process.
+
+        An item is settled when it was measured so many ``times``, or failed.
+        """
         wanted = frozenset(labels)
         text, process = json.dumps(sorted(wanted)), this_process()
         with self._transaction() as connection:
             _drop_void(connection)
-            settled = _labels(connection, _SETTLED, self._fingerprint, text, self._old_failures)
+            settled = _labels(connection, _SETTLED, self._fingerprint, text, self._old_failures, times)
             others = _labels(connection, _CLAIMED, self._fingerprint, text, self._owner) - settled
             own = wanted - settled - others
             who = (self._owner, process.host, process.pid, process.started, time.time())

@@ -11,35 +11,19 @@ from devices.device import Candidate, Device
 from devices.input_values import decode
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.model_limits import TensorTooLargeError
-from devices.plausible import checked, required_time
+from devices.plausible import checked
 from devices.protocol import MeasurementProtocol
 from foundation.errors import DeviceUnavailableError, UserError
+from latency.nominal_time import reference_ms, refreshed_reference_ms
 from latency.operators.from_onnx import from_onnx
 from latency.operators.operator import OperatorGraph
+from latency.repeatability import repeat_interval_ms
 from latency.store import MeasurementStore
 
 _logger = logging.getLogger(__name__)
 
 _SIGNIFICANT_RATIO = 1.8
 """Two spreads of ten measurements each differ by chance by less than this (F-test, 9 and 9 degrees, 5 %: 3.18^0.5)."""
-
-
-def reference_ms(device: Device, store: MeasurementStore) -> float:
-    """The device's nominal time of the reference net: the stored one, else measured now and stored.
-
-    Raises:
-        DeviceUnavailableError: the device cannot measure it, or its clock shows no time.
-    """
-    info = device.info()
-    known = store.nominal_reference_ms(info)
-    if known is None:
-        _logger.info("measuring the reference net on %s", device.name)
-        measured = required_time(device.name, "a time of the reference net", device.nominal_reference_ms())
-        store.remember_reference(info, measured)
-        known = store.nominal_reference_ms(info)  # that of another process, where it was first
-        assert known is not None
-    _logger.debug("reference net on %s: %.3f ms", device.name, known)
-    return known
 
 
 def noise_floor(
@@ -91,6 +75,11 @@ class Measured:
 
     measurement: Measurement
     noise_floor: NoiseFloor
+
+    @property
+    def interval_ms(self) -> tuple[float, float]:
+        """In which 95 % of repeated measurements lie."""
+        return repeat_interval_ms(self.measurement, self.noise_floor)
 
 
 def measure_one(
@@ -145,7 +134,7 @@ def measure_each(
         device.check(candidate)
     adapted = adapt_protocol(protocol or MeasurementProtocol(), store.noise_floor(device.info()))
     nominal_ms = reference_ms(device, store)
-    by_label = {}
+    by_label: dict[str, Measurement | FailedMeasurement] = {}
     given = {candidate.label: candidate for candidate in candidates}
     for label in given:
         _logger.info("%s: measuring on %s", label, device.name)
@@ -154,6 +143,9 @@ def measure_each(
         result = checked(found)
         by_label[result.label] = result
         _keep(result, graphs[result.label], store, source)
+    measured = [result for result in by_label.values() if isinstance(result, Measurement)]
+    nominal_ms = refreshed_reference_ms(device, store, measured)
+    by_label |= {result.label: result.on_scale(nominal_ms) for result in measured}
     return [by_label[candidate.label] for candidate in candidates]
 
 

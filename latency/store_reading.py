@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import shlex
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -78,16 +80,20 @@ class StoredMeasurements(Database):
         return f"{_repair(self.path)} saves what can be read; else {self.schema.remedy}"
 
     def nominal_reference_ms(self, info: DeviceInfo) -> float | None:
-        """The nominal time of the reference net on this device.
+        """The nominal time of the reference net on this device, on whose scale all times are read.
 
-        The first one that was stored, so that all measurements of a store are on one scale; where a repair of the file
-        has lost it, that of the first measurement.
+        The least one that was stored: other work on the machine makes the net slower, never faster. Where a repair of
+        the file has lost them, that of the first measurement.
         """
-        known = next(self._of_device("reference_times", nominal_ms_of, info.fingerprint), None)
-        if known is not None:
-            return known
+        known = self._nominal_times(info.fingerprint)
+        if known:
+            return min(known)
         first = next(self._of_device("measurements", measurement_of, info.fingerprint), None)
         return None if first is None else first.nominal_reference_ms
+
+    def _nominal_times(self, fingerprint: str) -> list[float]:
+        """In the order in which they were taken; measurements are stored on the scale of the first."""
+        return list(self._of_device("reference_times", nominal_ms_of, fingerprint))
 
     def noise_floor(self, info: DeviceInfo) -> NoiseFloor | None:
         """The latest A/A check on this device."""
@@ -99,9 +105,10 @@ class StoredMeasurements(Database):
         """Devices that were measured, in the order in which they were first seen."""
         return list(self._select(device_of, "SELECT fingerprint, info FROM devices ORDER BY rowid"))
 
-    def measured_labels(self, fingerprint: str) -> set[str]:
-        """Labels of the models measured on the device."""
-        return set(self._select(str, "SELECT label FROM measurements WHERE fingerprint = ?", fingerprint))
+    def measured_labels(self, fingerprint: str, *, times: int = 1) -> set[str]:
+        """Labels of the models measured on the device at least so many ``times``."""
+        often = "SELECT label FROM measurements WHERE fingerprint = ? GROUP BY label HAVING COUNT(*) >= ?"
+        return set(self._select(str, often, fingerprint, times))
 
     def failures(self, fingerprint: str) -> list[StoredFailure]:
         """Failures on the device, oldest first."""
@@ -113,7 +120,8 @@ class StoredMeasurements(Database):
         """Measurements on the device, oldest first; damaged ones are left out with a warning."""
         damaged: list[str] = []
         where, wanted = (_SELECTION, ()) if label is None else (_WITH_LABEL, (label,))
-        found = list(self._with_graphs(where, (fingerprint, _as_json(sources), *wanted), damaged.append))
+        rows = self._with_graphs(where, (fingerprint, _as_json(sources), *wanted), damaged.append)
+        found = self._on_scale(fingerprint, rows)
         self._tell(damaged, len(found))
         return found
 
@@ -123,14 +131,19 @@ class StoredMeasurements(Database):
         keys = [key for key, text in self._fetched(alike, (len(graph.operators),)) if _is_graph(key, text, graph)]
         skip = partial(_logger.warning, "measurement store %s: left out %s", self.path)
         where = "fingerprint = ? AND graph_key IN (SELECT value FROM json_each(?))"
-        return next(self._with_graphs(where, (fingerprint, json.dumps(keys)), skip, order="measurements.id DESC"), None)
+        rows = self._with_graphs(where, (fingerprint, json.dumps(keys)), skip, order="measurements.id DESC")
+        return next(iter(self._on_scale(fingerprint, islice(rows, 1))), None)
+
+    def _on_scale(self, fingerprint: str, rows: Iterable[StoredMeasurement]) -> list[StoredMeasurement]:
+        known = self._nominal_times(fingerprint)
+        return [replace(row, measurement=row.measurement.on_scale(min(known))) for row in rows] if known else list(rows)
 
     def samples(self, fingerprint: str, *, sources: Collection[str] | None = None) -> list[LatencySample]:
         """Training data of predictors: one sample for each operator graph, in the order of its first measurement.
 
         Files with the same graph are one sample even if their names differ, so that no graph is in both training and
         test data; different graphs of one name get different labels. The latency of a graph that was measured several
-        times is the median, and the operator times of the latest measurement are scaled to it.
+        times is the median, and the operator times of the latest measurement that has any are scaled to it.
 
         Damaged measurements are left out with a warning.
 
@@ -147,7 +160,7 @@ class StoredMeasurements(Database):
             arguments=(fingerprint, _as_json(sources)),
             on_damage=damaged.append,
         )
-        samples, count = samples_of(rows, graphs)
+        samples, count = samples_of(rows, graphs, self._nominal_times(fingerprint))
         self._tell(damaged, count)
         _logger.debug("%d samples of %s from %s", len(samples), fingerprint, self.path)
         return samples

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import NamedTuple
@@ -65,18 +65,25 @@ class Graphs:
 
 @dataclass(slots=True)
 class Repeated:
-    """All measurements of one operator graph: every latency, and the latest row."""
+    """All measurements of one operator graph: every latency, the first and the latest row."""
 
     first: MeasurementRow
     latest: MeasurementRow
     latencies_ms: list[float]
 
-    def sample(self, label: str, graph: OperatorGraph) -> LatencySample:
-        """The median latency, with the operator times of the latest measurement scaled to it."""
-        measurement = measurement_of(*self.latest)
-        latency_ms = median(self.latencies_ms)
+    def sample(self, label: str, graphs: Graphs, nominal_ms: float | None) -> LatencySample:
+        """The median latency on the scale of ``nominal_ms``, with the operator times of a measurement scaled to it.
+
+        Those of the latest one, else of the first: a campaign takes them once for each net.
+        """
+        row, measurement = self.latest, measurement_of(*self.latest)
+        if not measurement.operators:
+            row, measurement = self.first, measurement_of(*self.first)
+        graph = graphs.graph(row.graph_key)
+        scaled = measurement if nominal_ms is None else measurement.on_scale(nominal_ms)
+        latency_ms = median(self.latencies_ms) * scaled.latency_ms / measurement.latency_ms
         scale = latency_ms / measurement.latency_ms
-        single_operator = self.latest.source == "operator"
+        single_operator = row.source == "operator"
         kernels = (join_single_operator if single_operator else join)(graph, measurement.operators)
         return LatencySample(
             label=label,
@@ -87,8 +94,16 @@ class Repeated:
         )
 
 
-def samples_of(rows: Iterable[MeasurementRow], graphs: Graphs) -> tuple[list[LatencySample], int]:
-    """One sample for each operator graph, in the order of its first measurement, and the number of rows."""
+def samples_of(
+    rows: Iterable[MeasurementRow], graphs: Graphs, nominal_times: Sequence[float] = ()
+) -> tuple[list[LatencySample], int]:
+    """One sample for each operator graph, in the order of its first measurement, and the number of rows.
+
+    Args:
+        rows: of one device.
+        graphs: of the store.
+        nominal_times: of the reference net in milliseconds; the samples are on the scale of the least one.
+    """
     by_graph: dict[str, Repeated] = {}
     for row in rows:
         digest = graphs.digest(row.graph_key)
@@ -99,7 +114,7 @@ def samples_of(rows: Iterable[MeasurementRow], graphs: Graphs) -> tuple[list[Lat
     for digest, repeated in by_graph.items():
         name = repeated.first.label
         label = f"{name} ({digest[:8]})" if name in samples else name
-        samples[label] = repeated.sample(label, graphs.graph(repeated.latest.graph_key))
+        samples[label] = repeated.sample(label, graphs, min(nominal_times, default=None))
     return list(samples.values()), sum(len(repeated.latencies_ms) for repeated in by_graph.values())
 
 

@@ -77,6 +77,7 @@ class DeviceHandle:
         space: str = "portrait",
         sizes: Sequence[Size] | None = None,
         choose: bool = True,
+        passes: int | None = None,
         minutes: float | None = None,
         retry_failed: bool = False,
         seed: int = 0,
@@ -96,6 +97,8 @@ class DeviceHandle:
             space: search space of the nets.
             sizes: their input sizes, such as ``"128x128"``; all of the space by default.
             choose: few nets: choose the most informative ones by what other devices have shown, instead of sampling.
+            passes: how often each net is measured, minutes apart; by default three times, and once where ``models`` is
+                at most 60.
             minutes: begin nothing new after this time.
             retry_failed: measure again what failed before.
             seed: of the sampling.
@@ -106,17 +109,20 @@ class DeviceHandle:
         """
         from devices.protocol import MeasurementProtocol
         from latency.campaign import run_campaign
+        from latency.campaign_items import default_passes
 
         if for_:
             items, chosen = self._operator_items([Path(model) for model in for_], shapes or {}, values or {}), False
         else:
             items, chosen = self._nets(models, operators, space, sizes, choose=choose, seed=seed)
+        self._warn_of_load()
         with self.workspace.folder.store() as store, self.workspace.progress(f"profile {self.name}") as report:
             result = run_campaign(
                 self.device,
                 store,
                 items,
                 protocol=MeasurementProtocol(),
+                passes=default_passes(models) if passes is None else passes,
                 minutes=minutes,
                 seed=seed,
                 retry_failed=retry_failed,
@@ -155,7 +161,7 @@ class DeviceHandle:
 
         info, folder = self.info, self.workspace.folder
         with folder.store() as store:
-            samples = store.samples(info.fingerprint)
+            samples, nominal_ms = store.samples(info.fingerprint), store.nominal_reference_ms(info)
         with self.workspace.progress(f"fit {self.name}") as report:
             result = fit_device(
                 samples,
@@ -169,7 +175,7 @@ class DeviceHandle:
                 on_progress=report,
             )
         path = folder.predictor_folder(self.device)
-        result.predictor.save(path)
+        replace(result.predictor, nominal_reference_ms=nominal_ms).save(path)
         write_summary(path, result.summary)
         return FitReport(info, result, alpha, result.summary.in_use, path)
 
@@ -263,6 +269,7 @@ class DeviceHandle:
         fixed, arrays = dict(shapes or {}), as_arrays(values)
         with model_file(model, example_inputs) as path:
             self._warn_of_values(path, arrays)
+            self._warn_of_load()
             candidate = Candidate(path.name, path, tuple(fixed.items()), encode_all(arrays))
             with self.workspace.folder.store() as store:
                 measured = measure_one(self.device, candidate, store, seed=seed)
@@ -270,7 +277,7 @@ class DeviceHandle:
             with suppress(UserError):
                 if any(operator.weights_are_inputs for operator in self._graph(path, fixed, arrays).operators):
                     self._warn_of_listed_weights(path)
-            return MeasuredModel(measured.measurement, measured.noise_floor, Table(rows))
+            return MeasuredModel(measured, Table(rows))
 
     def compare(
         self,
@@ -377,6 +384,17 @@ class DeviceHandle:
                     f"measured; give real ones with --input {name}=VALUE or --input FILE.npz"
                 )
 
+    def _warn_of_load(self) -> None:
+        """Where other programs use the machine that is to be measured."""
+        from devices.other_load import BUSY_CORES, other_load
+
+        load = 0.0 if self.info.simulated else other_load()
+        if load >= BUSY_CORES:
+            self.workspace.warn(
+                f"{self.name}: other programs use {load:.1f} processor cores; latencies measured now scatter more and "
+                "may read some percent too high: end these programs, or measure when the machine is quiet"
+            )
+
     def _nets(
         self,
         models: int,
@@ -416,6 +434,7 @@ class DeviceHandle:
         ]
         for model, arrays in zip(models, values, strict=True):
             self._warn_of_values(model, arrays)
+        self._warn_of_load()
         with self.workspace.folder.store() as store:
             measured = measure_together(self.device, candidates, store, seed=seed)
         return [

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from devices.device_info import DeviceInfo
     from devices.measurement import Measurement, NoiseFloor
     from latency.bounded import BoundedPrediction, BoundedPredictor
-    from latency.campaign import CampaignFailure, CampaignResult
+    from latency.campaign_result import CampaignFailure, CampaignResult
     from latency.fit import FitResult
+    from latency.measuring import Measured
     from latency.operators.operator import OperatorGraph
     from latency.scores import Scores
 
@@ -204,10 +205,19 @@ class PredictedModel:
 class MeasuredModel:
     """The measured latency of one model."""
 
-    measurement: Measurement
-    noise_floor: NoiseFloor
+    measured: Measured
     operators: Table
     """One row for each kernel that the runtime ran: kind, attributes, output, mflops, ms, share_percent, kernel."""
+
+    @property
+    def measurement(self) -> Measurement:
+        """With every raw sample."""
+        return self.measured.measurement
+
+    @property
+    def noise_floor(self) -> NoiseFloor:
+        """Of the device."""
+        return self.measured.noise_floor
 
     @property
     def latency_ms(self) -> float:
@@ -216,8 +226,8 @@ class MeasuredModel:
 
     @property
     def interval_ms(self) -> tuple[float, float]:
-        """95 % bootstrap interval of ``latency_ms``."""
-        return self.measurement.interval_ms
+        """In which 95 % of repeated measurements of ``latency_ms`` lie."""
+        return self.measured.interval_ms
 
     @property
     def simulated(self) -> bool:
@@ -229,7 +239,7 @@ class MeasuredModel:
         measured = self.measurement
         return {
             "latency_ms": measured.latency_ms,
-            "interval_ms": measured.interval_ms,
+            "interval_ms": self.interval_ms,
             "converged": measured.converged,
             "raw_median_ms": measured.raw_median_ms,
             "minimum_ms": measured.minimum_ms,

@@ -110,7 +110,7 @@ class WorkspaceFolder:
                 expected="one fitted on measurements of this device",
                 remedy=f"run `latseg profile {options}` and `latseg fit {options}`",
             )
-        predictor = BoundedPredictor.load(folder, device=info)
+        predictor = BoundedPredictor.load(folder, device=info).on_scale(self.reference_ms(device))
         _logger.info("predictor of %s from %s", device.name, folder)
         warning = predictor.version_warning(info)
         if warning:

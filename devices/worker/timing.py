@@ -4,7 +4,8 @@
 2. Rounds: the candidates in random order, one block each, with a block of the reference net before the first and after
    every one, so that each candidate's block lies between two reference blocks. It is divided by their mean, so that a
    linear drift of the machine's speed cancels.
-3. A candidate is finished when the bootstrap interval of the median ratio is narrow enough, or at the cap.
+3. Blocks of busy moments, in which the reference net was slower, do not count (``devices/counted_blocks.py``).
+4. A candidate is finished when the bootstrap interval of the median ratio is narrow enough, or at the cap.
 
 Time in which the operating system had given the core to other processes is not counted (``run_queue.py``).
 Before each timed block, also one of the reference net, an untimed run brings the net's weights back into the caches:
@@ -20,6 +21,7 @@ from statistics import median
 
 import numpy as np
 
+from devices.counted_blocks import counted_blocks
 from devices.measurement import Block
 from devices.protocol import MeasurementProtocol
 from devices.statistics import bootstrap_median_interval, half_width_percent
@@ -40,7 +42,8 @@ class Timing:
 
     blocks: tuple[Block, ...]
     ratio: float
-    """Median over the blocks of candidate / reference (of plain milliseconds where the protocol does not normalise)."""
+    """Median over the blocks that count of candidate / reference (of plain milliseconds where the protocol does not
+    normalise)."""
     ratio_interval: tuple[float, float]
     first_run_ms: float
     load_ms: float
@@ -181,9 +184,8 @@ def _round(
 
 
 def _ratios(running: _Running, protocol: MeasurementProtocol) -> list[float]:
-    if protocol.normalise:
-        return [block.candidate_ms / block.reference_ms for block in running.blocks]
-    return [block.candidate_ms for block in running.blocks]
+    counted = counted_blocks(running.blocks, protocol.quiet_percent)
+    return [block.candidate_ms / (block.reference_ms if protocol.normalise else 1.0) for block in counted]
 
 
 def _allowed_ms(protocol: MeasurementProtocol) -> float:
@@ -191,15 +193,15 @@ def _allowed_ms(protocol: MeasurementProtocol) -> float:
 
 
 def _decide(running: _Running, protocol: MeasurementProtocol, random: np.random.Generator) -> None:
-    count = len(running.blocks)
+    count, ratios = len(running.blocks), _ratios(running, protocol)
     late = count >= _MIN_BLOCKS_AT_TIMEOUT and running.spent_ms > _allowed_ms(protocol)
-    if count < protocol.minimum_blocks and not late:
+    last = late or count >= protocol.maximum_blocks
+    if len(ratios) < protocol.minimum_blocks and not last:
         return
-    ratios = _ratios(running, protocol)
     interval = bootstrap_median_interval(ratios, resamples=protocol.bootstrap_resamples, random=random)
     running.interval = interval
     running.converged = half_width_percent(median(ratios), interval) < protocol.half_width_percent
-    running.finished = running.converged or late or count >= protocol.maximum_blocks
+    running.finished = running.converged or last
 
 
 def _timing(running: _Running, protocol: MeasurementProtocol) -> Timing:

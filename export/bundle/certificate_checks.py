@@ -10,6 +10,8 @@ from statistics import median
 
 import numpy as np
 
+from devices.counted_blocks import counted_blocks
+from devices.measurement import Block
 from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
 from devices.reference_net import reference_net_sha256
 from devices.statistics import half_width_percent
@@ -41,10 +43,16 @@ def contradictions(certificate: Certificate) -> list[str]:
     return found
 
 
+def _counted(certificate: Certificate) -> list[Block]:
+    """All, where the protocol has no such setting: before version 3, and of other procedures."""
+    quiet_percent = _setting(certificate, "quiet_percent")
+    return counted_blocks(certificate.blocks, math.inf if math.isnan(quiet_percent) else quiet_percent)
+
+
 def _ratios(certificate: Certificate) -> list[float]:
-    if certificate.normalised:
-        return [block.candidate_ms / block.reference_ms for block in certificate.blocks]
-    return [block.candidate_ms / certificate.nominal_reference_ms for block in certificate.blocks]
+    nominal_ms = certificate.nominal_reference_ms
+    normalised = certificate.normalised
+    return [block.candidate_ms / (block.reference_ms if normalised else nominal_ms) for block in _counted(certificate)]
 
 
 def _latency_faults(certificate: Certificate) -> Iterator[str]:
@@ -124,6 +132,9 @@ def _block_faults(certificate: Certificate) -> Iterator[str]:
     least = min(minimum, _BLOCKS_AT_TIMEOUT) if timed_out else minimum
     if not least <= len(blocks) <= max(maximum, least):
         yield f"{len(blocks)} raw samples, not {least:g} to {maximum:g}"
+    counted = len(_counted(certificate))
+    if counted < least and not timed_out and len(blocks) < maximum:
+        yield f"{counted} raw samples count, not at least {least:g}"
     fastest_ms = min(block.candidate_ms for block in blocks)
     runs = [block.runs for block in blocks]
     if runs != sorted(runs) or (runs[-1] - 1) * fastest_ms * _RUN_SHARE >= block_ms:

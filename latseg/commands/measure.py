@@ -47,15 +47,15 @@ def measure(
 
 def _headline(model: Path | NetworkModel, device: str, result: MeasuredModel) -> list[str]:
     measured = result.measurement
-    low, high = measured.interval_ms
+    low, high = result.interval_ms
     simulated = " (SIMULATED: nothing was timed)" if measured.simulated else ""
     converged = "" if measured.converged else " (did not converge)"
     normalised = (
         "" if measured.normalised else "; plain times: the A/A check shows that normalising increases the noise here"
     )
     return [
-        f"{plain(model)}: [bold]{measured.latency_ms:.3f} ms[/bold] on {device}{simulated}, 95 % interval {low:.3f} to "
-        f"{high:.3f} ms{converged}, noise floor {result.noise_floor.normalised_percent:.1f} %{normalised}",
+        f"{plain(model)}: [bold]{measured.latency_ms:.3f} ms[/bold] on {device}{simulated}, 95 % of repeats within "
+        f"{low:.3f} to {high:.3f} ms{converged}, noise floor {result.noise_floor.normalised_percent:.1f} %{normalised}",
         f"raw median {measured.raw_median_ms:.3f} ms, p90 {measured.p90_ms:.3f} ms, first run "
         f"{measured.first_run_ms:.2f} ms, load {measured.load_ms:.1f} ms, {len(measured.blocks)} blocks",
     ]

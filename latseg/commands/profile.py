@@ -37,6 +37,16 @@ def profile(
     choose: Annotated[
         bool, typer.Option("--choose/--draw", help="Few nets: choose the most informative ones, or sample at random.")
     ] = True,
+    passes: Annotated[
+        int | None,
+        typer.Option(
+            "--passes",
+            min=1,
+            max=20,
+            help="How often each net is measured, minutes apart.",
+            show_default="3; 1 with at most 60 nets",
+        ),
+    ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Measure again what failed before.")] = False,
     seed: SeedOption = 0,
 ) -> None:
@@ -55,6 +65,7 @@ def profile(
         space=within.text,
         sizes=within.size,
         choose=choose,
+        passes=passes,
         minutes=minutes,
         retry_failed=retry_failed,
         seed=seed,

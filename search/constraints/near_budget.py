@@ -21,8 +21,9 @@ from devices.device import Device
 from devices.protocol import MeasurementProtocol
 from foundation.progress import OnProgress, Progress, ignore_progress
 from latency.bounded import BoundedPredictor
-from latency.campaign import CampaignProgress, run_campaign
+from latency.campaign import run_campaign
 from latency.campaign_items import CampaignItem
+from latency.campaign_result import CampaignProgress
 from latency.store import MeasurementStore
 from search.constraints.budgets import Budgets, LatencyBudget
 from search.constraints.near_budget_record import NearBudget, summary

@@ -9,7 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from latency.campaign import CampaignProgress, run_campaign
+from latency.campaign import run_campaign
+from latency.campaign_result import CampaignProgress
 from latency.store import MeasurementStore
 from tests.latency.test_campaign import QUICK, Watched, campaign_items, nets
 

@@ -15,6 +15,7 @@ from latency.calibration import ISOLATED_WIDENING, Calibration
 from latency.operators import builders
 from latency.operators.operator import OperatorGraph
 from latency.predictors.additive.lookup_table import LookupTablePredictor
+from latency.predictors.folder import read_document, write_json
 from latency.sample import KernelTime, LatencySample
 from latseg.testing.synthetic import measured, random_graphs
 
@@ -33,6 +34,29 @@ def test_the_bound_lies_above_the_prediction(bounded: BoundedPredictor) -> None:
         assert prediction.unseen == ()
         assert prediction.upper_ms == pytest.approx(1.1 * prediction.latency_ms)
         assert sum(prediction.operators_ms) + prediction.overhead_ms == pytest.approx(prediction.latency_ms)
+
+
+def test_all_times_follow_the_nominal_time_of_the_reference_net(bounded: BoundedPredictor, tmp_path: Path) -> None:
+    graphs = [sample.graph for sample in measured(random_graphs(3, 0))]
+    assert bounded.on_scale(0.5) is bounded, "an older predictor does not know its own"
+    replace(bounded, nominal_reference_ms=1.0).save(tmp_path)
+    before = BoundedPredictor.load(tmp_path)
+    assert before.on_scale(1.0) is before.on_scale(None) is before
+    after = before.on_scale(0.5)
+    assert before.identity != after.identity != ""
+    for first, second in zip(before.predict(graphs), after.predict(graphs), strict=True):
+        assert second.latency_ms == pytest.approx(first.latency_ms / 2)
+        assert second.upper_ms == pytest.approx(first.upper_ms / 2)
+        assert sum(second.operators_ms) + second.overhead_ms == pytest.approx(second.latency_ms)
+
+
+@pytest.mark.parametrize("nominal", [0, -1, "many", [1.0]])
+def test_an_impossible_nominal_time_is_damage(bounded: BoundedPredictor, tmp_path: Path, nominal: object) -> None:
+    bounded.save(tmp_path)
+    path = tmp_path / "bounded.json"
+    write_json(path, {**read_document(path, "bounded"), "nominal_reference_ms": nominal})
+    with pytest.raises(UserError, match="ValidationError"):
+        BoundedPredictor.load(tmp_path)
 
 
 def test_an_unseen_operator_widens_the_bound(bounded: BoundedPredictor) -> None:

@@ -71,6 +71,17 @@ def test_a_claim_ends_with_the_result(store: MeasurementStore, path: Path) -> No
     assert claimed(path) == set()
 
 
+def test_an_item_that_is_wanted_more_often_is_not_settled(store: MeasurementStore) -> None:
+    own = store.claims(DEVICE)
+    for times in (1, 2):
+        assert own.take("a", times=times).own == {"a"}
+        assert store.claims(DEVICE).take("a", times=times).others == {"a"}
+        assert store.add_measurement(measurement("a"), small_net(), source="campaign", claims=own)
+        assert own.take("a", times=times).settled == {"a"}
+    assert store.measured_labels(DEVICE, times=2) == {"a"}
+    assert store.measured_labels(DEVICE, times=3) == set()
+
+
 def test_old_failures_do_not_settle_an_item_that_is_tried_again(store: MeasurementStore) -> None:
     store.add_failure(FailedMeasurement("a", "", INFO, "it crashed", "now"), source="campaign")
     again = store.claims(DEVICE, retry_failed=True)

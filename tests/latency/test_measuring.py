@@ -16,7 +16,8 @@ from devices.device import Candidate
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import MeasurementProtocol
 from foundation.errors import UserError
-from latency.measuring import adapt_protocol, measure_each, measure_one, measure_together, noise_floor, reference_ms
+from latency.measuring import adapt_protocol, measure_each, measure_one, measure_together, noise_floor
+from latency.nominal_time import reference_ms
 from latency.operators.synthesize import to_model
 from latency.store import MeasurementStore
 from tests import odd_models as odd
@@ -81,13 +82,13 @@ def save(folder: Path, label: str, side: int = 8) -> Candidate:
 
 def test_every_setting_reaches_the_device_and_the_store(store: MeasurementStore, candidate: Candidate) -> None:
     device = Recorder()
-    store.remember_reference(device.info(), 3.25)
+    store.remember_reference(device.info(), 0.25)
     measured = measure_one(device, candidate, store, protocol=QUICK, seed=7, source="winner")
-    assert device.calls == [Call(["net"], 3.25, QUICK, 7)]
+    assert device.calls == [Call(["net"], 0.25, QUICK, 7)]
     assert measured.noise_floor == NoiseFloor(1.0, 2.0, 5)
     (stored,) = store.measurements(device.info().fingerprint)
     assert (stored.measurement, stored.source) == (measured.measurement, "winner")
-    assert measured.measurement.nominal_reference_ms == 3.25
+    assert measured.measurement.nominal_reference_ms == 0.25
 
 
 def test_times_are_on_the_scale_of_the_first_reference_time(store: MeasurementStore, candidate: Candidate) -> None:
@@ -117,9 +118,9 @@ def test_the_reference_net_and_the_noise_floor_are_measured_once(tmp_path: Path,
 def test_the_noise_floor_is_taken_with_the_given_settings(tmp_path: Path, candidate: Candidate) -> None:
     device = Recorder()
     with MeasurementStore(tmp_path / "new.sqlite") as store:
-        store.remember_reference(device.info(), 3.25)
+        store.remember_reference(device.info(), 0.25)
         noise_floor(device, store, candidate, protocol=replace(QUICK, minimum_blocks=2), seed=100)
-    assert {check.nominal_reference_ms for check in device.checks} == {3.25}
+    assert {check.nominal_reference_ms for check in device.checks} == {0.25}
     assert {check.protocol.minimum_blocks for check in device.checks} == {2}
     assert min(check.seed for check in device.checks) >= 100
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -19,7 +20,8 @@ def test_a_device_of_two_workspaces_is_one_device_on_one_scale(tmp_path: Path) -
         with workspace.store() as store:
             store.remember_reference(INFO, scale)
             for place in known:
-                store.add_measurement(measurement(f"net{place}", scale * (1 + place)), graphs[place], source="campaign")
+                taken = replace(measurement(f"net{place}", scale * (1 + place)), nominal_reference_ms=scale)
+                store.add_measurement(taken, graphs[place], source="campaign")
     ((info, source),) = source_devices(workspaces, least=1)
     assert info == INFO
     assert [sample.latency_ms for sample in source.samples] == pytest.approx([1.0, 2.0, 3.0])

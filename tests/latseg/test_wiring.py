@@ -203,6 +203,7 @@ PROFILE_OPTIONS = {
     "--models": (("4",), {"items"}),
     "--operators": (("2",), {"items"}),
     "--minutes": (("5",), {"minutes"}),
+    "--passes": (("5",), {"passes"}),
     "--draw": ((), {"items", "prior_was_read"}),
     "--choose": ((), set()),
     "--retry-failed": ((), {"retry_failed"}),

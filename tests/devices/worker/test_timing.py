@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from devices.counted_blocks import counted_blocks
 from devices.protocol import MeasurementProtocol
 from devices.worker.runtime import BlockTime, LoadedModel, ModelFailedError, OperatorProfile
 from devices.worker.timing import REFERENCE, Timing, time_group
@@ -69,6 +70,33 @@ def test_a_steady_drift_cancels() -> None:
     raw = [block.candidate_ms for block in timing.blocks]
     assert max(raw) / min(raw) > 1.05
     assert timing.ratio == pytest.approx(2.0, rel=0.001)
+
+
+class Disturbed(ScriptedModel):
+    """Slowed down by other work, while there is some, by a factor of its own."""
+
+    def __init__(self, machine: Machine, name: str, run_ms: float, factor: float) -> None:
+        super().__init__(machine, name, run_ms)
+        self._factor = factor
+
+    def time_block(self, runs: int) -> BlockTime:
+        block = super().time_block(runs)
+        slower = self._factor if self._machine.now_ms % 200 > 80 else 1.0
+        return BlockTime(runs, block.wall_ms * slower, block.cpu_ms * slower)
+
+
+@pytest.mark.parametrize(("quiet_percent", "steady"), [(5.0, True), (math.inf, False)])
+def test_blocks_of_busy_moments_do_not_count(quiet_percent: float, steady: bool) -> None:
+    """Most of the time is busy, and the net suffers more than the reference net."""
+    machine = Machine()
+    models: dict[int, LoadedModel] = {0: Disturbed(machine, "net", 2.0, 1.6)}
+    protocol = replace(PROTOCOL, quiet_percent=quiet_percent, minimum_blocks=9, maximum_blocks=61)
+    timing = time_group(models, Disturbed(machine, "reference", 1.0, 1.2), protocol, random=np.random.default_rng(0))[0]
+    assert isinstance(timing, Timing)
+    assert (timing.ratio == pytest.approx(2.0, rel=0.01)) == steady
+    counted = counted_blocks(timing.blocks, quiet_percent)
+    assert protocol.minimum_blocks <= len(counted)
+    assert (len(counted) < len(timing.blocks)) == steady
 
 
 def test_blocks_last_as_long_as_asked() -> None:
@@ -202,6 +230,7 @@ ELSEWHERE = {
     "warm_up_agreement_percent": test_warm_up_waits_for_agreement,
     "maximum_warm_up_blocks": test_warm_up_ends_at_its_cap,
     "profile_runs": "tests/devices/worker/test_worker.py",
+    "quiet_percent": test_blocks_of_busy_moments_do_not_count,
 }
 
 

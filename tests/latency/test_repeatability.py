@@ -1,0 +1,57 @@
+"""The noise floor that repeated measurements tell, and the interval in which further ones lie."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from devices.measurement import Measurement, NoiseFloor
+from latency.repeatability import repeat_interval_ms, repeatability
+from tests.latency.measurements import measurement
+
+
+def campaign(nets: int, passes: int, percent: float, seed: int = 0) -> list[Measurement]:
+    """Nets of other latencies whose measurements scatter by so much."""
+    random = np.random.default_rng(seed)
+    return [
+        measurement(f"net{net}", (1 + net) * float(np.exp(random.normal(0, percent / 100))), blocks=1)
+        for _ in range(passes)
+        for net in range(nets)
+    ]
+
+
+def test_it_is_the_spread_of_one_measurement_over_all_nets() -> None:
+    floor = repeatability(campaign(300, 3, 2.0))
+    assert floor is not None
+    assert floor.normalised_percent == pytest.approx(2.0, rel=0.1)
+    assert floor.raw_percent == pytest.approx(2.0, rel=0.1)
+    assert floor.repeats == 3
+
+
+def test_few_nets_or_no_repeats_tell_nothing() -> None:
+    assert repeatability(campaign(9, 3, 2.0)) is None
+    assert repeatability(campaign(30, 1, 2.0)) is None
+
+
+def test_repeats_lie_in_the_stated_interval_as_often_as_it_says() -> None:
+    floor = repeatability(campaign(300, 3, 2.0))
+    assert floor is not None
+    inside = []
+    for first, second in zip(campaign(500, 1, 2.0, seed=1), campaign(500, 1, 2.0, seed=2), strict=True):
+        narrow = replace(first, interval_ms=(first.latency_ms, first.latency_ms))
+        low, high = repeat_interval_ms(narrow, floor)
+        inside.append(low <= second.latency_ms <= high)
+    assert 0.92 < np.mean(inside) < 0.98
+
+
+def test_the_interval_is_no_narrower_than_that_of_the_blocks() -> None:
+    wide = replace(measurement("net", 2.0), interval_ms=(1.0, 4.0))
+    assert repeat_interval_ms(wide, NoiseFloor(1.0, 1.0, 5)) == (1.0, 4.0)
+
+
+def test_plain_times_have_the_noise_floor_of_plain_times() -> None:
+    plain = replace(measurement("net", 2.0), protocol={"normalise": False})
+    low, high = repeat_interval_ms(plain, NoiseFloor(50.0, 1.0, 5))
+    assert 1.9 < low < high < 2.1
