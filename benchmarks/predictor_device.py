@@ -26,7 +26,7 @@ from devices.device_info import DeviceInfo
 from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
 from latency.campaign import run_campaign
-from latency.campaign_items import CampaignItem, campaign_items, operator_items
+from latency.campaign_items import DEFAULT_PASSES, CampaignItem, campaign_items, operator_items
 from latency.fit import fit_device
 from latency.measuring import measure_together
 from latency.operators.from_onnx import from_onnx
@@ -57,6 +57,7 @@ def profile(store: MeasurementStore, device: Device, items: Sequence[CampaignIte
         store,
         items,
         protocol=MeasurementProtocol(),
+        passes=DEFAULT_PASSES,
         seed=seed,
         on_progress=lambda p: print(f"{p.done} of {p.total}", file=sys.stderr) if p.done % 25 == 0 else None,
     )
