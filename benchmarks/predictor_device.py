@@ -70,12 +70,15 @@ def sampled(count: int, seed: int) -> list[OperatorGraph]:
 
 
 def outside(store: MeasurementStore, device: Device, folder: Path, seed: int) -> dict[str, tuple[OperatorGraph, float]]:
-    """Graph and measured milliseconds of the nets from outside the space."""
+    """Graph and measured milliseconds of the nets from outside the space, measured once."""
     paths = write_outside_nets(folder)
-    candidates = [Candidate(name, path) for name, path in paths.items()]
-    groups = [candidates[start : start + GROUP] for start in range(0, len(candidates), GROUP)]
-    results = [one for group in groups for one in measure_together(device, group, store, seed=seed)]
-    return {one.label: (from_onnx(paths[one.label]), one.latency_ms) for one in results}
+    fingerprint = device.info().fingerprint
+    known = store.measured_labels(fingerprint)
+    candidates = [Candidate(name, path) for name, path in paths.items() if name not in known]
+    for start in range(0, len(candidates), GROUP):
+        measure_together(device, candidates[start : start + GROUP], store, seed=seed)
+    measured = {one.measurement.label: one.measurement.latency_ms for one in store.measurements(fingerprint)}
+    return {name: (from_onnx(path), measured[name]) for name, path in paths.items()}
 
 
 def figures(predictor: LatencyPredictor, graphs: Sequence[OperatorGraph], truth: Sequence[float]) -> dict[str, float]:

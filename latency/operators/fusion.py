@@ -24,6 +24,7 @@ ACTIVATIONS = {kind: name for name, kind in ACTIVATION_KINDS.items()}
 def fuse(graph: NodeGraph) -> None:
     """Fuses in place."""
     remove_views(graph)
+    _remove_transpositions(graph)
     for find in PATTERNS:
         rewrite(graph, find)
     for node in graph.nodes:
@@ -35,9 +36,40 @@ def fuse(graph: NodeGraph) -> None:
 
 def remove_views(graph: NodeGraph) -> None:
     """Removes nodes that move no data: their readers read the source, with the view's shape."""
+    views = [node for node in graph.nodes if node.kind in _VIEWS and not node.domain and node.inputs]
+    _read_sources(graph, views)
+
+
+def _remove_transpositions(graph: NodeGraph) -> None:
+    """Removes pairs that cancel, as converters from frameworks with channels last write them around convolutions."""
+    producers = graph.producers()
+    seconds: list[Node] = []
+    for node in graph.nodes:
+        before = producers.get(node.input) if node.kind == "Transpose" and node.inputs else None
+        if before is None or any(before is each for each in seconds):
+            continue
+        if _cancel(before, node, graph):
+            seconds.append(node)
+            node.inputs, node.input_shapes = dict(before.inputs), dict(before.input_shapes)
+    _read_sources(graph, seconds)
+    uses = graph.uses()
+    graph.remove([node for node in graph.nodes if node.kind == "Transpose" and not uses[node.output]])
+
+
+def _cancel(first: Node, second: Node, graph: NodeGraph) -> bool:
+    """Whether the second transposition undoes the first, with no view between them."""
+    if first.kind != "Transpose" or not first.inputs or second.input_shape != graph.shapes[first.output]:
+        return False
+    there, back = (node.attributes.get("perm") for node in (first, second))
+    if not (isinstance(there, tuple) and isinstance(back, tuple)):
+        return False
+    return [there[place] for place in back] == list(range(len(there)))
+
+
+def _read_sources(graph: NodeGraph, views: list[Node]) -> None:
+    """Removes nodes; what read them reads what they read."""
     source_of: dict[str, str] = {}
     producers = graph.producers()
-    views = [node for node in graph.nodes if node.kind in _VIEWS and not node.domain and node.inputs]
     for view in views:
         source = source_of.get(view.input, view.input)
         source_of[view.output] = source

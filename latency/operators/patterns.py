@@ -1,9 +1,9 @@
-"""Activations and layer normalisation that are written out as several nodes."""
+"""Activations, layer normalisation and linear layers that are written out as several nodes."""
 
 from __future__ import annotations
 
 from latency.operators.nodes import Node
-from latency.operators.rewriting import Match, Pattern, both_orders, scalar
+from latency.operators.rewriting import Match, Pattern, both_orders, limits, scalar
 
 
 def _hard_sigmoid(node: Node, producers: dict[str, Node]) -> Match | None:
@@ -84,25 +84,10 @@ def _multiplies(node: Node, factor: float) -> bool:
 
 def _clipped_shift(clip: Node | None, producers: dict[str, Node]) -> Node | None:
     """The x + 3 in relu6(x + 3)."""
-    if clip is None or clip.kind != "Clip" or _limits(clip) != (0.0, 6.0):
+    if clip is None or clip.kind != "Clip" or limits(clip) != (0.0, 6.0):
         return None
     shifted = producers.get(clip.input)
     return shifted if shifted and shifted.kind == "Add" and scalar(shifted) == 3.0 else None
-
-
-def _limits(clip: Node) -> tuple[float | None, float | None]:
-    """Limits of a Clip: inputs since opset 11, attributes before."""
-    given = [clip.constants.get(slot) for slot in (1, 2)]
-    named = [clip.attributes.get(name) for name in ("min", "max")]
-    low, high = (
-        (float(array.reshape(-1)[0]) if array.size == 1 else None)
-        if array is not None
-        else float(value)
-        if isinstance(value, float)
-        else None
-        for array, value in zip(given, named, strict=True)
-    )
-    return low, high
 
 
 def _layer_normalisation(node: Node, producers: dict[str, Node]) -> Match | None:
@@ -121,6 +106,17 @@ def _layer_normalisation(node: Node, producers: dict[str, Node]) -> Match | None
     constants = {1: next(iter(scaled.constants.values())), 2: next(iter(node.constants.values()))}
     inner = [mean, centred, *spread, root, divided, scaled]
     return Match("LayerNormalization", mean.input, inner, constants, {"axis": _last_axes(mean)[0]})
+
+
+def _linear(node: Node, producers: dict[str, Node]) -> Match | None:
+    """A matrix times constant weights, plus constants: what Gemm is."""
+    product = _with_weights(node, "Add", producers)
+    if product is None or product.kind != "MatMul" or list(product.inputs) != [0] or product.weights_are_inputs:
+        return None
+    weights, shift = product.constants[1], next(iter(node.constants.values()))
+    if len(product.input_shape) != 2 or weights.ndim != 2 or shift.shape != weights.shape[1:]:
+        return None
+    return Match("Gemm", product.input, [product], {1: weights, 2: shift}, input_shape=product.input_shape)
 
 
 def _with_weights(node: Node | None, kind: str, producers: dict[str, Node]) -> Node | None:
@@ -168,4 +164,5 @@ PATTERNS: tuple[Pattern, ...] = (
     _gelu_halved_last,
     _gelu_halved_first,
     _layer_normalisation,
+    _linear,
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from latency.operators.nodes import Constants, Node, NodeGraph
-from latency.operators.operator import AttributeValue
+from latency.operators.operator import AttributeValue, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,8 @@ class Match:
     """The group without its last node."""
     constants: Constants = field(default_factory=dict)
     attributes: dict[str, AttributeValue] = field(default_factory=dict)
+    input_shape: Shape | None = None
+    """None where it is that of the output."""
 
 
 Pattern = Callable[[Node, dict[str, Node]], Match | None]
@@ -56,7 +58,7 @@ def _replace(graph: NodeGraph, node: Node, found: Match) -> None:
     node.inner = [*names, *node.inner]
     node.kind, node.inputs = found.kind, {0: found.source}
     node.constants, node.attributes = dict(found.constants), dict(found.attributes)
-    node.input_shapes = {0: graph.shapes[node.output]}
+    node.input_shapes = {0: found.input_shape or graph.shapes[node.output]}
 
 
 def scalar(node: Node) -> float | None:
@@ -71,3 +73,18 @@ def both_orders(node: Node) -> Iterator[tuple[str, str]]:
         first, second = node.inputs.values()
         yield first, second
         yield second, first
+
+
+def limits(clip: Node) -> tuple[float | None, float | None]:
+    """Limits of a Clip: inputs since opset 11, attributes before."""
+    given = [clip.constants.get(slot) for slot in (1, 2)]
+    named = [clip.attributes.get(name) for name in ("min", "max")]
+    low, high = (
+        (float(array.reshape(-1)[0]) if array.size == 1 else None)
+        if array is not None
+        else float(value)
+        if isinstance(value, float)
+        else None
+        for array, value in zip(given, named, strict=True)
+    )
+    return low, high

@@ -64,6 +64,70 @@ def test_hard_swish_however_written_goes_into_the_convolution(body: str) -> None
     assert graph.operators[0].tensors[-1] == "y"
 
 
+TO_LAST, TO_FIRST = "Transpose<perm=[0,2,3,1]>", "Transpose<perm=[0,3,1,2]>"
+
+
+def test_transpositions_that_cancel_cost_nothing() -> None:
+    body = f"c = Conv<pads=[1,1,1,1]>(x, w, b) l = {TO_LAST}(c) f = {TO_FIRST}(l) y = Relu(f)"
+    graph = from_onnx(model(body, weights=CONV))
+    assert graph.operators == (builders.convolution((1, 3, 8, 8), 4, kernel=(3, 3), activation="relu"),)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (f"l = {TO_LAST}(x) f = {TO_FIRST}(l) r = Relu(f) q = Relu(l) t = {TO_FIRST}(q) y = Add(r, t)", 2),
+        (f"a = {TO_LAST}(x) f = {TO_FIRST}(a) b = {TO_LAST}(f) r = Relu(b) y = {TO_FIRST}(r)", 2),
+        (f"a = {TO_LAST}(x) r = Reshape(a, swapped) f = {TO_FIRST}(r) y = Relu(f)", 2),
+        (f"a = {TO_LAST}(x) b = {TO_LAST}(a) y = Relu(b)", 2),
+    ],
+    ids=["the first has another reader", "three in a row", "a view between", "they do not undo each other"],
+)
+def test_other_transpositions_stay(body: str, expected: int) -> None:
+    graph = from_onnx(model(body, weights={"swapped": np.array([1, 8, 3, 8])}))
+    assert [kind for kind, _ in kinds(graph)].count("Transpose") == expected
+
+
+def test_what_undoes_both_transpositions_may_be_the_output() -> None:
+    graph = from_onnx(model(f"r = Relu(x) l = {TO_LAST}(r) y = {TO_FIRST}(l)"))
+    assert [kind for kind, _ in kinds(graph)] == ["Relu"]
+    assert set(graph.operators[0].tensors) == {"r", "y"}
+
+
+@pytest.mark.parametrize("body", ["y = Clip(x, zero)", "y = Relu(x)"])
+def test_a_limit_of_zero_below_is_a_relu(body: str) -> None:
+    assert from_onnx(model(body, weights=SCALARS)).operators == (builders.activation("relu", (1, 3, 8, 8)),)
+
+
+@pytest.mark.parametrize("body", ["y = Clip(x, zero, six)", "y = Clip(x, three)"])
+def test_other_limits_are_not(body: str) -> None:
+    assert kinds(from_onnx(model(body, weights=SCALARS))) == [("Clip", "")]
+
+
+LINEAR_BODIES = {
+    "one node": "y = Gemm(x, w, b)",
+    "two": "m = MatMul(x, w) y = Add(m, b)",
+    "the other way round": "m = MatMul(x, w) y = Add(b, m)",
+    "transposed weights": "y = Gemm<transB=1>(x, v, b)",
+}
+
+
+@pytest.mark.parametrize("body", LINEAR_BODIES.values(), ids=LINEAR_BODIES)
+def test_a_linear_layer_however_written_is_one_operator(body: str) -> None:
+    weights = {"w": (8, 4), "v": (4, 8), "b": (4,)}
+    made, expected = (
+        model(each, inputs="float[1,8] x", output="float[1,4] y", weights=weights)
+        for each in (body, LINEAR_BODIES["one node"])
+    )
+    assert from_onnx(made).operators == from_onnx(expected).operators
+
+
+def test_a_product_of_three_dimensions_stays_one() -> None:
+    body = "m = MatMul(x, w) y = Add(m, b)"
+    made = model(body, inputs="float[1,5,8] x", output="float[1,5,4] y", weights={"w": (8, 4), "b": (4,)})
+    assert kinds(from_onnx(made)) == [("MatMul", ""), ("Add", "")]
+
+
 @pytest.mark.parametrize(
     ("body", "name"),
     [
