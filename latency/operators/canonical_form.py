@@ -15,7 +15,6 @@ from onnx import helper
 
 from latency.operators.nodes import Node, NodeGraph
 from latency.operators.operator import AttributeValue, Shape
-from latency.operators.rewriting import limits
 
 _SOFTMAX_OVER_ONE_AXIS = 13
 """Since this opset; before, all axes from the given one on were taken together."""
@@ -39,8 +38,6 @@ def canonicalise(graph: NodeGraph, opset: int) -> None:
             _drop_sizes(node)
         elif node.kind.startswith("Reduce"):
             _axes_to_attribute(node)
-        elif node.kind == "Clip":
-            _name_relu(node)
         elif node.kind == "Gemm":
             _weights_as_multiplied(node)
         elif node.kind in _ONCE_ATTRIBUTES:
@@ -80,12 +77,6 @@ def _attributes_to_constants(node: Node) -> None:
         value = node.attributes.pop(name, None)
         if value is not None:
             node.constants[slot] = np.array(value, np.float32 if isinstance(value, float) else np.int64)
-
-
-def _name_relu(node: Node) -> None:
-    """A limit of zero below and none above."""
-    if limits(node) == (0.0, None):
-        node.kind, node.attributes, node.constants = "Relu", {}, {}
 
 
 def _weights_as_multiplied(node: Node) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from latency.operators.nodes import Node
-from latency.operators.rewriting import Match, Pattern, both_orders, limits, scalar
+from latency.operators.rewriting import Match, Pattern, both_orders, scalar
 
 
 def _hard_sigmoid(node: Node, producers: dict[str, Node]) -> Match | None:
@@ -84,10 +84,25 @@ def _multiplies(node: Node, factor: float) -> bool:
 
 def _clipped_shift(clip: Node | None, producers: dict[str, Node]) -> Node | None:
     """The x + 3 in relu6(x + 3)."""
-    if clip is None or clip.kind != "Clip" or limits(clip) != (0.0, 6.0):
+    if clip is None or clip.kind != "Clip" or _limits(clip) != (0.0, 6.0):
         return None
     shifted = producers.get(clip.input)
     return shifted if shifted and shifted.kind == "Add" and scalar(shifted) == 3.0 else None
+
+
+def _limits(clip: Node) -> tuple[float | None, float | None]:
+    """Limits of a Clip: inputs since opset 11, attributes before."""
+    given = [clip.constants.get(slot) for slot in (1, 2)]
+    named = [clip.attributes.get(name) for name in ("min", "max")]
+    low, high = (
+        (float(array.reshape(-1)[0]) if array.size == 1 else None)
+        if array is not None
+        else float(value)
+        if isinstance(value, float)
+        else None
+        for array, value in zip(given, named, strict=True)
+    )
+    return low, high
 
 
 def _layer_normalisation(node: Node, producers: dict[str, Node]) -> Match | None:

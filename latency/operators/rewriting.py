@@ -73,18 +73,3 @@ def both_orders(node: Node) -> Iterator[tuple[str, str]]:
         first, second = node.inputs.values()
         yield first, second
         yield second, first
-
-
-def limits(clip: Node) -> tuple[float | None, float | None]:
-    """Limits of a Clip: inputs since opset 11, attributes before."""
-    given = [clip.constants.get(slot) for slot in (1, 2)]
-    named = [clip.attributes.get(name) for name in ("min", "max")]
-    low, high = (
-        (float(array.reshape(-1)[0]) if array.size == 1 else None)
-        if array is not None
-        else float(value)
-        if isinstance(value, float)
-        else None
-        for array, value in zip(given, named, strict=True)
-    )
-    return low, high

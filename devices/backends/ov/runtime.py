@@ -69,11 +69,17 @@ class OpenVinoInferenceModel(InferenceModel):
     def __init__(self, path: Path, threads: int) -> None:
         compiled = compile_model(str(path), {}, settings(threads))
         self._request = compiled.create_infer_request()
-        self.inputs = tuple((each.get_any_name(), _sizes(each)) for each in compiled.inputs)
+        self.inputs = tuple((_name(each), _sizes(each)) for each in compiled.inputs)
 
     @override
     def infer(self, feeds: Mapping[str, Array]) -> list[Array]:
         return numbers(infer(self._request, feeds))
+
+
+def _name(port: openvino.ConstOutput) -> str:
+    """The input's name in the file; a tensor that OpenVINO fused with the input has left it its name, too."""
+    given = port.get_node().get_friendly_name()
+    return given if given in port.get_names() else port.get_any_name()
 
 
 def _sizes(port: openvino.ConstOutput) -> tuple[int | None, ...]:

@@ -1,3 +1,8 @@
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.parser
 import pytest
 
 from devices.backends.ov.device import OpenVinoDevice
@@ -15,6 +20,16 @@ class TestOpenVino(RuntimeContract):
     @classmethod
     def device(cls) -> Device:
         return OpenVinoDevice()
+
+    def test_an_input_that_is_cast_first_keeps_its_name(self, device: Device, tmp_path: Path) -> None:
+        """As in models of half precision; OpenVINO gives such an input the names of both tensors."""
+        text = (
+            '<ir_version: 8, opset_import: ["" : 17]> g (float[1, 3, 8, 8] picture) => (float[1, 3, 8, 8] y) '
+            "{ half = Cast<to=10>(picture) r = Relu(half) y = Cast<to=1>(r) }"
+        )
+        onnx.save(onnx.parser.parse_model(text), tmp_path / "half.onnx")
+        (output,) = device.infer(tmp_path / "half.onnx", {"picture": np.ones((1, 3, 8, 8), np.float32)})
+        assert output.min() == output.max() == 1
 
 
 def test_absent_runtime_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

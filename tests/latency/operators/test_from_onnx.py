@@ -94,16 +94,6 @@ def test_what_undoes_both_transpositions_may_be_the_output() -> None:
     assert set(graph.operators[0].tensors) == {"r", "y"}
 
 
-@pytest.mark.parametrize("body", ["y = Clip(x, zero)", "y = Relu(x)"])
-def test_a_limit_of_zero_below_is_a_relu(body: str) -> None:
-    assert from_onnx(model(body, weights=SCALARS)).operators == (builders.activation("relu", (1, 3, 8, 8)),)
-
-
-@pytest.mark.parametrize("body", ["y = Clip(x, zero, six)", "y = Clip(x, three)"])
-def test_other_limits_are_not(body: str) -> None:
-    assert kinds(from_onnx(model(body, weights=SCALARS))) == [("Clip", "")]
-
-
 LINEAR_BODIES = {
     "one node": "y = Gemm(x, w, b)",
     "two": "m = MatMul(x, w) y = Add(m, b)",
