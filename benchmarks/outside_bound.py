@@ -29,7 +29,7 @@ from provenance import RESULTS, provenance, write_result
 
 ALPHA = 0.1
 BEFORE, AFTER = "before profile --for", "after profile --for"
-_LEAST_SHARE = 0.05
+_MIN_SHARE = 0.05
 """Nets with less of their time in operators that widen the bound say nothing about the widening."""
 
 
@@ -49,17 +49,15 @@ class Row:
     isolated_ms: float
 
     @property
-    def share(self) -> float:
-        """Of the predicted time, in operators that widen the bound."""
-        return (self.unseen_ms + self.isolated_ms) / self.predicted_ms
-
-    @property
     def score(self) -> float:
         """Widening that was needed over the time of these operators; those measured alone count as usual before."""
         usual_ms = self.isolated_ms * ISOLATED_WIDENING if self.when == BEFORE else 0.0
-        return (self.measured_ms - self.bound_ms - usual_ms) / (
-            self.unseen_ms if self.when == BEFORE else self.isolated_ms
-        )
+        return (self.measured_ms - self.bound_ms - usual_ms) / self.telling_ms
+
+    @property
+    def telling_ms(self) -> float:
+        """Of the operators whose widening is in question."""
+        return self.unseen_ms if self.when == BEFORE else self.isolated_ms
 
     @property
     def held(self) -> bool:
@@ -82,7 +80,7 @@ def rows_of(device: str, when: str, bounded: BoundedPredictor, nets: dict[str, t
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
     """Errors, coverage as it is, and the widening that would have sufficed, with each family left out."""
     errors = [abs(row.predicted_ms / row.measured_ms - 1) for row in rows]
-    telling = [row for row in rows if row.share >= _LEAST_SHARE and (row.when == AFTER or row.unseen_ms > 0)]
+    telling = [row for row in rows if row.telling_ms >= _MIN_SHARE * row.predicted_ms]
     kept = []
     for row in telling:
         others = [other.score for other in telling if other.family != row.family]
@@ -127,7 +125,7 @@ def main() -> None:
         "benchmark": "outside_bound",
         "widening": {"never measured": UNSEEN_WIDENING, "measured alone": ISOLATED_WIDENING},
         "figures": {**groups, **{f"both devices, {when}": each for when, each in together.items()}},
-        "rows": [{**asdict(row), "score": round(row.score, 3) if row.share else None} for row in rows],
+        "rows": [{**asdict(row), "score": round(row.score, 3) if row.telling_ms else None} for row in rows],
     }
     write_result(options.output, document | provenance())
 

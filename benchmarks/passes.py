@@ -80,13 +80,13 @@ def _seconds(block: Block) -> float:
     return ((block.runs + 1) * block.wall_ms + reference_ms) / 1000
 
 
-def log_ratio(measurement: Measurement, count: int, quiet_percent: float) -> float:
+def log_latency(measurement: Measurement, count: int, quiet_percent: float) -> float:
     """Logarithm of the latency by the first ``count`` blocks."""
     counted = counted_blocks(measurement.blocks[:count], quiet_percent)
     return float(np.log(np.median([block.candidate_ms / block.reference_ms for block in counted])))
 
 
-def spread_percent(values: Floats, passes: int) -> float:
+def repeat_deviation_percent(values: Floats, passes: int) -> float:
     """Root mean square over nets of the standard deviation of a mean over so many rounds.
 
     Args:
@@ -110,8 +110,8 @@ def designs(rounds: list[Round]) -> Iterator[dict[str, Any]]:
             continue
         row: dict[str, Any] = {"passes": passes, "blocks": count}
         for name, quiet in (("all_blocks_percent", inf), ("blocks_that_count_percent", QUIET_PERCENT)):
-            values = np.array([[log_ratio(each.by_net[net], count, quiet) for each in rounds] for net in nets])
-            row[name] = round(spread_percent(values, passes), 2)
+            values = np.array([[log_latency(each.by_net[net], count, quiet) for each in rounds] for net in nets])
+            row[name] = round(repeat_deviation_percent(values, passes), 2)
         cost = passes * (other + count * per_block) / (other + BLOCKS * per_block)
         yield {**row, "relative_time": round(float(cost), 2)}
 
@@ -130,7 +130,7 @@ def coverage_percent(rounds: list[Round]) -> float:
 
 
 def goals(figures: dict[str, Any]) -> list[dict[str, Any]]:
-    """Those of the issue: spread and interval."""
+    """Spread, and coverage of the stated interval."""
     found = []
     for name, of_condition in figures.items():
         row = next(each for each in of_condition["designs"] if (each["passes"], each["blocks"]) == (3, 5))

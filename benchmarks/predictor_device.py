@@ -73,12 +73,13 @@ def outside(store: MeasurementStore, device: Device, folder: Path, seed: int) ->
     """Graph and measured milliseconds of the nets from outside the space, measured once."""
     paths = write_outside_nets(folder)
     fingerprint = device.info().fingerprint
-    known = store.measured_labels(fingerprint)
-    candidates = [Candidate(name, path) for name, path in paths.items() if name not in known]
+    graphs = {name: from_onnx(path) for name, path in paths.items()}
+    new = [name for name, graph in graphs.items() if store.latest_of(fingerprint, graph) is None]
+    candidates = [Candidate(name, paths[name]) for name in new]
     for start in range(0, len(candidates), GROUP):
         measure_together(device, candidates[start : start + GROUP], store, seed=seed)
-    measured = {one.measurement.label: one.measurement.latency_ms for one in store.measurements(fingerprint)}
-    return {name: (from_onnx(path), measured[name]) for name, path in paths.items()}
+    stored = ((name, graph, store.latest_of(fingerprint, graph)) for name, graph in graphs.items())
+    return {name: (graph, one.measurement.latency_ms) for name, graph, one in stored if one is not None}
 
 
 def figures(predictor: LatencyPredictor, graphs: Sequence[OperatorGraph], truth: Sequence[float]) -> dict[str, float]:

@@ -157,7 +157,7 @@ class Device(ABC):
         Raises:
             DeviceUnavailableError: the candidate cannot be measured.
         """
-        from devices.counted_blocks import counted_blocks
+        from devices.counted_blocks import plain_ms
         from devices.statistics import spread_percent
 
         protocol = replace(protocol, profile_runs=0, normalise=True)
@@ -168,10 +168,7 @@ class Device(ABC):
                 candidate, protocol, seed + process, labels="AB", nominal_reference_ms=nominal_reference_ms
             )
         ]
-        plain = [
-            median(block.candidate_ms for block in counted_blocks(result.blocks, protocol.quiet_percent))
-            for result in results
-        ]
+        plain = [plain_ms(result.blocks, protocol.quiet_percent) for result in results]
         floor = NoiseFloor(spread_percent([result.latency_ms for result in results]), spread_percent(plain), PROCESSES)
         _logger.info(
             "noise floor of %s: %.2f %% normalised, %.2f %% plain",

@@ -92,9 +92,9 @@ class Measurement:
         """Whether ``latency_ms`` is relative to the reference net; false where the A/A check shows no benefit."""
         return bool(self.protocol.get("normalise", True))
 
-    def on_scale(self, nominal_reference_ms: float) -> Measurement:
+    def on_scale(self, nominal_reference_ms: float | None) -> Measurement:
         """The same with another nominal time of the reference net, of which normalised times are multiples."""
-        if not self.normalised or nominal_reference_ms == self.nominal_reference_ms:
+        if nominal_reference_ms in (None, self.nominal_reference_ms) or not self.normalised:
             return self
         factor = nominal_reference_ms / self.nominal_reference_ms
         low, high = self.interval_ms

@@ -20,7 +20,7 @@ class MeasurementProtocol:
     block_ms: float = 10.0
     """Minimum duration of a block of back-to-back runs."""
     minimum_blocks: int = 15
-    """Of those that count."""
+    """Least number of counted blocks; fewer only at the timeout or at ``maximum_blocks``."""
     maximum_blocks: int = 61
     half_width_percent: float = 2.0
     """Stop when the bootstrap interval's half-width is under this share of the latency."""

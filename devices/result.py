@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from devices.counted_blocks import counted_blocks
+from devices.counted_blocks import plain_ms
 from devices.device_info import DeviceInfo
 from devices.measurement import Measurement
 from devices.operator_join import scale_rows
@@ -35,8 +35,7 @@ def measurement_of(
     latency_ms = timing.ratio * unit_ms
     low, high = timing.ratio_interval
     raw = [block.wall_ms for block in timing.blocks]
-    counted = counted_blocks(timing.blocks, protocol.quiet_percent)
-    on_core_ms = float(np.median([block.candidate_ms for block in counted]))
+    on_core_ms = plain_ms(timing.blocks, protocol.quiet_percent)
     median, p90, p99 = (float(value) for value in np.percentile(raw, [50, 90, 99]))
     measurement = Measurement(
         label=candidate.label,

@@ -54,9 +54,10 @@ class BoundedPredictor:
     """The same for predictors that predict the same: a digest of the files that it was read from, of the scale and of
     the version of latseg. Empty for one that was not read from files."""
     nominal_reference_ms: float | None = None
-    """The device's nominal time of the reference net when it was fitted; None where it is not known."""
+    """The device's nominal time of the reference net when it was fitted; None where it is not known, or where the
+    device's latencies are not normalised."""
     scale: float = 1.0
-    """By which all times are multiplied: the nominal time as it is now over that one."""
+    """Factor on every predicted time: the current nominal time over that one."""
 
     def on_scale(self, nominal_reference_ms: float | None) -> BoundedPredictor:
         """For a device whose nominal time of the reference net was corrected after the fit."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from math import ceil
 from pathlib import Path
 
 from devices.device import Device
@@ -15,23 +14,20 @@ from devices.device_info import DeviceInfo
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.plausible import checked
 from devices.protocol import MeasurementProtocol
-from foundation.errors import DeviceUnavailableError, UserError
+from foundation.errors import UserError
 from foundation.temporary_folder import TemporaryFolder
 from latency.campaign_groups import CampaignGroup, campaign_groups
 from latency.campaign_items import CampaignItem
 from latency.campaign_models import written_models
+from latency.campaign_noise_floor import checked_noise_floor, measured_nets, noise_floor_of_repeats
 from latency.campaign_result import CampaignFailure, CampaignProgress, CampaignResult, described, item_name
 from latency.claims import POLL_S, Claims
-from latency.measuring import adapt_protocol, noise_floor
+from latency.noise_floor import adapt_protocol
 from latency.nominal_time import reference_ms, refreshed_reference_ms
 from latency.operators.synthesize import with_tensor_names
-from latency.repeatability import repeatability
 from latency.store import MeasurementStore
 
 _logger = logging.getLogger(__name__)
-
-_LEAST_BLOCKS = 3
-"""Of a net in one of several passes."""
 
 
 def run_campaign(
@@ -69,19 +65,20 @@ def run_campaign(
         folder = temporary.path
         try:
             with claims.turn("A/A check"):
-                floor = _noise_floor(device, store, items, folder, protocol, seed)
+                floor = checked_noise_floor(device, store, items, folder, protocol, seed)
                 nominal_ms = reference_ms(device, store)
             adapted = adapt_protocol(protocol, floor)
-            nets = replace(adapted, minimum_blocks=_blocks(adapted, passes))
             campaign = _Campaign(
-                device, store, claims, adapted, nets, nominal_ms, folder, on_progress, started, minutes
+                device, store, claims, adapted, passes, nominal_ms, folder, on_progress, started, minutes
             )
             pending = [campaign.pending(items, number, retry_failed=retry_failed) for number in range(passes)]
             for number, labels in enumerate(pending):
-                groups = campaign_groups(items, labels, group_size=group_size, seed=seed, number=number)
-                campaign.run(groups, number)
-            with claims.turn("repeats"):
-                floor = _told_by_repeats(device, store, items) if passes > 1 else floor
+                campaign.run(campaign_groups(items, labels, group_size=group_size, seed=seed, pass_number=number))
+            if passes > 1:
+                with claims.turn("A/A check by repeats"):
+                    measured = measured_nets(device, store, items)
+                    refreshed_reference_ms(device, store, measured)
+                    floor = noise_floor_of_repeats(device, store, measured)
         finally:
             claims.release()
     return campaign.result(items, floor)
@@ -93,7 +90,7 @@ class _Campaign:
     store: MeasurementStore
     claims: Claims
     protocol: MeasurementProtocol
-    net_protocol: MeasurementProtocol
+    passes: int
     nominal_ms: float
     folder: Path
     on_progress: Callable[[CampaignProgress], None] | None
@@ -130,26 +127,24 @@ class _Campaign:
     def expired(self) -> bool:
         return self.minutes is not None and time.monotonic() - self.started > 60 * self.minutes
 
-    def run(self, groups: Sequence[CampaignGroup], number: int) -> None:
+    def run(self, groups: Sequence[CampaignGroup]) -> None:
         """Measures the groups of a pass; waits for what other processes measure, and takes it over where they died."""
-        if number:
-            self.net_protocol = replace(self.net_protocol, profile_runs=0)  # operators were timed in the first pass
-        groups = self._taken(groups, number)
+        groups = self._taken(groups)
         if groups:
             count = sum(len(group.items) for group in groups)
             _logger.warning("waiting for another process, which is measuring %d models", count)
         while groups:
             time.sleep(POLL_S)
-            groups = self._taken(groups, number)
+            groups = self._taken(groups)
 
-    def _taken(self, groups: Sequence[CampaignGroup], number: int) -> list[CampaignGroup]:
+    def _taken(self, groups: Sequence[CampaignGroup]) -> list[CampaignGroup]:
         """Measures what is free; returns what others are measuring, nothing where the time is over."""
         left = []
         for group in groups:
             if self.expired():
                 _logger.info("stopped after %g minutes", self.minutes)
                 return []
-            taken = self.claims.take(group.labels, times=number + 1)
+            taken = self.claims.take(group.labels, times=group.pass_number + 1)
             self.total -= len(taken.settled)
             if taken.own:
                 self.measure(group.only(taken.own))
@@ -167,7 +162,7 @@ class _Campaign:
                 return
             for candidate in candidates:
                 _logger.info("%s: measuring on %s", item_name(by_label[candidate.label]), self.device.name)
-            protocol = self.protocol if group.items[0].source == "operator" else self.net_protocol
+            protocol = group.protocol(self.protocol, self.passes)
             results = self.device.measure(
                 candidates, nominal_reference_ms=self.nominal_ms, protocol=protocol, seed=group.seed
             )
@@ -181,6 +176,7 @@ class _Campaign:
     def result(self, items: Sequence[CampaignItem], noise_floor: NoiseFloor | None) -> CampaignResult:
         """Counts over all items."""
         held = self.store.measured_labels(self.info.fingerprint)
+        complete = self.store.measured_labels(self.info.fingerprint, times=self.passes)
         reasons = {failure.label: failure.reason for failure in self.store.failures(self.info.fingerprint)}
         unique = list({item.label: item for item in items}.values())
         sources = [item.source for item in unique if item.label in held]
@@ -192,7 +188,10 @@ class _Campaign:
                 for item in unique
                 if item.label in reasons and item.label not in held
             ),
-            left=sum(item.label not in held and item.label not in reasons for item in unique),
+            left=sum(
+                item.label not in (held if item.source == "operator" else complete) and item.label not in reasons
+                for item in unique
+            ),
             measured=self.measured,
             noise_floor=noise_floor,
             seconds=time.monotonic() - self.started,
@@ -241,44 +240,3 @@ class _Campaign:
                 seconds_left=pace * (self.total - done),
             )
         )
-
-
-def _noise_floor(
-    device: Device,
-    store: MeasurementStore,
-    items: Sequence[CampaignItem],
-    folder: Path,
-    protocol: MeasurementProtocol,
-    seed: int,
-) -> NoiseFloor | None:
-    """The stored one, or an A/A check on the net of median size (on another where that one cannot be measured)."""
-    known = store.noise_floor(device.info())
-    nets = sorted((item for item in items if item.source != "operator"), key=lambda item: item.graph.flops)
-    if known is not None or not nets:
-        return known
-    middle = len(nets) // 2
-    for item in (nets[middle], nets[middle // 2], nets[0]):
-        with written_models([item], folder, lambda *_: None) as candidates:
-            if not candidates:
-                continue
-            try:
-                return noise_floor(device, store, candidates[0], protocol=protocol, seed=seed)
-            except DeviceUnavailableError as error:
-                _logger.warning("no A/A check on %s: %s", item.label, error)
-    return None
-
-
-def _told_by_repeats(device: Device, store: MeasurementStore, items: Sequence[CampaignItem]) -> NoiseFloor | None:
-    """What the repeats say of the device: its noise floor, and whether the machine was quieter than it seemed."""
-    info, labels = device.info(), {item.label for item in items if item.source != "operator"}
-    measured = [one.measurement for one in store.measurements(info.fingerprint) if one.measurement.label in labels]
-    refreshed_reference_ms(device, store, measured)
-    known, told = store.noise_floor(info), repeatability(measured)
-    if told is None or told == known:
-        return known
-    store.remember_noise_floor(info, told)
-    return told
-
-
-def _blocks(protocol: MeasurementProtocol, passes: int) -> int:
-    return protocol.minimum_blocks if passes == 1 else max(_LEAST_BLOCKS, ceil(protocol.minimum_blocks / passes))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from random import Random
 
+from devices.protocol import MeasurementProtocol
 from latency.campaign_items import CampaignItem
 
+_MIN_BLOCKS = 3
 _SEEDS = 1_000_000
 """More than groups in a pass, so that no two measurements of a campaign have the same seed."""
 OPERATOR_GROUP_SIZE = 24
@@ -19,7 +22,9 @@ class CampaignGroup:
     """Items that are timed in turns, and the seed of their measurement."""
 
     items: tuple[CampaignItem, ...]
+    """Nets, or single operators."""
     seed: int
+    pass_number: int = 0
 
     @property
     def labels(self) -> frozenset[str]:
@@ -28,11 +33,18 @@ class CampaignGroup:
 
     def only(self, labels: Collection[str]) -> CampaignGroup:
         """The group without other items."""
-        return CampaignGroup(tuple(item for item in self.items if item.label in labels), self.seed)
+        return replace(self, items=tuple(item for item in self.items if item.label in labels))
+
+    def protocol(self, protocol: MeasurementProtocol, passes: int) -> MeasurementProtocol:
+        """For nets of one of several passes: a share of the blocks; operator times are taken in the first one only."""
+        if passes == 1 or self.items[0].source == "operator":
+            return protocol
+        blocks = max(_MIN_BLOCKS, ceil(protocol.minimum_blocks / passes))
+        return replace(protocol, minimum_blocks=blocks, profile_runs=0 if self.pass_number else protocol.profile_runs)
 
 
 def campaign_groups(
-    items: Sequence[CampaignItem], pending: Collection[str], *, group_size: int, seed: int, number: int = 0
+    items: Sequence[CampaignItem], pending: Collection[str], *, group_size: int, seed: int, pass_number: int = 0
 ) -> list[CampaignGroup]:
     """Nets in groups of ``group_size``, then single-operator models in larger ones; of each group what is pending.
 
@@ -44,16 +56,16 @@ def campaign_groups(
         pending: labels of what is not measured yet.
         group_size: nets of a group.
         seed: of the measurements, and of the order of later passes.
-        number: of the pass; in the first one the nets are in the order of ``items``, in later ones in another.
+        pass_number: in pass 0 the nets are in the order of ``items``, in later ones in another.
     """
     unique = {item.label: item for item in items}.values()
     nets = [item for item in unique if item.source != "operator"]
     operators = [item for item in unique if item.source == "operator"]
-    if number:
-        Random(f"{seed} {number}").shuffle(nets)
+    if pass_number:
+        Random(f"{seed} {pass_number}").shuffle(nets)
     parts = [*_parts(nets, group_size), *_parts(operators, max(group_size, OPERATOR_GROUP_SIZE))]
-    first = seed + number * _SEEDS
-    groups = [CampaignGroup(part, first + position).only(pending) for position, part in enumerate(parts)]
+    first = seed + pass_number * _SEEDS
+    groups = [CampaignGroup(part, first + position, pass_number).only(pending) for position, part in enumerate(parts)]
     return [group for group in groups if group.items]
 
 

@@ -40,7 +40,7 @@ class CampaignResult:
     """Single-operator models measured, now or earlier."""
     failures: tuple[CampaignFailure, ...]
     left: int
-    """Items that were not begun within the limit of minutes."""
+    """Items that lack measurements because the limit of minutes was reached."""
     measured: int
     """Measurements taken in this run, one for each item and pass."""
     noise_floor: NoiseFloor | None

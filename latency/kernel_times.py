@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from devices.measurement import OperatorTime
 from latency.operators.operator import OperatorGraph
+from latency.profiler_overhead import without_overhead
 from latency.sample import KernelTime
 
 _ZERO_MS = 0.0005
@@ -43,17 +44,20 @@ def join(graph: OperatorGraph, rows: Sequence[OperatorTime]) -> tuple[KernelTime
     return tuple(KernelTime(tuple(members[position]), times[position] * scale) for position in sorted(times))
 
 
-def join_single_operator(graph: OperatorGraph, rows: Sequence[OperatorTime]) -> tuple[KernelTime, ...]:
+def join_single_operator(
+    graph: OperatorGraph, rows: Sequence[OperatorTime], overhead_ms: float = 0.0
+) -> tuple[KernelTime, ...]:
     """The time of the kernels themselves in a single-operator model; that of ``join`` where the rows lack it.
 
     Around its kernels such a model spends time that a net spends only once, and it reorders its input and output, which
     is often unnecessary between the operators of a net; ``benchmarks/alone_and_in_nets.py`` compares both with the time
-    within nets.
+    within nets. ``overhead_ms`` is the profiler's for each kernel.
     """
     own = [row.own_ms for row in rows if row.own_ms is not None]
     if not own or len(own) < len(rows):
         return join(graph, rows)
-    return (KernelTime(tuple(range(len(graph.operators))), max(sum(own), _ZERO_MS)),)
+    kernels_ms = sum(without_overhead(ms, overhead_ms) for ms in own)
+    return (KernelTime(tuple(range(len(graph.operators))), max(kernels_ms, _ZERO_MS)),)
 
 
 def _members(graph: OperatorGraph, timed: set[int]) -> dict[int, list[int]]:

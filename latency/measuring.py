@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from devices.device import Candidate, Device
 from devices.input_values import decode
@@ -13,60 +12,15 @@ from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.model_limits import TensorTooLargeError
 from devices.plausible import checked
 from devices.protocol import MeasurementProtocol
-from foundation.errors import DeviceUnavailableError, UserError
-from latency.nominal_time import reference_ms, refreshed_reference_ms
+from foundation.errors import UserError
+from latency.noise_floor import adapt_protocol, noise_floor
+from latency.nominal_time import reference_ms
 from latency.operators.from_onnx import from_onnx
 from latency.operators.operator import OperatorGraph
 from latency.repeatability import repeat_interval_ms
 from latency.store import MeasurementStore
 
 _logger = logging.getLogger(__name__)
-
-_SIGNIFICANT_RATIO = 1.8
-"""Two spreads of ten measurements each differ by chance by less than this (F-test, 9 and 9 degrees, 5 %: 3.18^0.5)."""
-
-
-def noise_floor(
-    device: Device,
-    store: MeasurementStore,
-    candidate: Candidate,
-    *,
-    protocol: MeasurementProtocol | None = None,
-    seed: int = 0,
-) -> NoiseFloor:
-    """The device's A/A check: the stored one, else taken now on ``candidate`` and stored.
-
-    Raises:
-        DeviceUnavailableError: the candidate cannot be measured, or the clock shows no times.
-    """
-    info = device.info()
-    known = store.noise_floor(info)
-    if known is None:
-        _logger.info("A/A check on %s with %s", device.name, candidate.label)
-        nominal_ms = reference_ms(device, store)
-        known = device.noise_floor(
-            candidate, nominal_reference_ms=nominal_ms, protocol=protocol or MeasurementProtocol(), seed=seed
-        )
-        for percent in (known.normalised_percent, known.raw_percent):
-            if not math.isfinite(percent):
-                raise DeviceUnavailableError(
-                    f"device {device.name!r}", seen=f"a noise floor of {percent} %", expected="a finite one",
-                    remedy="check the clock of the runtime, or choose another device",
-                )  # fmt: skip
-        store.remember_noise_floor(info, known)
-    return known
-
-
-def adapt_protocol(protocol: MeasurementProtocol, noise_floor: NoiseFloor | None) -> MeasurementProtocol:
-    """The protocol, without normalisation where the A/A check showed that normalisation increases the spread.
-
-    On a quiet machine both spreads are small and either may be the smaller one by chance; normalisation is kept there,
-    since the machine need not stay quiet.
-    """
-    if noise_floor is None or noise_floor.normalised_percent <= _SIGNIFICANT_RATIO * noise_floor.raw_percent:
-        return protocol
-    _logger.info("normalisation is off: the A/A check found %s", noise_floor)
-    return replace(protocol, normalise=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +31,8 @@ class Measured:
     noise_floor: NoiseFloor
 
     @property
-    def interval_ms(self) -> tuple[float, float]:
-        """In which 95 % of repeated measurements lie."""
+    def repeat_interval_ms(self) -> tuple[float, float]:
+        """Interval in milliseconds that contains 95 % of repeated measurements."""
         return repeat_interval_ms(self.measurement, self.noise_floor)
 
 
@@ -143,9 +97,6 @@ def measure_each(
         result = checked(found)
         by_label[result.label] = result
         _keep(result, graphs[result.label], store, source)
-    measured = [result for result in by_label.values() if isinstance(result, Measurement)]
-    nominal_ms = refreshed_reference_ms(device, store, measured)
-    by_label |= {result.label: result.on_scale(nominal_ms) for result in measured}
     return [by_label[candidate.label] for candidate in candidates]
 
 

@@ -65,8 +65,6 @@ class MeasurementStore(StoredMeasurements):
             raise UserError(
                 f"measurement of {measurement.label}", seen=fault, expected="times above 0", remedy="measure it again"
             )
-        nominal_ms, *_ = (*self._nominal_times(measurement.device.fingerprint), measurement.nominal_reference_ms)
-        measurement = measurement.on_scale(nominal_ms)
         graph_text = _to_text(graph_to_json(graph))
         key = hashlib.sha256(graph_text.encode()).hexdigest()
         row: dict[str, Value] = {

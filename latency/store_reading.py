@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -85,15 +84,20 @@ class StoredMeasurements(Database):
         The least one that was stored: other work on the machine makes the net slower, never faster. Where a repair of
         the file has lost them, that of the first measurement.
         """
-        known = self._nominal_times(info.fingerprint)
-        if known:
-            return min(known)
+        known = self._nominal_ms(info.fingerprint)
+        if known is not None:
+            return known
         first = next(self._of_device("measurements", measurement_of, info.fingerprint), None)
         return None if first is None else first.nominal_reference_ms
 
-    def _nominal_times(self, fingerprint: str) -> list[float]:
-        """In the order in which they were taken; measurements are stored on the scale of the first."""
-        return list(self._of_device("reference_times", nominal_ms_of, fingerprint))
+    def reference_times_since_the_least(self, info: DeviceInfo) -> int:
+        """How often the nominal time was taken without becoming less."""
+        known = list(self._of_device("reference_times", nominal_ms_of, info.fingerprint))
+        return len(known) - 1 - known.index(min(known)) if known else 0
+
+    def _nominal_ms(self, fingerprint: str) -> float | None:
+        """The least stored nominal time in milliseconds; None where none is stored."""
+        return min(self._of_device("reference_times", nominal_ms_of, fingerprint), default=None)
 
     def noise_floor(self, info: DeviceInfo) -> NoiseFloor | None:
         """The latest A/A check on this device."""
@@ -126,17 +130,21 @@ class StoredMeasurements(Database):
         return found
 
     def latest_of(self, fingerprint: str, graph: OperatorGraph) -> StoredMeasurement | None:
-        """The latest measurement of a net with this graph on the device, under any label."""
+        """The latest measurement of a net with this graph on the device, under any label.
+
+        One with operator times, where there is any: a campaign takes them once for each net.
+        """
         alike = f"SELECT key, graph FROM graphs WHERE {OPERATORS} = ?"  # noqa: S608
         keys = [key for key, text in self._fetched(alike, (len(graph.operators),)) if _is_graph(key, text, graph)]
         skip = partial(_logger.warning, "measurement store %s: left out %s", self.path)
         where = "fingerprint = ? AND graph_key IN (SELECT value FROM json_each(?))"
         rows = self._with_graphs(where, (fingerprint, json.dumps(keys)), skip, order="measurements.id DESC")
-        return next(iter(self._on_scale(fingerprint, islice(rows, 1))), None)
+        found = self._on_scale(fingerprint, rows)
+        return next((row for row in found if row.measurement.operators), next(iter(found), None))
 
     def _on_scale(self, fingerprint: str, rows: Iterable[StoredMeasurement]) -> list[StoredMeasurement]:
-        known = self._nominal_times(fingerprint)
-        return [replace(row, measurement=row.measurement.on_scale(min(known))) for row in rows] if known else list(rows)
+        nominal_ms = self._nominal_ms(fingerprint)
+        return [replace(row, measurement=row.measurement.on_scale(nominal_ms)) for row in rows]
 
     def samples(self, fingerprint: str, *, sources: Collection[str] | None = None) -> list[LatencySample]:
         """Training data of predictors: one sample for each operator graph, in the order of its first measurement.
@@ -160,7 +168,7 @@ class StoredMeasurements(Database):
             arguments=(fingerprint, _as_json(sources)),
             on_damage=damaged.append,
         )
-        samples, count = samples_of(rows, graphs, self._nominal_times(fingerprint))
+        samples, count = samples_of(rows, graphs, self._nominal_ms(fingerprint))
         self._tell(damaged, count)
         _logger.debug("%d samples of %s from %s", len(samples), fingerprint, self.path)
         return samples

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import median
 from typing import NamedTuple
 
+from pydantic import TypeAdapter
+
+from devices.measurement import Measurement
 from foundation.errors import UserError
 from latency.kernel_times import join, join_single_operator
 from latency.operators.operator import OperatorGraph
 from latency.operators.serialize import graph_digest
+from latency.profiler_overhead import ProfiledKernels, profiled_kernels, profiler_overhead_ms
 from latency.sample import KernelTime, LatencySample
 from latency.store_rows import graph_of, measurement_of
 
@@ -65,57 +70,103 @@ class Graphs:
 
 @dataclass(slots=True)
 class Repeated:
-    """All measurements of one operator graph: every latency, the first and the latest row."""
+    """All measurements of one operator graph on a device."""
 
-    first: MeasurementRow
-    latest: MeasurementRow
+    label: str
+    row: MeasurementRow
+    """The latest with operator times; the latest where none has any."""
     latencies_ms: list[float]
+    """On the scale of the device's nominal time."""
 
-    def sample(self, label: str, graphs: Graphs, nominal_ms: float | None) -> LatencySample:
-        """The median latency on the scale of ``nominal_ms``, with the operator times of a measurement scaled to it.
+    def add(self, row: MeasurementRow, nominal_ms: float | None) -> None:
+        """One more measurement."""
+        self.latencies_ms.append(_SCALE.validate_json(row.text).latency_ms(row.latency_ms, nominal_ms))
+        if _NO_OPERATORS not in row.text or _NO_OPERATORS in self.row.text:
+            self.row = row
 
-        Those of the latest one, else of the first: a campaign takes them once for each net.
-        """
-        row, measurement = self.latest, measurement_of(*self.latest)
-        if not measurement.operators:
-            row, measurement = self.first, measurement_of(*self.first)
-        graph = graphs.graph(row.graph_key)
-        scaled = measurement if nominal_ms is None else measurement.on_scale(nominal_ms)
-        latency_ms = median(self.latencies_ms) * scaled.latency_ms / measurement.latency_ms
+    @property
+    def single_operator(self) -> bool:
+        """Whether it is the model of one operator and no net."""
+        return self.row.source == "operator"
+
+    def sample(self, label: str, graphs: Graphs, overhead: _Overhead) -> LatencySample:
+        """The median latency, with the operator times of one measurement scaled to it."""
+        measurement, graph = measurement_of(*self.row), graphs.graph(self.row.graph_key)
+        latency_ms = median(self.latencies_ms)
         scale = latency_ms / measurement.latency_ms
-        single_operator = row.source == "operator"
-        kernels = (join_single_operator if single_operator else join)(graph, measurement.operators)
+        if self.single_operator:
+            kernels = join_single_operator(graph, measurement.operators, overhead.ms / scale)
+        else:
+            kernels = join(graph, measurement.operators)
+            overhead.add(measurement, scale)
         return LatencySample(
             label=label,
             graph=graph,
             latency_ms=latency_ms,
             kernels=tuple(KernelTime(kernel.operators, kernel.ms * scale) for kernel in kernels),
-            single_operator=single_operator,
+            single_operator=self.single_operator,
         )
 
 
+class _Overhead:
+    """The profiler's for each kernel, on the scale of the samples; known when all nets were added."""
+
+    def __init__(self) -> None:
+        self._nets: list[ProfiledKernels] = []
+
+    def add(self, measurement: Measurement, scale: float) -> None:
+        """A net."""
+        found = profiled_kernels(measurement)
+        if found is not None:
+            self._nets.append(ProfiledKernels(*(scale * ms for ms in found)))
+
+    @cached_property
+    def ms(self) -> float:
+        """Milliseconds."""
+        return profiler_overhead_ms(self._nets)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """What of a measurement says on which scale its latency is; the rest is not decoded."""
+
+    nominal_reference_ms: float
+    protocol: dict[str, bool | int | float | str]
+
+    def latency_ms(self, stored_ms: float, nominal_ms: float | None) -> float:
+        """The stored latency on the scale of ``nominal_ms``, as ``Measurement.on_scale`` has it."""
+        if nominal_ms is None or not self.protocol.get("normalise", True):
+            return stored_ms
+        return stored_ms * nominal_ms / self.nominal_reference_ms
+
+
+_SCALE = TypeAdapter(_Scale)
+_NO_OPERATORS = '"operators":[]'
+"""As pydantic writes it."""
+
+
 def samples_of(
-    rows: Iterable[MeasurementRow], graphs: Graphs, nominal_times: Sequence[float] = ()
+    rows: Iterable[MeasurementRow], graphs: Graphs, nominal_ms: float | None
 ) -> tuple[list[LatencySample], int]:
     """One sample for each operator graph, in the order of its first measurement, and the number of rows.
 
     Args:
         rows: of one device.
         graphs: of the store.
-        nominal_times: of the reference net in milliseconds; the samples are on the scale of the least one.
+        nominal_ms: of the reference net; the samples are on its scale.
     """
     by_graph: dict[str, Repeated] = {}
     for row in rows:
         digest = graphs.digest(row.graph_key)
-        known = by_graph.setdefault(digest, Repeated(row, row, []))
-        known.latest = row
-        known.latencies_ms.append(row.latency_ms)
-    samples: dict[str, LatencySample] = {}
+        by_graph.setdefault(digest, Repeated(row.label, row, [])).add(row, nominal_ms)
+    labelled: dict[str, Repeated] = {}
     for digest, repeated in by_graph.items():
-        name = repeated.first.label
-        label = f"{name} ({digest[:8]})" if name in samples else name
-        samples[label] = repeated.sample(label, graphs, min(nominal_times, default=None))
-    return list(samples.values()), sum(len(repeated.latencies_ms) for repeated in by_graph.values())
+        label = f"{repeated.label} ({digest[:8]})" if repeated.label in labelled else repeated.label
+        labelled[label] = repeated
+    overhead, samples = _Overhead(), {}
+    for label in sorted(labelled, key=lambda label: labelled[label].single_operator):  # nets tell of the profiler
+        samples[label] = labelled[label].sample(label, graphs, overhead)
+    return [samples[label] for label in labelled], sum(len(each.latencies_ms) for each in by_graph.values())
 
 
 def row_with_graph(graphs: Graphs) -> Callable[..., MeasurementRow]:

@@ -111,6 +111,8 @@ class DeviceHandle:
         from latency.campaign import run_campaign
         from latency.campaign_items import default_passes
 
+        if passes is not None and passes < 1:
+            raise UserError("passes", seen=passes, expected="1 or more", remedy="leave it out for the default")
         if for_:
             items, chosen = self._operator_items([Path(model) for model in for_], shapes or {}, values or {}), False
         else:
@@ -157,11 +159,12 @@ class DeviceHandle:
         """
         from latency.fit import few_nets, fit_device
         from latency.fit_summary import write_summary
+        from latency.noise_floor import normalising_ms
         from latency.predictors.transfer.prior_folder import known_prior
 
         info, folder = self.info, self.workspace.folder
         with folder.store() as store:
-            samples, nominal_ms = store.samples(info.fingerprint), store.nominal_reference_ms(info)
+            samples, nominal_ms = store.samples(info.fingerprint), normalising_ms(info, store)
         with self.workspace.progress(f"fit {self.name}") as report:
             result = fit_device(
                 samples,
@@ -264,6 +267,7 @@ class DeviceHandle:
         from devices.device import Candidate
         from devices.input_values import encode_all
         from latency.measuring import measure_one
+        from latency.nominal_time import refreshed_reference_ms
         from latseg.operator_tables import measured_rows
 
         fixed, arrays = dict(shapes or {}), as_arrays(values)
@@ -273,6 +277,8 @@ class DeviceHandle:
             candidate = Candidate(path.name, path, tuple(fixed.items()), encode_all(arrays))
             with self.workspace.folder.store() as store:
                 measured = measure_one(self.device, candidate, store, seed=seed)
+                nominal_ms = refreshed_reference_ms(self.device, store, [measured.measurement])
+            measured = replace(measured, measurement=measured.measurement.on_scale(nominal_ms))
             rows = measured_rows(partial(self._graph, path, fixed, arrays), measured.measurement)
             with suppress(UserError):
                 if any(operator.weights_are_inputs for operator in self._graph(path, fixed, arrays).operators):

@@ -226,8 +226,8 @@ class MeasuredModel:
 
     @property
     def interval_ms(self) -> tuple[float, float]:
-        """In which 95 % of repeated measurements of ``latency_ms`` lie."""
-        return self.measured.interval_ms
+        """Contains 95 % of repeated measurements of ``latency_ms``."""
+        return self.measured.repeat_interval_ms
 
     @property
     def simulated(self) -> bool:

@@ -39,7 +39,7 @@ def canonicalise(graph: NodeGraph, opset: int) -> None:
         elif node.kind.startswith("Reduce"):
             _axes_to_attribute(node)
         elif node.kind == "Gemm":
-            _weights_as_multiplied(node)
+            _transpose_constant_weights(node)
         elif node.kind in _ONCE_ATTRIBUTES:
             _attributes_to_constants(node)
         elif node.kind in _COMMUTATIVE and list(node.inputs) == [1] and list(node.constants) == [0]:
@@ -79,9 +79,9 @@ def _attributes_to_constants(node: Node) -> None:
             node.constants[slot] = np.array(value, np.float32 if isinstance(value, float) else np.int64)
 
 
-def _weights_as_multiplied(node: Node) -> None:
+def _transpose_constant_weights(node: Node) -> None:
     """Runtimes bring constant weights into a layout of their own when they load a model."""
-    if node.attributes.get("transB") and 1 in node.constants:
+    if node.attributes.get("transB") and 1 in node.constants and not node.weights_are_inputs:
         node.constants[1] = node.constants[1].T
         del node.attributes["transB"]
 

@@ -1,8 +1,9 @@
 """The fusions that every runtime performs, after which one operator is one kernel.
 
-Views (Reshape, Flatten, ...) cost nothing and are removed; activations and layer normalisation written out as several
-nodes become one; batch normalisation and activation go into the convolution before them. What only some runtimes fuse
-(residual addition) is handled where operator times are joined (``latency.kernel_times``).
+Views (Reshape, Flatten, ...) and pairs of transpositions that cancel cost nothing and are removed; activations, layer
+normalisation and linear layers written out as several nodes become one; batch normalisation and activation go into the
+convolution before them. What only some runtimes fuse (residual addition) is handled where operator times are joined
+(``latency.kernel_times``).
 """
 
 from __future__ import annotations
@@ -37,21 +38,21 @@ def fuse(graph: NodeGraph) -> None:
 def remove_views(graph: NodeGraph) -> None:
     """Removes nodes that move no data: their readers read the source, with the view's shape."""
     views = [node for node in graph.nodes if node.kind in _VIEWS and not node.domain and node.inputs]
-    _read_sources(graph, views)
+    _bypass(graph, views)
 
 
 def _remove_transpositions(graph: NodeGraph) -> None:
     """Removes pairs that cancel, as converters from frameworks with channels last write them around convolutions."""
     producers = graph.producers()
-    seconds: list[Node] = []
+    inverses: list[Node] = []
     for node in graph.nodes:
         before = producers.get(node.input) if node.kind == "Transpose" and node.inputs else None
-        if before is None or any(before is each for each in seconds):
+        if before is None or any(before is each for each in inverses):
             continue
         if _cancel(before, node, graph):
-            seconds.append(node)
+            inverses.append(node)
             node.inputs, node.input_shapes = dict(before.inputs), dict(before.input_shapes)
-    _read_sources(graph, seconds)
+    _bypass(graph, inverses)
     uses = graph.uses()
     graph.remove([node for node in graph.nodes if node.kind == "Transpose" and not uses[node.output]])
 
@@ -66,16 +67,16 @@ def _cancel(first: Node, second: Node, graph: NodeGraph) -> bool:
     return [there[place] for place in back] == list(range(len(there)))
 
 
-def _read_sources(graph: NodeGraph, views: list[Node]) -> None:
-    """Removes nodes; what read them reads what they read."""
+def _bypass(graph: NodeGraph, nodes: list[Node]) -> None:
+    """Removes nodes; their readers read the nodes' input instead."""
     source_of: dict[str, str] = {}
     producers = graph.producers()
-    for view in views:
-        source = source_of.get(view.input, view.input)
-        source_of[view.output] = source
+    for node in nodes:
+        source = source_of.get(node.input, node.input)
+        source_of[node.output] = source
         if source in producers:
-            producers[source].inner.append(view.output)
-    graph.remove(views)
+            producers[source].inner.append(node.output)
+    graph.remove(nodes)
     graph.outputs = [source_of.get(name, name) for name in graph.outputs]
     for node in graph.nodes:
         node.inputs = {slot: source_of.get(name, name) for slot, name in node.inputs.items()}

@@ -129,7 +129,8 @@ def _linear(node: Node, producers: dict[str, Node]) -> Match | None:
     if product is None or product.kind != "MatMul" or list(product.inputs) != [0] or product.weights_are_inputs:
         return None
     weights, shift = product.constants[1], next(iter(node.constants.values()))
-    if len(product.input_shape) != 2 or weights.ndim != 2 or shift.shape != weights.shape[1:]:
+    written = (product.input_shape[0], weights.shape[-1])
+    if len(product.input_shape) != 2 or node.input_shape != written or shift.shape != weights.shape[1:]:
         return None
     return Match("Gemm", product.input, [product], {1: weights, 2: shift}, input_shape=product.input_shape)
 

@@ -76,7 +76,7 @@ def _near(near: NearBudget | None) -> str:
 def _noise(floor: NoiseFloor | None) -> str:
     if floor is None:
         return ""
-    return f" Noise floor of the measurements (one net under two names): {floor.normalised_percent:.2f} %."
+    return f" Noise floor of the measurements (how much repeats of one net differ): {floor.normalised_percent:.2f} %."
 
 
 def _breakdown_section(

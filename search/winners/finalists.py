@@ -8,7 +8,8 @@ from devices.device import Candidate
 from devices.measurement import FailedMeasurement, Measurement
 from export.bundle.certificate import Certificate, certify
 from export.to_onnx import export_module
-from latency.measuring import measure_each, noise_floor
+from latency.measuring import measure_each
+from latency.noise_floor import noise_floor
 from search.architecture import Architecture
 from search.evaluators.evaluator import Evaluator
 from search.run_context import RunContext

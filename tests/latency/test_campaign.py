@@ -21,7 +21,16 @@ from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import MeasurementProtocol
 from foundation.errors import DeviceUnavailableError
 from latency.campaign import run_campaign
-from latency.campaign_items import DEFAULT_OPERATORS, CampaignItem, campaign_items, default_operators, operator_items
+from latency.campaign_groups import CampaignGroup
+from latency.campaign_items import (
+    DEFAULT_OPERATORS,
+    DEFAULT_PASSES,
+    CampaignItem,
+    campaign_items,
+    default_operators,
+    default_passes,
+    operator_items,
+)
 from latency.campaign_result import CampaignProgress
 from latency.fit import FEW_NETS
 from latency.operators import builders
@@ -30,6 +39,7 @@ from latency.operators.serialize import graph_digest
 from latency.operators.synthesize import single_operator
 from latency.store import MeasurementStore
 from tests.latency.graphs import random_graph, small_net
+from tests.latency.measurements import measurement
 
 QUICK = MeasurementProtocol(minimum_blocks=3, maximum_blocks=3, bootstrap_resamples=20, profile_runs=2)
 ROOT = Path(__file__).parents[2]
@@ -308,6 +318,29 @@ class TestPasses:
         run_campaign(Watched(), store, items, protocol=QUICK, passes=2)
         for sample in store.samples(Watched().info().fingerprint):
             assert sum(kernel.ms for kernel in sample.kernels) == pytest.approx(sample.latency_ms)
+
+    def test_missing_passes_are_left(self, store: MeasurementStore) -> None:
+        device, items = Watched(), campaign_items(nets(6), 2)
+        run_campaign(device, store, items, protocol=QUICK)
+        stopped = run_campaign(device, store, items, protocol=QUICK, passes=2, minutes=0)
+        assert (stopped.models, stopped.operators, stopped.left) == (6, 2, 6)
+
+    def test_a_model_may_have_any_name(self, store: MeasurementStore) -> None:
+        """Claims are by label, and `measure` labels a model with the name of its file."""
+        device, items = Watched(), campaign_items(nets(3), 0)
+        for label in ("repeats", "check", "check by repeats"):
+            taken = measurement(label, device=device.info())
+            store.add_measurement(taken, items[0].graph, source="user")
+        assert run_campaign(device, store, items, protocol=QUICK, passes=2).measured == 6
+
+    @pytest.mark.parametrize(("blocks", "passes", "each"), [(15, 1, 15), (15, 4, 4), (5, 5, 3), (15, 3, 5)])
+    def test_blocks_are_spread_over_the_passes(self, blocks: int, passes: int, each: int) -> None:
+        (item,) = campaign_items(nets(1), 0)
+        protocol = replace(QUICK, minimum_blocks=blocks)
+        assert CampaignGroup((item,), 0).protocol(protocol, passes).minimum_blocks == each
+
+    def test_many_nets_are_measured_several_times(self) -> None:
+        assert (default_passes(FEW_NETS), default_passes(FEW_NETS + 1)) == (1, DEFAULT_PASSES)
 
     def test_what_is_missing_is_measured_later(self, store: MeasurementStore) -> None:
         device, items = Watched(), campaign_items(nets(6), 0)

@@ -16,7 +16,8 @@ from devices.device import Candidate
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import MeasurementProtocol
 from foundation.errors import UserError
-from latency.measuring import adapt_protocol, measure_each, measure_one, measure_together, noise_floor
+from latency.measuring import measure_each, measure_one, measure_together
+from latency.noise_floor import adapt_protocol, noise_floor
 from latency.nominal_time import reference_ms
 from latency.operators.synthesize import to_model
 from latency.store import MeasurementStore
@@ -91,7 +92,7 @@ def test_every_setting_reaches_the_device_and_the_store(store: MeasurementStore,
     assert measured.measurement.nominal_reference_ms == 0.25
 
 
-def test_times_are_on_the_scale_of_the_first_reference_time(store: MeasurementStore, candidate: Candidate) -> None:
+def test_times_are_on_the_scale_of_the_least_reference_time(store: MeasurementStore, candidate: Candidate) -> None:
     device = Recorder()
     first = reference_ms(device, store)
     assert first == store.nominal_reference_ms(device.info())

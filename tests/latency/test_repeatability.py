@@ -7,19 +7,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from devices.measurement import Measurement, NoiseFloor
+from devices.measurement import Block, Measurement, NoiseFloor
 from latency.repeatability import repeat_interval_ms, repeatability
 from tests.latency.measurements import measurement
 
 
-def campaign(nets: int, passes: int, percent: float, seed: int = 0) -> list[Measurement]:
-    """Nets of other latencies whose measurements scatter by so much."""
+def campaign(nets: int, passes: int, percent: float, seed: int = 0, *, busy_percent: float = 0.0) -> list[Measurement]:
+    """Nets of other latencies whose measurements scatter by so much, on a machine whose speed scatters by so much."""
     random = np.random.default_rng(seed)
-    return [
-        measurement(f"net{net}", (1 + net) * float(np.exp(random.normal(0, percent / 100))), blocks=1)
-        for _ in range(passes)
-        for net in range(nets)
-    ]
+    found = []
+    for _ in range(passes):
+        for net in range(nets):
+            ratio, slow = np.exp(random.normal(0, (percent / 100, busy_percent / 100)))
+            latency_ms = (1 + net) * float(ratio)
+            block = Block(5, latency_ms * float(slow), float(slow))
+            found.append(replace(measurement(f"net{net}", latency_ms), blocks=(block,)))
+    return found
 
 
 def test_it_is_the_spread_of_one_measurement_over_all_nets() -> None:
@@ -28,6 +31,17 @@ def test_it_is_the_spread_of_one_measurement_over_all_nets() -> None:
     assert floor.normalised_percent == pytest.approx(2.0, rel=0.1)
     assert floor.raw_percent == pytest.approx(2.0, rel=0.1)
     assert floor.repeats == 3
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_it_tells_normalised_from_plain_times_whichever_the_device_uses(normalise: bool) -> None:
+    taken = [replace(one, protocol={"normalise": normalise}) for one in campaign(300, 3, 1.0, busy_percent=5.0)]
+    if not normalise:
+        taken = [replace(one, latency_ms=one.blocks[0].candidate_ms) for one in taken]
+    floor = repeatability(taken)
+    assert floor is not None
+    assert floor.normalised_percent == pytest.approx(1.0, rel=0.1)
+    assert floor.raw_percent == pytest.approx(5.1, rel=0.1)
 
 
 def test_few_nets_or_no_repeats_tell_nothing() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 import latseg
 from devices.other_load import BUSY_CORES
+from foundation.errors import UserError
 from tests.latseg.test_fix import write
 
 
@@ -34,3 +35,9 @@ def test_a_simulated_device_is_not_disturbed(tmp_path: Path, monkeypatch: pytest
     device = latseg.Workspace(tmp_path / "ws", on_warning=told.append).device("simulated")
     device.measure(write(tmp_path / "net.onnx", listed=()))
     assert told == []
+
+
+def test_less_than_one_pass_is_refused(tmp_path: Path) -> None:
+    device = latseg.Workspace(tmp_path / "ws").device("simulated")
+    with pytest.raises(UserError, match="expected 1 or more"):
+        device.profile(models=3, passes=0)

@@ -78,8 +78,8 @@ class OpenVinoInferenceModel(InferenceModel):
 
 def _name(port: openvino.ConstOutput) -> str:
     """The input's name in the file; a tensor that OpenVINO fused with the input has left it its name, too."""
-    given = port.get_node().get_friendly_name()
-    return given if given in port.get_names() else port.get_any_name()
+    given = str(port.get_node().get_friendly_name())
+    return given if given in port.get_names() else str(port.get_any_name())
 
 
 def _sizes(port: openvino.ConstOutput) -> tuple[int | None, ...]:

@@ -112,6 +112,13 @@ def test_a_linear_layer_however_written_is_one_operator(body: str) -> None:
     assert from_onnx(made).operators == from_onnx(expected).operators
 
 
+def test_a_linear_layer_with_a_view_inside_stays_two() -> None:
+    body = "m = MatMul(x, w) r = Reshape(m, tokens) y = Add(r, b)"
+    weights = {"w": (8, 4), "b": (4,), "tokens": np.array([2, 5, 4])}
+    made = model(body, inputs="float[10,8] x", output="float[2,5,4] y", weights=weights)
+    assert kinds(from_onnx(made)) == [("MatMul", ""), ("Add", "")]
+
+
 def test_a_product_of_three_dimensions_stays_one() -> None:
     body = "m = MatMul(x, w) y = Add(m, b)"
     made = model(body, inputs="float[1,5,8] x", output="float[1,5,4] y", weights={"w": (8, 4), "b": (4,)})
