@@ -85,7 +85,7 @@ class BoundedPredictor:
                 sum(prediction.operators_ms[position] for position in positions)
                 for positions in (prediction.unseen, prediction.isolated)
             )
-            widening = widening_ms(unseen_ms, isolated_ms)
+            widening = widening_ms(unseen_ms, isolated_ms, sum(prediction.operators_ms) - unseen_ms - isolated_ms)
             upper_ms = self.calibration.upper_ms(prediction.latency_ms, widening)
             parts = (prediction.latency_ms, prediction.operators_ms, prediction.overhead_ms)
             unknown = (prediction.unseen, prediction.isolated)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foundation.errors import UserError
-from latency.calibration import ISOLATED_WIDENING, UNSEEN_WIDENING, Calibration, widening_ms
+from latency.calibration import FOREIGN_WIDENING, ISOLATED_WIDENING, UNSEEN_WIDENING, Calibration, widening_ms
 
 RATIOS = st.lists(st.floats(0.5, 2.0), min_size=1, max_size=200)
 
@@ -42,11 +42,17 @@ def test_a_predictor_that_is_too_high_never_bounds_below_its_prediction() -> Non
 
 def test_unseen_operators_widen_the_bound() -> None:
     calibration = Calibration.of([1.0] * 30)
-    assert calibration.upper_ms(4.0, widening_ms(1.0, 0.0)) == pytest.approx(4.0 + UNSEEN_WIDENING)
+    assert calibration.upper_ms(4.0, widening_ms(1.0, 0.0, 0.0)) == pytest.approx(4.0 + UNSEEN_WIDENING)
     assert calibration.upper_ms(4.0) == pytest.approx(4.0)
-    both = widening_ms(1.0, 2.0)
+    both = widening_ms(1.0, 2.0, 0.0)
     assert calibration.upper_ms(4.0, both) == pytest.approx(4.0 + UNSEEN_WIDENING + 2 * ISOLATED_WIDENING)
-    assert 0 < ISOLATED_WIDENING < UNSEEN_WIDENING
+    assert 0 < FOREIGN_WIDENING < ISOLATED_WIDENING < UNSEEN_WIDENING
+
+
+def test_the_other_operators_of_a_foreign_net_widen_the_bound_a_little() -> None:
+    assert widening_ms(0.0, 0.0, 8.0) == 0
+    for unknown in ((1.0, 0.0), (0.0, 1.0)):
+        assert widening_ms(*unknown, 8.0) == pytest.approx(widening_ms(*unknown, 0.0) + 8 * FOREIGN_WIDENING)
 
 
 def test_the_factor_multiplies_the_prediction() -> None:
