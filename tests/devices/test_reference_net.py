@@ -46,5 +46,5 @@ def test_it_is_a_valid_net_of_the_usual_operators() -> None:
 
 
 def test_another_reference_net_needs_another_version_of_the_protocol() -> None:
-    known = {2: "c95f5888aa4971debc6a3345283369c8858a63181b05efc615d486d50521e26b"}
+    known = dict.fromkeys((2, 3), "c95f5888aa4971debc6a3345283369c8858a63181b05efc615d486d50521e26b")
     assert known[PROTOCOL_VERSION] == reference_net_sha256()

@@ -114,7 +114,7 @@ class VectorSpace(SearchSpace):
         for before, after in pairwise(widths):
             if operators:
                 operators.append(builders.operator("Relu", (), [(1, before)], [(1, before)]))
-            attributes = (("transB", 1), ("weight_1", (after, before)), ("weight_2", (after,)))
+            attributes = (("weight_1", (before, after)), ("weight_2", (after,)))
             parameters, flops = after * (before + 1), 2 * before * after
             shapes = [(1, before)], [(1, after)]
             operators.append(builders.operator("Gemm", attributes, *shapes, parameters=parameters, flops=flops))
