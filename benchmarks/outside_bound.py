@@ -3,8 +3,8 @@
 Reads the stores of ``predictor_device.py``, fits as ``latseg fit`` does, and predicts the nets of ``outside_nets.py``:
 before their operators were measured, and after ``profile --for``. What each of the three widenings of
 ``latency.calibration`` would have to be for 90 % of the nets, the others as they are; how often the bound held; without
-the widening for the known operators of foreign nets; and with that widening chosen on the other families only. Writes
-``benchmarks/results/outside_bound.json``.
+the widening for the known operators of foreign nets; and with that widening chosen on the other families only. Also what
+the measured operators do to the fresh nets of the space. Writes ``benchmarks/results/outside_bound.json``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from outside_nets import NETS
-from predictor_device import measure
+from predictor_device import figures, measure
 
 from devices.registry import get_device
 from latency.bounded import BoundedPredictor
@@ -103,10 +103,10 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def goals(figures: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def goals(groups: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """After ``profile --for``."""
     found = []
-    for name, each in figures.items():
+    for name, each in groups.items():
         if not name.endswith(AFTER) or name.startswith("both"):
             continue
         error, held = each["mean_error_percent"], each["bound_held_percent"]
@@ -123,10 +123,11 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, required=True, help="those of predictor_device.py")
     parser.add_argument("--models", type=int, default=300)
     parser.add_argument("--operators", type=int, default=40)
-    parser.add_argument("--fresh", type=int, default=0)
+    parser.add_argument("--fresh", type=int, default=100)
     parser.add_argument("--output", type=Path, default=RESULTS / "outside_bound.json")
     options = parser.parse_args()
     rows: list[Row] = []
+    fresh: dict[str, dict[str, float]] = {}
     for name, store, seed in zip(options.devices, options.stores, options.seeds, strict=True):
         device = get_device(name)
         options.store, options.seed = store, seed
@@ -134,6 +135,8 @@ def main() -> None:
         for when, samples in ((BEFORE, data.known), (AFTER, data.informed)):
             bounded = fit_device(samples, device.info(), seed=seed).predictor
             rows += rows_of(name, when, bounded, data.outside)
+            truth = [sample.latency_ms for sample in data.fresh]
+            fresh[f"{name}, {when}"] = figures(bounded.predictor, [sample.graph for sample in data.fresh], truth)
             print(f"{name}, {when}: fitted", file=sys.stderr)
     groups = {
         f"{device}, {when}": summary([row for row in rows if (row.device, row.when) == (device, when)])
@@ -145,6 +148,7 @@ def main() -> None:
         "benchmark": "outside_bound",
         "widening": {"unseen": UNSEEN_WIDENING, "isolated": ISOLATED_WIDENING, "others": FOREIGN_WIDENING},
         "figures": {**groups, **{f"both devices, {when}": each for when, each in together.items()}},
+        "fresh_nets_of_the_space": fresh,
         "rows": [{**asdict(row), "held": row.held()} for row in rows],
         "goals": goals(groups),
     }

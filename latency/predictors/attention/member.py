@@ -22,6 +22,10 @@ from latency.sample import LatencySample
 
 _OVERHEAD_SHARE = 0.003
 """Overhead before training, as a share of a net's latency."""
+_MIN_SINGLE = 20
+_LEAST_PERCENT = 10
+_MIN_SHARE = 0.01
+"""Of the usual overhead; less is a fault of a clock."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,12 @@ class Member:
         regression = OperatorRegression.fit(kernel_groups(samples, operators.table), encoded, operators.families)
         network = _network(encoded.network_input.shape[1], settings, seed)
         categories = encoded.categories.shape[1]
-        typical = float(np.median([sample.latency_ms for sample in samples if not sample.single_operator]))
+        overhead_ms, known = _overhead_ms(samples)
         with torch.no_grad():
             # Categories that only other members' nets contain stay at zero and so add no noise.
             network.enter.weight[:, :categories] = 0.0
-            network.log_constant.fill_(np.log(_OVERHEAD_SHARE * typical))
+            network.log_constant.fill_(np.log(overhead_ms))
+        network.log_constant.requires_grad_(not known)
         train_member(
             network,
             samples,
@@ -111,6 +116,24 @@ class Member:
         weights = without_prefix(arrays, "network.")
         network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
         return Member(OperatorRegression.from_arrays(without_prefix(arrays, "regression.")), network.eval())
+
+
+def _overhead_ms(samples: Sequence[LatencySample]) -> tuple[float, bool]:
+    """What a run takes beside its operators, and whether that is known; else training goes on from it.
+
+    Models of a single operator take at least so much more than their kernel. Nets that are long beside it do not tell.
+    """
+    typical = float(np.median([sample.latency_ms for sample in samples if not sample.single_operator]))
+    usual = _OVERHEAD_SHARE * typical
+    beside = [
+        sample.latency_ms - sum(kernel.ms for kernel in sample.kernels)
+        for sample in samples
+        if sample.single_operator and sample.kernels
+    ]
+    if len(beside) < _MIN_SINGLE:
+        return usual, False
+    least = float(np.percentile(beside, _LEAST_PERCENT))
+    return (least, True) if _MIN_SHARE * usual < least < usual else (usual, False)
 
 
 def _network(features: int, settings: TrainingSettings, seed: int) -> CorrectionNetwork:

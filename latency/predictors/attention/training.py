@@ -22,6 +22,8 @@ from latency.sample import LatencySample
 _MIN_MS = 1e-4
 _ROUNDS_WITH_SAME_CHUNKS = 10
 _STEPS_PER_NET = 30
+_SINGLE_SHARE = 0.2
+_LEAST_SINGLE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +113,17 @@ def train_member(
 def _endless(
     samples: Sequence[LatencySample], table: OperatorTable, settings: TrainingSettings, generator: np.random.Generator
 ) -> Iterator[_Chunk]:
-    """Endless chunks in random order; the samples are divided into new chunks every few rounds."""
+    """Endless chunks in random order; the samples are divided into new chunks every few rounds.
+
+    At most so many single-operator models are among them that the nets keep most of the steps: ``profile --for`` adds
+    hundreds.
+    """
+    whole, single = ([each for each in samples if each.single_operator == alone] for alone in (False, True))
+    most = max(_LEAST_SINGLE, round(_SINGLE_SHARE * len(whole)))
     while True:
-        shuffled = [samples[position] for position in generator.permutation(len(samples))]
-        chunks = _chunks(shuffled, table, settings.batch)
+        some = [single[position] for position in generator.permutation(len(single))[:most]]
+        mixed = [*whole, *some]
+        chunks = _chunks([mixed[position] for position in generator.permutation(len(mixed))], table, settings.batch)
         for _ in range(_ROUNDS_WITH_SAME_CHUNKS):
             for position in generator.permutation(len(chunks)):
                 yield chunks[position]
