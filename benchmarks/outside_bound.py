@@ -3,8 +3,8 @@
 Reads the stores of ``predictor_device.py``, fits as ``latseg fit`` does, and predicts the nets of ``outside_nets.py``:
 before their operators were measured, and after ``profile --for``. What each of the three widenings of
 ``latency.calibration`` would have to be for 90 % of the nets, the others as they are; how often the bound held; without
-the widening for the known operators of foreign nets; and with that widening chosen on the other families only. Also what
-the measured operators do to the fresh nets of the space. Writes ``benchmarks/results/outside_bound.json``.
+the widening for the known operators of foreign nets; and with that widening chosen on the other families only. Also
+what the measured operators do to the fresh nets of the space. Writes ``benchmarks/results/outside_bound.json``.
 """
 
 from __future__ import annotations
