@@ -23,7 +23,7 @@ CHANGES = {
     "weight_decay": 0.5,
     "average": 0.5,
     "kernel_weight": 30.0,
-    "isolated_weight": 5.0,
+    "isolated_weight": 0.01,
     "beta": 0.5,
 }
 
