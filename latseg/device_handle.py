@@ -227,7 +227,7 @@ class DeviceHandle:
         prediction = predictor.predict([graph])[0]
         if listed:
             (constant,) = predictor.predict([plain])
-            self._warn_of_listed_weights(path, f", for which {constant.latency_ms:.3f} ms are predicted")
+            self._warn_of_listed_weights(path, shapes, f", for which {constant.latency_ms:.3f} ms are predicted")
         stored = self.workspace.folder.measured(self.device, graph)
         rows = operator_rows(graph, prediction.operators_ms)
         add_knowledge(rows, prediction.unseen, prediction.isolated)
@@ -282,7 +282,7 @@ class DeviceHandle:
             rows = measured_rows(partial(self._graph, path, fixed, arrays), measured.measurement)
             with suppress(UserError):
                 if any(operator.weights_are_inputs for operator in self._graph(path, fixed, arrays).operators):
-                    self._warn_of_listed_weights(path)
+                    self._warn_of_listed_weights(path, shapes)
             return MeasuredModel(measured, Table(rows))
 
     def compare(
@@ -372,10 +372,12 @@ class DeviceHandle:
         listed = self.device.listed_weights_are_inputs
         return from_onnx(path, dict(shapes or {}), as_arrays(values), listed_weights_are_inputs=listed)
 
-    def _warn_of_listed_weights(self, path: Path, gain: str = "") -> None:
+    def _warn_of_listed_weights(self, path: Path, shapes: Shapes | None, gain: str = "") -> None:
+        given = [f"--shape {quote(name)}={'x'.join(map(str, shape))}" for name, shape in (shapes or {}).items()]
+        command = " ".join(["latseg fix", quote(str(path)), *given])
         self.workspace.warn(
             f"{path.name}: weights are listed among its inputs. They are no constants for {self.name}, which may take "
-            f"several times as long. `latseg fix {quote(str(path))}` writes a file in which they are constants{gain}"
+            f"several times as long. `{command}` writes a file in which they are constants{gain}"
         )
 
     def _warn_of_values(self, path: Path, given: Mapping[str, Any]) -> None:

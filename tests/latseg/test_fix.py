@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -284,6 +286,23 @@ def test_a_measurement_tells_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "weights are inputs" in " ".join(measured.operators.column("attributes"))
     device.measure(write(tmp_path / "constant.onnx", listed=()))
     assert len(told) == 1
+
+
+def test_the_command_that_is_told_has_the_shapes_that_the_model_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("devices.other_load.other_load", lambda: 0.0)
+    path = write(tmp_path / "net.onnx")
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "n"
+    onnx.save(model, path)
+    told: list[str] = []
+    device = latseg.Workspace(tmp_path / "ws", on_warning=told.append).device("cpu")
+    device.measure(path, shapes={"x": SHAPE})
+    (command,) = re.findall("`latseg (fix .*?)`", told[0])
+    assert command == f"fix {path} --shape x=1x8x32x32"
+    assert cli.run(["--workspace", str(tmp_path / "ws"), *shlex.split(command)]) == 0
+    assert (tmp_path / "net-fixed.onnx").exists(), capsys.readouterr().err
 
 
 def test_a_prediction_tells_of_them_and_of_the_gain(
