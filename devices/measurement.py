@@ -130,3 +130,4 @@ class NoiseFloor:
     normalised_percent: float
     raw_percent: float
     repeats: int
+    """Processes of the A/A check; measurements of a campaign that measured its nets several times."""

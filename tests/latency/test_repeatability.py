@@ -9,7 +9,7 @@ import pytest
 
 from devices.measurement import Block, Measurement, NoiseFloor
 from latency.repeatability import repeat_interval_ms, repeatability
-from tests.latency.measurements import measurement
+from tests.latency.measurements import INFO, measurement
 
 
 def campaign(nets: int, passes: int, percent: float, seed: int = 0, *, busy_percent: float = 0.0) -> list[Measurement]:
@@ -30,7 +30,7 @@ def test_it_is_the_spread_of_one_measurement_over_all_nets() -> None:
     assert floor is not None
     assert floor.normalised_percent == pytest.approx(2.0, rel=0.1)
     assert floor.raw_percent == pytest.approx(2.0, rel=0.1)
-    assert floor.repeats == 3
+    assert floor.repeats == 900
 
 
 @pytest.mark.parametrize("normalise", [True, False])
@@ -65,7 +65,17 @@ def test_the_interval_is_no_narrower_than_that_of_the_blocks() -> None:
     assert repeat_interval_ms(wide, NoiseFloor(1.0, 1.0, 5)) == (1.0, 4.0)
 
 
+@pytest.mark.parametrize(("repeats", "simulated", "half_percent"), [(5, False, 3.4), (5, True, 0.6), (900, False, 0.6)])
+def test_the_check_of_one_moment_does_not_know_other_moments(
+    repeats: int, simulated: bool, half_percent: float
+) -> None:
+    one = measurement("net", 2.0, device=replace(INFO, simulated=simulated))
+    narrow = replace(one, interval_ms=(2.0, 2.0))
+    low, high = repeat_interval_ms(narrow, NoiseFloor(0.2, 0.2, repeats))
+    assert 50 * (high - low) / 2.0 == pytest.approx(half_percent, rel=0.1)
+
+
 def test_plain_times_have_the_noise_floor_of_plain_times() -> None:
     plain = replace(measurement("net", 2.0), protocol={"normalise": False})
-    low, high = repeat_interval_ms(plain, NoiseFloor(50.0, 1.0, 5))
+    low, high = repeat_interval_ms(plain, NoiseFloor(50.0, 1.0, 900))
     assert 1.9 < low < high < 2.1
