@@ -131,3 +131,7 @@ class NoiseFloor:
     raw_percent: float
     repeats: int
     """Processes of the A/A check; measurements of a campaign that measured its nets several times."""
+
+    def percent_of(self, measurement: Measurement) -> float:
+        """That of its kind of latency: normalised or plain."""
+        return self.normalised_percent if measurement.normalised else self.raw_percent

@@ -60,7 +60,7 @@ class BoundedPredictor:
     """Factor on every predicted time: the current nominal time over that one."""
 
     def on_scale(self, nominal_reference_ms: float | None) -> BoundedPredictor:
-        """For a device whose nominal time of the reference net was corrected after the fit."""
+        """For a device whose nominal time of the reference net was corrected after the fit; of one just read."""
         if nominal_reference_ms is None or self.nominal_reference_ms in (None, nominal_reference_ms):
             return self
         scale = nominal_reference_ms / self.nominal_reference_ms
@@ -80,7 +80,7 @@ class BoundedPredictor:
         """One bounded prediction per graph, in their order."""
         results = []
         predictions = self.predictor.predict(graphs)
-        for prediction in predictions if self.scale == 1 else [each.scaled(self.scale) for each in predictions]:
+        for prediction in predictions if self.scale == 1 else (each.scaled(self.scale) for each in predictions):
             unseen_ms, isolated_ms = (
                 sum(prediction.operators_ms[position] for position in positions)
                 for positions in (prediction.unseen, prediction.isolated)

@@ -1,8 +1,8 @@
 """Time that a runtime's profiler adds to each kernel, told by the nets that were measured with and without it.
 
-The profiler reads the clock around each kernel: about 1.5 microseconds with ONNX Runtime, as much as the smallest
-kernels take. Within nets that is corrected, since operator times are scaled to the latency without the profiler. A
-model of one operator takes mostly other time than its kernel's, so its kernel is corrected by what nets tell.
+The profiler reads the clock around each kernel, which may take as long as a small kernel. Within nets that is
+corrected, since operator times are scaled to the latency without the profiler. A model of one operator takes mostly
+other time than its kernel's, so its kernel is corrected by what nets tell.
 """
 
 from __future__ import annotations

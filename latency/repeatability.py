@@ -45,7 +45,7 @@ def repeat_interval_ms(measurement: Measurement, noise_floor: NoiseFloor) -> tup
     It is computed from the device's noise floor and is never narrower than the measurement's own interval. The A/A
     check is one moment; what other moments differ is then taken from the machine of ``benchmarks/passes.py``.
     """
-    percent = noise_floor.normalised_percent if measurement.normalised else noise_floor.raw_percent
+    percent = noise_floor.percent_of(measurement)
     if noise_floor.repeats <= PROCESSES and not measurement.simulated:
         percent = max(percent, _OTHER_MOMENTS_PERCENT)
     factor = exp(_REPEAT_FACTOR * percent / 100)

@@ -8,11 +8,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from foundation.errors import UserError
 from foundation.temporary_folder import TemporaryFolder
+from latseg.device_warnings import DeviceWarnings
 from latseg.model_files import Shapes, Values, as_arrays, by_model, model_file
 from latseg.results import (
     ComparedModel,
@@ -51,6 +51,7 @@ class DeviceHandle:
     def __init__(self, workspace: OpenWorkspace, device: Device) -> None:
         self.workspace = workspace
         self.device = device
+        self._warnings = DeviceWarnings(device, workspace.warn)
 
     @property
     def name(self) -> str:
@@ -117,7 +118,7 @@ class DeviceHandle:
             items, chosen = self._operator_items([Path(model) for model in for_], shapes or {}, values or {}), False
         else:
             items, chosen = self._nets(models, operators, space, sizes, choose=choose, seed=seed)
-        self._warn_of_load()
+        self._warnings.load()
         with self.workspace.folder.store() as store, self.workspace.progress(f"profile {self.name}") as report:
             result = run_campaign(
                 self.device,
@@ -227,7 +228,7 @@ class DeviceHandle:
         prediction = predictor.predict([graph])[0]
         if listed:
             (constant,) = predictor.predict([plain])
-            self._warn_of_listed_weights(path, shapes, f", for which {constant.latency_ms:.3f} ms are predicted")
+            self._warnings.listed_weights(path, shapes, f", for which {constant.latency_ms:.3f} ms are predicted")
         stored = self.workspace.folder.measured(self.device, graph)
         rows = operator_rows(graph, prediction.operators_ms)
         add_knowledge(rows, prediction.unseen, prediction.isolated)
@@ -272,8 +273,8 @@ class DeviceHandle:
 
         fixed, arrays = dict(shapes or {}), as_arrays(values)
         with model_file(model, example_inputs) as path:
-            self._warn_of_values(path, arrays)
-            self._warn_of_load()
+            self._warnings.values(path, arrays)
+            self._warnings.load()
             candidate = Candidate(path.name, path, tuple(fixed.items()), encode_all(arrays))
             with self.workspace.folder.store() as store:
                 measured = measure_one(self.device, candidate, store, seed=seed)
@@ -282,7 +283,7 @@ class DeviceHandle:
             rows = measured_rows(partial(self._graph, path, fixed, arrays), measured.measurement)
             with suppress(UserError):
                 if any(operator.weights_are_inputs for operator in self._graph(path, fixed, arrays).operators):
-                    self._warn_of_listed_weights(path, shapes)
+                    self._warnings.listed_weights(path, shapes)
             return MeasuredModel(measured, Table(rows))
 
     def compare(
@@ -372,37 +373,6 @@ class DeviceHandle:
         listed = self.device.listed_weights_are_inputs
         return from_onnx(path, dict(shapes or {}), as_arrays(values), listed_weights_are_inputs=listed)
 
-    def _warn_of_listed_weights(self, path: Path, shapes: Shapes | None, gain: str = "") -> None:
-        given = [f"--shape {quote(name)}={'x'.join(map(str, shape))}" for name, shape in (shapes or {}).items()]
-        command = " ".join(["latseg fix", quote(str(path)), *given])
-        self.workspace.warn(
-            f"{path.name}: weights are listed among its inputs. They are no constants for {self.name}, which may take "
-            f"several times as long. `{command}` writes a file in which they are constants{gain}"
-        )
-
-    def _warn_of_values(self, path: Path, given: Mapping[str, Any]) -> None:
-        """Warns of inputs that are fed with random numbers although these decide sizes."""
-        from devices.model_file import check_model
-        from devices.shape_inputs import shape_deciding_inputs
-
-        for name in shape_deciding_inputs(check_model(path)):
-            if name not in given:
-                self.workspace.warn(
-                    f"{path.name}: the values of input {name!r} decide sizes inside the model, and random ones are "
-                    f"measured; give real ones with --input {name}=VALUE or --input FILE.npz"
-                )
-
-    def _warn_of_load(self) -> None:
-        """Where other programs use the machine that is to be measured."""
-        from devices.other_load import BUSY_CORES, other_load
-
-        load = 0.0 if self.info.simulated else other_load()
-        if load >= BUSY_CORES:
-            self.workspace.warn(
-                f"{self.name}: other programs use {load:.1f} processor cores; latencies measured now scatter more and "
-                "may read some percent too high: end these programs, or measure when the machine is quiet"
-            )
-
     def _nets(
         self,
         models: int,
@@ -441,8 +411,8 @@ class DeviceHandle:
             for which, model, fixed, arrays in zip("AB", models, shapes, values, strict=True)
         ]
         for model, arrays in zip(models, values, strict=True):
-            self._warn_of_values(model, arrays)
-        self._warn_of_load()
+            self._warnings.values(model, arrays)
+        self._warnings.load()
         with self.workspace.folder.store() as store:
             measured = measure_together(self.device, candidates, store, seed=seed)
         return [

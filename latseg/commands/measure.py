@@ -47,7 +47,7 @@ def measure(
 
 def _headline(model: Path | NetworkModel, device: str, result: MeasuredModel) -> list[str]:
     measured = result.measurement
-    low, high = result.interval_ms
+    (low, high), floor = result.interval_ms, result.noise_floor.percent_of(measured)
     simulated = " (SIMULATED: nothing was timed)" if measured.simulated else ""
     converged = "" if measured.converged else " (did not converge)"
     normalised = (
@@ -55,7 +55,7 @@ def _headline(model: Path | NetworkModel, device: str, result: MeasuredModel) ->
     )
     return [
         f"{plain(model)}: [bold]{measured.latency_ms:.3f} ms[/bold] on {device}{simulated}, 95 % of repeats within "
-        f"{low:.3f} to {high:.3f} ms{converged}, noise floor {result.noise_floor.normalised_percent:.1f} %{normalised}",
+        f"{low:.3f} to {high:.3f} ms{converged}, noise floor {floor:.1f} %{normalised}",
         f"raw median {measured.raw_median_ms:.3f} ms, p90 {measured.p90_ms:.3f} ms, first run "
         f"{measured.first_run_ms:.2f} ms, load {measured.load_ms:.1f} ms, {len(measured.blocks)} blocks",
     ]

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from devices.measurement import Measurement
+from devices.measurement import Block, Measurement
+from devices.protocol import MeasurementProtocol
 from export.bundle.certificate import Certificate, Refusal, certify
 from export.bundle.certificate_checks import contradictions
 from foundation.errors import UserError
@@ -116,6 +119,46 @@ def test_certificate_that_contradicts_itself(taken: Measurement, changes: dict[s
     assert isinstance(certificate, Certificate)
     assert contradictions(certificate) == []
     assert fault in " ".join(contradictions(certificate.model_copy(update=changes)))
+
+
+def busy_at_the_end(taken: Measurement, quiet: int, **protocol: float) -> Measurement:
+    """Quiet blocks of 4 ms, then three in which both nets were slower by different factors."""
+    blocks = tuple([Block(3, 4.0, 2.0)] * quiet + [Block(3, 9.0, 3.0)] * 3)
+    raw = [block.candidate_ms for block in blocks]
+    return replace(
+        taken,
+        blocks=blocks,
+        interval_ms=(4.0, 4.0),
+        raw_median_ms=float(np.median(raw)),
+        p90_ms=float(np.percentile(raw, 90)),
+        protocol={**asdict(MeasurementProtocol()), "block_ms": 10.0, **protocol},
+    )
+
+
+@pytest.mark.parametrize(("quiet_percent", "sound"), [(5.0, True), (math.inf, False)])
+def test_blocks_of_busy_moments_do_not_count(taken: Measurement, quiet_percent: float, sound: bool) -> None:
+    one = busy_at_the_end(taken, 4, quiet_percent=quiet_percent, minimum_blocks=4)
+    certificate = certify(one, budget_ms=5.0, noise_floor_percent=2.0)
+    assert isinstance(certificate, Certificate)
+    found = contradictions(certificate)
+    assert (found == []) == sound
+    if not sound:
+        assert "the interval's upper end, 4.0000 ms, does not follow" in " ".join(found)
+
+
+def test_too_few_blocks_count(taken: Measurement) -> None:
+    one = busy_at_the_end(taken, 4, minimum_blocks=5)
+    certificate = certify(one, budget_ms=5.0, noise_floor_percent=2.0)
+    assert isinstance(certificate, Certificate)
+    assert "4 raw samples count, not at least 5" in contradictions(certificate)
+
+
+def test_before_procedure_3_all_blocks_counted(taken: Measurement) -> None:
+    one = busy_at_the_end(taken, 4)
+    before = {name: value for name, value in one.protocol.items() if name != "quiet_percent"}
+    certificate = certify(replace(one, protocol=before), budget_ms=5.0, noise_floor_percent=2.0)
+    assert isinstance(certificate, Certificate)
+    assert "does not follow from the raw samples" in " ".join(contradictions(certificate))
 
 
 @pytest.mark.parametrize("change", [{"hardware": "a slower machine"}, {"fingerprint": "0" * 16}])

@@ -1,0 +1,53 @@
+"""What makes the latency of a model on a device another one than its user expects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from devices.device import Device
+    from latseg.model_files import Shapes
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceWarnings:
+    """Tells it in one line each."""
+
+    device: Device
+    warn: Callable[[str], None]
+
+    def load(self) -> None:
+        """Where other programs use the machine that is to be measured."""
+        from devices.other_load import BUSY_CORES, other_load
+
+        load = 0.0 if self.device.info().simulated else other_load()
+        if load >= BUSY_CORES:
+            self.warn(
+                f"{self.device.name}: other programs use {load:.1f} processor cores; latencies measured now scatter "
+                "more and may read some percent too high: end these programs, or measure when the machine is quiet"
+            )
+
+    def listed_weights(self, path: Path, shapes: Shapes | None, gain: str = "") -> None:
+        """For a model whose weights are inputs; ``gain`` ends the sentence about a file in which they are constants."""
+        given = [f"--shape {quote(name)}={'x'.join(map(str, shape))}" for name, shape in (shapes or {}).items()]
+        command = " ".join(["latseg fix", quote(str(path)), *given])
+        self.warn(
+            f"{path.name}: weights are listed among its inputs. They are no constants for {self.device.name}, which "
+            f"may take several times as long. `{command}` writes a file in which they are constants{gain}"
+        )
+
+    def values(self, path: Path, given: Mapping[str, Any]) -> None:
+        """Of inputs that are fed with random numbers although these decide sizes."""
+        from devices.model_file import check_model
+        from devices.shape_inputs import shape_deciding_inputs
+
+        for name in shape_deciding_inputs(check_model(path)):
+            if name not in given:
+                self.warn(
+                    f"{path.name}: the values of input {name!r} decide sizes inside the model, and random ones are "
+                    f"measured; give real ones with --input {name}=VALUE or --input FILE.npz"
+                )
