@@ -32,9 +32,15 @@ NUMERIC_NAMES: tuple[str, ...] = (
     "aligned_out_16",
     "log_output_positions",
     "width_out_beyond_8",
+    "in_below_8",
+    "in_below_16",
 )
 """``waste``: channels added by rounding up to the vector width, which blocked layouts compute as well. Runtimes use
-another layout where channels are not ``aligned``."""
+another layout where channels are not ``aligned``, and read inputs of fewer channels than a block (``in_below``) as they
+are (ONNX Runtime's ``nchwc_transformer.cc``): one of four channels takes a tenth of what its sizes let expect."""
+
+OLDEST_NUMERIC = NUMERIC_NAMES.index("in_below_8")
+"""Stored predictors have at least so many of the names, the first ones: further names are only ever appended."""
 
 SIZED = tuple(NUMERIC_NAMES.index(name) for name in (*_WORK, *_SIDES))
 """The sizes whose measured range decides whether an operator counts as seen."""
@@ -144,4 +150,6 @@ def _numeric(operator: Operator, kernel: tuple[int, ...]) -> tuple[float, ...]:
         *_aligned(channels_out),
         log(height_out * width_out),
         (width_out % 8) / 8,
+        float(channels_in < 8),
+        float(channels_in < 16),
     )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latency.predictors.encoding.features import NUMERIC_NAMES, SIZED, Features
+from latency.predictors.encoding.features import NUMERIC_NAMES, OLDEST_NUMERIC, SIZED, Features
 from latency.predictors.encoding.operator_table import OperatorTable
 from latency.sample import LatencySample
 
@@ -56,6 +56,7 @@ class Vocabulary:
     families: tuple[str, ...]
     categories: tuple[str, ...]
     mean: NDArray[np.float64]
+    """Of each size; a predictor fitted before the last sizes were added has fewer."""
     scale: NDArray[np.float64]
     low: NDArray[np.float64]
     """families x sized features: smallest value measured."""
@@ -100,7 +101,7 @@ class Vocabulary:
     @property
     def width(self) -> int:
         """Length of an operator as the network reads it."""
-        return len(self.categories) + len(NUMERIC_NAMES)
+        return len(self.categories) + len(self.mean)
 
     @cached_property
     def _place(self) -> dict[str, int]:
@@ -124,7 +125,7 @@ class Vocabulary:
                 else:
                     categories[row, place] = 1.0
                 isolated[row] |= category not in self.net_categories
-        numeric = np.array([operator.numeric for operator in operators])
+        numeric = np.array([operator.numeric[: len(self.mean)] for operator in operators])
         sized = numeric[:, SIZED]
         unseen |= _beyond(sized, self.low[family], self.high[family])
         isolated |= _beyond(sized, self.net_low[family], self.net_high[family])
@@ -146,7 +147,9 @@ class Vocabulary:
         arrays = {name: np.array(document[name], dtype=np.float64) for name in _ARRAYS}
         families, categories = (tuple(map(str, document[name])) for name in ("families", "categories"))
         sizes = (len(families), len(SIZED))
-        if arrays["mean"].shape != (len(NUMERIC_NAMES),) or any(arrays[name].shape != sizes for name in _ARRAYS[2:]):
+        numeric = len(arrays["mean"])
+        known = OLDEST_NUMERIC <= numeric <= len(NUMERIC_NAMES) and arrays["scale"].shape == (numeric,)
+        if not known or any(arrays[name].shape != sizes for name in _ARRAYS[2:]):
             raise ValueError("vocabulary of another layout")
         return Vocabulary(families, categories, net_categories=frozenset(document["net_categories"]), **arrays)
 
