@@ -144,8 +144,13 @@ class PredictedModel:
 
     @property
     def upper_ms(self) -> float:
-        """The calibrated upper bound: exceeded with probability ``1 - confidence`` at most."""
+        """The upper bound: where it is ``calibrated``, exceeded with probability ``1 - confidence`` at most."""
         return self.prediction.upper_ms
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the bound was calibrated for such nets; else an operator was never measured, and it is a guess."""
+        return not self.prediction.unseen
 
     @property
     def confidence(self) -> float:
@@ -178,6 +183,7 @@ class PredictedModel:
         return {
             "latency_ms": self.latency_ms,
             "upper_ms": self.upper_ms,
+            "calibrated": self.calibrated,
             "constant_ms": self.prediction.overhead_ms,
             "seen_percent": self.seen_percent,
             "confidence": self.confidence,

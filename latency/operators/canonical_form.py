@@ -15,6 +15,7 @@ from onnx import helper
 
 from latency.operators.nodes import Node, NodeGraph
 from latency.operators.operator import AttributeValue, Shape
+from latency.operators.slices_and_pads import plain_pad, plain_slice
 
 _SOFTMAX_OVER_ONE_AXIS = 13
 """Since this opset; before, all axes from the given one on were taken together."""
@@ -42,6 +43,7 @@ def canonicalise(graph: NodeGraph, opset: int) -> None:
             _transpose_constant_weights(node)
         elif node.kind in _ONCE_ATTRIBUTES:
             _attributes_to_constants(node)
+            (plain_slice if node.kind == "Slice" else plain_pad)(node)
         elif node.kind in _COMMUTATIVE and list(node.inputs) == [1] and list(node.constants) == [0]:
             _constant_last(node)
         _make_axes_non_negative(node)

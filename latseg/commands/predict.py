@@ -51,11 +51,13 @@ def predict(
 def _headline(predicted: PredictedModel, device: str) -> str:
     simulated = " (SIMULATED: nothing was ever timed)" if predicted.simulated else ""
     before = f"; {predicted.measured.latency_ms:.3f} ms measured" if predicted.measured else ""
-    return (
-        f"[bold]{predicted.latency_ms:.3f} ms[/bold] predicted on {device}{simulated}, under "
-        f"{predicted.upper_ms:.3f} ms with {100 * predicted.confidence:.3g} % confidence for nets like the "
-        f"{predicted.predictor.calibration.held_out.count} calibrated on{before}"
+    bound = (
+        f"under {predicted.upper_ms:.3f} ms with {100 * predicted.confidence:.3g} % confidence for nets like the "
+        f"{predicted.predictor.calibration.held_out.count} calibrated on"
+        if predicted.calibrated
+        else f"perhaps up to {predicted.upper_ms:.3f} ms: no bound is calibrated for nets with operators never measured"
     )
+    return f"[bold]{predicted.latency_ms:.3f} ms[/bold] predicted on {device}{simulated}, {bound}{before}"
 
 
 def _table(rows: Sequence[Row]) -> RenderableType:
@@ -100,8 +102,8 @@ def _remarks(predicted: PredictedModel, remedy: str) -> list[str]:
     lines = []
     if unseen:
         lines.append(
-            f"{predicted.seen_percent:.0f} % of the time rests on operators that were measured. Never measured, so "
-            f"the bound is wider: {_names(unseen)}. Measure them: {plain(remedy)}"
+            f"{predicted.seen_percent:.0f} % of the time rests on operators that were measured. Never measured: "
+            f"{_names(unseen)}. Measure them: {plain(remedy)}"
         )
     if isolated:
         lines.append(

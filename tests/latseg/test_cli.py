@@ -131,21 +131,24 @@ def test_a_net_from_outside_the_space(capsys: pytest.CaptureFixture[str], worksp
     words = (str(path), "-d", DEVICE, "--shape", "x=1x3x512x1024")
     before = document(capsys, *shared, "predict", *words)
     assert {row["kind"] for row in before["unseen"]} >= {"MaxPool", "Softplus"}
-    assert before["seen_percent"] < 100
+    assert (before["calibrated"], before["seen_percent"] < 100) == (False, True)
     factor = before["upper_ms"] / before["latency_ms"]
     _, out, _ = say(capsys, *shared, "predict", *words)
     assert f"latseg --workspace {workspace} profile --device {DEVICE} --for {path} --shape x=1x3x512x1024" in out
+    assert "no bound is calibrated for nets with operators never measured" in out
+    assert "confidence" not in out
     profiled = document(capsys, *shared, "profile", "-d", DEVICE, "--for", str(path), "--shape", "x=1x3x512x1024")
     assert (profiled["models"], profiled["operators"], profiled["failed"]) == (0, 3, 0)
     document(capsys, *shared, "fit", "-d", DEVICE)
     after = document(capsys, *shared, "predict", *words)
-    assert (after["unseen"], after["seen_percent"]) == ([], 100)
+    assert (after["calibrated"], after["unseen"], after["seen_percent"]) == (True, [], 100)
     assert {row["kind"] for row in after["measured_alone"]} >= {"MaxPool", "Softplus"}
     assert [row["known"] for row in after["operators"]][1:] == ["measured alone"] * 2
     narrower = after["upper_ms"] / after["latency_ms"]
     assert narrower < factor
     _, out, _ = say(capsys, *shared, "predict", *words)
     assert "never within a net" in out
+    assert "% confidence" in out
     assert after["measured"] is None
     assert all(row["measured_ms"] is None for row in after["operators"])
     measured = document(capsys, *shared, "measure", *words)

@@ -45,6 +45,14 @@ OLDEST_NUMERIC = NUMERIC_NAMES.index("in_below_8")
 SIZED = tuple(NUMERIC_NAMES.index(name) for name in (*_WORK, *_SIDES))
 """The sizes whose measured range decides whether an operator counts as seen."""
 
+_TOLD_BY_SIZES = {
+    "Slice": ("constant_1", "constant_2"),
+    "Pad": ("constant_1",),
+    "Expand": ("constant_1",),
+    "Tile": ("constant_1",),
+}
+"""Settings that decide how much is read and written; where a Slice begins costs nothing."""
+
 _NAMED = ("kernel", "strides", "mode")
 """Properties that make operators of a family different ones."""
 
@@ -88,7 +96,8 @@ def _family(operator: Operator, kernel: tuple[int, ...]) -> str:
 
 
 def _categories(operator: Operator, family: str) -> tuple[str, ...]:
-    named = [f"{operator.kind}.{name}={_text(value)}" for name, value in operator.attributes if name != "group"]
+    left_out = ("group", *_TOLD_BY_SIZES.get(operator.kind, ()))
+    named = [f"{operator.kind}.{name}={_text(value)}" for name, value in operator.attributes if name not in left_out]
     return (f"kind={operator.kind}", f"family={family}", *named)
 
 
