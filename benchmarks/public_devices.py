@@ -32,6 +32,8 @@ from latency.scores import Scores
 
 COUNTS = (10, 20)
 """Numbers of nets that are measured on the new device."""
+WORST = "worst part has the most weight"
+"""Share of the draws."""
 Cells = NDArray[np.int64]
 Vector = NDArray[np.float64]
 
@@ -174,6 +176,8 @@ def _parts(
     for name, weight in predictor.weights.items():
         rest = {other: its / max(1 - weight, 1e-9) for other, its in predictor.weights.items() if other != name}
         found |= {f"{name} alone": score({name: 1.0}), f"without {name}": score(rest), f"weight of {name}": weight}
+    worst = min(predictor.weights, key=lambda name: found[f"{name} alone"])
+    found[WORST] = float(max(predictor.weights, key=predictor.weights.__getitem__) == worst)
     return found
 
 
