@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from foundation.errors import UserError
+from latency.operators.neighbourhood import neighbourhood
 from latency.operators.operator import Operator, OperatorGraph
 from latency.operators.serialize import graph_digest
-from latency.operators.synthesize import single_operator
+from latency.operators.synthesize import single_operator, to_model
 from latency.store import Source
 
 if TYPE_CHECKING:
@@ -93,19 +95,37 @@ def campaign_items(graphs: Sequence[OperatorGraph], operator_limit: int) -> list
     """
     nets = {graph_digest(graph): graph for graph in graphs}
     operators = _choose_operators(list(nets.values()), operator_limit)
-    return [*(CampaignItem(label, graph, "campaign") for label, graph in nets.items()), *map(_operator_item, operators)]
+    return [
+        *(CampaignItem(label, graph, "campaign") for label, graph in nets.items()),
+        *(_operator_item(single_operator(each)) for each in operators),
+    ]
 
 
 def operator_items(graphs: Sequence[OperatorGraph]) -> list[CampaignItem]:
-    """Single-operator models of every distinct operator of the graphs, the costliest first."""
+    """Models of every distinct operator of the graphs, the costliest first: alone, then between its neighbours."""
     distinct = {operator.signature: operator for graph in graphs for operator in graph.operators}
+    between: dict[tuple[object, ...], OperatorGraph] = {}
+    for graph in graphs:
+        for position, operator in enumerate(graph.operators):
+            if operator.signature not in between:
+                around = neighbourhood(graph, position)
+                if around is not None and _can_be_written(around):
+                    between[operator.signature] = around
     ranked = sorted(distinct.values(), key=lambda operator: (-_rough_cost(operator), repr(operator.signature)))
-    return [_operator_item(operator) for operator in ranked]
+    models = [*map(single_operator, ranked), *(between[one.signature] for one in ranked if one.signature in between)]
+    return [_operator_item(model) for model in models]
 
 
-def _operator_item(operator: Operator) -> CampaignItem:
-    graph = single_operator(operator)
-    return CampaignItem(graph_digest(graph), graph, "operator")
+def _can_be_written(graph: OperatorGraph) -> bool:
+    try:
+        to_model(graph)
+    except UserError:
+        return False
+    return True
+
+
+def _operator_item(model: OperatorGraph) -> CampaignItem:
+    return CampaignItem(graph_digest(model), model, "operator")
 
 
 def _choose_operators(graphs: Sequence[OperatorGraph], limit: int) -> list[Operator]:

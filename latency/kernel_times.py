@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from devices.measurement import OperatorTime
+from latency.operators.neighbourhood import inner
 from latency.operators.operator import OperatorGraph
 from latency.profiler_overhead import without_overhead
 from latency.sample import KernelTime
@@ -58,6 +60,31 @@ def join_single_operator(
         return join(graph, rows)
     kernels_ms = sum(without_overhead(ms, overhead_ms) for ms in own)
     return (KernelTime(tuple(range(len(graph.operators))), max(kernels_ms, _ZERO_MS)),)
+
+
+def join_neighbourhood(
+    graph: OperatorGraph, rows: Sequence[OperatorTime], overhead_ms: float = 0.0
+) -> tuple[KernelTime, ...]:
+    """Kernels of the inner operators of a ``neighbourhood``; none where the rows lack the kernels' own times.
+
+    What reordering tensors takes counts where it happens between its operators; that of the model's inputs does not.
+    """
+    names = {name for operator in graph.operators for name in operator.tensors}
+    known = [row for row in rows if row.own_ms is not None and row.ms > 0 and not names.isdisjoint(row.outputs)]
+    if len(known) < len(rows):
+        return ()
+    profiled = max((row.own_ms / row.ms for row in known if row.own_ms), default=1.0)
+    own = [max(without_overhead(row.own_ms or 0.0, overhead_ms), _ZERO_MS) for row in known]
+    reorders = [max(profiled * row.ms - (row.own_ms or 0.0), 0.0) for row in known]
+    alone = join(graph, [replace(row, ms=ms) for row, ms in zip(known, own, strict=True)])
+    full = join(graph, [replace(row, ms=a + b) for row, a, b in zip(known, own, reorders, strict=True)])
+    wanted, found = inner(graph), []
+    for without, with_reorders in zip(alone, full, strict=True):
+        if wanted.isdisjoint(without.operators):
+            continue
+        reads_inputs = any(source < 0 for position in without.operators for source in graph.inputs[position])
+        found.append(without if reads_inputs else with_reorders)
+    return tuple(found)
 
 
 def _members(graph: OperatorGraph, timed: set[int]) -> dict[int, list[int]]:

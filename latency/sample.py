@@ -29,8 +29,13 @@ class LatencySample:
     kernels: tuple[KernelTime, ...] = ()
     """Empty where the runtime reported no operator times."""
     single_operator: bool = False
-    """True for the single-operator models of the campaign: their latency includes what a whole net pays only once; the
-    time of their kernel does not, where the profiler measures it."""
+    """True for the models of the campaign that are no nets: their latency includes what a whole net pays only once; the
+    time of their kernels does not, where the profiler measures it."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is the model of one operator; other models that are no nets are a ``neighbourhood``."""
+        return self.single_operator and len(self.graph.operators) == 1
 
     def scaled(self, factor: float) -> LatencySample:
         """The same with every time multiplied."""

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from devices.measurement import Measurement
 from foundation.errors import UserError
-from latency.kernel_times import join, join_single_operator
+from latency.kernel_times import join, join_neighbourhood, join_single_operator
 from latency.operators.operator import OperatorGraph
 from latency.operators.serialize import graph_digest
 from latency.profiler_overhead import ProfiledKernels, profiled_kernels, profiler_overhead_ms
@@ -86,7 +86,7 @@ class Repeated:
 
     @property
     def single_operator(self) -> bool:
-        """Whether it is the model of one operator and no net."""
+        """Whether it is the model of one operator, or of one among its neighbours, and no net."""
         return self.row.source == "operator"
 
     def sample(self, label: str, graphs: Graphs, overhead: _Overhead) -> LatencySample:
@@ -95,7 +95,8 @@ class Repeated:
         latency_ms = median(self.latencies_ms)
         scale = latency_ms / measurement.latency_ms
         if self.single_operator:
-            kernels = join_single_operator(graph, measurement.operators, overhead.ms / scale)
+            join_model = join_single_operator if len(graph.operators) == 1 else join_neighbourhood
+            kernels = join_model(graph, measurement.operators, overhead.ms / scale)
         else:
             kernels = join(graph, measurement.operators)
             overhead.add(measurement, scale)

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.measurement import OperatorTime
-from latency.kernel_times import join, join_single_operator
+from latency.kernel_times import join, join_neighbourhood, join_single_operator
+from latency.operators import builders
 from latency.operators.from_onnx import from_onnx
 from latency.operators.operator import OperatorGraph
 from latency.operators.synthesize import single_operator, to_model, with_tensor_names
+from latency.sample import KernelTime
 from tests.latency.graphs import random_graphs, small_net
 from tests.latency.measurements import row
 
@@ -93,3 +95,34 @@ def test_a_single_operator_gets_the_time_of_its_kernels_themselves() -> None:
     assert join_single_operator(single, ()) == ()
     (quick,) = join_single_operator(single, (replace(row("t0", 3.0), own_ms=0.0),))
     assert 0 < quick.ms < 0.001
+
+
+def between(own: tuple[float | None, ...], ms: tuple[float, ...]) -> tuple[KernelTime, ...]:
+    """Of three operators in a row, the rows as given; the runtime's overhead doubles what the profiler saw."""
+    shape = (1, 8, 16, 16)
+    graph = OperatorGraph((builders.convolution(shape, 8),) * 3, ((-1,), (0,), (1,)), (shape,))
+    rows = [replace(row(f"t{place}", ms[place]), own_ms=each) for place, each in enumerate(own) if each is not None]
+    return join_neighbourhood(with_tensor_names(graph), rows, 0.01)
+
+
+def test_between_neighbours_only_the_inner_operator_counts() -> None:
+    (kernel,) = between((0.5, 0.2, 0.4), (1.0, 0.4, 0.8))
+    assert (kernel.operators, kernel.ms) == ((1,), pytest.approx(0.2 - 0.01))
+
+
+def test_reorders_between_neighbours_count_and_those_of_the_inputs_do_not() -> None:
+    (kernel,) = between((0.5, 0.2, 0.4), (1.6, 0.6, 0.8))
+    assert kernel.ms == pytest.approx(0.2 - 0.01 + 0.1)
+
+
+def test_an_inner_operator_may_share_its_kernel_with_a_neighbour() -> None:
+    (fused,) = between((0.5, None, 0.4), (1.6, 0.0, 0.8))
+    assert (fused.operators, fused.ms) == ((1, 2), pytest.approx(0.4 - 0.01))
+
+
+def test_without_the_kernels_own_times_neighbours_tell_nothing() -> None:
+    rows = [row(f"t{place}", 1.0) for place in range(3)]
+    shape = (1, 8, 16, 16)
+    graph = OperatorGraph((builders.convolution(shape, 8),) * 3, ((-1,), (0,), (1,)), (shape,))
+    assert join_neighbourhood(with_tensor_names(graph), rows) == ()
+    assert join_neighbourhood(with_tensor_names(graph), ()) == ()

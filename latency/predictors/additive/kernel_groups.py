@@ -37,6 +37,8 @@ class KernelGroups:
 
 def kernels_of(sample: LatencySample) -> tuple[KernelTime, ...]:
     """The sample's kernels; without operator times the whole net is one kernel."""
+    if sample.single_operator and not sample.alone:
+        return sample.kernels  # of the inner operators, whose time the model's latency does not tell
     return sample.kernels or (KernelTime(tuple(range(len(sample.graph.operators))), sample.latency_ms),)
 
 
@@ -53,5 +55,5 @@ def kernel_groups(samples: Sequence[LatencySample], table: OperatorTable) -> Ker
                 rows += [row_of[position] for position in kernel.operators]
                 group += [len(ms)] * len(kernel.operators)
                 ms.append(max(kernel.ms, _MIN_MS))
-                isolated.append(sample.single_operator)
+                isolated.append(sample.alone)
     return KernelGroups(np.array(rows, np.int64), np.array(group, np.int64), np.array(ms), np.array(isolated, np.bool_))

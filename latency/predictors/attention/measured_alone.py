@@ -1,4 +1,4 @@
-"""Times of operators that were measured in models of their own, for operators that no measured net had.
+"""Times of operators that were measured in small models, alone or between their neighbours, and in no net.
 
 A network that was trained on hundreds of nets learns little of a few operators unlike any other, such as convolutions
 whose weights are inputs. All together, operators take about as long within nets as their kernels do alone
@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from math import nan
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latency.operators.neighbourhood import inner
 from latency.operators.operator import Operator
 from latency.sample import LatencySample
 
@@ -31,19 +34,32 @@ class MeasuredAlone:
 
     @staticmethod
     def of(samples: Sequence[LatencySample]) -> MeasuredAlone:
-        """From single-operator models whose kernels the runtime timed."""
-        return MeasuredAlone(
-            {
-                _digest(sample.graph.operators[0]): sum(kernel.ms for kernel in sample.kernels)
-                for sample in samples
-                if sample.single_operator and sample.kernels and len(sample.graph.operators) == 1
-            }
-        )
+        """From small models whose kernels the runtime timed; what an operator takes between neighbours comes first."""
+        alone = {
+            _digest(sample.graph.operators[0]): sum(kernel.ms for kernel in sample.kernels)
+            for sample in samples
+            if sample.alone and sample.kernels
+        }
+        between: defaultdict[str, list[float]] = defaultdict(list)
+        for sample in samples:
+            if sample.single_operator and not sample.alone:
+                for operator, ms in _inner_times(sample):
+                    between[_digest(operator)].append(ms)
+        return MeasuredAlone(alone | {digest: median(times) for digest, times in between.items()})
 
     def ms(self, operators: Sequence[Operator], wanted: NDArray[np.bool_]) -> NDArray[np.float64]:
         """One number for each operator; NaN for those that are not wanted or were not measured."""
         pairs = zip(operators, wanted, strict=True)
         return np.array([self.by_digest.get(_digest(each), nan) if want else nan for each, want in pairs])
+
+
+def _inner_times(sample: LatencySample) -> Iterator[tuple[Operator, float]]:
+    """Each inner operator with its time: that of its kernel, or none where the kernel is rather a neighbour's."""
+    operators, wanted = sample.graph.operators, inner(sample.graph)
+    for kernel in sample.kernels:
+        main = max(kernel.operators, key=lambda position: operators[position].flops)
+        for position in wanted.intersection(kernel.operators):
+            yield operators[position], kernel.ms if position == main else 0.0
 
 
 def _digest(operator: Operator) -> str:

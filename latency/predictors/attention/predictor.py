@@ -63,11 +63,11 @@ class AttentionPredictor(StoredPredictor):
     def fit(self, samples: Sequence[LatencySample], *, seed: int = 0, on_step: OnStep = lambda *_: None) -> None:
         """Trains the members; the same samples and seed give the same numbers on the same machine."""
         whole = whole_nets(samples)
-        single = [sample for sample in samples if sample.single_operator]
+        single = [sample for sample in samples if sample.alone]
         fold = stratified_folds([sample.latency_ms for sample in whole], self._count, seed=seed)
         operators, settings = self._learn_vocabulary(samples), self.settings.for_nets(len(whole))
         self._members, self.out_of_fold = [], {}
-        self._measured_alone = MeasuredAlone.of(single)
+        self._measured_alone = MeasuredAlone.of(samples)
         self._clear_caches()
 
         def on_member_step(index: int, step: int) -> None:

@@ -1,0 +1,66 @@
+"""Times of small models: what an operator takes between neighbours comes before what it takes alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from latency.operators import builders
+from latency.operators.operator import Operator, OperatorGraph
+from latency.operators.synthesize import single_operator
+from latency.predictors.additive.kernel_groups import kernels_of
+from latency.predictors.attention.measured_alone import MeasuredAlone
+from latency.predictors.attention.predictor import AttentionPredictor
+from latency.predictors.attention.training import TrainingSettings
+from latency.sample import KernelTime, LatencySample
+from latseg.testing.synthetic import measured, random_graphs
+
+SHAPE = (1, 8, 16, 16)
+CONV, RELU = builders.convolution(SHAPE, 8), builders.activation("Relu", SHAPE)
+POOL = builders.operator("MaxPool", (("kernel_shape", (3, 3)),), (SHAPE,), (SHAPE,))
+
+
+def alone(operator: Operator, ms: float) -> LatencySample:
+    return LatencySample(
+        operator.kind, single_operator(operator), 2 * ms, (KernelTime((0,), ms),), single_operator=True
+    )
+
+
+def between(label: str, middle: Operator, *kernels: KernelTime) -> LatencySample:
+    graph = OperatorGraph((CONV, middle, CONV), ((-1,), (0,), (1,)), (SHAPE,))
+    return LatencySample(label, graph, 1.0, kernels, single_operator=True)
+
+
+def times(*samples: LatencySample) -> list[float]:
+    found = MeasuredAlone.of(samples).ms([POOL, RELU, CONV], np.ones(3, np.bool_))
+    return [float(ms) for ms in found]
+
+
+def test_between_neighbours_comes_first() -> None:
+    found = times(alone(POOL, 0.5), alone(CONV, 0.3), between("a", POOL, KernelTime((1,), 0.1)))
+    assert found == pytest.approx([0.1, np.nan, 0.3], nan_ok=True)
+
+
+def test_a_kernel_is_that_of_its_costliest_operator() -> None:
+    samples = (alone(RELU, 0.2), alone(CONV, 0.3), between("a", RELU, KernelTime((0, 1), 0.35)))
+    assert times(*samples) == pytest.approx([np.nan, 0.0, 0.3], nan_ok=True)
+
+
+def test_a_neighbourhood_is_no_net_and_without_kernels_tells_nothing() -> None:
+    assert kernels_of(between("a", POOL)) == ()
+    assert len(kernels_of(LatencySample("net", between("a", POOL).graph, 1.0))) == 1
+    assert times(alone(POOL, 0.5), between("a", POOL)) == pytest.approx([0.5, np.nan, np.nan], nan_ok=True)
+
+
+def test_a_predictor_uses_it_for_operators_of_no_net() -> None:
+    nets = measured(random_graphs(20, 0))
+    graph = OperatorGraph((CONV, POOL, CONV), ((-1,), (0,), (1,)), (SHAPE,))
+    predictions = []
+    for samples in ([alone(POOL, 0.5)], [alone(POOL, 0.5), between("a", POOL, KernelTime((1,), 0.1))]):
+        predictor = AttentionPredictor(TrainingSettings(width=8, steps=20), members=2)
+        predictor.fit([*nets, *samples])
+        (prediction,) = predictor.predict([graph])
+        assert prediction.isolated == (1,)
+        predictions.append(prediction.operators_ms)
+    assert [one[1] for one in predictions] == pytest.approx([0.5, 0.1])
+    assert [one[0] for one in predictions] == pytest.approx([predictions[0][0]] * 2)
