@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from foundation.errors import UserError
-from latency.operators.neighbourhood import neighbourhood
+from latency.operators.neighbourhood import inner, neighbourhood
 from latency.operators.operator import Operator, OperatorGraph
 from latency.operators.serialize import graph_digest
 from latency.operators.synthesize import single_operator, to_model
@@ -102,18 +102,20 @@ def campaign_items(graphs: Sequence[OperatorGraph], operator_limit: int) -> list
 
 
 def operator_items(graphs: Sequence[OperatorGraph]) -> list[CampaignItem]:
-    """Models of every distinct operator of the graphs, the costliest first: alone, then between its neighbours."""
+    """Models of every distinct operator of the graphs, the costliest first; then models in which each is ``inner``."""
     distinct = {operator.signature: operator for graph in graphs for operator in graph.operators}
-    between: dict[tuple[object, ...], OperatorGraph] = {}
+    ranked = sorted(distinct.values(), key=lambda operator: (-_rough_cost(operator), repr(operator.signature)))
+    return [_operator_item(model) for model in (*map(single_operator, ranked), *_neighbourhoods(graphs))]
+
+
+def _neighbourhoods(graphs: Sequence[OperatorGraph]) -> Iterator[OperatorGraph]:
+    covered: set[tuple[object, ...]] = set()
     for graph in graphs:
         for position, operator in enumerate(graph.operators):
-            if operator.signature not in between:
-                around = neighbourhood(graph, position)
-                if around is not None and _can_be_written(around):
-                    between[operator.signature] = around
-    ranked = sorted(distinct.values(), key=lambda operator: (-_rough_cost(operator), repr(operator.signature)))
-    models = [*map(single_operator, ranked), *(between[one.signature] for one in ranked if one.signature in between)]
-    return [_operator_item(model) for model in models]
+            around = None if operator.signature in covered else neighbourhood(graph, position)
+            if around is not None and _can_be_written(around):
+                covered.update(around.operators[place].signature for place in inner(around))
+                yield around
 
 
 def _can_be_written(graph: OperatorGraph) -> bool:

@@ -1,26 +1,66 @@
-"""An operator between the operators that surround it in its net.
+"""An operator among the operators that surround it in its net.
 
 Runtimes choose layouts by what comes before and after: a pooling between convolutions reads blocks of channels; alone
-it reads planes and may take five times as long. They also fuse operators with their neighbours.
+it reads planes and may take five times as long. They also fuse operators with their neighbours. Convolutions and
+matrix products bring layouts of their own, so that what lies beyond them does not matter.
 """
 
 from __future__ import annotations
 
 from latency.operators.operator import OperatorGraph, Shape
 
+_LAYOUT_KINDS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+_MOST = 24
+"""Operators of a neighbourhood; further ones are left out."""
+
 
 def neighbourhood(graph: OperatorGraph, position: int) -> OperatorGraph | None:
-    """The operator with those that it reads and the first one that reads it, as a graph of its own.
+    """The operator and those around it, back and forth to the next ones with weights and a layout of their own.
 
-    Tensors from elsewhere become inputs. None where it lacks either, or where the whole graph is no larger.
+    Every operator that it reads, directly or not, is part of it, but only the first one that reads it, and so on.
+    Tensors from elsewhere become inputs. None where the operator is not ``inner`` there, or the whole graph is no
+    larger.
     """
-    producers = {source for source in graph.inputs[position] if source >= 0}
-    reader = next((consumer for producer, consumer in graph.edges if producer == position), None)
-    if not producers or reader is None:
-        return None
-    kept = sorted({*producers, position, reader})
+    kept = sorted({position, *_before(graph, position), *_after(graph, position)})
     if len(kept) == len(graph.operators):
         return None
+    part = _part(graph, kept)
+    return part if kept.index(position) in inner(part) else None
+
+
+def inner(graph: OperatorGraph) -> frozenset[int]:
+    """Positions of the operators that read nothing but others and are read by others."""
+    read = {producer for producer, _ in graph.edges}
+    return frozenset(place for place, sources in enumerate(graph.inputs) if place in read and min(sources) >= 0)
+
+
+def _before(graph: OperatorGraph, position: int) -> set[int]:
+    found: set[int] = set()
+    waiting = [position]
+    while waiting and len(found) < _MOST // 2:
+        sources = {source for source in graph.inputs[waiting.pop(0)] if source >= 0} - found
+        found |= sources
+        waiting += sorted((source for source in sources if not _has_layout(graph, source)), reverse=True)
+    return found
+
+
+def _after(graph: OperatorGraph, position: int) -> set[int]:
+    first_reader = dict(reversed(graph.edges))
+    found: set[int] = set()
+    while position in first_reader and len(found) < _MOST // 2:
+        position = first_reader[position]
+        found.add(position)
+        if _has_layout(graph, position):
+            break
+    return found
+
+
+def _has_layout(graph: OperatorGraph, position: int) -> bool:
+    operator = graph.operators[position]
+    return operator.kind in _LAYOUT_KINDS and operator.parameters > 0
+
+
+def _part(graph: OperatorGraph, kept: list[int]) -> OperatorGraph:
     place = {old: new for new, old in enumerate(kept)}
     input_shapes: list[Shape] = []
     inputs = []
@@ -32,9 +72,3 @@ def neighbourhood(graph: OperatorGraph, position: int) -> OperatorGraph | None:
             sources.append(place.get(source, -len(input_shapes)))
         inputs.append(tuple(sources))
     return OperatorGraph(tuple(graph.operators[old] for old in kept), tuple(inputs), tuple(input_shapes))
-
-
-def inner(graph: OperatorGraph) -> frozenset[int]:
-    """Positions of the operators that read another one and are read by another one."""
-    producers, consumers = ({edge[end] for edge in graph.edges} for end in (0, 1))
-    return frozenset(producers & consumers)
