@@ -100,7 +100,7 @@ def test_a_single_operator_gets_the_time_of_its_kernels_themselves() -> None:
 def between(own: tuple[float | None, ...], ms: tuple[float, ...]) -> tuple[KernelTime, ...]:
     """Of three operators in a row, the rows as given; the runtime's overhead doubles what the profiler saw."""
     shape = (1, 8, 16, 16)
-    graph = OperatorGraph((builders.convolution(shape, 8),) * 3, ((-1,), (0,), (1,)), (shape,))
+    graph = OperatorGraph((builders.convolution(shape, 8, kernel=(3, 3)),) * 3, ((-1,), (0,), (1,)), (shape,))
     rows = [replace(row(f"t{place}", ms[place]), own_ms=each) for place, each in enumerate(own) if each is not None]
     return join_neighbourhood(with_tensor_names(graph), rows, 0.01)
 
@@ -123,6 +123,6 @@ def test_an_inner_operator_may_share_its_kernel_with_a_neighbour() -> None:
 def test_without_the_kernels_own_times_neighbours_tell_nothing() -> None:
     rows = [row(f"t{place}", 1.0) for place in range(3)]
     shape = (1, 8, 16, 16)
-    graph = OperatorGraph((builders.convolution(shape, 8),) * 3, ((-1,), (0,), (1,)), (shape,))
+    graph = OperatorGraph((builders.convolution(shape, 8, kernel=(3, 3)),) * 3, ((-1,), (0,), (1,)), (shape,))
     assert join_neighbourhood(with_tensor_names(graph), rows) == ()
     assert join_neighbourhood(with_tensor_names(graph), ()) == ()

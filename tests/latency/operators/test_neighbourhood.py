@@ -1,4 +1,4 @@
-"""An operator between its neighbours is a model that runs, and only what lies between others has one."""
+"""An operator among its neighbours is a model that runs, and every operator that lies between others is in one."""
 
 from __future__ import annotations
 
@@ -10,22 +10,27 @@ from latency.campaign_items import operator_items
 from latency.operators import builders
 from latency.operators.from_onnx import from_onnx
 from latency.operators.neighbourhood import inner, neighbourhood
-from latency.operators.operator import OperatorGraph
+from latency.operators.operator import Operator, OperatorGraph
 from latency.operators.synthesize import to_model
 from tests.latency.graphs import small_net
 
 NET = small_net()
-GATE, RESIDUAL = 4, 5
+BETWEEN = range(1, 9)
+GATE = 4
+SHAPE = (1, 8, 16, 16)
+CONV, RELU = builders.convolution(SHAPE, 8, kernel=(3, 3)), builders.activation("Relu", SHAPE)
 
 
-@pytest.mark.parametrize("position", range(1, 9))
-def test_the_operator_and_what_it_reads_and_what_reads_it(position: int) -> None:
+def chain(*operators: Operator) -> OperatorGraph:
+    return OperatorGraph(operators, tuple((place - 1,) for place in range(len(operators))), (SHAPE,))
+
+
+@pytest.mark.parametrize("position", BETWEEN)
+def test_the_operator_has_all_it_reads_and_a_reader(position: int) -> None:
     around = neighbourhood(NET, position)
     assert around is not None
-    producers = [NET.operators[source] for source in NET.inputs[position]]
-    reader = next(consumer for producer, consumer in NET.edges if producer == position)
-    assert set(around.operators) == {*producers, NET.operators[position], NET.operators[reader]}
     assert NET.operators[position] in {around.operators[place] for place in inner(around)}
+    assert {NET.operators[source] for source in NET.inputs[position]} <= set(around.operators)
     made = to_model(around)
     session = onnxruntime.InferenceSession(made.SerializeToString())
     random = np.random.default_rng(0)
@@ -33,14 +38,29 @@ def test_the_operator_and_what_it_reads_and_what_reads_it(position: int) -> None
     assert from_onnx(made) == around
 
 
-def test_both_sides_of_a_product() -> None:
+def test_it_reaches_to_the_next_convolutions() -> None:
     around = neighbourhood(NET, GATE)
     assert around is not None
-    kinds = [operator.kind for operator in around.operators]
-    assert kinds == ["Conv", "Conv", "Mul", "Add"]
-    assert around.inputs == ((-1,), (-2,), (0, 1), (2, -3))
-    assert around.input_shapes == ((1, 8, 16, 16), (1, 8, 1, 1), (1, 8, 16, 16))
+    assert [operator.kind for operator in around.operators] == ["Conv", "Conv", "Mul", "Add", "Conv"]
+    assert around.inputs == ((-1,), (-2,), (0, 1), (2, -3), (3,))
+    assert around.input_shapes == (SHAPE, (1, 8, 1, 1), SHAPE)
     assert inner(around) == {2}
+
+
+def test_a_concatenation_hides_no_convolution() -> None:
+    pool = builders.operator("MaxPool", (("kernel_shape", (1, 1)),), ((1, 16, 16, 16),), ((1, 16, 16, 16),))
+    last = builders.convolution((1, 16, 16, 16), 8, kernel=(3, 3))
+    operators = (CONV, CONV, CONV, builders.concat([SHAPE, SHAPE]), pool, last)
+    graph = OperatorGraph(operators, ((-1,), (0,), (0,), (1, 2), (3,), (4,)), (SHAPE,))
+    around = neighbourhood(graph, 4)
+    assert around is not None
+    assert around.operators == operators[1:]
+
+
+def test_a_neighbourhood_is_no_longer_than_its_limit() -> None:
+    around = neighbourhood(chain(CONV, *[RELU] * 60, CONV), 30)
+    assert around is not None
+    assert len(around.operators) == 25
 
 
 def test_the_ends_of_a_net_have_none() -> None:
@@ -49,27 +69,24 @@ def test_the_ends_of_a_net_have_none() -> None:
 
 
 def test_a_net_that_is_no_larger_has_none() -> None:
-    shape = (1, 8, 16, 16)
-    three = OperatorGraph((builders.convolution(shape, 8),) * 3, ((-1,), (0,), (1,)), (shape,))
-    four = OperatorGraph((builders.convolution(shape, 8),) * 4, ((-1,), (0,), (1,), (2,)), (shape,))
-    assert neighbourhood(three, 1) is None
-    assert neighbourhood(four, 1) == three
+    assert neighbourhood(chain(CONV, CONV, CONV), 1) is None
+    assert neighbourhood(chain(CONV, CONV, CONV, CONV), 1) == chain(CONV, CONV, CONV)
 
 
-def test_every_operator_alone_and_each_between_others_once() -> None:
+def test_every_operator_alone_and_those_between_others_in_few_models() -> None:
     items = operator_items([NET, NET])
     alone = [item.graph for item in items if len(item.graph.operators) == 1]
-    between = [item.graph for item in items if len(item.graph.operators) > 1]
+    among = [item.graph for item in items if len(item.graph.operators) > 1]
     assert {graph.operators[0] for graph in alone} == set(NET.operators)
     assert len(alone) == len(set(NET.operators))
-    assert len(between) == len({NET.operators[position] for position in range(1, 9)})
+    within = {graph.operators[place] for graph in among for place in inner(graph)}
+    assert within >= {NET.operators[position] for position in BETWEEN}
+    assert len(among) < len(BETWEEN)
     assert {item.source for item in items} == {"operator"}
 
 
 def test_neighbours_that_cannot_be_written_are_left_out() -> None:
-    odd = builders.operator("plugin.Unknown", (), ((1, 8, 16, 16),), ((1, 8, 16, 16),))
-    shape = (1, 8, 16, 16)
-    conv, relu = builders.convolution(shape, 8), builders.activation("Relu", shape)
-    graph = OperatorGraph((odd, conv, relu, conv), ((-1,), (0,), (1,), (2,)), (shape,))
-    between = [item.graph for item in operator_items([graph]) if len(item.graph.operators) > 1]
-    assert [[operator.kind for operator in each.operators] for each in between] == [["Conv", "Relu", "Conv"]]
+    odd = builders.operator("plugin.Unknown", (), (SHAPE,), (SHAPE,))
+    items = operator_items([chain(odd, CONV, RELU, CONV, RELU, CONV)])
+    among = [item.graph for item in items if len(item.graph.operators) > 1]
+    assert among == [chain(CONV, RELU, CONV), chain(CONV, RELU, CONV, RELU, CONV)]
