@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import nan
 from statistics import median
 
@@ -34,18 +34,18 @@ class MeasuredAlone:
 
     @staticmethod
     def of(samples: Sequence[LatencySample]) -> MeasuredAlone:
-        """From small models whose kernels the runtime timed; what an operator takes between neighbours comes first."""
+        """From small models whose kernels the runtime timed; what an operator takes among others comes first."""
         alone = {
             _digest(sample.graph.operators[0]): sum(kernel.ms for kernel in sample.kernels)
             for sample in samples
             if sample.alone and sample.kernels
         }
-        between: defaultdict[str, list[float]] = defaultdict(list)
+        among: defaultdict[str, list[float]] = defaultdict(list)
         for sample in samples:
             if sample.single_operator and not sample.alone:
-                for operator, ms in _inner_times(sample):
-                    between[_digest(operator)].append(ms)
-        return MeasuredAlone(alone | {digest: median(times) for digest, times in between.items()})
+                for digest, ms in _inner_times(sample, alone):
+                    among[digest].append(ms)
+        return MeasuredAlone(alone | {digest: median(times) for digest, times in among.items()})
 
     def ms(self, operators: Sequence[Operator], wanted: NDArray[np.bool_]) -> NDArray[np.float64]:
         """One number for each operator; NaN for those that are not wanted or were not measured."""
@@ -53,13 +53,16 @@ class MeasuredAlone:
         return np.array([self.by_digest.get(_digest(each), nan) if want else nan for each, want in pairs])
 
 
-def _inner_times(sample: LatencySample) -> Iterator[tuple[Operator, float]]:
-    """Each inner operator with its time: that of its kernel, or none where the kernel is rather a neighbour's."""
-    operators, wanted = sample.graph.operators, inner(sample.graph)
+def _inner_times(sample: LatencySample, alone: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    """Inner operators with their time; a shared kernel is divided in the ratio of what its operators take alone."""
+    wanted = inner(sample.graph)
     for kernel in sample.kernels:
-        main = max(kernel.operators, key=lambda position: operators[position].flops)
-        for position in wanted.intersection(kernel.operators):
-            yield operators[position], kernel.ms if position == main else 0.0
+        digests = [_digest(sample.graph.operators[position]) for position in kernel.operators]
+        weights = [alone.get(digest, 0.0) for digest in digests]
+        total = sum(weights)
+        for position, digest, weight in zip(kernel.operators, digests, weights, strict=True):
+            if position in wanted:
+                yield digest, kernel.ms * (weight / total if total else 1 / len(digests))
 
 
 def _digest(operator: Operator) -> str:

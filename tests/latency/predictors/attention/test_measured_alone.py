@@ -1,4 +1,4 @@
-"""Times of small models: what an operator takes between neighbours comes before what it takes alone."""
+"""Times of small models: what an operator takes among others comes before what it takes alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def alone(operator: Operator, ms: float) -> LatencySample:
     )
 
 
-def between(label: str, middle: Operator, *kernels: KernelTime) -> LatencySample:
+def among(label: str, middle: Operator, *kernels: KernelTime) -> LatencySample:
     graph = OperatorGraph((CONV, middle, CONV), ((-1,), (0,), (1,)), (SHAPE,))
     return LatencySample(label, graph, 1.0, kernels, single_operator=True)
 
@@ -36,27 +36,28 @@ def times(*samples: LatencySample) -> list[float]:
     return [float(ms) for ms in found]
 
 
-def test_between_neighbours_comes_first() -> None:
-    found = times(alone(POOL, 0.5), alone(CONV, 0.3), between("a", POOL, KernelTime((1,), 0.1)))
+def test_the_time_among_others_comes_first() -> None:
+    found = times(alone(POOL, 0.5), alone(CONV, 0.3), among("a", POOL, KernelTime((1,), 0.1)))
     assert found == pytest.approx([0.1, np.nan, 0.3], nan_ok=True)
 
 
-def test_a_kernel_is_that_of_its_costliest_operator() -> None:
-    samples = (alone(RELU, 0.2), alone(CONV, 0.3), between("a", RELU, KernelTime((0, 1), 0.35)))
-    assert times(*samples) == pytest.approx([np.nan, 0.0, 0.3], nan_ok=True)
+def test_a_shared_kernel_is_divided_in_the_ratio_of_the_times_alone() -> None:
+    shared = among("a", RELU, KernelTime((0, 1), 0.35))
+    assert times(alone(RELU, 0.1), alone(CONV, 0.4), shared) == pytest.approx([np.nan, 0.07, 0.4], nan_ok=True)
+    assert times(shared) == pytest.approx([np.nan, 0.175, np.nan], nan_ok=True)
 
 
 def test_a_neighbourhood_is_no_net_and_without_kernels_tells_nothing() -> None:
-    assert kernels_of(between("a", POOL)) == ()
-    assert len(kernels_of(LatencySample("net", between("a", POOL).graph, 1.0))) == 1
-    assert times(alone(POOL, 0.5), between("a", POOL)) == pytest.approx([0.5, np.nan, np.nan], nan_ok=True)
+    assert kernels_of(among("a", POOL)) == ()
+    assert len(kernels_of(LatencySample("net", among("a", POOL).graph, 1.0))) == 1
+    assert times(alone(POOL, 0.5), among("a", POOL)) == pytest.approx([0.5, np.nan, np.nan], nan_ok=True)
 
 
 def test_a_predictor_uses_it_for_operators_of_no_net() -> None:
     nets = measured(random_graphs(20, 0))
     graph = OperatorGraph((CONV, POOL, CONV), ((-1,), (0,), (1,)), (SHAPE,))
     predictions = []
-    for samples in ([alone(POOL, 0.5)], [alone(POOL, 0.5), between("a", POOL, KernelTime((1,), 0.1))]):
+    for samples in ([alone(POOL, 0.5)], [alone(POOL, 0.5), among("a", POOL, KernelTime((1,), 0.1))]):
         predictor = AttentionPredictor(TrainingSettings(width=8, steps=20), members=2)
         predictor.fit([*nets, *samples])
         (prediction,) = predictor.predict([graph])
