@@ -9,6 +9,7 @@ from dataclasses import replace
 from devices.measurement import OperatorTime
 from latency.operators.neighbourhood import inner
 from latency.operators.operator import OperatorGraph
+from latency.operators.synthesize import view_sources
 from latency.profiler_overhead import without_overhead
 from latency.sample import KernelTime
 
@@ -67,12 +68,15 @@ def join_neighbourhood(
 ) -> tuple[KernelTime, ...]:
     """Kernels of the inner operators of a ``neighbourhood``; none where the rows lack the kernels' own times.
 
-    What reordering tensors takes counts where it happens between its operators; that of the model's inputs does not.
+    What reordering tensors takes counts where it happens between its operators; not that of the model's inputs. The
+    graph's tensors have the names of ``latency.operators.synthesize``.
     """
-    names = {name for operator in graph.operators for name in operator.tensors}
-    known = [row for row in rows if row.own_ms is not None and row.ms > 0 and not names.isdisjoint(row.outputs)]
-    if len(known) < len(rows):
+    if any(row.own_ms is None for row in rows):
         return ()
+    views = {name: graph.operators[source].tensors[-1] for name, source in view_sources(graph).items()}
+    named = [replace(row, outputs=tuple(views.get(name, name) for name in row.outputs)) for row in rows]
+    names = {name for operator in graph.operators for name in operator.tensors}
+    known = [row for row in named if row.ms > 0 and not names.isdisjoint(row.outputs)]
     profiled = max((row.own_ms / row.ms for row in known if row.own_ms), default=1.0)
     own = [max(without_overhead(row.own_ms or 0.0, overhead_ms), _ZERO_MS) for row in known]
     reorders = [max(profiled * row.ms - (row.own_ms or 0.0), 0.0) for row in known]

@@ -31,7 +31,9 @@ def neighbourhood(graph: OperatorGraph, position: int) -> OperatorGraph | None:
 def inner(graph: OperatorGraph) -> frozenset[int]:
     """Positions of the operators that read nothing but others and are read by others."""
     read = {producer for producer, _ in graph.edges}
-    return frozenset(place for place, sources in enumerate(graph.inputs) if place in read and min(sources) >= 0)
+    return frozenset(
+        place for place, sources in enumerate(graph.inputs) if place in read and sources and min(sources) >= 0
+    )
 
 
 def _before(graph: OperatorGraph, position: int) -> set[int]:

@@ -126,3 +126,16 @@ def test_without_the_kernels_own_times_neighbours_tell_nothing() -> None:
     graph = OperatorGraph((builders.convolution(shape, 8, kernel=(3, 3)),) * 3, ((-1,), (0,), (1,)), (shape,))
     assert join_neighbourhood(with_tensor_names(graph), rows) == ()
     assert join_neighbourhood(with_tensor_names(graph), ()) == ()
+
+
+def test_a_view_belongs_to_what_is_viewed() -> None:
+    shape, flat = (1, 8, 16, 16), (1, 4, 2, 16, 16)
+    conv = builders.convolution(shape, 8, kernel=(3, 3))
+    shuffle = builders.operator("Transpose", (("perm", (0, 2, 1, 3, 4)),), (flat,), ((1, 2, 4, 16, 16),))
+    graph = with_tensor_names(OperatorGraph((conv, shuffle, conv), ((-1,), (0,), (1,)), (shape,)))
+    made = {name for node in to_model(graph).graph.node for name in node.output}
+    assert {"t1_view_0", "t2_view_0"} <= made
+    rows = [replace(row(name, ms), own_ms=ms) for name, ms in (("t0", 0.5), ("t1_view_0", 0.1), ("t1", 0.2))]
+    rows += [replace(row(name, ms), own_ms=ms) for name, ms in (("t2_view_0", 0.3), ("t2", 0.4))]
+    (kernel,) = join_neighbourhood(graph, rows)
+    assert (kernel.operators, kernel.ms) == ((1,), pytest.approx(0.5))
