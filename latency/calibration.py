@@ -31,10 +31,9 @@ from latency.conformal import ConformalQuantile
 UNSEEN_WIDENING = 2.5
 """Times the predicted time of operators that were never measured, which is added to the bound."""
 
-ISOLATED_WIDENING = 0.4
-"""The same for operators that were measured in single-operator models only. Operators measured both ways take together
-about as long within nets as in isolation; single ones take several times as long, which averages out over a net
-(``benchmarks/alone_and_in_nets.py``)."""
+ISOLATED_WIDENING = 0.2
+"""The same for operators that were measured in small models only: among others, or alone. Operators take together about
+as long within nets as alone; single ones take several times as long (``benchmarks/alone_and_in_nets.py``)."""
 
 FOREIGN_WIDENING = 0.05
 """The same for the other operators of a net that has any of these: such a net is none of the profiled space, and its
