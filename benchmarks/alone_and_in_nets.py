@@ -44,9 +44,9 @@ def both_ways(samples: Sequence[LatencySample]) -> list[MeasuredOperator]:
     for sample in samples:
         for kernel in kernels_of(sample):
             operator = sample.graph.operators[kernel.operators[0]]
-            if sample.single_operator:
+            if sample.alone:
                 alone[operator.signature] = (operator, kernel.ms, sample.latency_ms)
-            elif len(kernel.operators) == 1:
+            elif not sample.single_operator and len(kernel.operators) == 1:
                 within[operator.signature].append(kernel.ms)
     return [
         MeasuredOperator(operator, fmean(within[key]), alone_ms, model_ms)

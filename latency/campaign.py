@@ -186,7 +186,7 @@ class _Campaign:
             failures=tuple(
                 CampaignFailure(described(item), reasons[item.label])
                 for item in unique
-                if item.label in reasons and item.label not in held
+                if item.label in reasons and item.label not in held and not item.is_neighbourhood
             ),
             left=sum(
                 item.label not in (held if item.source == "operator" else complete) and item.label not in reasons

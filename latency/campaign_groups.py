@@ -14,7 +14,7 @@ _MIN_BLOCKS = 3
 _SEEDS = 1_000_000
 """More than groups in a pass, so that no two measurements of a campaign have the same seed."""
 OPERATOR_GROUP_SIZE = 24
-"""Single-operator models are small: many share a worker."""
+"""Models of operators are small: many share a worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class CampaignGroup:
     """Items that are timed in turns, and the seed of their measurement."""
 
     items: tuple[CampaignItem, ...]
-    """Nets, or single operators."""
+    """Nets, or models of operators."""
     seed: int
     pass_number: int = 0
 
@@ -46,7 +46,7 @@ class CampaignGroup:
 def campaign_groups(
     items: Sequence[CampaignItem], pending: Collection[str], *, group_size: int, seed: int, pass_number: int = 0
 ) -> list[CampaignGroup]:
-    """Nets in groups of ``group_size``, then single-operator models in larger ones; of each group what is pending.
+    """Nets in groups of ``group_size``, then models of operators in larger ones; of each group what is pending.
 
     Neither the groups nor their seeds depend on what is pending: a campaign that was killed goes on as it would have
     gone on without that.

@@ -35,6 +35,11 @@ class CampaignItem:
     graph: OperatorGraph
     source: Source
 
+    @property
+    def is_neighbourhood(self) -> bool:
+        """Whether it is no net and more than one operator; each of its operators is an item as well."""
+        return self.source == "operator" and len(self.graph.operators) > 1
+
 
 @dataclass(frozen=True)
 class CampaignChoice:

@@ -23,7 +23,7 @@ class CampaignProgress(Progress):
 
 @dataclass(frozen=True, slots=True)
 class CampaignFailure:
-    """An item that failed and was never measured."""
+    """A net or a single operator that failed and was never measured."""
 
     what: str
     """``net`` with its label, or the operator with its shapes."""
@@ -37,7 +37,7 @@ class CampaignResult:
     models: int
     """Whole nets measured, now or earlier."""
     operators: int
-    """Single-operator models measured, now or earlier."""
+    """Models of operators measured, alone and among others, now or earlier."""
     failures: tuple[CampaignFailure, ...]
     left: int
     """Items that lack measurements because the limit of minutes was reached."""
@@ -54,13 +54,13 @@ class CampaignResult:
 
 def item_name(item: CampaignItem) -> str:
     """Kind and label of an item."""
-    kind = item.graph.operators[0].kind if item.source == "operator" and item.graph.operators else "net"
-    return f"{kind} {item.label}"
+    kinds = " ".join(operator.kind for operator in item.graph.operators) if item.source == "operator" else ""
+    return f"{kinds or 'net'} {item.label}"
 
 
 def described(item: CampaignItem) -> str:
     """``net`` with its label, or the operator with its shapes."""
-    if item.source != "operator":
+    if item.source != "operator" or item.is_neighbourhood:
         return item_name(item)
     (operator,) = item.graph.operators
     named = (name for name in ("kernel", "strides", "group") if operator.attribute(name, ""))

@@ -73,9 +73,10 @@ def join_neighbourhood(
     """
     if any(row.own_ms is None for row in rows):
         return ()
-    views = {name: graph.operators[source].tensors[-1] for name, source in view_sources(graph).items()}
+    tensors = [operator.tensors for operator in graph.operators]
+    views = {name: tensors[source][-1] for name, source in view_sources(graph).items() if tensors[source]}
     named = [replace(row, outputs=tuple(views.get(name, name) for name in row.outputs)) for row in rows]
-    names = {name for operator in graph.operators for name in operator.tensors}
+    names = {name for its in tensors for name in its}
     known = [row for row in named if row.ms > 0 and not names.isdisjoint(row.outputs)]
     profiled = max((row.own_ms / row.ms for row in known if row.own_ms), default=1.0)
     own = [max(without_overhead(row.own_ms or 0.0, overhead_ms), _ZERO_MS) for row in known]

@@ -23,7 +23,7 @@ class Prediction:
     unseen: tuple[int, ...]
     """Positions of the operators whose kind or size range was never measured."""
     isolated: tuple[int, ...] = ()
-    """Positions of further operators, whose kind or size range was measured in single-operator models only."""
+    """Positions of further operators, whose kind or size range was measured in small models only, never in a net."""
 
     def scaled(self, factor: float) -> Prediction:
         """The same with every time multiplied."""

@@ -74,14 +74,14 @@ class Repeated:
 
     label: str
     row: MeasurementRow
-    """The latest with operator times; the latest where none has any."""
+    """The latest of a net, where there is one, and with operator times, where one has them."""
     latencies_ms: list[float]
     """On the scale of the device's nominal time."""
 
     def add(self, row: MeasurementRow, nominal_ms: float | None) -> None:
         """One more measurement."""
         self.latencies_ms.append(_SCALE.validate_json(row.text).latency_ms(row.latency_ms, nominal_ms))
-        if _NO_OPERATORS not in row.text or _NO_OPERATORS in self.row.text:
+        if _worth(row) >= _worth(self.row):
             self.row = row
 
     @property
@@ -107,6 +107,10 @@ class Repeated:
             kernels=tuple(KernelTime(kernel.operators, kernel.ms * scale) for kernel in kernels),
             single_operator=self.single_operator,
         )
+
+
+def _worth(row: MeasurementRow) -> tuple[bool, bool]:
+    return row.source != "operator", _NO_OPERATORS not in row.text
 
 
 class _Overhead:

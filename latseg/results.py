@@ -39,7 +39,7 @@ class ProfileResult:
 
     @property
     def operators(self) -> int:
-        """Single-operator models measured."""
+        """Models of operators measured, alone and among others."""
         return self.campaign.operators
 
     @property

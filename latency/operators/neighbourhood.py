@@ -10,22 +10,25 @@ from __future__ import annotations
 from latency.operators.operator import OperatorGraph, Shape
 
 _LAYOUT_KINDS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
-_MOST = 24
-"""Operators of a neighbourhood; further ones are left out."""
+_REACH = 12
+"""Operators in either direction after which it goes no further."""
+_MOST_OPERATORS = 32
+_MOST_PARAMETERS = 2**26
+"""Many neighbourhoods share a worker; larger ones are left out."""
 
 
 def neighbourhood(graph: OperatorGraph, position: int) -> OperatorGraph | None:
     """The operator and those around it, back and forth to the next ones with weights and a layout of their own.
 
     Every operator that it reads, directly or not, is part of it, but only the first one that reads it, and so on.
-    Tensors from elsewhere become inputs. None where the operator is not ``inner`` there, or the whole graph is no
-    larger.
+    Tensors from elsewhere become inputs. None where the operator is not ``inner`` there, where the whole graph is no
+    larger, and where that is too large.
     """
     kept = sorted({position, *_before(graph, position), *_after(graph, position)})
-    if len(kept) == len(graph.operators):
+    if len(kept) == len(graph.operators) or len(kept) > _MOST_OPERATORS:
         return None
     part = _part(graph, kept)
-    return part if kept.index(position) in inner(part) else None
+    return part if kept.index(position) in inner(part) and part.parameters <= _MOST_PARAMETERS else None
 
 
 def inner(graph: OperatorGraph) -> frozenset[int]:
@@ -39,7 +42,7 @@ def inner(graph: OperatorGraph) -> frozenset[int]:
 def _before(graph: OperatorGraph, position: int) -> set[int]:
     found: set[int] = set()
     waiting = [position]
-    while waiting and len(found) < _MOST // 2:
+    while waiting and len(found) < _REACH:
         sources = {source for source in graph.inputs[waiting.pop(0)] if source >= 0} - found
         found |= sources
         waiting += sorted((source for source in sources if not _has_layout(graph, source)), reverse=True)
@@ -49,7 +52,7 @@ def _before(graph: OperatorGraph, position: int) -> set[int]:
 def _after(graph: OperatorGraph, position: int) -> set[int]:
     first_reader = dict(reversed(graph.edges))
     found: set[int] = set()
-    while position in first_reader and len(found) < _MOST // 2:
+    while position in first_reader and len(found) < _REACH:
         position = first_reader[position]
         found.add(position)
         if _has_layout(graph, position):

@@ -22,7 +22,7 @@ def plain_slice(node: Node) -> None:
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
         return
     settings = sorted(zip(axes, starts, ends, steps, strict=True))
-    kept = [(axis, range(node.input_shape[axis])[start:end:step]) for axis, start, end, step in settings]
+    kept = [(axis, _kept(node.input_shape[axis], start, end, step)) for axis, start, end, step in settings]
     cut = [(axis, each) for axis, each in kept if each != range(node.input_shape[axis])] or kept[:1]
     node.constants = {
         _STARTS: _array([each.start for _, each in cut]),
@@ -41,14 +41,19 @@ def plain_pad(node: Node) -> None:
     value = node.constants.get(_VALUE)
     if value is not None and value.size == 1 and not value.any():
         del node.constants[_VALUE]
-    axes = _numbers(node, _PADDED_AXES)
-    if axes:
+    if _PADDED_AXES in node.constants:
+        axes = _numbers(node, _PADDED_AXES)
         rank, pads = len(node.input_shape), _numbers(node, _PADS)
         every = [0] * (2 * rank)
         for place, axis in enumerate(axes):
             every[axis % rank], every[rank + axis % rank] = pads[place], pads[len(axes) + place]
         node.constants[_PADS] = _array(every)
-    node.constants.pop(_PADDED_AXES, None)
+        del node.constants[_PADDED_AXES]
+
+
+def _kept(side: int, start: int, end: int, step: int) -> range:
+    """As in Python, but a start before the first place is that place."""
+    return range(side)[max(start, -side) : end : step]
 
 
 def _numbers(node: Node, slot: int) -> list[int]:

@@ -107,7 +107,7 @@ def _remarks(predicted: PredictedModel, remedy: str) -> list[str]:
         )
     if isolated:
         lines.append(
-            "Measured only in models of their own, never within a net, so the bound is somewhat wider: "
+            "Measured only in small models, never within a net, so the bound is somewhat wider: "
             f"{_names(isolated)}. Measure a net that has them (`latseg measure`), and fit again."
         )
     return lines

@@ -50,9 +50,10 @@ def profile(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Measure again what failed before.")] = False,
     seed: SeedOption = 0,
 ) -> None:
-    """Measure nets of the space and single operators; an interrupted profile is continued.
+    """Measure nets of the space and operators; an interrupted profile is continued.
 
-    With --for, only the operators of the given models: `fit` then learns them, and `predict` widens the bound less.
+    With --for, only the operators of the given models, alone and among others: `fit` then learns them, and `predict`
+    widens the bound less.
     Ten to twenty nets are enough where a prior of other devices exists; they are then chosen and not sampled.
     """
     console: Console = context.obj

@@ -34,6 +34,7 @@ from latency.campaign_items import (
 from latency.campaign_result import CampaignProgress
 from latency.fit import FEW_NETS
 from latency.operators import builders
+from latency.operators.neighbourhood import inner
 from latency.operators.operator import Operator, OperatorGraph
 from latency.operators.serialize import graph_digest
 from latency.operators.synthesize import single_operator
@@ -209,6 +210,30 @@ def test_operators_that_cannot_be_measured_alone_are_named(store: MeasurementSto
     (failure,) = run_campaign(Watched(), store, operator_items([graph]), protocol=QUICK).failures
     assert failure.what == "com.example.Odd 1x8x4x4 to 1x8, 1x4"
     assert "com.example.Odd" in failure.reason
+
+
+def test_operators_among_others_are_measured_and_one_that_fails_is_no_failure(store: MeasurementStore) -> None:
+    items = operator_items([small_net()])
+    among = [item for item in items if item.is_neighbourhood]
+    device = Watched(failing=[among[0].label])
+    for _ in range(2):
+        result = run_campaign(device, store, items, protocol=QUICK)
+        assert (result.models, result.operators, result.failures, result.left) == (0, len(items) - 1, (), 0)
+    samples = {sample.label: sample for sample in store.samples(device.info().fingerprint)}
+    for item in among[1:]:
+        sample = samples[item.label]
+        covered = {position for kernel in sample.kernels for position in kernel.operators}
+        assert inner(sample.graph) <= covered
+        assert (sample.single_operator, sample.alone) == (True, False)
+
+
+def test_a_net_stays_one_where_it_is_also_a_neighbourhood(store: MeasurementStore) -> None:
+    (graph,) = [item.graph for item in operator_items([small_net()]) if item.is_neighbourhood][:1]
+    items = [CampaignItem("net", graph, "campaign"), CampaignItem("among others", graph, "operator")]
+    device = Watched()
+    assert run_campaign(device, store, items, protocol=QUICK).left == 0
+    (sample,) = store.samples(device.info().fingerprint)
+    assert not sample.single_operator
 
 
 def test_a_graph_that_no_model_can_be_made_of_is_a_failure(store: MeasurementStore) -> None:

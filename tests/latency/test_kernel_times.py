@@ -115,6 +115,11 @@ def test_reorders_between_neighbours_count_and_those_of_the_inputs_do_not() -> N
     assert kernel.ms == pytest.approx(0.2 - 0.01 + 0.1)
 
 
+def test_reorders_of_an_input_do_not_count_for_a_kernel_that_reads_it() -> None:
+    (kernel,) = between((None, 0.2, 0.4), (0.0, 0.6, 0.8))
+    assert (kernel.operators, kernel.ms) == ((0, 1), pytest.approx(0.2 - 0.01))
+
+
 def test_an_inner_operator_may_share_its_kernel_with_a_neighbour() -> None:
     (fused,) = between((0.5, None, 0.4), (1.6, 0.0, 0.8))
     assert (fused.operators, fused.ms) == ((1, 2), pytest.approx(0.4 - 0.01))

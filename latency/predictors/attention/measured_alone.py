@@ -1,4 +1,4 @@
-"""Times of operators that were measured in small models, alone or between their neighbours, and in no net.
+"""Times of operators that were measured in small models, alone or among those around them, and in no net.
 
 A network that was trained on hundreds of nets learns little of a few operators unlike any other, such as convolutions
 whose weights are inputs. All together, operators take about as long within nets as their kernels do alone
@@ -23,7 +23,7 @@ from latency.sample import LatencySample
 
 
 class MeasuredAlone:
-    """Milliseconds of the kernels of single operators.
+    """Milliseconds of the kernels of operators.
 
     Args:
         by_digest: milliseconds by the digest of the operator.
@@ -54,15 +54,19 @@ class MeasuredAlone:
 
 
 def _inner_times(sample: LatencySample, alone: Mapping[str, float]) -> Iterator[tuple[str, float]]:
-    """Inner operators with their time; a shared kernel is divided in the ratio of what its operators take alone."""
+    """Inner operators with their time; a shared kernel is divided in the ratio of what its operators take alone.
+
+    Where that is not known of each it is divided evenly.
+    """
     wanted = inner(sample.graph)
     for kernel in sample.kernels:
         digests = [_digest(sample.graph.operators[position]) for position in kernel.operators]
         weights = [alone.get(digest, 0.0) for digest in digests]
-        total = sum(weights)
+        if not all(weights):
+            weights = [1.0] * len(digests)
         for position, digest, weight in zip(kernel.operators, digests, weights, strict=True):
             if position in wanted:
-                yield digest, kernel.ms * (weight / total if total else 1 / len(digests))
+                yield digest, kernel.ms * weight / sum(weights)
 
 
 def _digest(operator: Operator) -> str:

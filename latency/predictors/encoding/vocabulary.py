@@ -1,7 +1,7 @@
 """Operators as numbers: categories, scales and size ranges, learned from the operators that were measured.
 
 The vocabulary also keeps which categories and sizes were measured within whole nets. The others were only measured in
-isolation, in single-operator models, which cannot show the effect of caches and layouts that neighbours leave behind.
+isolation, in small models, which do not show all that a whole net does to them.
 """
 
 from __future__ import annotations
@@ -148,8 +148,12 @@ class Vocabulary:
         families, categories = (tuple(map(str, document[name])) for name in ("families", "categories"))
         sizes = (len(families), len(SIZED))
         numeric = len(arrays["mean"])
-        known = OLDEST_NUMERIC <= numeric <= len(NUMERIC_NAMES) and arrays["scale"].shape == (numeric,)
-        if not known or any(arrays[name].shape != sizes for name in _ARRAYS[2:]):
+        known = OLDEST_NUMERIC <= numeric <= len(NUMERIC_NAMES)
+        if (
+            not known
+            or any(arrays[name].shape != (numeric,) for name in _ARRAYS[:2])
+            or any(arrays[name].shape != sizes for name in _ARRAYS[2:])
+        ):
             raise ValueError("vocabulary of another layout")
         return Vocabulary(families, categories, net_categories=frozenset(document["net_categories"]), **arrays)
 

@@ -63,6 +63,16 @@ def test_a_neighbourhood_is_no_longer_than_its_limit() -> None:
     assert len(around.operators) == 25
 
 
+def test_one_that_is_too_large_is_none() -> None:
+    wide = builders.concat([SHAPE] * 40)
+    last = builders.convolution((1, 320, 16, 16), 8, kernel=(3, 3))
+    inputs = ((-1,), *((0,) for _ in range(40)), tuple(range(1, 41)), (41,))
+    assert neighbourhood(OperatorGraph((CONV, *[CONV] * 40, wide, last), inputs, (SHAPE,)), 41) is None
+    heavy = builders.operator("MatMul", (), ((1, 8),), ((1, 8),), parameters=2**27)
+    graph = OperatorGraph((heavy,) * 4, ((-1,), (0,), (1,), (2,)), ((1, 8),))
+    assert neighbourhood(graph, 1) is None
+
+
 def test_the_ends_of_a_net_have_none() -> None:
     assert neighbourhood(NET, 0) is None
     assert neighbourhood(NET, len(NET.operators) - 1) is None

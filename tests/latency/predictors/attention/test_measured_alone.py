@@ -45,6 +45,7 @@ def test_a_shared_kernel_is_divided_in_the_ratio_of_the_times_alone() -> None:
     shared = among("a", RELU, KernelTime((0, 1), 0.35))
     assert times(alone(RELU, 0.1), alone(CONV, 0.4), shared) == pytest.approx([np.nan, 0.07, 0.4], nan_ok=True)
     assert times(shared) == pytest.approx([np.nan, 0.175, np.nan], nan_ok=True)
+    assert times(alone(CONV, 0.4), shared) == pytest.approx([np.nan, 0.175, 0.4], nan_ok=True)
 
 
 def test_a_neighbourhood_is_no_net_and_without_kernels_tells_nothing() -> None:
