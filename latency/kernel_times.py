@@ -73,11 +73,7 @@ def join_neighbourhood(
     """
     if any(row.own_ms is None for row in rows):
         return ()
-    tensors = [operator.tensors for operator in graph.operators]
-    views = {name: tensors[source][-1] for name, source in view_sources(graph).items() if tensors[source]}
-    named = [replace(row, outputs=tuple(views.get(name, name) for name in row.outputs)) for row in rows]
-    names = {name for its in tensors for name in its}
-    known = [row for row in named if row.ms > 0 and not names.isdisjoint(row.outputs)]
+    known = _rows_of_operators(graph, rows)
     profiled = max((row.own_ms / row.ms for row in known if row.own_ms), default=1.0)
     own = [max(without_overhead(row.own_ms or 0.0, overhead_ms), _ZERO_MS) for row in known]
     reorders = [max(profiled * row.ms - (row.own_ms or 0.0), 0.0) for row in known]
@@ -90,6 +86,15 @@ def join_neighbourhood(
         reads_inputs = any(source < 0 for position in without.operators for source in graph.inputs[position])
         found.append(without if reads_inputs else with_reorders)
     return tuple(found)
+
+
+def _rows_of_operators(graph: OperatorGraph, rows: Sequence[OperatorTime]) -> list[OperatorTime]:
+    """The rows that took time and produce a tensor of the graph, or a view of one, which is named as what is viewed."""
+    tensors = [operator.tensors for operator in graph.operators]
+    views = {name: tensors[source][-1] for name, source in view_sources(graph).items() if tensors[source]}
+    named = [replace(row, outputs=tuple(views.get(name, name) for name in row.outputs)) for row in rows]
+    names = {name for its in tensors for name in its}
+    return [row for row in named if row.ms > 0 and not names.isdisjoint(row.outputs)]
 
 
 def _members(graph: OperatorGraph, timed: set[int]) -> dict[int, list[int]]:

@@ -34,8 +34,13 @@ class LatencySample:
 
     @property
     def alone(self) -> bool:
-        """Whether it is the model of one operator; other models that are no nets are a ``neighbourhood``."""
+        """Whether it is the model of one operator."""
         return self.single_operator and len(self.graph.operators) == 1
+
+    @property
+    def among_others(self) -> bool:
+        """Whether it is a ``neighbourhood``: of its operators, only the inner ones have kernels here."""
+        return self.single_operator and not self.alone
 
     def scaled(self, factor: float) -> LatencySample:
         """The same with every time multiplied."""

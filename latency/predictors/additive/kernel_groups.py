@@ -37,8 +37,8 @@ class KernelGroups:
 
 def kernels_of(sample: LatencySample) -> tuple[KernelTime, ...]:
     """The sample's kernels; without operator times the whole net is one kernel."""
-    if sample.single_operator and not sample.alone:
-        return sample.kernels  # of the inner operators, whose time the model's latency does not tell
+    if sample.among_others:
+        return sample.kernels  # the latency of such a model does not tell the time of its inner operators
     return sample.kernels or (KernelTime(tuple(range(len(sample.graph.operators))), sample.latency_ms),)
 
 

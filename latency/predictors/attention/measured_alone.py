@@ -42,7 +42,7 @@ class MeasuredAlone:
         }
         among: defaultdict[str, list[float]] = defaultdict(list)
         for sample in samples:
-            if sample.single_operator and not sample.alone:
+            if sample.among_others:
                 for digest, ms in _inner_times(sample, alone):
                     among[digest].append(ms)
         return MeasuredAlone(alone | {digest: median(times) for digest, times in among.items()})
