@@ -115,17 +115,22 @@ def goals(groups: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def main() -> None:
-    """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def stores_parser(description: str | None, result: Path) -> argparse.ArgumentParser:
+    """Of a script that reads the stores of ``predictor_device.py``."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--devices", nargs="+", default=["cpu", "openvino"])
     parser.add_argument("--stores", nargs="+", type=Path, required=True, help="one for each device")
     parser.add_argument("--seeds", nargs="+", type=int, required=True, help="those of predictor_device.py")
     parser.add_argument("--models", type=int, default=300)
     parser.add_argument("--operators", type=int, default=40)
     parser.add_argument("--fresh", type=int, default=100)
-    parser.add_argument("--output", type=Path, default=RESULTS / "outside_bound.json")
-    options = parser.parse_args()
+    parser.add_argument("--output", type=Path, default=result)
+    return parser
+
+
+def main() -> None:
+    """Entry point."""
+    options = stores_parser(__doc__, RESULTS / "outside_bound.json").parse_args()
     rows: list[Row] = []
     fresh: dict[str, dict[str, float]] = {}
     for name, store, seed in zip(options.devices, options.stores, options.seeds, strict=True):

@@ -7,7 +7,6 @@ after ``profile --for``, which saw the first spelling only, and measures the oth
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from outside_bound import stores_parser
 from outside_nets import write_outside_nets
 from predictor_device import GROUP, measure
 from rewritings import SPELLINGS
@@ -100,15 +100,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--devices", nargs="+", default=["cpu", "openvino"])
-    parser.add_argument("--stores", nargs="+", type=Path, required=True, help="one for each device")
-    parser.add_argument("--seeds", nargs="+", type=int, required=True, help="those of predictor_device.py")
-    parser.add_argument("--models", type=int, default=300)
-    parser.add_argument("--operators", type=int, default=40)
-    parser.add_argument("--fresh", type=int, default=100)
-    parser.add_argument("--output", type=Path, default=RESULTS / "outside_spellings.json")
-    options = parser.parse_args()
+    options = stores_parser(__doc__, RESULTS / "outside_spellings.json").parse_args()
     rows = []
     for name, store, seed in zip(options.devices, options.stores, options.seeds, strict=True):
         device = get_device(name)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from devices.measurement import OperatorTime
 from latency.operators.neighbourhood import inner
 from latency.operators.operator import OperatorGraph
-from latency.operators.synthesize import view_sources
+from latency.operators.views import view_sources
 from latency.profiler_overhead import without_overhead
 from latency.sample import KernelTime
 

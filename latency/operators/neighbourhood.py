@@ -1,7 +1,7 @@
 """An operator among the operators that surround it in its net.
 
 Runtimes choose layouts by what comes before and after: a pooling between convolutions reads blocks of channels; alone
-it reads planes and may take five times as long. They also fuse operators with their neighbours. Convolutions and
+it reads planes and may take several times as long. They also fuse operators with their neighbours. Convolutions and
 matrix products bring layouts of their own, so that what lies beyond them does not matter.
 """
 

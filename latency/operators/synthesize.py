@@ -18,6 +18,7 @@ from latency.operators.activation_writers import INNER_TENSORS
 from latency.operators.node_writer import NodeWriter, write_generic
 from latency.operators.node_writers import WRITERS
 from latency.operators.operator import Operator, OperatorGraph, Shape
+from latency.operators.views import view_name
 
 
 def to_model(graph: OperatorGraph, *, seed: int = 0) -> onnx.ModelProto:
@@ -70,16 +71,6 @@ def with_tensor_names(graph: OperatorGraph) -> OperatorGraph:
     )
 
 
-def view_sources(graph: OperatorGraph) -> dict[str, int]:
-    """Position of the operator behind each tensor that ``to_model`` writes where a consumer sees another shape."""
-    return {
-        _view_name(consumer, slot): source
-        for consumer, sources in enumerate(graph.inputs)
-        for slot, source in enumerate(sources)
-        if source >= 0
-    }
-
-
 def single_operator(operator: Operator) -> OperatorGraph:
     """A graph with this operator only."""
     shapes = operator.input_shapes
@@ -101,7 +92,7 @@ class _Wiring:
         for slot, (source, shape) in enumerate(zip(self._graph.inputs[consumer], shapes, strict=True)):
             name, made = self._source(source, shape)
             if made != shape:
-                target = _view_name(consumer, slot)
+                target = view_name(consumer, slot)
                 sides = writer.constant(f"{target}_shape", np.array(shape, np.int64))
                 writer.node("Reshape", [name, sides], [target])
                 name = target
@@ -118,10 +109,6 @@ class _Wiring:
         chosen = (free or fitting)[0]
         self._taken.add(chosen[0])
         return chosen
-
-
-def _view_name(consumer: int, slot: int) -> str:
-    return f"t{consumer}_view_{slot}"
 
 
 def _output_names(position: int, operator: Operator) -> list[str]:

@@ -98,7 +98,7 @@ def test_a_single_operator_gets_the_time_of_its_kernels_themselves() -> None:
 
 
 def between(own: tuple[float | None, ...], ms: tuple[float, ...]) -> tuple[KernelTime, ...]:
-    """Of three operators in a row, the rows as given; the runtime's overhead doubles what the profiler saw."""
+    """Of three operators in a row, the rows as given; 0.01 ms of each are the profiler's."""
     shape = (1, 8, 16, 16)
     graph = OperatorGraph((builders.convolution(shape, 8, kernel=(3, 3)),) * 3, ((-1,), (0,), (1,)), (shape,))
     rows = [replace(row(f"t{place}", ms[place]), own_ms=each) for place, each in enumerate(own) if each is not None]
@@ -110,7 +110,7 @@ def test_between_neighbours_only_the_inner_operator_counts() -> None:
     assert (kernel.operators, kernel.ms) == ((1,), pytest.approx(0.2 - 0.01))
 
 
-def test_reorders_between_neighbours_count_and_those_of_the_inputs_do_not() -> None:
+def test_reorders_between_neighbours_count() -> None:
     (kernel,) = between((0.5, 0.2, 0.4), (1.6, 0.6, 0.8))
     assert kernel.ms == pytest.approx(0.2 - 0.01 + 0.1)
 

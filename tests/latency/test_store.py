@@ -514,3 +514,9 @@ def test_folder_that_cannot_be_written(path: Path) -> None:
             store.add_measurement(measurement(), small_net(), source="user")
     finally:
         path.parent.chmod(0o755)
+
+
+def test_reading_a_store_loads_no_model_library() -> None:
+    code = "import sys, latency.store; sys.exit(' '.join({'onnx', 'torch', 'onnxruntime'} & set(sys.modules)) or 0)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

@@ -37,7 +37,7 @@ NUMERIC_NAMES: tuple[str, ...] = (
 )
 """``waste``: channels added by rounding up to the vector width, which blocked layouts compute as well. Runtimes use
 another layout where channels are not ``aligned``, and read inputs of fewer channels than a block (``in_below``) as they
-are (ONNX Runtime's ``nchwc_transformer.cc``): one of four channels takes a tenth of what its sizes let expect."""
+are (ONNX Runtime's ``nchwc_transformer.cc``): one of four channels takes far less than its sizes let expect."""
 
 OLDEST_NUMERIC = NUMERIC_NAMES.index("in_below_8")
 """Stored predictors have at least so many of the names, the first ones: further names are only ever appended."""
