@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 
+from latency.operators import builders
 from latency.operators.from_onnx import from_onnx
 from latency.operators.operator import Operator
 from latency.operators.synthesize import to_model
@@ -86,6 +87,15 @@ def test_pads_of_the_same_width(body: str, opset: int) -> None:
     assert only(made) == plain
     ones = model("y = Pad(x, full, one)", weights={**weights, "one": np.array(1, np.float32)})
     assert only(ones) != plain
+
+
+@pytest.mark.parametrize("kind", ["Slice", "Pad", "Expand", "Tile"])
+def test_what_the_sizes_tell_is_no_property(kind: str) -> None:
+    one, other = (
+        builders.operator(kind, (("constant_1", values),), ((1, 3, 8, 8),), ((1, 3, 9, 9),))
+        for values in ((0, 0, 1, 1), (0, 0, 0, 1))
+    )
+    assert features(one) == features(other)
 
 
 def test_where_a_slice_begins_is_no_property_of_its_cost() -> None:

@@ -8,10 +8,11 @@ import pytest
 from latency.operators import builders
 from latency.operators.operator import Operator, OperatorGraph
 from latency.operators.synthesize import single_operator
-from latency.predictors.additive.kernel_groups import kernels_of
+from latency.predictors.additive.kernel_groups import kernel_groups, kernels_of
 from latency.predictors.attention.measured_alone import MeasuredAlone
 from latency.predictors.attention.predictor import AttentionPredictor
 from latency.predictors.attention.training import TrainingSettings
+from latency.predictors.encoding.operator_table import OperatorTable
 from latency.sample import KernelTime, LatencySample
 from latseg.testing.synthetic import measured, random_graphs
 
@@ -52,6 +53,21 @@ def test_a_neighbourhood_is_no_net_and_without_kernels_tells_nothing() -> None:
     assert kernels_of(among("a", POOL)) == ()
     assert len(kernels_of(LatencySample("net", among("a", POOL).graph, 1.0))) == 1
     assert times(alone(POOL, 0.5), among("a", POOL)) == pytest.approx([0.5, np.nan, np.nan], nan_ok=True)
+
+
+def test_kernels_among_others_are_those_of_nets_for_a_regression() -> None:
+    samples = [alone(POOL, 0.5), among("a", POOL, KernelTime((1,), 0.1))]
+    assert kernel_groups(samples, OperatorTable()).isolated.tolist() == [True, False]
+
+
+def test_attention_is_not_trained_on_them() -> None:
+    graphs, known = random_graphs(20, 0), [alone(POOL, 0.5), alone(CONV, 0.3)]
+    found = []
+    for samples in (known, [*known, among("a", POOL, KernelTime((1,), 100.0))]):
+        predictor = AttentionPredictor(TrainingSettings(width=8, steps=20), members=2)
+        predictor.fit([*measured(graphs), *samples])
+        found.append([one.latency_ms for one in predictor.predict(graphs)])
+    assert found[0] == found[1]
 
 
 def test_a_predictor_uses_it_for_operators_of_no_net() -> None:
