@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,9 @@ class Job:
     changes: dict[str, Any] = field(default_factory=dict)
     """Of the settings."""
     teacher: str = "none"
+    scenes: int = 4000
+    """Different ones."""
+    scene_size: tuple[int, int] = SMALL
 
     @property
     def key(self) -> str:
@@ -61,7 +64,7 @@ class Job:
 
 def key_of(row: dict[str, Any]) -> str:
     """``Job.key`` of the job that made a row."""
-    return json.dumps([row[name] for name in Job.__dataclass_fields__])
+    return json.dumps([row.get(name, each.default) for name, each in Job.__dataclass_fields__.items()])
 
 
 def jobs(nets: Path) -> Iterator[Job]:
@@ -97,3 +100,43 @@ def _ablations(net: str, seed: int) -> Iterator[Job]:
                     yield Job("distillation", student, data, seed=seed, variant=name, changes=changes, teacher=teacher)
         for name, changes in RECIPE.items():
             yield Job("recipe", "designed:plain", data, seed=seed, variant=name, changes=changes)
+
+
+THREE_TIMES = {"scene_steps": 4500, "updates": 6750}
+LONGER: dict[str, dict[str, Any]] = {
+    "as train": {},
+    "scenes x 3": {"scene_steps": 4500},
+    "pairs x 3": {"updates": 6750},
+    "both x 3": THREE_TIMES,
+    "both x 3, 20,000 scenes": {**THREE_TIMES, "scenes": 20_000},
+    "both x 3, 12,000 scenes of 256 x 256": {**THREE_TIMES, "scenes": 12_000, "scene_size": LARGE},
+}
+"""What differs from ``train``."""
+
+
+def longer(nets: Path) -> Iterator[Job]:
+    """Trainings that take longer than those of ``train``; the longest first."""
+    found = [*_longer(nets)]
+    yield from sorted(found, key=lambda job: -job.scene_steps - job.updates)
+
+
+def _longer(nets: Path) -> Iterator[Job]:
+    best, quick, plain = f"searched:{nets}/within-3.4ms.json", f"searched:{nets}/within-2ms-256.json", "designed:plain"
+    usual, scenes, pairs, both, more, large = LONGER
+    for seed in SEEDS[:2]:
+        for name in (both, more, pairs, scenes, usual):
+            yield Job("quality", best, PEOPLE, seed=seed, variant=name, **LONGER[name])
+        for name in (large, usual):
+            yield Job("quality", best, PEOPLE, LARGE, seed=seed, variant=name, **LONGER[name])
+    for net, data, size, names in (
+        (best, FACES, SMALL, (both, usual)),
+        (best, FACES, LARGE, (large, usual)),
+        (best, PEOPLE, LARGE, (both,)),
+        (quick, PEOPLE, LARGE, (large, usual)),
+        (plain, PEOPLE, SMALL, (both, usual)),
+    ):
+        for name in names:
+            yield Job("quality", net, data, size, variant=name, **LONGER[name])
+
+
+PLANS: dict[str, Callable[[Path], Iterator[Job]]] = {"all": jobs, "longer": longer}

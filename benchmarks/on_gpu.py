@@ -18,7 +18,7 @@ import sys
 import tarfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from unittest.mock import patch
 import quality
 import torch
 from distillation import TEACHER_UPDATES, stored
-from gpu_jobs import FACES, LARGE, PARTS, PEOPLE, SEEDS, SMALL, TEACHER, Job, jobs, key_of
+from gpu_jobs import FACES, PARTS, PEOPLE, PLANS, TEACHER, Job, key_of
 from quality import HeldOut, Net, figures
 from ranking import sampler, spread_nets
 from safetensors.torch import save_file
@@ -90,30 +90,36 @@ def decoded(source: DataSource, pool: Any) -> DataSource:
     return replace(source, **{n: Decoded(parts[n], pool.map(_made, tasks[n], chunksize=8)) for n in parts})
 
 
+def _drawn(count: int, size: tuple[int, int]) -> DataSource:
+    with patch.multiple(scenes, _MOST_SCENES=count, _SIZE=size):
+        return scenes._scenes(count, 0)
+
+
 @dataclass
 class World:
     """What all jobs share."""
 
     sources: dict[tuple[str, tuple[int, int]], DataSource]
-    scenes: dict[int, DataSource]
-    """By seed."""
+    scenes: dict[tuple[int, tuple[int, int]], DataSource]
+    """By their number and size."""
     photographs: dict[str, Path]
     """Those without masks, by the data beside which they are used."""
     folder: Path
     device: str
 
     @classmethod
-    def of(cls, options: argparse.Namespace) -> World:
-        """Decodes the photographs and draws the scenes on all cores."""
+    def of(cls, options: argparse.Namespace, todo: Sequence[Job]) -> World:
+        """Decodes the photographs and draws the scenes that the jobs need, on all cores."""
         faces, people = options.photographs / "celeba/train", options.photographs / "people"
         texts = {PEOPLE: f"folder:{people}", FACES: f"celebamask:{faces}?person", PARTS: f"celebamask:{faces}"}
         with multiprocessing.get_context("fork").Pool(os.cpu_count()) as pool:
             sources = {
                 (name, size): decoded(open_source(text, size=size, resize_masks=True), pool)
-                for size in (SMALL, LARGE)
+                for size in {job.size for job in todo}
                 for name, text in texts.items()
             }
-            drawn = {seed: decoded(scenes._scenes(options.scene_steps, seed), pool) for seed in SEEDS}
+            kinds = {(job.scenes, job.scene_size) for job in todo if job.scene_steps}
+            drawn = {kind: decoded(_drawn(*kind), pool) for kind in kinds}
         photographs = {PEOPLE: faces / "images", FACES: people / "images"}
         return cls(sources, drawn, photographs, options.folder, options.training_device)
 
@@ -124,9 +130,13 @@ class World:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
+    def scenes_of(self, job: Job) -> str:
+        """Equal for jobs of one net that learn alike from scenes."""
+        return "-".join(map(str, (*job.size, job.seed, job.scene_steps, job.scenes, *job.scene_size)))
+
     def options(self, job: Job) -> argparse.Namespace:
         """As of ``quality.py``."""
-        folder = self.folder / f"{job.size[0]}-{job.seed}-{job.scene_steps}"
+        folder = self.folder / self.scenes_of(job)
         folder.mkdir(parents=True, exist_ok=True)
         # Only what was learned from scenes is read again, by the other jobs of the net.
         name = f"{os.getpid()}-{time.monotonic_ns()}"
@@ -177,9 +187,11 @@ class Training:
         job, world = self.job, self.world
         net, options = Net.of(job.net), world.options(job)
         title = net.title.replace(" ", "-")
-        with world.alone(f"scenes-{title}-{job.size[0]}-{job.seed}-{job.scene_steps}"):
-            quality.taught_by_scenes(net, quality.PERSON, options)
-        return quality.trained(net, self.source, options, changes=job.changes, teaching=self._teaching())
+        drawn = {"_scenes": lambda *_: world.scenes[job.scenes, job.scene_size], "_SIZE": job.scene_size}
+        with patch.multiple(scenes, **drawn):
+            with world.alone(f"{title}-{world.scenes_of(job)}"):
+                quality.taught_by_scenes(net, quality.PERSON, options)
+            return quality.trained(net, self.source, options, changes=job.changes, teaching=self._teaching())
 
     def _teaching(self) -> Teaching:
         job, source = self.job, self.source
@@ -235,21 +247,21 @@ class Training:
         title = Net.of(job.net).title.replace(" ", "-")
         folder = self.world.folder / "weights"
         folder.mkdir(exist_ok=True)
-        save_file(state, folder / f"{title}_{job.data}_{job.size[0]}_{job.updates}_{job.seed}.safetensors")
+        name = f"{title}_{job.data}_{job.updates}_{self.world.scenes_of(job)}"
+        save_file(state, folder / f"{name}.safetensors")
 
 
 def work(queue: Any, deadline: float, world: World, rows: Path) -> None:
     """One process: takes jobs until the deadline."""
     torch.set_num_threads(1)
-    with patch.object(scenes, "_scenes", lambda _, seed: world.scenes[seed]):
-        while time.time() < deadline and (job := queue.get()) is not None:
-            try:
-                found = Training(job, world).row()
-            except Exception:  # the other jobs go on; the row says it
-                found = {"error": traceback.format_exc()[-1500:]}
-            with rows.open("a") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                file.write(json.dumps({**asdict(job), **found}) + "\n")
+    while time.time() < deadline and (job := queue.get()) is not None:
+        try:
+            found = Training(job, world).row()
+        except Exception:  # the other jobs go on; the row says it
+            found = {"error": traceback.format_exc()[-1500:]}
+        with rows.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(json.dumps({**asdict(job), **found}) + "\n")
 
 
 def write_ranked_nets(folder: Path, count: int) -> None:
@@ -287,8 +299,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=16)
     parser.add_argument("--ranked", type=int, default=32)
     parser.add_argument("--training-device", default="cuda", choices=("cuda", "cpu"))
-    parser.add_argument("--scene-steps", type=int, default=1500)
-    parser.add_argument("--updates", type=int, help="of every job, to try the script")
+    parser.add_argument("--plan", choices=PLANS, default="all")
+    parser.add_argument("--updates", type=int, help="of every job, as many on scenes, to try the script")
     parser.add_argument("--jobs", type=int, help="how many are taken at most")
     options = parser.parse_args()
     deadline = time.time() + options.seconds
@@ -296,13 +308,16 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     rows = options.folder / "rows.jsonl"
     write_ranked_nets(options.nets, options.ranked)
-    changes = {} if options.updates is None else {"updates": options.updates, "scene_steps": options.scene_steps}
+    changes = {} if options.updates is None else dict.fromkeys(("updates", "scene_steps", "scenes"), options.updates)
     done = {key_of(row) for row in rows_in(rows)}
-    todo = [job for job in (replace(job, **changes) for job in jobs(options.nets)) if job.key not in done]
-    world = World.of(options)
+    todo = [
+        job for job in (replace(job, **changes) for job in PLANS[options.plan](options.nets)) if job.key not in done
+    ]
+    todo = todo[: options.jobs]
+    world = World.of(options, todo)
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
-    for job in [*todo[: options.jobs], *[None] * options.processes]:
+    for job in [*todo, *[None] * options.processes]:
         queue.put(job)
     workers = [context.Process(target=work, args=(queue, deadline, world, rows)) for _ in range(options.processes)]
     for worker in workers:
