@@ -1,0 +1,126 @@
+"""An ONNX model as steps of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor
+
+from devices.backends.cuda.elementwise import ELEMENTWISE
+from devices.backends.cuda.node import Arguments, Compute, Node, tensor_of
+from devices.backends.cuda.reductions import REDUCTIONS
+from devices.backends.cuda.resize import RESIZE
+from devices.backends.cuda.shaping import SHAPING
+from devices.backends.cuda.windows import WINDOWS
+from devices.external_data import embed_external_data
+from devices.model_file import read_model
+from devices.model_inputs import data_inputs
+from devices.worker.runtime import InputShapes, ModelFailedError, one_line
+from foundation.regular_file import MODEL_BYTES
+
+OPERATORS: dict[str, Compute] = {**ELEMENTWISE, **SHAPING, **WINDOWS, **REDUCTIONS, **RESIZE}
+_NUMBERS: dict[str, tuple[int, ...]] = {
+    "Clip": (1, 2), "Expand": (1,), "Pad": (1, 2, 3), "ReduceMax": (1,), "ReduceMean": (1,), "ReduceMin": (1,),
+    "ReduceSum": (1,), "Reshape": (1,), "Resize": (1, 2, 3), "Slice": (1, 2, 3, 4), "Split": (1,), "Squeeze": (1,),
+    "Tile": (1,), "Unsqueeze": (1,),
+}  # fmt: skip
+"""Inputs of which the processor must know the numbers, such as a shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node that the device executes in every run."""
+
+    position: int
+    node: Node
+    run: Callable[[], None]
+    sources: tuple[str, ...]
+    """Tensors that it reads and that depend on the model's inputs."""
+
+
+class TorchNetwork:
+    """The steps of a model; weights lie on the device.
+
+    Nodes that depend on weights and shapes alone are computed by the processor, once in each ``trace``.
+
+    Raises:
+        ModelFailedError: an operator that this device does not have.
+    """
+
+    def __init__(self, path: Path, device: str) -> None:
+        model = read_model(path)
+        embed_external_data(path, model, limit=MODEL_BYTES)
+        opset = max((each.version for each in model.opset_import if not each.domain), default=1)
+        self.inputs: InputShapes = tuple((each.name, _sizes(each)) for each in data_inputs(model.graph))
+        self.outputs = tuple(value.name for value in model.graph.output)
+        self._nodes = [Node.of(node, opset) for node in model.graph.node]
+        if unknown := sorted({node.kind for node in self._nodes} - set(OPERATORS)):
+            raise ModelFailedError(f"operators that this device does not have: {', '.join(unknown)}")
+        self._device = device
+        self._weights = {each.name: tensor_of(each) for each in model.graph.initializer}
+        self._on_device: dict[str, Tensor] = {}
+
+    def trace(self, feeds: Mapping[str, Tensor]) -> tuple[list[Step], dict[str, Tensor]]:
+        """Runs the model once; the steps, and all tensors by name, into which each run of a step writes.
+
+        Raises:
+            ModelFailedError: a node fails.
+        """
+        known, values = dict(self._weights), dict(feeds)
+        steps: list[Step] = []
+        for position, node in enumerate(self._nodes):
+            sources = tuple(name for name in node.inputs if name in values)
+            self._check(node, known)
+            inside = sources and node.kind != "Shape"
+            run = self._call(node, known, values, known if not inside else values)
+            try:
+                run()
+            except (RuntimeError, ValueError, TypeError, IndexError, KeyError, NotImplementedError) as error:
+                raise ModelFailedError(f"{node.kind}: {one_line(error)}") from error
+            if inside:
+                steps.append(Step(position, node, run, sources))
+        for name in self.outputs:
+            values.setdefault(name, known.get(name, torch.empty(0)))
+        return steps, values
+
+    def _check(self, node: Node, known: Mapping[str, Tensor]) -> None:
+        for place in _NUMBERS.get(node.kind, ()):
+            if place < len(node.inputs) and node.inputs[place] and node.inputs[place] not in known:
+                raise ModelFailedError(f"{node.kind} with an input {node.inputs[place]!r} that is computed on the GPU")
+
+    def _call(
+        self, node: Node, known: Mapping[str, Tensor], values: Mapping[str, Tensor], target: dict[str, Tensor]
+    ) -> Callable[[], None]:
+        """Computes the node's outputs into ``target``."""
+        compute, numbers = OPERATORS[node.kind], _NUMBERS.get(node.kind, ())
+
+        def argument(place: int, name: str) -> Tensor | None:
+            if not name:
+                return None
+            if name in values:
+                return values[name]
+            return known[name] if target is known or place in numbers else self._moved(name, known[name])
+
+        def run() -> None:
+            arguments: Arguments = [argument(place, name) for place, name in enumerate(node.inputs)]
+            found = compute(node, arguments)
+            made = (found,) if isinstance(found, Tensor) else found
+            target.update(zip(node.outputs, made, strict=False))
+
+        return run
+
+    def _moved(self, name: str, value: Tensor) -> Tensor:
+        """On the device; a weight is brought there once."""
+        if name not in self._weights:
+            return value.to(self._device)
+        if name not in self._on_device:
+            self._on_device[name] = value.to(self._device)
+        return self._on_device[name]
+
+
+def _sizes(value: onnx.ValueInfoProto) -> tuple[int | None, ...]:
+    return tuple(each.dim_value or None for each in value.type.tensor_type.shape.dim)
