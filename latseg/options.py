@@ -55,7 +55,10 @@ UnlabelledOption = Annotated[
     typer.Option("--unlabelled", metavar="DIR", help="Photographs without masks, which the teacher labels."),
 ]
 TrainingDeviceOption = Annotated[
-    str | None, typer.Option(help="Where networks are trained: cpu, cuda or cuda:NUMBER; default: cpu, or the run's.")
+    str | None,
+    typer.Option(
+        help="Where networks are trained: cpu for the processor, cuda[:NUMBER] for a GPU; default: cpu, or the run's."
+    ),
 ]
 TensorboardOption = Annotated[
     Path | None,
