@@ -14,6 +14,7 @@ import fcntl
 import json
 import multiprocessing
 import os
+import re
 import sys
 import tarfile
 import time
@@ -300,6 +301,7 @@ def main() -> None:
     parser.add_argument("--ranked", type=int, default=32)
     parser.add_argument("--training-device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--plan", choices=PLANS, default="all")
+    parser.add_argument("--match", default="", help="regular expression; only jobs in whose text it is found are taken")
     parser.add_argument("--updates", type=int, help="of every job, as many on scenes, to try the script")
     parser.add_argument("--jobs", type=int, help="how many are taken at most")
     options = parser.parse_args()
@@ -313,7 +315,7 @@ def main() -> None:
     todo = [
         job for job in (replace(job, **changes) for job in PLANS[options.plan](options.nets)) if job.key not in done
     ]
-    todo = todo[: options.jobs]
+    todo = [job for job in todo if re.search(options.match, job.key)][: options.jobs]
     world = World.of(options, todo)
     context = multiprocessing.get_context("fork")
     queue = context.Queue()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 
 WARM_UP_RUNS = 3
-"""Before recording, as torch's documentation of CUDA graphs asks for; cuDNN chooses its kernels in them."""
+"""Before recording, as torch's documentation of CUDA graphs asks for."""
 CUDA = "cuda"
 
 

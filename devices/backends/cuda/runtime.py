@@ -36,7 +36,7 @@ _T = TypeVar("_T")
 
 
 class Cuda(Runtime):
-    """Loads models onto the first GPU: float32 without TF32, whose products have ten bits."""
+    """Loads models onto the first GPU: float32, without TF32, which rounds factors to ten bits."""
 
     device: ClassVar[str] = CUDA
 
@@ -45,7 +45,8 @@ class Cuda(Runtime):
         torch.set_grad_enabled(False)
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.benchmark = True
+        # Choosing kernels by timing them (cudnn.benchmark) chooses others in every process: see docs/benchmarks.md.
+        torch.backends.cudnn.benchmark = False
 
     @override
     def load(self, file: ModelFile) -> TorchModel:
