@@ -27,7 +27,7 @@ from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
 from export.bundle.certificate import Certificate, certify
 from export.bundle.check import Check
-from export.bundle.decision import decide
+from export.bundle.decision import Budget, decide
 from export.to_onnx import export_module
 from provenance import RESULTS, provenance, write_result
 from search.spaces.portrait.space import PortraitSpace
@@ -83,7 +83,9 @@ class Subject:
     def verify(self, repeat: int, budgets: dict[bool, Certificate]) -> list[str]:
         """The verdicts on the two budgets."""
         checks = {
-            kept: decide("budget", one, lambda attempt: self.measure(100 * repeat + attempt))
+            kept: decide(
+                "budget", Budget(one.budget_ms, one.model_sha256), lambda attempt: self.measure(100 * repeat + attempt)
+            )
             for kept, one in budgets.items()
         }
         print(*checks.values(), sep="\n", file=sys.stderr)

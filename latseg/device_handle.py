@@ -24,13 +24,15 @@ from latseg.results import (
     ProfileResult,
 )
 from latseg.table import Table
-from latseg.units import Size, as_sizes
+from latseg.units import Size, as_latency_ms, as_sizes
 
 if TYPE_CHECKING:
     from torch import nn
 
     from devices.device import Device
     from devices.device_info import DeviceInfo
+    from devices.measurement import Measurement
+    from export.bundle.check import VerifyResult
     from latency.bounded import BoundedPredictor
     from latency.campaign_items import CampaignItem
     from latency.operators.operator import OperatorGraph
@@ -314,6 +316,48 @@ class DeviceHandle:
         missing = "; ".join(f"{side.model.name}: {side.missing}" for side in (a, b) if side.missing)
         rows = [] if missing else compare_rows(a.operators, b.operators)
         return Comparison(a, b, predicted, self.info, Table(rows), missing)
+
+    def verify(
+        self,
+        model: str | Path,
+        max_latency: str | float,
+        *,
+        shapes: Shapes | None = None,
+        values: Values | None = None,
+        seed: int = 0,
+        wait_s: float = 0.0,
+    ) -> VerifyResult:
+        """Measures whether a model keeps a latency budget, again where a first measurement does not decide.
+
+        >>> device.verify(example_model, "1s").checks[0].detail
+        'a simulated device certifies nothing: no run is timed'
+
+        Args:
+            model: an ONNX file.
+            max_latency: with its unit, such as ``"8ms"``, or in milliseconds.
+            shapes: of inputs with dynamic axes, by name.
+            values: of inputs whose numbers decide sizes inside the model, by name.
+            seed: of the order of the runs.
+            wait_s: seconds to wait at most for other programs to leave the machine.
+
+        Raises:
+            UserError: not a model, the runtime cannot run it, or no such budget.
+            DeviceUnavailableError: the device cannot be used here.
+        """
+        from devices.model_file import sha256_of
+        from export.bundle.budget_checks import SIMULATED
+        from export.bundle.check import Check, VerifyResult
+        from export.bundle.decision import Budget, decide
+
+        name, path = f"budget on {self.name}", Path(model)
+        budget = Budget(as_latency_ms(max_latency), sha256_of(path))
+        if self.info.simulated:
+            return VerifyResult((Check(name, False, SIMULATED),))
+
+        def measured(attempt: int) -> Measurement:
+            return self.measure(path, shapes=shapes, values=values, seed=seed + attempt).measurement
+
+        return VerifyResult((decide(name, budget, measured, wait_s=wait_s),))
 
     def fix(
         self,

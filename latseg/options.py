@@ -71,6 +71,9 @@ def tensorboard_words(folder: Path | None) -> list[str]:
     return [] if folder is None else ["--tensorboard", str(folder)]
 
 
+DEFAULT_DEVICE = "cpu"
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceOptions:
     """The device that a command uses."""
@@ -78,7 +81,7 @@ class DeviceOptions:
     device: Annotated[
         str,
         typer.Option("--device", "-d", help=f"{one_of(DEVICES.names)}; options follow a colon, as in cpu:threads=2."),
-    ] = "cpu"
+    ] = DEFAULT_DEVICE
     threads: ThreadsOption = None
 
 
@@ -124,7 +127,7 @@ class LatencyOptions:
         Raises:
             UserError: numbers of devices and limits differ, a unit is missing, or a limit is not positive.
         """
-        names = list(self.device or ["cpu"])
+        names = list(self.device or [DEFAULT_DEVICE])
         limits = [parse_latency_ms(text) for text in self.max_latency or ()]
         if len(names) != len(limits) or len(set(names)) < len(names):
             raise UserError(

@@ -306,6 +306,14 @@ class Comparison:
         a, b = self.a.interval_ms, self.b.interval_ms
         return a is not None and b is not None and a[0] <= b[1] and b[0] <= a[1]
 
+    def slower_by_over(self, percent: float) -> bool | None:
+        """Whether ``b`` takes more than ``percent`` longer than ``a``; None where the two intervals leave it open."""
+        limit = 1 + percent / 100
+        a, b = (model.interval_ms or (model.latency_ms, model.latency_ms) for model in (self.a, self.b))
+        if b[0] > limit * a[1]:
+            return True
+        return False if b[1] <= limit * a[0] else None
+
     def to_json(self) -> dict[str, Any]:
         """The document of ``latseg compare --json``, without its warnings."""
         return {

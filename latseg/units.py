@@ -30,6 +30,18 @@ def parse_latency_ms(text: str, *, option: str = "--max-latency") -> float:
     return float(number) * _TIME_MS[unit]
 
 
+def parse_percent(text: str, *, option: str) -> float:
+    """``5%`` as 5.0.
+
+    Raises:
+        UserError: another unit, or not a positive number.
+    """
+    number, unit = _split(text)
+    if unit != "%" or not _positive(number):
+        raise UserError(option, seen=repr(text), expected="a positive percentage", remedy="write for example 5%")
+    return float(number)
+
+
 def parse_parameters(text: str, *, option: str = "--max-params") -> int:
     """``0.4M``, ``400K`` or ``400000`` as a count.
 

@@ -12,7 +12,7 @@ from devices.protocol import MeasurementProtocol
 from export.bundle.certificate import Certificate
 from export.bundle.certificate_checks import contradictions
 from export.bundle.check import Check
-from export.bundle.decision import decide
+from export.bundle.decision import Budget, decide
 from export.bundle.machine_speed import KnownReference, scale_of
 from export.bundle.manifest import BundleFile, Manifest, is_network
 from export.exporter import GetDevice
@@ -119,5 +119,7 @@ def _budget(name: str, candidate: Candidate, certificate: Certificate, remeasuri
         )
         return result
 
-    check = decide(name, certificate, measure, wait_s=remeasuring.wait_s)
+    certified = f", certified at {certificate.latency_ms:.3f} ms"
+    budget = Budget(certificate.budget_ms, certificate.model_sha256, certified)
+    check = decide(name, budget, measure, wait_s=remeasuring.wait_s)
     return replace(check, detail=f"{scale.note}: {check.detail}") if scale.note else check

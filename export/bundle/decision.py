@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from devices.measurement import FailedMeasurement, Measurement
 from devices.other_load import BUSY_CORES, other_load
-from export.bundle.certificate import CPU_PER_WALL_LIMIT, Certificate
+from export.bundle.certificate import CPU_PER_WALL_LIMIT
 from export.bundle.check import Check
 
 ROUNDS = 2
@@ -25,7 +25,18 @@ MeasureAgain = Callable[[int], Measurement | FailedMeasurement]
 """Measures once more, with the seed of this attempt."""
 
 
-def decide(name: str, certificate: Certificate, measure: MeasureAgain, *, wait_s: float = 0.0) -> Check:
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a file may take."""
+
+    ms: float
+    model_sha256: str
+    """Of the file that must have been measured."""
+    note: str = ""
+    """Follows the budget where it is told."""
+
+
+def decide(name: str, budget: Budget, measure: MeasureAgain, *, wait_s: float = 0.0) -> Check:
     """The check of one budget.
 
     A first measurement whose whole interval is within the budget decides. Otherwise up to two rounds of three
@@ -36,12 +47,12 @@ def decide(name: str, certificate: Certificate, measure: MeasureAgain, *, wait_s
 
     Args:
         name: of the check.
-        certificate: with the budget, and the file that must have been measured.
+        budget: of the file.
         measure: measures the file.
         wait_s: how long to wait for other programs to leave the machine, before the first and the further measurements.
     """
     loads = [_calm(wait_s)]
-    first = _check(name, certificate, measure(0), whole_interval=True)
+    first = _check(name, budget, measure(0), whole_interval=True)
     if not first.undecided:
         return first
     loads.append(_calm(wait_s))
@@ -53,20 +64,20 @@ def decide(name: str, certificate: Certificate, measure: MeasureAgain, *, wait_s
             loads.append(other_load())
         middle = _middle(further)
         busy = max(loads) >= BUSY_CORES
-        last = _check(name, certificate, middle, whole_interval=busy)
+        last = _check(name, budget, middle, whole_interval=busy)
         if busy or not last.undecided:
             break
     which = f"the middle one of {ROUND_SIZE} measurements in round {turn + 1}, after a first one: {first.detail}"
     last = replace(last, detail=f"{last.detail}; {which}")
-    return _explained(last, certificate, middle, max(loads)) if last.undecided else last
+    return _explained(last, budget, middle, max(loads)) if last.undecided else last
 
 
-def _explained(check: Check, certificate: Certificate, middle: Measurement | FailedMeasurement, load: float) -> Check:
+def _explained(check: Check, budget: Budget, middle: Measurement | FailedMeasurement, load: float) -> Check:
     """A missed budget is undecided only where the machine may be the reason."""
     if load >= BUSY_CORES:
         busy = f"too busy to tell: other programs used {load:.1f} cores; stop them, or use --wait"
         return replace(check, detail=f"{check.detail}; {busy}")
-    if isinstance(middle, Measurement) and middle.latency_ms <= (1 + CLOSE_PERCENT / 100) * certificate.budget_ms:
+    if isinstance(middle, Measurement) and middle.latency_ms <= (1 + CLOSE_PERCENT / 100) * budget.ms:
         close = f"too close to tell: less than {CLOSE_PERCENT:g} % above the budget; verify again later"
         return replace(check, detail=f"{check.detail}; {close}")
     return replace(check, undecided=False)
@@ -88,20 +99,20 @@ def _middle(results: list[Measurement | FailedMeasurement]) -> Measurement | Fai
 
 
 def _check(
-    name: str, certificate: Certificate, result: Measurement | FailedMeasurement, *, whole_interval: bool = False
+    name: str, budget: Budget, result: Measurement | FailedMeasurement, *, whole_interval: bool = False
 ) -> Check:
     """Undecided where the budget was exceeded, for which the load of the machine may be the reason."""
     if isinstance(result, FailedMeasurement):
         return Check(name, False, result.reason)
-    if result.model_sha256 != certificate.model_sha256:
+    if result.model_sha256 != budget.model_sha256:
         return Check(name, False, "another file was measured")
     if not result.cpu_per_wall <= CPU_PER_WALL_LIMIT * result.device.threads:
         return Check(name, False, f"more threads ran than the {result.device.threads} that were requested")
     low, high = result.interval_ms
     unsure = "" if result.converged else ", not converged"
-    kept = max(result.latency_ms, high if whole_interval else 0.0) <= certificate.budget_ms
+    kept = max(result.latency_ms, high if whole_interval else 0.0) <= budget.ms
     detail = (
         f"{result.latency_ms:.3f} ms ({low:.3f} to {high:.3f}{unsure}) "
-        f"against a budget of {certificate.budget_ms:g} ms, certified at {certificate.latency_ms:.3f} ms"
+        f"against a budget of {budget.ms:g} ms{budget.note}"
     )
     return Check(name, kept, detail, undecided=not kept)

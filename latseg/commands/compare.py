@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from latseg.commands.verify import TOO_BUSY, VERIFICATION_FAILED
 from latseg.console import Console, plain, table
 from latseg.input_values import parse_inputs
 from latseg.options import DeviceOptions, InputsOption, SeedOption, ShapesOption
 from latseg.results import ComparedModel, Comparison
-from latseg.units import parse_shapes
+from latseg.units import parse_percent, parse_shapes
 
 COLUMNS = ("kind", "attributes", "output", "count_a", "count_b", "ms_a", "ms_b", "difference_ms")
 
@@ -23,6 +24,10 @@ def compare(
     target: DeviceOptions,
     shape: ShapesOption = None,
     inputs: InputsOption = None,
+    fail_over: Annotated[
+        str | None,
+        typer.Option(metavar="PERCENT", help="Exit code 4 if B takes so much longer than A, 6 if that cannot be told."),
+    ] = None,
     predicted: Annotated[
         bool, typer.Option("--predicted", help="Predict both from what was profiled instead of measuring them.")
     ] = False,
@@ -30,15 +35,19 @@ def compare(
 ) -> None:
     """Measure two models side by side and show, operator by operator, where their times differ."""
     console: Console = context.obj
+    percent = None if fail_over is None else parse_percent(fail_over, option="--fail-over")
     found = console.api.device(target.device, threads=target.threads).compare(
         first, second, predicted=predicted, shapes=parse_shapes(shape), values=parse_inputs(inputs), seed=seed
     )
+    slower = None if percent is None else found.slower_by_over(percent)
+    gate = {} if percent is None else {"fail_over_percent": percent, "slower": slower}
     console.emit(
-        {**found.to_json(), "warnings": console.warnings},
+        {**found.to_json(), **gate, "warnings": console.warnings},
         lambda: [
             f"A {_side(found.a)}",
             f"B {_side(found.b)}",
             _difference(found),
+            *([] if percent is None else [_verdict(percent, slower)]),
             f"No operator times: {plain(found.operators_missing)}."
             if found.operators_missing
             else table(
@@ -48,6 +57,15 @@ def compare(
             ),
         ],
     )
+    if percent is not None and slower is not False:
+        raise typer.Exit(TOO_BUSY if slower is None else VERIFICATION_FAILED)
+
+
+def _verdict(percent: float, slower: bool | None) -> str:
+    if slower is None:
+        return f"[bold yellow]The intervals do not tell whether B takes over {percent:g} % longer.[/]"
+    how = "[bold red]B takes over" if slower else "[bold green]B does not take over"
+    return f"{how} {percent:g} % longer.[/]"
 
 
 def _side(model: ComparedModel) -> str:

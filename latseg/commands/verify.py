@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from foundation.errors import UserError
 from latseg.bundle import Bundle
 from latseg.console import Console, table
-from latseg.options import SeedOption
+from latseg.input_values import parse_inputs
+from latseg.options import DEFAULT_DEVICE, InputsOption, SeedOption, ShapesOption
+from latseg.units import parse_shapes
 
 if TYPE_CHECKING:
     from export.bundle.check import VerifyResult
@@ -22,8 +25,17 @@ TOO_BUSY = 6
 
 def verify(
     context: typer.Context,
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder that `latseg export` wrote.")],
-    device: Annotated[str | None, typer.Option("--device", "-d", help="Measure here; default: as certified.")] = None,
+    bundle: Annotated[
+        Path, typer.Argument(metavar="BUNDLE|MODEL.onnx", help="Folder that `latseg export` wrote, or any ONNX file.")
+    ],
+    max_latency: Annotated[
+        str | None, typer.Option(metavar="TIME", help="What an ONNX file may take, with its unit: 8ms, 900us.")
+    ] = None,
+    shape: ShapesOption = None,
+    inputs: InputsOption = None,
+    device: Annotated[
+        str | None, typer.Option("--device", "-d", help="Measure here; default: as certified, a file on cpu.")
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of the runtime, with --device; default: as certified.")
     ] = None,
@@ -37,17 +49,31 @@ def verify(
     ] = 0.0,
     seed: SeedOption = 0,
 ) -> None:
-    """Check a bundle again; exit code 4 if anything fails, 6 if that cannot be told (busy machine, close budget)."""
+    """Check a bundle again, or whether an ONNX file keeps a latency budget.
+
+    Exit code 4 if anything fails, 6 if that cannot be told (busy machine, close budget).
+    """
     console: Console = context.obj
-    result = Bundle(bundle, workspace=console.workspace).verify(
-        device=device,
-        threads=threads,
-        measure=measure,
-        seed=seed,
-        signer=signer,
-        wait_s=wait,
-        on_check=lambda check: console.remark(f"checked {check.name}"),
-    )
+    if bundle.is_file():
+        _refuse("a file", signer=signer, no_measure=not measure)
+        if max_latency is None:
+            raise UserError(
+                "--max-latency", seen="none", expected="what the file may take", remedy="add for example 8ms"
+            )
+        result = console.api.device(device or DEFAULT_DEVICE, threads=threads).verify(
+            bundle, max_latency, shapes=parse_shapes(shape), values=parse_inputs(inputs), seed=seed, wait_s=wait
+        )
+    else:
+        _refuse("a bundle", max_latency=max_latency, shape=shape, input=inputs)
+        result = Bundle(bundle, workspace=console.workspace).verify(
+            device=device,
+            threads=threads,
+            measure=measure,
+            seed=seed,
+            signer=signer,
+            wait_s=wait,
+            on_check=lambda check: console.remark(f"checked {check.name}"),
+        )
     document = {"ok": result.ok, "undecided": result.undecided, "checks": [asdict(check) for check in result.checks]}
     console.emit(
         document,
@@ -58,6 +84,13 @@ def verify(
     )
     if not result.ok:
         raise typer.Exit(TOO_BUSY if result.undecided else VERIFICATION_FAILED)
+
+
+def _refuse(what: str, **options: object) -> None:
+    for name, value in options.items():
+        if value:
+            option = f"--{name.replace('_', '-')}"
+            raise UserError(option, seen=f"{option} with {what}", expected="none", remedy=f"leave {option} out")
 
 
 def _verdict(result: VerifyResult) -> str:

@@ -12,7 +12,7 @@ from devices.measurement import FailedMeasurement, Measurement
 from export.bundle import decision
 from export.bundle.certificate import Certificate, certify
 from export.bundle.check import Check, VerifyResult
-from export.bundle.decision import decide
+from export.bundle.decision import Budget, decide
 from tests.export.runtime_device import INFO, measurement
 
 BUDGET_MS = 5.0
@@ -33,6 +33,10 @@ def certificate(model: Path) -> Certificate:
     return found
 
 
+def budget_of(certificate: Certificate) -> Budget:
+    return Budget(certificate.budget_ms, certificate.model_sha256)
+
+
 def decided(certificate: Certificate, model: Path, *latencies: float, wait_s: float = 0.0) -> tuple[Check, int]:
     """The check, and how many measurements it took."""
     taken: list[int] = []
@@ -44,7 +48,7 @@ def decided(certificate: Certificate, model: Path, *latencies: float, wait_s: fl
             return FailedMeasurement("bundle", "", INFO, "crashed")
         return measurement(model, latency_ms=latency_ms)
 
-    return decide("budget", certificate, measure, wait_s=wait_s), len(taken)
+    return decide("budget", budget_of(certificate), measure, wait_s=wait_s), len(taken)
 
 
 def loads(monkeypatch: pytest.MonkeyPatch, *values: float) -> None:
@@ -152,6 +156,8 @@ def test_a_crash_or_another_file_is_no_question_of_load(
     assert (later.ok, later.undecided) == (False, False)
     assert later.detail.startswith("crashed; ")
     other = replace(measurement(model), model_sha256="0" * 64)
-    assert decide("budget", certificate, lambda _: other) == Check("budget", False, "another file was measured")
+    assert decide("budget", budget_of(certificate), lambda _: other) == Check(
+        "budget", False, "another file was measured"
+    )
     threads = replace(measurement(model), cpu_per_wall=1.9)
-    assert not decide("budget", certificate, lambda _: threads).undecided
+    assert not decide("budget", budget_of(certificate), lambda _: threads).undecided
