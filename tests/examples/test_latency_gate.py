@@ -1,0 +1,55 @@
+"""The steps of the workflow file, executed as they stand."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from latseg.testing.nets import mobile_net, saved, small_net
+
+WORKFLOW = Path(__file__).parents[2] / "examples" / "latency_gate.yml"
+BASE = "origin/${{ github.base_ref }}"
+
+
+def steps() -> list[str]:
+    """Commands of ``latseg``."""
+    (job,) = yaml.safe_load(WORKFLOW.read_text())["jobs"].values()
+    return [step["run"] for step in job["steps"] if "latseg " in step.get("run", "")]
+
+
+def git(folder: Path, *words: str) -> None:
+    names = ("-c", "user.name=x", "-c", "user.email=x@example.com")
+    subprocess.run(["git", "-C", str(folder), *names, *words], check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A branch ``before`` with a small model."""
+    git(tmp_path, "init", "-q", "-b", "before")
+    saved(small_net(), tmp_path / "model.onnx")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "small")
+    return tmp_path
+
+
+def exit_codes(folder: Path) -> list[int]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return [
+        subprocess.run(["bash", "-e", "-c", step.replace(BASE, "before")], cwd=folder, check=False,
+                       env={**os.environ, "PATH": path}).returncode
+        for step in steps()
+    ]  # fmt: skip
+
+
+def test_a_model_that_is_slower_fails(repository: Path) -> None:
+    assert exit_codes(repository) in ([0, 0], [0, 6])
+    saved(mobile_net(), repository / "model.onnx")
+    assert exit_codes(repository) == [0, 4]
+
+
+def test_there_are_two_gates() -> None:
+    assert len(steps()) == 2
+    assert BASE in steps()[1]
