@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-import torch
 from torch import Tensor
 
 from devices.backends.cuda.elementwise import ELEMENTWISE
-from devices.backends.cuda.node import Arguments, Compute, Node, tensor_of
+from devices.backends.cuda.node import STANDARD_DOMAINS, Arguments, Compute, Node, tensor_of
 from devices.backends.cuda.reductions import REDUCTIONS
 from devices.backends.cuda.resize import RESIZE
 from devices.backends.cuda.shaping import SHAPING
@@ -54,7 +53,7 @@ class TorchNetwork:
     def __init__(self, path: Path, device: str) -> None:
         model = read_model(path)
         embed_external_data(path, model, limit=MODEL_BYTES)
-        opset = max((each.version for each in model.opset_import if not each.domain), default=1)
+        opset = max((each.version for each in model.opset_import if each.domain in STANDARD_DOMAINS), default=1)
         self.inputs: InputShapes = tuple((each.name, _sizes(each)) for each in data_inputs(model.graph))
         self.outputs = tuple(value.name for value in model.graph.output)
         self._nodes = [Node.of(node, opset) for node in model.graph.node]
@@ -83,8 +82,7 @@ class TorchNetwork:
                 raise ModelFailedError(f"{node.kind}: {one_line(error)}") from error
             if inside:
                 steps.append(Step(position, node, run, sources))
-        for name in self.outputs:
-            values.setdefault(name, known.get(name, torch.empty(0)))
+        values.update((name, known[name]) for name in self.outputs if name not in values)
         return steps, values
 
     def _check(self, node: Node, known: Mapping[str, Tensor]) -> None:
@@ -109,6 +107,8 @@ class TorchNetwork:
             arguments: Arguments = [argument(place, name) for place, name in enumerate(node.inputs)]
             found = compute(node, arguments)
             made = (found,) if isinstance(found, Tensor) else found
+            if any(node.outputs[len(made) :]):
+                raise node.refuse(f"{len(node.outputs)} outputs")
             target.update(zip(node.outputs, made, strict=False))
 
         return run

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Arguments = list["Tensor | None"]
 """Inputs of a node; None for one that is left out."""
 
+STANDARD_DOMAINS = ("", "ai.onnx")
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -33,7 +35,7 @@ class Node:
     def of(cls, proto: onnx.NodeProto, opset: int) -> Node:
         """Reads a node."""
         attributes = {each.name: _value(each) for each in proto.attribute}
-        kind = f"{proto.domain}:{proto.op_type}" if proto.domain else proto.op_type
+        kind = proto.op_type if proto.domain in STANDARD_DOMAINS else f"{proto.domain}:{proto.op_type}"
         return cls(kind, tuple(proto.input), tuple(proto.output), attributes, opset)
 
     def get(self, name: str, default: Any = None) -> Any:

@@ -38,8 +38,6 @@ def _transposed_convolution(node: Node, arguments: Arguments) -> Tensor:
 def _max_pool(node: Node, arguments: Arguments) -> Tensor:
     x = first(arguments)
     rank, kernel = x.dim() - 2, node.get("kernel_shape")
-    if len(node.outputs) > 1:
-        raise node.refuse("indices")
     x, padding = _padded(node, x, kernel, float("-inf"))
     return _MAXIMA[rank](
         x, kernel, _sides(node, "strides", rank), padding, _sides(node, "dilations", rank),

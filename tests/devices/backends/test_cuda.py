@@ -237,6 +237,7 @@ REFUSED = {
     " d = Constant<value_ints=[-1]>() y = Slice(x, a, b, c, d)",
     "MaxPool": "y, z = MaxPool<kernel_shape=[2,2]>(x)",
     "AveragePool": "y = AveragePool<kernel_shape=[2,2], pads=[0,0,1,1]>(x)",
+    "Dropout": "y, z = Dropout(x)",
     "ArgMax": "y = ArgMax<select_last_index=1>(x)",
     "Resize": 'c = Constant<value_floats=[1.0,1.0,2.0,1.5]>() y = Resize<nearest_mode="ceil">(x, , c)',
     "Resize, channels": "c = Constant<value_floats=[1.0,2.0,2.0,1.5]>() y = Resize(x, , c)",
