@@ -25,7 +25,8 @@ class OutputComparison:
     unequal: float
     """Largest share, over the outputs, of numbers that differ by more than rounding."""
     fault: str = ""
-    """What no rounding does: another number of outputs, another shape, or NaN or infinity in other places."""
+    """What no rounding does: the second run has another number of outputs, another shape, or NaN or infinity in other
+    places. Words for "it computes ..."; empty where there is nothing of this."""
 
 
 def compare_outputs(expected: Sequence[Array], answers: Sequence[Array]) -> OutputComparison:
@@ -44,12 +45,11 @@ def compare_outputs(expected: Sequence[Array], answers: Sequence[Array]) -> Outp
 
 def _fault(one: Array, other: Array) -> str:
     if one.shape != other.shape:
-        seen, wanted = ("x".join(map(str, array.shape)) or "scalar" for array in (other, one))
-        return f"an output of the shape {seen} instead of {wanted}"
+        sides, expected = ("x".join(map(str, array.shape)) or "scalar" for array in (other, one))
+        return f"an output of the shape {sides} instead of {expected}"
     if {one.dtype.kind, other.dtype.kind} == {"f"} and not np.array_equal(np.isfinite(one), np.isfinite(other)):
-        return f"{_not_finite(other)} of {other.size} numbers of an output are NaN or infinite instead of " + str(
-            _not_finite(one)
-        )
+        wanted, seen = _not_finite(one), _not_finite(other)
+        return f"{seen} of {other.size} numbers of an output as NaN or infinity instead of {wanted}"
     return ""
 
 

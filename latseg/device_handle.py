@@ -15,6 +15,7 @@ from foundation.temporary_folder import TemporaryFolder
 from latseg.device_warnings import DeviceWarnings
 from latseg.model_files import Shapes, Values, as_arrays, by_model, model_file
 from latseg.results import (
+    CheckedModel,
     ComparedModel,
     Comparison,
     FitReport,
@@ -315,6 +316,44 @@ class DeviceHandle:
         rows = [] if missing else compare_rows(a.operators, b.operators)
         return Comparison(a, b, predicted, self.info, Table(rows), missing)
 
+    def check(
+        self,
+        model: str | Path,
+        *,
+        shapes: Shapes | None = None,
+        values: Values | None = None,
+        seed: int = 0,
+    ) -> CheckedModel:
+        """Runs a model once, and its operators one by one where that fails; nothing is timed.
+
+        >>> device.check(example_model).supported
+        True
+
+        Args:
+            model: an ONNX file.
+            shapes: of inputs with dynamic axes, by name.
+            values: of inputs whose numbers decide sizes inside the model, by name.
+            seed: of the random inputs.
+
+        Raises:
+            UserError: not a model, or an input without a shape.
+            DeviceUnavailableError: the device cannot be used here.
+        """
+        from devices.device import Candidate
+        from devices.input_values import encode_all
+        from devices.output_comparison import MOST_UNEQUAL
+        from latency.model_support import model_support
+        from latseg.fixing import lost_time
+
+        path, info, arrays = Path(model), self.info, as_arrays(values)
+        self._warnings.values(path, arrays)
+        candidate = Candidate(path.name, path, tuple((shapes or {}).items()), encode_all(arrays))
+        support = model_support(self.device, candidate, seed=seed)
+        checked = CheckedModel(path, info, support, lost_time(path, self.device))
+        if checked.supported and checked.unequal_percent > 100 * MOST_UNEQUAL:
+            self._warnings.other_outputs(path, checked.unequal_percent)
+        return checked
+
     def fix(
         self,
         model: str | Path,
@@ -324,7 +363,9 @@ class DeviceHandle:
         values: Values | None = None,
         seed: int = 0,
     ) -> FixedModel:
-        """Writes an ONNX file whose weights are constants instead of inputs, compares and measures both.
+        """Writes an ONNX file without what costs time for nothing, compares and measures both.
+
+        Weights that are listed among the inputs become constants, and ReLU that is written as Clip becomes ReLU.
 
         >>> device.fix(example_model).changes
         []

@@ -32,8 +32,8 @@ def test_nan_in_the_same_places_is_equal() -> None:
         ([], "0 outputs instead of 1"),
         ([np.ones((3, 2), np.float32)], "an output of the shape 3x2 instead of 2x3"),
         ([np.float32(1)], "an output of the shape scalar instead of 2x3"),
-        ([np.full((2, 3), np.nan, np.float32)], "6 of 6 numbers of an output are NaN or infinite instead of 0"),
-        ([np.where(np.eye(2, 3), np.inf, 1.0)], "2 of 6 numbers of an output are NaN or infinite instead of 0"),
+        ([np.full((2, 3), np.nan, np.float32)], "6 of 6 numbers of an output as NaN or infinity instead of 0"),
+        ([np.where(np.eye(2, 3), np.inf, 1.0)], "2 of 6 numbers of an output as NaN or infinity instead of 0"),
     ],
 )
 def test_what_no_rounding_explains(answers: list[np.ndarray], fault: str) -> None:

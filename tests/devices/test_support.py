@@ -39,7 +39,7 @@ def test_a_failure_is_an_answer_and_harms_no_other_file(
     device = Misbehaving()
     assert device.support(file(tmp_path, "good"), FEEDS).verdict is Verdict.SUPPORTED
     if name == "hangs-in-use":  # the worker of the good file has the usual limit
-        monkeypatch.setattr("devices.worker.device.INFERENCE_TIMEOUT_S", 1.0)
+        monkeypatch.setattr("devices.worker.device.INFERENCE_TIMEOUT_S", 2.0)
         device = Misbehaving()
     answer = device.support(file(tmp_path, name), FEEDS)
     assert (answer.verdict, answer.outputs) == (Verdict.UNSUPPORTED, None)
