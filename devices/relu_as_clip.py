@@ -34,7 +34,7 @@ def write_relus(graph: onnx.GraphProto) -> None:
     for each in all_graphs(graph):
         limits.difference_update(*(node.input for node in each.node), (output.name for output in each.output))
     weights = [tensor for tensor in graph.initializer if tensor.name not in limits]
-    nodes = [node for node in graph.node if not limits.issuperset(node.output)]
+    nodes = [node for node in graph.node if node.op_type != "Constant" or node.output[0] not in limits]
     del graph.initializer[:], graph.node[:]
     graph.initializer.extend(weights)
     graph.node.extend(nodes)

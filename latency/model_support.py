@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
 
 from devices.device import Candidate, Device
+from devices.model_file import check_model
 from devices.model_inputs import random_inputs
 from devices.output_comparison import OutputComparison, compare_outputs
 from devices.prepared import PreparedCandidate, prepare
 from devices.reference_net import REFERENCE_NET
 from devices.registry import get_device
+from devices.shape_inputs import setting_slots
 from devices.support import FileSupport, OperatorSupport, Verdict
 from foundation.errors import DeviceUnavailableError, UserError
 from foundation.temporary_folder import TemporaryFolder
+from latency.operators.from_onnx import errors_of_the_file
 from latency.operators.single_nodes import SingleNode, nodes_of, same_operator, single_nodes
 
 _logger = logging.getLogger(__name__)
@@ -24,6 +28,7 @@ _REFERENCE = "cpu"
 """ONNX Runtime, with whose outputs those of every device are compared."""
 _ALONE = "operator.onnx"
 """Name for the file of one operator in the runtime's reasons."""
+_INDICES = frozenset({onnx.TensorProto.INT32, onnx.TensorProto.INT64})
 _OTHER_FLOATS = frozenset({onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16})
 
 
@@ -49,10 +54,11 @@ def model_support(device: Device, candidate: Candidate, *, seed: int = 0) -> Mod
 
     Raises:
         DeviceUnavailableError: the device cannot be used here, or its runtime fails on the reference net.
-        UserError: not a model, or an input that cannot be fed.
+        UserError: not a model, an input that cannot be fed, or an input or output that is no tensor of numbers.
     """
-    runs = _Runs(device, seed)
     prepared = prepare(candidate)
+    _refuse_text(prepared)
+    runs = _Runs(device, seed)
     whole, comparison = runs.run(prepared)
     if whole.verdict is Verdict.SUPPORTED:
         rows = [OperatorSupport(node.name, node.kind, whole.verdict) for node in nodes_of(prepared.path)]
@@ -60,6 +66,18 @@ def model_support(device: Device, candidate: Candidate, *, seed: int = 0) -> Mod
         runs.require_runtime()
         rows = _operators(runs, single_nodes(prepared.path, prepared.inputs))
     return ModelSupport(whole.verdict, whole.reason, tuple(rows), comparison)
+
+
+def _refuse_text(prepared: PreparedCandidate) -> None:
+    """Only numbers travel to a worker and back."""
+    graph = check_model(prepared.path).graph
+    for value in (*graph.input, *graph.output):
+        text = value.type.tensor_type.elem_type == onnx.TensorProto.STRING
+        if text or value.type.WhichOneof("value") not in (None, "tensor_type"):
+            raise UserError(
+                f"tensor {value.name!r}", seen="text, or no tensor", expected="inputs and outputs of numbers",
+                remedy="check the network without what reads and writes text; `latseg measure` can time it",
+            )  # fmt: skip
 
 
 class _Runs:
@@ -96,7 +114,7 @@ class _Runs:
             )  # fmt: skip
 
 
-def _operators(runs: _Runs, nodes: list[SingleNode]) -> list[OperatorSupport]:
+def _operators(runs: _Runs, nodes: Iterable[SingleNode]) -> list[OperatorSupport]:
     answers: dict[bytes, FileSupport] = {}
     rows = []
     with TemporaryFolder() as folder:
@@ -115,23 +133,26 @@ def _operators(runs: _Runs, nodes: list[SingleNode]) -> list[OperatorSupport]:
 
 
 def _alone(runs: _Runs, model: onnx.ModelProto, path: Path) -> FileSupport:
-    path.write_bytes(model.SerializeToString())
     try:
+        with errors_of_the_file():
+            path.write_bytes(model.SerializeToString())
         answer, _ = runs.run(prepare(Candidate(path.stem, path)))
     except DeviceUnavailableError:
         raise
-    except UserError as error:  # what no single operator is fed with, such as a dimension of 0
+    except UserError as error:  # more than 2 GiB, or what cannot be fed, such as a dimension of 0
         return FileSupport(Verdict.UNKNOWN, f"{error.what}: {error.seen}")
     reason = answer.reason.replace(str(path), _ALONE)  # equal for equal causes
-    if answer.verdict is Verdict.UNSUPPORTED and _reads_integers(model):
-        return FileSupport(Verdict.UNKNOWN, f"with random integers it fails: {reason}")
+    if answer.verdict is Verdict.UNSUPPORTED and _reads_settings(model):
+        return FileSupport(Verdict.UNKNOWN, f"it fails with random sizes or indices: {reason}")
     return replace(answer, reason=reason)
 
 
-def _reads_integers(model: onnx.ModelProto) -> bool:
-    """Whether random numbers may be no index or size that the operator allows."""
-    types = {value.type.tensor_type.elem_type for value in model.graph.input}
-    return not types.isdisjoint({onnx.TensorProto.INT32, onnx.TensorProto.INT64})
+def _reads_settings(model: onnx.ModelProto) -> bool:
+    """Whether it is fed with integers, or with what decides sizes: random ones need not be what the operator allows."""
+    types = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
+    node = model.graph.node[0]
+    settings = {node.input[slot] for slot in setting_slots(node) if slot < len(node.input)}
+    return bool(settings & types.keys()) or not _INDICES.isdisjoint(types.values())
 
 
 def _remedy(node: SingleNode, model: onnx.ModelProto) -> str:

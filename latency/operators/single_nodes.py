@@ -5,7 +5,7 @@ Unlike ``synthesize.py`` nothing is fused or made anew: attributes, types and we
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -66,8 +66,8 @@ def nodes_of(path: Path) -> list[SingleNode]:
     return [_named(node) for node in _inlined(check_model(path)).graph.node]
 
 
-def single_nodes(path: Path, inputs: Sequence[ModelInput]) -> list[SingleNode]:
-    """The same nodes with their models, for these inputs of the file.
+def single_nodes(path: Path, inputs: Sequence[ModelInput]) -> Iterator[SingleNode]:
+    """The same nodes with their models, for these inputs of the file; each model is made when it is asked for.
 
     There is no model of a node that holds a graph of its own, of one that reads a tensor whose shape is not known or
     that is no tensor of numbers, and of any node of a file with control flow.
@@ -80,8 +80,9 @@ def single_nodes(path: Path, inputs: Sequence[ModelInput]) -> list[SingleNode]:
         with errors_of_the_file():
             tensors = _read_tensors(path, model, inputs)
     except UserError as error:
-        return [_named(node, reason=_reason(error)) for node in model.graph.node]
-    return [_single_node(node, tensors, model) for node in model.graph.node]
+        reason = _reason(error)
+        return (_named(node, reason=reason) for node in model.graph.node)
+    return (_single_node(node, tensors, model) for node in model.graph.node)
 
 
 def same_operator(model: onnx.ModelProto) -> bytes:

@@ -77,7 +77,7 @@ def _operators(found: CheckedModel) -> Iterator[RenderableType]:
         if cause[0] != Verdict.SUPPORTED:
             yield plain(_line(cause, list(rows)))
     if {row["verdict"] for row in found.operators} == {Verdict.SUPPORTED}:
-        yield "Every operator runs alone: what fails is a combination of them, or the size of the whole."
+        yield "Every operator runs alone: what fails is a function of the file, a combination, or the size."
 
 
 def _cause(row: Row) -> tuple[str, str, str]:

@@ -52,6 +52,8 @@ OTHERS = {
     "one": net({"a": np.float32(1)}, ["a"]),
     "integers": net({"a": np.int32(0)}, ["a"], kind=TensorProto.INT32),
     "large for another type": net({"a": np.float64(0), "b": np.float64(LARGE)}, ["a", "b"], kind=TensorProto.DOUBLE),
+    "two numbers": net({"a": np.zeros(2, np.float32)}, ["a"]),
+    "no number": net({"a": np.zeros(0, np.float32)}, ["a"]),
     "attribute six": net({}, [], opset=6, min=0.0, max=6.0),
     "no attribute": net({}, [], opset=6),
 }

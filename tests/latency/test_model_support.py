@@ -11,6 +11,7 @@ import onnx
 import pytest
 
 from devices.device import Candidate
+from devices.input_values import encode_all
 from devices.registry import get_device
 from devices.support import FileSupport, Verdict
 from foundation.errors import DeviceUnavailableError, UserError
@@ -149,14 +150,30 @@ def test_double_precision_has_a_remedy(tmp_path: Path) -> None:
     assert found.operators[1].remedy == "export the network in float32"
 
 
-def test_what_fails_with_random_integers_is_unknown(tmp_path: Path) -> None:
-    text = """<ir_version: 8, opset_import: ["" : 17]> g (float[1, 1, 8] x, float[4] w) => (float y) {
-        i = ArgMax<axis = 1>(x)
-        g = Gather<axis = 1>(x, i)
-        y = Softsign(g) }"""
+@pytest.mark.parametrize(
+    ("inputs", "nodes"),
+    [
+        ("float[1, 1, 8] x", "i = ArgMax<axis = 1>(x) g = Gather<axis = 1>(x, i)"),
+        ("float[1, 1, 8] x, float[3] s", "e = Neg(s) g = Resize(x, , e)"),
+    ],
+)
+def test_what_fails_with_random_settings_is_unknown(inputs: str, nodes: str, tmp_path: Path) -> None:
+    """The index 1 of a side of 1, and negative factors."""
+    text = f'<ir_version: 8, opset_import: ["" : 17]> g ({inputs}) => (float y) {{ {nodes} y = Softsign(g) }}'
     found = asked(onnx.parser.parse_model(text), tmp_path)
-    assert list(verdicts(found).values()) == [Verdict.SUPPORTED, Verdict.UNKNOWN, Verdict.UNSUPPORTED]
-    assert found.operators[1].reason.startswith("with random integers it fails: ")
+    first, second, *_ = found.operators
+    assert (first.verdict, second.verdict) == (Verdict.SUPPORTED, Verdict.UNKNOWN)
+    assert second.reason.startswith("it fails with random sizes or indices: ")
+
+
+@pytest.mark.parametrize(
+    ("reads", "writes", "node"),
+    [("string[4] x", "bool[4] y", "Equal(x, x)"), ("float[4] x", "string[4] y", "Cast<to = 8>(x)")],
+)
+def test_text_is_refused(reads: str, writes: str, node: str, tmp_path: Path) -> None:
+    text = f'<ir_version: 8, opset_import: ["" : 19]> g ({reads}) => ({writes}) {{ y = {node} }}'
+    with pytest.raises(UserError, match="text, or no tensor"):
+        asked(onnx.parser.parse_model(text), tmp_path)
 
 
 def test_control_flow_is_not_taken_apart(tmp_path: Path) -> None:
@@ -176,6 +193,31 @@ def test_dynamic_inputs_take_the_given_shape(tmp_path: Path) -> None:
     assert "1x3x5x5 instead of 1x3x5x6" in found.operators[1].reason
     with pytest.raises(UserError, match="expected fixed dimensions"):
         model_support(PickyDevice(), Candidate("net", path))
+
+
+def test_values_that_decide_sizes_are_those_that_were_given(tmp_path: Path) -> None:
+    text = """<ir_version: 8, opset_import: ["" : 17]> g (float[4] x, int64[1] n) => (float y) {
+        t = Tile(x, n)
+        s = Sigmoid(t)
+        y = Softsign(s) }"""
+    path = saved(onnx.parser.parse_model(text), tmp_path / "net.onnx")
+    values = encode_all({"n": np.array([3])})
+    given, random = (model_support(PickyDevice(), Candidate("net", path, (), each)) for each in (values, ()))
+    last = (Verdict.SUPPORTED, Verdict.UNSUPPORTED)
+    assert tuple(each.verdict for each in given.operators) == (Verdict.SUPPORTED, *last)
+    assert tuple(each.verdict for each in random.operators[1:]) == (Verdict.UNKNOWN, Verdict.UNKNOWN)
+
+
+def test_openvino_refuses_functions_and_runs_what_is_in_them(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    text = """<ir_version: 8, opset_import: ["" : 17, "my" : 1]> g (float[4] x) => (float[4] y) { y = my.f(x) }
+        <domain: "my", opset_import: ["" : 17]> f (x) => (y) { z = Relu(x) y = Exp(z) }"""
+    found = asked(onnx.parser.parse_model(text), tmp_path, "openvino")
+    assert "my.f" in found.reason
+    assert [(each.kind, each.verdict) for each in found.operators] == [
+        ("Relu", Verdict.SUPPORTED),
+        ("Exp", Verdict.SUPPORTED),
+    ]
 
 
 def test_a_runtime_that_runs_nothing_is_no_fault_of_the_model(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from onnx import numpy_helper
 
 from devices.device import Candidate
+from devices.input_values import encode_all
 from devices.model_inputs import random_inputs
 from devices.prepared import prepare
 from devices.registry import get_device
@@ -21,12 +22,12 @@ from latseg.testing.nets import mobile_net, saved
 def cut(text: str, folder: Path, **shapes: tuple[int, ...]) -> list[SingleNode]:
     model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17, "my" : 1, "com.microsoft" : 1]> {text}')
     path = saved(model, folder / "net.onnx")
-    return single_nodes(path, prepare(Candidate("net", path, tuple(shapes.items()))).inputs)
+    return list(single_nodes(path, prepare(Candidate("net", path, tuple(shapes.items()))).inputs))
 
 
 def test_every_node_of_a_net_runs_alone(tmp_path: Path) -> None:
     path = saved(mobile_net(), tmp_path / "net.onnx")
-    nodes = single_nodes(path, prepare(Candidate("net", path)).inputs)
+    nodes = list(single_nodes(path, prepare(Candidate("net", path)).inputs))
     assert [(node.name, node.kind) for node in nodes] == [(node.name, node.op_type) for node in mobile_net().graph.node]
     assert [(node.name, node.kind) for node in nodes] == [(node.name, node.kind) for node in nodes_of(path)]
     device = get_device("cpu")
@@ -42,7 +43,7 @@ def test_every_node_of_a_net_runs_alone(tmp_path: Path) -> None:
 
 def test_weights_and_attributes_are_those_of_the_file(tmp_path: Path) -> None:
     path = saved(mobile_net(), tmp_path / "net.onnx")
-    node = single_nodes(path, prepare(Candidate("net", path)).inputs)[0].model
+    node = next(single_nodes(path, prepare(Candidate("net", path)).inputs)).model
     assert node is not None
     (original,) = (node for node in mobile_net().graph.node[:1])
     weights = {tensor.name: tensor for tensor in mobile_net().graph.initializer}
@@ -74,6 +75,16 @@ def test_sizes_that_are_computed_are_constants(tmp_path: Path) -> None:
         assert node.model is not None
         alone = saved(node.model, tmp_path / "alone.onnx")
         get_device("cpu").infer(alone, random_inputs(prepare(Candidate("alone", alone)).inputs))
+
+
+def test_a_value_that_decides_no_size_stays_an_input(tmp_path: Path) -> None:
+    header = '<ir_version: 8, opset_import: ["" : 17]>'
+    text = f"{header} g (float[4] x, int64[1] n) => (float y) {{ z = Relu(x) y = Tile(z, n) }}"
+    path = saved(onnx.parser.parse_model(text), tmp_path / "net.onnx")
+    values = encode_all({"x": np.array(0.5), "n": np.array([2])})
+    nodes = single_nodes(path, prepare(Candidate("net", path, (), values)).inputs)
+    found = [node.model and [value.name for value in node.model.graph.input] for node in nodes]
+    assert found == [["x0"], ["x0"]]
 
 
 @pytest.mark.parametrize(
