@@ -15,7 +15,8 @@ from devices.input_values import InputValues
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import MeasurementProtocol
 from devices.reference_net import REFERENCE_NET
-from foundation.errors import DeviceUnavailableError
+from devices.support import FileSupport, Verdict
+from foundation.errors import DeviceUnavailableError, UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,6 +65,8 @@ class Device(ABC):
     """Format of the files that the runtime reads."""
     listed_weights_are_inputs: ClassVar[bool] = False
     """Whether weights that a model lists among its inputs cost time, since they are no constants for the runtime."""
+    relu_as_clip_is_slower: ClassVar[bool] = False
+    """Whether ``Clip(0, infinity)`` takes longer than ``Relu``."""
     Options: ClassVar[type[PluginOptions]]
     """Options that a user may write after the name, as in ``cpu:threads=2``; a device without options names none."""
 
@@ -125,6 +128,21 @@ class Device(ABC):
             UserError: the model cannot be converted; the reason is the converter's.
         """
         return onnx
+
+    def support(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> FileSupport:
+        """Whether the runtime runs a model that ``devices.model_file.check_model`` accepts.
+
+        It is run once with ``infer``. A device that only compiles overrides this and gives no outputs.
+
+        Raises:
+            DeviceUnavailableError: the device cannot be used here.
+        """
+        try:
+            return FileSupport(Verdict.SUPPORTED, outputs=tuple(self.infer(path, inputs)))
+        except DeviceUnavailableError:
+            raise
+        except UserError as error:
+            return FileSupport(Verdict.UNSUPPORTED, str(error.seen))
 
     def nominal_reference_ms(self) -> float:
         """Usual time of one run of the reference net on this device: the median over five fresh processes.

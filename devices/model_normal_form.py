@@ -10,7 +10,7 @@ from devices.listed_weights import drop_listed_weights
 if TYPE_CHECKING:
     import onnx
 
-_WEIGHTS_ARE_NO_INPUTS = 4
+WEIGHTS_ARE_NO_INPUTS = 4
 """Since this IR version; before it the inputs listed every weight."""
 
 
@@ -22,9 +22,9 @@ def normalise(model: onnx.ModelProto) -> None:
     """
     if not model.graph.name:
         model.graph.name = "graph"
-    if model.ir_version < _WEIGHTS_ARE_NO_INPUTS:
+    if model.ir_version < WEIGHTS_ARE_NO_INPUTS:
         drop_listed_weights(model.graph)
-        model.ir_version = _WEIGHTS_ARE_NO_INPUTS
+        model.ir_version = WEIGHTS_ARE_NO_INPUTS
     for graph in all_graphs(model.graph):
         for value in (*graph.input, *graph.output, *graph.value_info):
             _free_dimensions(value)

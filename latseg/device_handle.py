@@ -1,46 +1,26 @@
-"""A device in a workspace: profile it, fit its predictor, predict and measure models."""
+"""A device in a workspace: profile it and fit its predictor; see ``ModelsOnDevice`` for the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from foundation.errors import UserError
-from foundation.temporary_folder import TemporaryFolder
-from latseg.device_warnings import DeviceWarnings
-from latseg.model_files import Shapes, Values, as_arrays, by_model, model_file
-from latseg.results import (
-    ComparedModel,
-    Comparison,
-    FitReport,
-    FixedModel,
-    MeasuredModel,
-    PredictedModel,
-    ProfileResult,
-)
-from latseg.table import Table
-from latseg.units import Size, as_latency_ms, as_sizes
+from latseg.model_files import Shapes, Values, as_arrays, by_model
+from latseg.models_on_device import ModelsOnDevice
+from latseg.results import FitReport, ProfileResult
+from latseg.units import Size, as_sizes
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from devices.device import Device
-    from devices.device_info import DeviceInfo
-    from devices.measurement import Measurement
-    from export.bundle.check import VerifyResult
-    from latency.bounded import BoundedPredictor
     from latency.campaign_items import CampaignItem
     from latency.operators.operator import OperatorGraph
-    from latseg.network_model import NetworkModel
-    from latseg.open_workspace import OpenWorkspace
 
 
-class DeviceHandle:
+class DeviceHandle(ModelsOnDevice):
     """What ``Workspace.device`` returns.
 
     >>> device = workspace.device("simulated:noise=0.02")
@@ -49,25 +29,6 @@ class DeviceHandle:
     >>> device.info.simulated
     True
     """
-
-    def __init__(self, workspace: OpenWorkspace, device: Device) -> None:
-        self.workspace = workspace
-        self.device = device
-        self._warnings = DeviceWarnings(device, workspace.warn)
-
-    @property
-    def name(self) -> str:
-        """The text that names the device, such as ``cpu``."""
-        return self.device.name
-
-    @property
-    def info(self) -> DeviceInfo:
-        """Hardware, runtime, version, threads, precision, and the fingerprint over them.
-
-        Raises:
-            DeviceUnavailableError: the device cannot be used here.
-        """
-        return self.device.info()
 
     def profile(
         self,
@@ -185,223 +146,6 @@ class DeviceHandle:
         write_summary(path, result.summary)
         return FitReport(info, result, alpha, result.summary.in_use, path)
 
-    @property
-    def predictor(self) -> BoundedPredictor:
-        """The fitted predictor of this device, read from the workspace.
-
-        Raises:
-            UserError: there is none, or it was fitted on another device.
-        """
-        return self.workspace.folder.predictor(self.device, self.workspace.warn)
-
-    def predict(
-        self,
-        model: str | Path | nn.Module | NetworkModel,
-        example_inputs: Any = None,
-        *,
-        shapes: Shapes | None = None,
-        values: Values | None = None,
-    ) -> PredictedModel:
-        """Predicts the latency of a model, operator by operator, with an upper bound. The model is not run.
-
-        >>> prediction = device.predict(example_model)
-        >>> prediction.latency_ms < prediction.upper_ms
-        True
-        >>> prediction.operators.columns[:3]
-        ('kind', 'attributes', 'input')
-
-        Args:
-            model: an ONNX file, a torch module, or a known network.
-            example_inputs: of a torch module.
-            shapes: of inputs with dynamic axes, by name.
-            values: of inputs whose numbers decide sizes inside the model, by name.
-
-        Raises:
-            UserError: not a model, or the device has no predictor yet.
-        """
-        from latency.operators.from_onnx import from_onnx
-        from latseg.operator_tables import add_knowledge, add_measured, operator_rows
-
-        with model_file(model, example_inputs) as path:
-            graph = self._graph(path, shapes, values)
-            listed = any(operator.weights_are_inputs for operator in graph.operators)
-            plain = from_onnx(path, dict(shapes or {}), as_arrays(values)) if listed else graph
-        predictor = self.predictor
-        prediction = predictor.predict([graph])[0]
-        if listed:
-            (constant,) = predictor.predict([plain])
-            self._warnings.listed_weights(path, shapes, f", for which {constant.latency_ms:.3f} ms are predicted")
-        stored = self.workspace.folder.measured(self.device, graph)
-        rows = operator_rows(graph, prediction.operators_ms)
-        add_knowledge(rows, prediction.unseen, prediction.isolated)
-        add_measured(rows, stored)
-        return PredictedModel(predictor, prediction, graph, Table(rows), stored.measurement if stored else None)
-
-    def predict_graphs(self, graphs: Sequence[OperatorGraph]) -> list[float]:
-        """Predicted latency of operator graphs in milliseconds."""
-        return [prediction.latency_ms for prediction in self.predictor.predict(list(graphs))]
-
-    def measure(
-        self,
-        model: str | Path | nn.Module | NetworkModel,
-        example_inputs: Any = None,
-        *,
-        shapes: Shapes | None = None,
-        values: Values | None = None,
-        seed: int = 0,
-    ) -> MeasuredModel:
-        """Measures the latency of a model, operator by operator, and keeps the measurement in the workspace.
-
-        >>> measured = device.measure(example_model)
-        >>> round(sum(measured.operators.column("ms")) / measured.latency_ms, 1)
-        1.0
-
-        Args:
-            model: an ONNX file, a torch module, or a known network.
-            example_inputs: of a torch module.
-            shapes: of inputs with dynamic axes, by name.
-            values: of inputs whose numbers decide sizes inside the model, by name.
-            seed: of the order of the runs.
-
-        Raises:
-            UserError: not a model, or the runtime cannot run it.
-            DeviceUnavailableError: the device cannot be used here.
-        """
-        from devices.device import Candidate
-        from devices.input_values import encode_all
-        from latency.measuring import measure_one
-        from latency.nominal_time import refreshed_reference_ms
-        from latseg.operator_tables import measured_rows
-
-        fixed, arrays = dict(shapes or {}), as_arrays(values)
-        with model_file(model, example_inputs) as path:
-            self._warnings.values(path, arrays)
-            self._warnings.load()
-            candidate = Candidate(path.name, path, tuple(fixed.items()), encode_all(arrays))
-            with self.workspace.folder.store() as store:
-                measured = measure_one(self.device, candidate, store, seed=seed)
-                nominal_ms = refreshed_reference_ms(self.device, store, [measured.measurement])
-            measured = replace(measured, measurement=measured.measurement.on_scale(nominal_ms))
-            rows = measured_rows(partial(self._graph, path, fixed, arrays), measured.measurement)
-            with suppress(UserError):
-                if any(operator.weights_are_inputs for operator in self._graph(path, fixed, arrays).operators):
-                    self._warnings.listed_weights(path, shapes)
-            return MeasuredModel(measured, Table(rows))
-
-    def compare(
-        self,
-        first: str | Path,
-        second: str | Path,
-        *,
-        predicted: bool = False,
-        shapes: Shapes | None = None,
-        values: Values | None = None,
-        seed: int = 0,
-    ) -> Comparison:
-        """Measures two ONNX files in one interleaved group, or predicts both; the largest differences come first.
-
-        >>> comparison = device.compare(example_model, example_model, predicted=True)
-        >>> comparison.difference_ms
-        0.0
-
-        Raises:
-            UserError: not a model, or the runtime cannot run it; with ``predicted``: no predictor yet.
-        """
-        from latseg.operator_tables import compare_rows
-
-        models = (Path(first), Path(second))
-        fixed = by_model(models, shapes or {}, option="--shape")
-        arrays = by_model(models, as_arrays(values), option="--input")
-        a, b = self._predicted(models, fixed, arrays) if predicted else self._measured(models, fixed, arrays, seed)
-        missing = "; ".join(f"{side.model.name}: {side.missing}" for side in (a, b) if side.missing)
-        rows = [] if missing else compare_rows(a.operators, b.operators)
-        return Comparison(a, b, predicted, self.info, Table(rows), missing)
-
-    def verify(
-        self,
-        model: str | Path,
-        max_latency: str | float,
-        *,
-        shapes: Shapes | None = None,
-        values: Values | None = None,
-        seed: int = 0,
-        wait_s: float = 0.0,
-    ) -> VerifyResult:
-        """Measures whether a model keeps a latency budget, again where a first measurement does not decide.
-
-        >>> device.verify(example_model, "1s").checks[0].detail
-        'a simulated device certifies nothing: no run is timed'
-
-        Args:
-            model: an ONNX file.
-            max_latency: with its unit, such as ``"8ms"``, or in milliseconds.
-            shapes: of inputs with dynamic axes, by name.
-            values: of inputs whose numbers decide sizes inside the model, by name.
-            seed: of the order of the runs.
-            wait_s: seconds to wait at most for other programs to leave the machine.
-
-        Raises:
-            UserError: not a model, the runtime cannot run it, or no such budget.
-            DeviceUnavailableError: the device cannot be used here.
-        """
-        from devices.model_file import sha256_of
-        from export.bundle.budget_checks import SIMULATED
-        from export.bundle.check import Check, VerifyResult
-        from export.bundle.decision import Budget, decide
-
-        name, path = f"budget on {self.name}", Path(model)
-        budget = Budget(as_latency_ms(max_latency), sha256_of(path))
-        if self.info.simulated:
-            return VerifyResult((Check(name, False, SIMULATED),))
-
-        def measured(attempt: int) -> Measurement:
-            return self.measure(path, shapes=shapes, values=values, seed=seed + attempt).measurement
-
-        return VerifyResult((decide(name, budget, measured, wait_s=wait_s),))
-
-    def fix(
-        self,
-        model: str | Path,
-        output: str | Path | None = None,
-        *,
-        shapes: Shapes | None = None,
-        values: Values | None = None,
-        seed: int = 0,
-    ) -> FixedModel:
-        """Writes an ONNX file whose weights are constants instead of inputs, compares and measures both.
-
-        >>> device.fix(example_model).changes
-        []
-
-        Args:
-            model: an ONNX file.
-            output: the file to write; ``NAME-fixed.onnx`` beside the model by default.
-            shapes: of inputs with dynamic axes, by name.
-            values: of inputs whose numbers decide sizes inside the model, by name.
-            seed: of the order of the runs.
-
-        Raises:
-            UserError: not a model, the output is there already, or the runtime cannot run it.
-            DeviceUnavailableError: the device cannot be used here.
-        """
-        from devices.input_values import encode_all
-        from latseg.fixing import check_equal, check_new, fixed_model, write_new
-
-        path = Path(model)
-        output = path.with_name(f"{path.stem}-fixed.onnx") if output is None else Path(output)
-        content, changes = fixed_model(path)
-        if not changes:
-            return FixedModel(path, None, [], None, None)
-        check_new(output)
-        with TemporaryFolder() as folder:
-            # Under its own name only when it was checked and measured: an interruption leaves nothing behind.
-            made = folder.path / output.name
-            made.write_bytes(content)
-            difference = check_equal(self.device, path, made, dict(shapes or {}), encode_all(as_arrays(values)))
-            both = self.compare(path, made, shapes=shapes, values=values, seed=seed)
-        write_new(output, content)
-        return FixedModel(path, output, changes, difference, replace(both, b=replace(both.b, model=output)))
-
     def _operator_items(self, models: Sequence[Path], shapes: Shapes, values: Values) -> list[CampaignItem]:
         from latency.campaign_items import operator_items
 
@@ -409,13 +153,6 @@ class DeviceHandle:
         arrays = by_model(models, as_arrays(values), option="--input")
         given = zip(models, fixed, arrays, strict=True)
         return operator_items([self._graph(model, its, numbers) for model, its, numbers in given])
-
-    def _graph(self, path: Path, shapes: Shapes | None, values: Values | None) -> OperatorGraph:
-        """The operators of a model as this device computes them."""
-        from latency.operators.from_onnx import from_onnx
-
-        listed = self.device.listed_weights_are_inputs
-        return from_onnx(path, dict(shapes or {}), as_arrays(values), listed_weights_are_inputs=listed)
 
     def _nets(
         self,
@@ -441,46 +178,3 @@ class DeviceHandle:
         nets = choose_nets(sample, models, others)
         limit = default_operators(models) if operators is None else operators
         return campaign_items(nets.graphs, operator_limit=limit), nets.chosen
-
-    def _measured(
-        self, models: Sequence[Path], shapes: Sequence[Shapes], values: Sequence[Mapping[str, Any]], seed: int
-    ) -> list[ComparedModel]:
-        from devices.device import Candidate
-        from devices.input_values import encode_all
-        from latency.measuring import measure_together
-        from latseg.operator_tables import measured_rows
-
-        candidates = [
-            Candidate(f"{which} {model.name}", model, tuple(fixed.items()), encode_all(arrays))
-            for which, model, fixed, arrays in zip("AB", models, shapes, values, strict=True)
-        ]
-        for model, arrays in zip(models, values, strict=True):
-            self._warnings.values(model, arrays)
-        self._warnings.load()
-        with self.workspace.folder.store() as store:
-            measured = measure_together(self.device, candidates, store, seed=seed)
-        return [
-            ComparedModel(
-                model,
-                one.latency_ms,
-                Table(measured_rows(partial(self._graph, model, fixed, arrays), one)),
-                one.interval_ms,
-                "" if one.operators else one.profiler,
-            )
-            for model, fixed, arrays, one in zip(models, shapes, values, measured, strict=True)
-        ]
-
-    def _predicted(
-        self, models: Sequence[Path], shapes: Sequence[Shapes], values: Sequence[Mapping[str, Any]]
-    ) -> list[ComparedModel]:
-        """What does not belong to any operator is a row of its own."""
-        from latseg.operator_tables import operator_rows
-
-        given = zip(models, shapes, values, strict=True)
-        graphs = [self._graph(model, fixed, arrays) for model, fixed, arrays in given]
-        compared = []
-        for model, graph, one in zip(models, graphs, self.predictor.predict(graphs), strict=True):
-            overhead = {"kind": "constant", "attributes": "", "output": "", "ms": one.overhead_ms}
-            rows = [*operator_rows(graph, one.operators_ms), overhead]
-            compared.append(ComparedModel(model, one.latency_ms, Table(rows)))
-        return compared

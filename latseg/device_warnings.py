@@ -40,6 +40,13 @@ class DeviceWarnings:
             f"may take several times as long. `{command}` writes a file in which they are constants{gain}"
         )
 
+    def other_outputs(self, path: Path, percent: float) -> None:
+        """Of a model that computes something else here than with ONNX Runtime."""
+        self.warn(
+            f"{path.name}: {percent:.0f} % of an output differ from ONNX Runtime's on {self.device.name} by more than "
+            f"rounding; compare the masks of real pictures before you use it there"
+        )
+
     def values(self, path: Path, given: Mapping[str, Any]) -> None:
         """Of inputs that are fed with random numbers although these decide sizes."""
         from devices.model_file import check_model
@@ -49,5 +56,5 @@ class DeviceWarnings:
             if name not in given:
                 self.warn(
                     f"{path.name}: the values of input {name!r} decide sizes inside the model, and random ones are "
-                    f"measured; give real ones with --input {name}=VALUE or --input FILE.npz"
+                    f"fed; give real ones with --input {name}=VALUE or --input FILE.npz"
                 )

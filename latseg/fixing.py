@@ -1,33 +1,64 @@
-"""A model whose weights are constants, where it lists them among its inputs."""
+"""What costs a model time for nothing, and a copy of the model without it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from devices.device import Device
 from devices.external_data import embed_external_data
 from devices.listed_weights import drop_listed_weights, listed_weights
 from devices.model_file import check_model, read_model
 from devices.model_inputs import model_inputs, random_inputs
+from devices.model_normal_form import WEIGHTS_ARE_NO_INPUTS
+from devices.output_comparison import MOST_UNEQUAL, compare_outputs
+from devices.relu_as_clip import relus_as_clip, write_relus
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
 from foundation.regular_file import MODEL_BYTES
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    import onnx
 
     from devices.input_values import InputValues
     from latency.operators.operator import Shape
 
-_TOLERANCE = 1e-3
-"""Relative and absolute: another layout adds in another order."""
-_MOST_UNEQUAL = 0.01
-"""Share of an output beyond that: rounding decides between equal classes, and between quantised steps."""
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A cause of lost time, and what removes it."""
+
+    cause: str
+    """What the model has, before their number."""
+    change: str
+    """What was done, before their number."""
+    find: Callable[[onnx.ModelProto], int]
+    """How many of them the model has."""
+    mend: Callable[[onnx.GraphProto], None]
+    """Removes them, in place."""
+    costs_time: Callable[[Device], bool]
+
+
+FIXES = (
+    Fix(
+        "weights listed among the inputs",
+        "weights that were inputs are constants now",
+        lambda model: len(listed_weights(model.graph)) if model.ir_version >= WEIGHTS_ARE_NO_INPUTS else 0,
+        drop_listed_weights,
+        lambda device: device.listed_weights_are_inputs,
+    ),
+    Fix(
+        "ReLU written as Clip(0, infinity)",
+        "ReLU that was written as Clip is ReLU now",
+        lambda model: len(relus_as_clip(model.graph)),
+        write_relus,
+        lambda device: device.relu_as_clip_is_slower,
+    ),
+)
+"""In this order: a limit that is no input any more may be that of a ReLU."""
 
 
 def fixed_model(model: Path) -> tuple[bytes, list[str]]:
@@ -36,20 +67,38 @@ def fixed_model(model: Path) -> tuple[bytes, list[str]]:
     Raises:
         UserError: not a model, or larger than 2 GiB with its weights.
     """
-    weights = listed_weights(check_model(model).graph)
-    if not weights:
-        return b"", []
+    check_model(model)
     read = read_model(model)
+    changes = [f"{fix.change}: {count}" for fix, count in _mended(read)]
+    if not changes:
+        return b"", []
     embed_external_data(model, read, limit=MODEL_BYTES)
-    drop_listed_weights(read.graph)
     try:
-        content = read.SerializeToString()
+        return read.SerializeToString(), changes
     except Exception as error:  # protobuf's EncodeError, whose home has moved between versions
         raise UserError(
             f"model {model}", seen="more than 2 GiB with its weights", expected="less",
             remedy="take the weights from the inputs where it is exported",
         ) from error  # fmt: skip
-    return content, [f"weights that were inputs are constants now: {len(weights)}"]
+
+
+def lost_time(model: Path, device: Device) -> list[str]:
+    """What costs the model time for nothing on this device, a sentence for each cause; ``fixed_model`` removes it.
+
+    Raises:
+        UserError: not a model.
+    """
+    return [f"{fix.cause}: {count}" for fix, count in _mended(read_model(model)) if fix.costs_time(device)]
+
+
+def _mended(model: onnx.ModelProto) -> list[tuple[Fix, int]]:
+    """What was removed from the model, in place, and how many there were."""
+    done = []
+    for fix in FIXES:
+        if count := fix.find(model):
+            fix.mend(model.graph)
+            done.append((fix, count))
+    return done
 
 
 def check_new(output: Path) -> None:
@@ -88,28 +137,10 @@ def check_equal(device: Device, model: Path, fixed: Path, shapes: Mapping[str, S
     """
     inputs = random_inputs(model_inputs(check_model(model), tuple(shapes.items()), values))
     expected, answers = (device.infer(path, inputs) for path in (model, fixed))
-    for one, other in zip(expected, answers, strict=True):
-        unequal = 1.0 if one.shape != other.shape else _share_unequal(one, other)
-        if unequal > _MOST_UNEQUAL:
-            raise UserError(
-                f"fixed copy of {model}", seen=f"an output of which {100 * unequal:.0f} % are other numbers",
-                expected="those of the original", remedy="use the original file",
-            )  # fmt: skip
-    return max((_difference(e, a) for e, a in zip(expected, answers, strict=True)), default=0.0)
-
-
-def _share_unequal(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
-    if one.dtype.kind != "f":
-        return float(np.mean(one != other)) if one.size else 0.0
-    if not np.array_equal(np.isfinite(one), np.isfinite(other)):
-        return 1.0
-    close = np.isclose(one, other, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)
-    return float(1 - np.mean(close)) if one.size else 0.0
-
-
-def _difference(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
-    """Of the finite numbers."""
-    if one.dtype.kind not in "fiub":
-        return 0.0
-    finite = np.isfinite(one) & np.isfinite(other)
-    return float(np.abs(one[finite].astype(np.float64) - other[finite].astype(np.float64)).max(initial=0))
+    found = compare_outputs(expected, answers)
+    if found.unequal > MOST_UNEQUAL:
+        raise UserError(
+            f"fixed copy of {model}", seen=f"an output of which {100 * found.unequal:.0f} % are other numbers",
+            expected="those of the original", remedy="use the original file",
+        )  # fmt: skip
+    return found.max_abs

@@ -66,6 +66,17 @@ TensorboardOption = Annotated[
 ]
 
 
+def input_words(shapes: list[str] | None, inputs: list[str] | None) -> list[str]:
+    """``--shape`` and ``--input`` as they were given, for another command."""
+    words = [word for shape in shapes or () for word in ("--shape", shape)]
+    return words + [word for value in inputs or () for word in ("--input", value)]
+
+
+def device_words(name: str, threads: int) -> list[str]:
+    """The options that choose a device, for another command."""
+    return ["--device", name, *(["--threads", str(threads)] if threads > 1 else [])]
+
+
 def tensorboard_words(folder: Path | None) -> list[str]:
     """The option of a command that continues."""
     return [] if folder is None else ["--tensorboard", str(folder)]
@@ -107,18 +118,29 @@ class SpaceOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class LatencyOptions:
-    """Latency limits, and the devices on which they hold."""
+class DevicesOptions:
+    """The devices that a command uses."""
 
     device: Annotated[
         list[str] | None,
         typer.Option("--device", "-d", help=f"{one_of(DEVICES.names)}; may be repeated. Default: cpu."),
     ] = None
+    threads: ThreadsOption = None
+
+    @property
+    def names(self) -> list[str]:
+        """In the order given; without ``--device`` it is ``cpu``."""
+        return list(self.device or [DEFAULT_DEVICE])
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyOptions(DevicesOptions):
+    """Latency limits, and the devices on which they hold."""
+
     max_latency: Annotated[
         list[str] | None,
         typer.Option("--max-latency", help="Hard limit with its unit, e.g. 8ms; one for each --device."),
     ] = None
-    threads: ThreadsOption = None
 
     @property
     def latency_ms(self) -> dict[str, float]:
@@ -127,7 +149,7 @@ class LatencyOptions:
         Raises:
             UserError: numbers of devices and limits differ, a unit is missing, or a limit is not positive.
         """
-        names = list(self.device or [DEFAULT_DEVICE])
+        names = self.names
         limits = [parse_latency_ms(text) for text in self.max_latency or ()]
         if len(names) != len(limits) or len(set(names)) < len(names):
             raise UserError(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from devices.support import Verdict
 from latseg.table import Table
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from latency.campaign_result import CampaignFailure, CampaignResult
     from latency.fit import FitResult
     from latency.measuring import Measured
+    from latency.model_support import ModelSupport
     from latency.operators.operator import OperatorGraph
     from latency.scores import Scores
 
@@ -329,8 +331,53 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedModel:
+    """Whether a device runs a model."""
+
+    model: Path
+    device: DeviceInfo
+    support: ModelSupport
+    lost_time: list[str]
+    """What costs time there for nothing, a sentence for each cause; ``fix`` removes it."""
+
+    @property
+    def supported(self) -> bool:
+        """Whether the device runs the whole model."""
+        return self.support.verdict is Verdict.SUPPORTED
+
+    @property
+    def parity_max_abs(self) -> float | None:
+        """Largest difference from the outputs of ONNX Runtime; None where there is nothing to compare."""
+        found = self.support.comparison
+        return None if found is None or found.fault else found.max_abs
+
+    @property
+    def unequal_percent(self) -> float:
+        """Largest share of an output that differs from that of ONNX Runtime by more than rounding."""
+        found = self.support.comparison
+        return 0.0 if found is None else 100 * found.unequal
+
+    @property
+    def operators(self) -> Table:
+        """One row for each node of the file: name, kind, verdict, reason, remedy."""
+        return Table([asdict(operator) for operator in self.support.operators])
+
+    def to_json(self) -> dict[str, Any]:
+        """A device's part of the document of ``latseg check --json``, without its warnings."""
+        return {
+            "device": self.device.name,
+            "simulated": self.device.simulated,
+            "supported": self.supported,
+            "reason": self.support.reason,
+            "parity_max_abs": self.parity_max_abs,
+            "operators": list(self.operators),
+            "lost_time": self.lost_time,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class FixedModel:
-    """A model, and the file in which its weights are constants."""
+    """A model, and the file without what costs time for nothing."""
 
     model: Path
     output: Path | None

@@ -16,6 +16,8 @@ from devices.measurement import OperatorTime
 from devices.model_inputs import ModelInput
 from devices.worker.run_queue import RunQueue
 
+MAX_OUTPUT_BYTES = 2**31
+"""Of one inference: they are held in memory three times, in two processes."""
 PROFILE_WARM_UP_RUNS = 3
 """Runs under the profiler that are not counted."""
 
@@ -155,12 +157,14 @@ def numbers(outputs: Sequence[object]) -> list[Array]:
     """The outputs, if all of them can travel to another process.
 
     Raises:
-        ModelFailedError: one is no tensor, or a tensor of text.
+        ModelFailedError: one is no tensor, or a tensor of text, or all have more than ``MAX_OUTPUT_BYTES``.
     """
-    for output in outputs:
-        if not isinstance(output, np.ndarray) or output.dtype.kind in "OUS":
-            raise ModelFailedError("an output is text, or no tensor")
-    return [np.array(output) for output in outputs]
+    arrays = [output for output in outputs if isinstance(output, np.ndarray) and output.dtype.kind not in "OUS"]
+    if len(arrays) < len(outputs):
+        raise ModelFailedError("an output is text, or no tensor")
+    if sum(array.nbytes for array in arrays) > MAX_OUTPUT_BYTES:
+        raise ModelFailedError(f"outputs of more than {MAX_OUTPUT_BYTES:,} bytes")
+    return [np.array(array) for array in arrays]
 
 
 def consume(outputs: Sequence[Array]) -> None:

@@ -58,7 +58,7 @@ def from_onnx(
     """
     model = _load(model) if isinstance(model, Path) else _copy(model)
     values = encode_all(input_values or {})
-    with _errors_of_the_file():
+    with errors_of_the_file():
         opset = upgrade(model, _check_opset(model))
         inputs = model_inputs(model, tuple((input_shapes or {}).items()), values)
         fix_input_shapes(model, {each.name: each.shape for each in inputs})
@@ -75,7 +75,7 @@ def from_onnx(
 
 
 @contextmanager
-def _errors_of_the_file() -> Iterator[None]:
+def errors_of_the_file() -> Iterator[None]:
     """Reports errors of a file that ONNX's checker accepts although it is invalid (no groups, unknown types)."""
     try:
         yield

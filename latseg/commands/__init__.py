@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from latseg.commands.check import check
 from latseg.commands.compare import compare
-from latseg.commands.data import check
+from latseg.commands.data import check as check_data
 from latseg.commands.demo import demo
 from latseg.commands.describe import describe
 from latseg.commands.devices import devices
@@ -38,10 +39,11 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "predict": predict,
     "measure": measure,
     "compare": compare,
+    "check": check,
     "fix": fix,
     "feasibility": feasibility,
     "describe": describe,
-    "data check": check,
+    "data check": check_data,
     "search": search,
     "train": train,
     "transfer": transfer,

@@ -1,4 +1,4 @@
-"""``latseg fix``: a model whose weights are constants instead of inputs."""
+"""``latseg fix``: a model without what costs time for nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def fix(
     inputs: InputsOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Write a model whose weights are constants instead of inputs, compare its outputs, and measure the gain."""
+    """Write a model with its weights as constants and ReLU as ReLU, compare its outputs, and measure the gain."""
     console: Console = context.obj
     found = console.api.device(target.device, threads=target.threads).fix(
         model, output, shapes=parse_shapes(shape), values=parse_inputs(inputs), seed=seed
@@ -36,7 +36,7 @@ def fix(
 def _lines(found: FixedModel) -> list[str]:
     both = found.measured
     if both is None:
-        return [f"{plain(found.model)}: nothing to change; no weights are listed among its inputs."]
+        return [f"{plain(found.model)}: nothing to change; its weights are constants, and no ReLU is written as Clip."]
     simulated = " (SIMULATED: nothing was timed)" if both.device.simulated else ""
     noise = "; the 95 % intervals overlap, so this may be noise" if both.intervals_overlap else ""
     return [

@@ -12,7 +12,15 @@ from latseg.console import Console, plain, table
 from latseg.input_values import parse_inputs
 from latseg.network_model import NetworkModel
 from latseg.network_options import ModelOptions
-from latseg.options import DeviceOptions, IgnoredSeedOption, InputsOption, ModelArgument, ShapesOption
+from latseg.options import (
+    DeviceOptions,
+    IgnoredSeedOption,
+    InputsOption,
+    ModelArgument,
+    ShapesOption,
+    device_words,
+    input_words,
+)
 from latseg.results import PredictedModel
 from latseg.table import Row
 from latseg.units import parse_shapes
@@ -83,14 +91,11 @@ def _remedy(
     shapes: list[str] | None,
     inputs: list[str] | None,
 ) -> str:
-    words = [word for shape in shapes or () for word in ("--shape", shape)]
-    words += [word for value in inputs or () for word in ("--input", value)]
-    threads = device.info.threads
-    chosen = ["--device", device.name, *(["--threads", str(threads)] if threads > 1 else [])]
+    chosen = device_words(device.name, device.info.threads)
     if isinstance(model, NetworkModel):
         measure = console.line("measure", *model.words(), *chosen)
     else:
-        measure = console.line("profile", *chosen, "--for", str(model), *words)
+        measure = console.line("profile", *chosen, "--for", str(model), *input_words(shapes, inputs))
     return f"{measure} && {console.line('fit', *chosen)}"
 
 

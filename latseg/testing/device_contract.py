@@ -17,6 +17,7 @@ from devices.device import Candidate, Device
 from devices.measurement import FailedMeasurement, Measurement
 from devices.plausible import impossible_times
 from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
+from devices.support import Verdict
 from devices.tensor_graph import TensorGraph
 from foundation.errors import UserError
 from latseg.testing.nets import heavy_net, mobile_net, raw_model, saved, small_net
@@ -201,6 +202,14 @@ class DeviceContract:
         (expected,) = run_session(open_session(str(path), session_options(1)), {"image": image})
         np.testing.assert_allclose(np.asarray(seen, np.float32), np.asarray(expected, np.float32), atol=1e-4)
 
+    def test_supports_what_it_infers(self, device: Device, tmp_path: Path) -> None:
+        path = saved(mobile_net(), tmp_path / "mobile.onnx")
+        image = np.random.default_rng(0).standard_normal((1, 3, 64, 64)).astype(np.float32)
+        answer = device.support(path, {"image": image})
+        assert (answer.verdict, answer.reason) == (Verdict.SUPPORTED, "")
+        if answer.outputs is not None:
+            assert [output.shape for output in answer.outputs] == [(1, 2, 64, 64)]
+
     def test_infer_takes_dynamic_sizes(self, device: Device, tmp_path: Path) -> None:
         path = saved(small_net(size="side"), tmp_path / "dynamic.onnx")
         for side in (16, 24):
@@ -231,3 +240,10 @@ class RuntimeContract(DeviceContract):
         assert isinstance(results["good"], Measurement)
         with pytest.raises(UserError, match="NoSuchOperator"):
             device.infer(unknown, {"image": np.zeros((1, 3, 8, 8), np.float32)})
+
+    def test_says_why_it_does_not_support_a_file(self, device: Device, tmp_path: Path) -> None:
+        unknown = saved(raw_model("NoSuchOperator", domain="com.microsoft"), tmp_path / "unknown.onnx")
+        answer = device.support(unknown, {"image": np.zeros((1, 3, 8, 8), np.float32)})
+        assert (answer.verdict, answer.outputs) == (Verdict.UNSUPPORTED, None)
+        assert "NoSuchOperator" in answer.reason
+        assert len(answer.reason.splitlines()) == 1

@@ -22,7 +22,7 @@ from latseg.run_handle import RunHandle
 from tests.latseg.conftest import DEVICE
 
 HEAVY = {"torch", "onnx", "onnxruntime", "numpy", "sklearn", "pydantic", "typer"}
-DOCUMENTED = ("api", "device_handle", "network_model", "run_handle", "bundle", "table")
+DOCUMENTED = ("api", "device_handle", "models_on_device", "network_model", "run_handle", "bundle", "table")
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

@@ -1,4 +1,4 @@
-"""Weights among a model's inputs: noticed, told, and mended."""
+"""Weights among a model's inputs, and ReLU written as Clip: noticed, told, and mended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from latency.operators.from_onnx import from_onnx
 from latency.operators.operator import ARE_INPUTS, WEIGHTS, OperatorGraph
 from latency.operators.synthesize import single_operator, to_model
 from latseg import cli
-from latseg.fixing import check_equal, fixed_model
+from latseg.fixing import check_equal, fixed_model, lost_time
 from tests.latseg.conftest import DEVICE
 from tests.shared_cases import shared_case
 
@@ -164,6 +164,39 @@ def test_before_ir_version_4_there_is_nothing_to_fix(tmp_path: Path) -> None:
     assert fixed_model(path) == (b"", [])
 
 
+def clipped(path: Path, *, low: float = 0.0) -> Path:
+    """The same net with a Clip, whose limit may be listed among the inputs, instead of the ReLU."""
+    model = onnx.load(path)
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(low), "low"))
+    model.graph.node[2].CopyFrom(helper.make_node("Clip", ["n", "low"], ["y"]))
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize("listed", [(), ("w", "low")])
+def test_a_relu_that_is_a_clip_is_fixed_too(listed: tuple[str, ...], tmp_path: Path) -> None:
+    path = clipped(write(tmp_path / "net.onnx", listed=listed and ("w",)))
+    if listed:
+        model = onnx.load(path)
+        model.graph.input.append(helper.make_tensor_value_info("low", TensorProto.FLOAT, ()))
+        onnx.save(model, path)
+    changes = fixed_model(path)[1]
+    assert changes[-1] == "ReLU that was written as Clip is ReLU now: 1"
+    assert len(changes) == 1 + bool(listed)
+    fixed = fix(path, tmp_path)
+    assert [node.op_type for node in onnx.load(fixed).graph.node] == ["Conv", "BatchNormalization", "Relu"]
+    assert optimised(fixed, tmp_path) == ["Conv"], "fused"
+    assert check_equal(get_device("cpu"), path, fixed, {}, ()) < 1e-4
+
+
+def test_what_costs_time_depends_on_the_device(tmp_path: Path) -> None:
+    path = clipped(write(tmp_path / "net.onnx"))
+    both = ["weights listed among the inputs: 2", "ReLU written as Clip(0, infinity): 1"]
+    assert lost_time(path, get_device("cpu")) == both
+    assert lost_time(path, get_device("openvino")) == []
+    assert lost_time(fix(path, tmp_path), get_device("cpu")) == []
+
+
 def test_another_net_is_not_equal(tmp_path: Path) -> None:
     first, second = write(tmp_path / "a.onnx"), write(tmp_path / "b.onnx", seed=1)
     with pytest.raises(UserError, match=r"of which \d+ % are other numbers.*use the original file"):
@@ -218,8 +251,8 @@ def test_more_than_2_gib_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def refused(*_: object) -> bytes:
         raise RuntimeError("Failed to serialize proto")
 
-    read = SimpleNamespace(graph=onnx.GraphProto(), SerializeToString=refused)
     path = write(tmp_path / "net.onnx")
+    read = SimpleNamespace(graph=onnx.load(path).graph, ir_version=8, SerializeToString=refused)
     monkeypatch.setattr("latseg.fixing.read_model", lambda _: read)
     monkeypatch.setattr("latseg.fixing.embed_external_data", lambda *_, **__: None)
     with pytest.raises(UserError, match="more than 2 GiB"):

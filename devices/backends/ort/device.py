@@ -12,4 +12,5 @@ class CpuDevice(ProcessDevice):
     runtime = "devices.backends.ort.runtime:OnnxRuntime"
     package = "onnxruntime"
     listed_weights_are_inputs = True
+    relu_as_clip_is_slower = True
     install = "pip install onnxruntime"

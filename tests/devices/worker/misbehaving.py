@@ -63,6 +63,8 @@ class MisbehavingInferenceModel(InferenceModel):
     def infer(self, feeds: Mapping[str, Array]) -> list[Array]:
         if self._name == "segfault":
             ctypes.string_at(0)
+        if self._name == "hangs-in-use":
+            time.sleep(1000)
         return [2 * np.asarray(feeds["image"], np.float32)]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from devices.worker.client import WorkerClient
 from devices.worker.inference import InferenceProcess
-from devices.worker.runtime import ModelFailedError
+from devices.worker.runtime import ModelFailedError, numbers
 from devices.worker.transport import LocalTransport
 from foundation.errors import UserError
 
@@ -74,3 +74,10 @@ def test_process_ends_with_its_object() -> None:
     gc.collect()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_outputs_that_would_fill_the_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devices.worker.runtime.MAX_OUTPUT_BYTES", 24)
+    assert len(numbers([FEEDS["image"]])) == 1
+    with pytest.raises(ModelFailedError, match="outputs of more than 24 bytes"):
+        numbers([FEEDS["image"], np.zeros(1, np.uint8)])

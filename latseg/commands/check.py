@@ -1,0 +1,92 @@
+"""``latseg check``: whether a model runs on the devices, operator by operator."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from devices.support import Verdict
+from latseg.console import Console, plain, table
+from latseg.input_values import parse_inputs
+from latseg.options import DevicesOptions, InputsOption, SeedOption, ShapesOption, device_words, input_words
+from latseg.results import CheckedModel
+from latseg.table import Row
+from latseg.units import parse_shapes
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+UNSUPPORTED = 4
+_NAMES = 4
+"""Nodes of one cause that are named; ``--json`` names all."""
+
+
+def check(
+    context: typer.Context,
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An ONNX file.")],
+    target: DevicesOptions,
+    shape: ShapesOption = None,
+    inputs: InputsOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Check whether a model runs on each device, operator by operator; exit code 4 where it does not run on all."""
+    console: Console = context.obj
+    shapes, values, api = parse_shapes(shape), parse_inputs(inputs), console.api
+    devices = [api.device(name, threads=target.threads) for name in dict.fromkeys(target.names)]
+    chosen = [device_words(device.name, device.info.threads) for device in devices]  # all are there before one works
+    found = [device.check(model, shapes=shapes, values=values, seed=seed) for device in devices]
+    fixes = [console.line("fix", str(model), *words, *input_words(shape, inputs)) for words in chosen]
+    console.emit(
+        [
+            {**one.to_json(), "fix": fix if one.lost_time else "", "warnings": console.warnings}
+            for one, fix in zip(found, fixes, strict=True)
+        ],
+        lambda: [part for one, fix in zip(found, fixes, strict=True) for part in _parts(one, fix)],
+    )
+    if not all(one.supported for one in found):
+        raise typer.Exit(UNSUPPORTED)
+
+
+def _parts(found: CheckedModel, fix: str) -> Iterator[RenderableType]:
+    simulated = " (SIMULATED: ONNX Runtime was asked)" if found.device.simulated else ""
+    before = f"{plain(found.model)} on {plain(found.device.name)}{simulated}:"
+    if found.supported:
+        yield f"{before} [bold green]runs[/], all {len(found.operators)} nodes; {_parity(found)}."
+    else:
+        yield f"{before} [bold red]does not run[/]: {plain(found.support.reason)}"
+        yield from _operators(found)
+    for cause in found.lost_time:
+        yield f"Costs time for nothing: {plain(cause)}. Write a file without, and measure the gain: {plain(fix)}"
+
+
+def _parity(found: CheckedModel) -> str:
+    if found.parity_max_abs is None:
+        return "ONNX Runtime computes nothing to compare its outputs with"
+    return f"its outputs differ from those of ONNX Runtime by {found.parity_max_abs:.1e} at most"
+
+
+def _operators(found: CheckedModel) -> Iterator[RenderableType]:
+    counts = Counter((row["kind"], row["verdict"]) for row in found.operators)
+    yield table("", ("kind", "verdict", "nodes"), [(*key, count) for key, count in sorted(counts.items())])
+    for cause, rows in groupby(sorted(found.operators, key=_cause, reverse=True), key=_cause):
+        if cause[0] != Verdict.SUPPORTED:
+            yield plain(_line(cause, list(rows)))
+    if {row["verdict"] for row in found.operators} == {Verdict.SUPPORTED}:
+        yield "Every operator runs alone: what fails is a function of the file, a combination, or the size."
+
+
+def _cause(row: Row) -> tuple[str, str, str]:
+    """Sorted in reverse, what is unsupported comes first."""
+    return row["verdict"], row["reason"], row["remedy"]
+
+
+def _line(cause: tuple[str, str, str], rows: list[Row]) -> str:
+    verdict, reason, remedy = cause
+    names = [f"{row['kind']} {row['name']}" for row in rows[:_NAMES]]
+    more = f" and {len(rows) - _NAMES} more" if len(rows) > _NAMES else ""
+    return f"{verdict}: {', '.join(names)}{more}: {reason}{f'; {remedy}' if remedy else ''}"
