@@ -36,7 +36,7 @@ def convert(onnx: Path, target: Path) -> None:
         UserError: the converter refuses the model (an operator that it lacks is named), crashes or hangs.
     """
     with TemporaryFolder() as temporary, TemporaryFile() as printed:
-        command = [sys.executable, "-P", "-c", _CHILD, *_ARGUMENTS, str(onnx.absolute()), "--MNNModel", str(target)]
+        command = [sys.executable, "-P", "-c", _CHILD, *_ARGUMENTS, str(onnx), "--MNNModel", str(target)]
         try:
             code = subprocess.run(
                 command,

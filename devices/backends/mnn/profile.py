@@ -75,7 +75,7 @@ def _timed_commands(session: MnnSession, runs: int) -> list[Command]:
     session.run(lambda _tensors, _command: True, describe)
     for _ in range(PROFILE_WARM_UP_RUNS + runs):
         session.run(start, end)
-    times = (np.array(ends) - np.array(starts)).reshape(-1, len(described))[PROFILE_WARM_UP_RUNS:]
+    times = np.subtract(ends, starts).reshape(PROFILE_WARM_UP_RUNS + runs, -1)[PROFILE_WARM_UP_RUNS:]
     return [
         Command(name, kind, interquartile_mean(list(each)) / 1e6, shape)
         for (name, kind, shape), each in zip(described, times.T, strict=True)

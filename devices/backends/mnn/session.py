@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -40,21 +40,13 @@ class MnnSession:
 
         self._mnn = MNN
         self._reason = ""
-        settings = {
-            "backend": "CPU",
-            "numThread": threads,
-            "precision": _HIGH,
-            "memory": _NORMAL,
-            "power": _NORMAL,
-        }
+        settings = {"backend": "CPU", "numThread": threads, "precision": _HIGH, "memory": _NORMAL, "power": _NORMAL}
         with self._listening():
             self._interpreter = MNN.Interpreter(str(path))
             self._session = self._interpreter.createSession(settings)
         net = read_net(path)
-        inputs = self._interpreter.getSessionInputAll(self._session)
-        self._inputs = {name: inputs[name] for name in net.inputs}
-        outputs = self._interpreter.getSessionOutputAll(self._session)
-        self._outputs = {name: outputs[name] for name in net.outputs}
+        self._inputs = _in_order(net.inputs, self._interpreter.getSessionInputAll(self._session))
+        self._outputs = _in_order(net.outputs, self._interpreter.getSessionOutputAll(self._session))
         self._sources: dict[str, Any] = {}
         self._targets: dict[str, Any] = {}
 
@@ -117,7 +109,7 @@ class MnnSession:
         dtype = next((dtype for dtype, type_ in known.items() if type_ == kind), None)
         if dtype is None or array.dtype.kind not in "fiub":
             raise ModelFailedError(f"MNN takes no {array.dtype} for the input {name!r}")
-        values = np.ascontiguousarray(array, dtype)
+        values = np.asarray(array, dtype, order="C")
         if dtype != np.float32 and not np.array_equal(values, array):
             raise ModelFailedError(f"the input {name!r} has numbers that do not fit into {np.dtype(dtype).name}")
         return mnn.Tensor(values.shape, kind, values, mnn.Tensor_DimensionType_Caffe)
@@ -145,6 +137,14 @@ class MnnSession:
             finally:
                 os.dup2(kept, _STDOUT)
                 os.close(kept)
+
+
+def _in_order(names: Sequence[str], tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """MNN sorts its tensors by name, and has none for an input that nothing reads."""
+    missing = [name for name in names if name not in tensors]
+    if missing:
+        raise ModelFailedError(f"MNN leaves out {', '.join(missing)}, which no operator reads")
+    return {name: tensors[name] for name in names}
 
 
 def _last_line(printed: BinaryIO) -> str:

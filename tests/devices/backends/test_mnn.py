@@ -57,6 +57,10 @@ import numpy as np
 from devices.registry import get_device
 get_device("mnn").infer(Path(sys.argv[1]), {"image": np.zeros((1, 3, 32, 32), np.float32)})
 """
+LIMIT = converter._CHILD.partition("import _tools")[0] + (
+    "import resource; sys.exit('limited' if resource.getrlimit(resource.RLIMIT_DATA)[0] > 0 else 0)"
+)
+"""What the converter's process does first: it limits its memory."""
 
 
 def printed(code: str, *arguments: object) -> str:
@@ -151,6 +155,15 @@ class TestMnn(RuntimeContract):
         with pytest.raises(UserError, match="'k' has numbers that do not fit into int32"):
             device.infer(path, {**feeds, "k": np.full(6, 2**40)})
 
+    def test_a_single_number_is_an_input(self, device: Device, tmp_path: Path) -> None:
+        path = parsed("(float[1, 3, 8, 8] x, float k) => (float[1, 3, 8, 8] y) { y = Mul(x, k) }", tmp_path / "k.onnx")
+        check_agreement(device, path, {"x": image(1, 3, 8, 8), "k": np.array(2.5, np.float32)})
+
+    def test_an_input_that_nothing_reads_is_named(self, device: Device, tmp_path: Path) -> None:
+        path = parsed("(float[1, 3, 8, 8] x, float k) => (float[1, 3, 8, 8] y) { y = Relu(x) }", tmp_path / "k.onnx")
+        with pytest.raises(UserError, match="MNN leaves out k, which no operator reads"):
+            device.infer(path, {"x": image(1, 3, 8, 8), "k": np.array(2.5, np.float32)})
+
     def test_bytes_are_fed_as_bytes(self, device: Device, tmp_path: Path) -> None:
         path = parsed("(uint8[1, 2, 3, 4] x) => (float[1, 2, 3, 4] y) { y = Cast<to = 1>(x) }", tmp_path / "u8.onnx")
         check_agreement(device, path, {"x": np.arange(232, 256, dtype=np.uint8).reshape(1, 2, 3, 4)})
@@ -229,6 +242,7 @@ def test_the_vendors_logger_is_never_imported(tmp_path: Path) -> None:
         ("import os; os.abort()", "crashed with SIGABRT"),
         ("import sys; print('no such thing'); sys.exit(3)", "ended with exit code 3: no such thing"),
         ("", "no file and no reason"),
+        (LIMIT, "limited"),
         ("import time; time.sleep(60)", "not done after 0.5 s"),
     ],
 )
