@@ -17,6 +17,7 @@ DEVICES: Registry[Device] = Registry(
         "cpu": "devices.backends.ort.device:CpuDevice",
         "cuda": "devices.backends.cuda.device:CudaDevice",
         "openvino": "devices.backends.ov.device:OpenVinoDevice",
+        "mnn": "devices.backends.mnn.device:MnnDevice",
         "simulated": "devices.backends.simulated.device:SimulatedDevice",
     },
 )

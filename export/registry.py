@@ -19,6 +19,7 @@ EXPORTERS: Registry[Exporter] = Registry(
         "onnx-dynamic": "export.to_onnx:DynamicOnnxExporter",
         "onnx-uint8": "export.to_onnx_uint8:Uint8OnnxExporter",
         "openvino": "export.to_openvino:OpenVinoExporter",
+        "mnn": "export.to_mnn:MnnExporter",
     },
 )
 

@@ -93,6 +93,17 @@ class ProcessDevice(Device):
         """The way to a new worker: a process on this machine unless a device overrides it."""
         return LocalTransport()
 
+    def file_for_inference(self, path: Path) -> Path:
+        """The file that the runtime loads in ``infer``: the checked ONNX model, converted where that is necessary.
+
+        A device overrides it where its exporter writes files of the runtime's own format.
+
+        Raises:
+            UserError: the file is missing, is not an ONNX model, or cannot be converted.
+        """
+        check_model(path)
+        return self.convert(path)
+
     @override
     def check(self, candidate: Candidate) -> None:
         prepare(candidate)
@@ -118,8 +129,7 @@ class ProcessDevice(Device):
             self._inference = InferenceProcess(self._worker(INFERENCE_TIMEOUT_S))
         try:
             if not self._inference.holds(path):
-                check_model(path)
-                self._inference.load(path, self.convert(path))
+                self._inference.load(path, self.file_for_inference(path))
             return self._inference.infer(inputs)
         except ModelFailedError as error:
             self._inference = None  # a process that crashed serves no more

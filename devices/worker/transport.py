@@ -101,7 +101,7 @@ class LocalTransport(Transport):
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
-            env=_environment(self._folder.path),
+            env=worker_environment(self._folder.path),
         )
         for descriptor in (request_read, answer_write, lifeline_read):
             os.close(descriptor)
@@ -140,7 +140,7 @@ class LocalTransport(Transport):
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return f"{_described(code)}: {last[:300]}" if last else _described(code)
+        return f"{described(code)}: {last[:300]}" if last else described(code)
 
     @override
     def kill(self) -> None:
@@ -156,7 +156,8 @@ class LocalTransport(Transport):
         self._folder.close()
 
 
-def _described(code: int) -> str:
+def described(code: int) -> str:
+    """How a process with this exit code ended, in words."""
     if code == -signal.SIGKILL:
         return "killed, probably out of memory"
     if code < 0:
@@ -164,8 +165,11 @@ def _described(code: int) -> str:
     return f"ended with exit code {code}"
 
 
-def _environment(temporary: Path) -> dict[str, str]:
-    """Our own packages can be imported whatever the working directory is (``-P`` keeps it off the path)."""
+def worker_environment(temporary: Path) -> dict[str, str]:
+    """The environment of a process that works for this one; its temporary files lie in ``temporary``.
+
+    Our own packages can be imported whatever the working directory is (``-P`` keeps it off the path).
+    """
     path = os.environ.get("PYTHONPATH")
     paths = f"{_ROOT}{os.pathsep}{path}" if path else str(_ROOT)
     return {**os.environ, "PYTHONPATH": paths, "TMPDIR": str(temporary)}

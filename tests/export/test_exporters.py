@@ -34,6 +34,8 @@ class TestBuiltIn(ExporterContract):
     def exporter(self, request: pytest.FixtureRequest) -> Exporter:
         found = EXPORTERS.get(request.param)()
         assert found.format == request.param
+        if not found.availability().available:
+            pytest.skip(found.availability().reason)
         return found
 
 

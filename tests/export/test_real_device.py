@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from devices.device import Candidate, Device
 from devices.measurement import Measurement
@@ -14,7 +16,11 @@ from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
 from export.bundle.certificate import Certificate, Refusal, certify
 from export.bundle.manifest import Manifest
+from export.bundle.segment import Segmenter
 from export.bundle.verify import verify_bundle
+from export.to_mnn import MnnExporter
+from foundation.errors import UserError
+from latseg.testing.nets import raw_model, saved
 from tests.export.small_network import export_small, small_network
 
 QUICK = MeasurementProtocol(block_ms=2, minimum_blocks=5, maximum_blocks=9, profile_runs=0)
@@ -68,3 +74,32 @@ def test_openvino_reads_the_same_file(make_bundle: Callable[..., Manifest], tmp_
     assert file.parity_max_abs < 1e-4
     assert file.sha256 == manifest.file("onnx").sha256
     assert verify_bundle(tmp_path / "bundle", measure=False).ok
+
+
+needs_mnn = pytest.mark.skipif(not MnnExporter().availability().available, reason="MNN is not installed")
+
+
+@needs_mnn
+def test_mnn_runs_its_own_file(make_bundle: Callable[..., Manifest], tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    file = make_bundle(formats=["mnn"], get_device=get_device, certificates=()).file("mnn")
+    assert (file.path, file.device, file.executed) == ("model.mnn", "mnn", True)
+    assert file.parity_max_abs is not None
+    assert 0 < file.parity_max_abs < 1e-4
+    result = verify_bundle(bundle, measure=False)
+    assert "parity of model.mnn (mnn)" in [check.name for check in result.checks if check.ok]
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)).save(photo)
+    masks = [
+        np.asarray(Image.open(Segmenter(bundle, file_format=name).segment_file(photo, tmp_path / name).mask))
+        for name in ("onnx", "mnn")
+    ]
+    assert 0 < np.mean(masks[0] > 0) < 1
+    assert np.mean(masks[0] == masks[1]) > 0.999
+
+
+@needs_mnn
+def test_mnn_names_the_operator_that_it_lacks(tmp_path: Path) -> None:
+    saved(raw_model("NoSuchOperator", domain="com.microsoft"), tmp_path / "model.onnx")
+    with pytest.raises(UserError, match=r"export format mnn: got .*NoSuchOperator"):
+        MnnExporter().write(None, tmp_path)  # type: ignore[arg-type] # only the file is read

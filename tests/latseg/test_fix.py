@@ -127,8 +127,8 @@ def test_limits_of_an_activation_stay_constants() -> None:
 
 
 def test_which_devices_take_listed_weights_as_inputs() -> None:
-    found = {name: get_device(name).listed_weights_are_inputs for name in ("cpu", "openvino", "simulated")}
-    assert found == {"cpu": True, "openvino": False, "simulated": False}
+    found = {name: get_device(name).listed_weights_are_inputs for name in ("cpu", "openvino", "mnn", "simulated")}
+    assert found == {"cpu": True, "openvino": False, "mnn": False, "simulated": False}
 
 
 def test_a_model_made_from_such_operators_lists_their_weights(tmp_path: Path) -> None:

@@ -17,14 +17,14 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the kernel keeps no scheduler statistics")
-@pytest.mark.parametrize("name", ["cpu", "openvino"])
+@pytest.mark.parametrize("name", ["cpu", "openvino", "mnn"])
 def test_the_work_is_done_by_as_many_threads_as_were_asked_for(name: str, tmp_path: Path) -> None:
     if not get_device(name).availability().available:
         pytest.skip(f"{name} is not available")
     path = saved(heavy_net(), tmp_path / "heavy.onnx")
     command = [sys.executable, "-m", "tests.devices.backends.thread_shares", name, str(path)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    one, two = json.loads(run.stdout)
+    one, two = json.loads(next(line for line in run.stdout.splitlines() if line.startswith("[")))  # MNN prints, too
     assert one > 0.9
     assert two < 0.85
 

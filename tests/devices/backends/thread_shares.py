@@ -27,7 +27,7 @@ def _cpu_ns() -> dict[str, int]:
 def busiest_share(device: ProcessDevice, path: Path, threads: int) -> float:
     module, _, kind = device.runtime.partition(":")
     runtime: Runtime = getattr(importlib.import_module(module), kind)(threads)
-    model = runtime.load(ModelFile(path, path, (ModelInput("image", (1, 256, 16, 16), "float32"),)))
+    model = runtime.load(ModelFile(device.convert(path), path, (ModelInput("image", (1, 256, 16, 16), "float32"),)))
     model.time_block(3)
     before = _cpu_ns()
     model.time_block(20)
@@ -38,4 +38,5 @@ def busiest_share(device: ProcessDevice, path: Path, threads: int) -> float:
 if __name__ == "__main__":
     found = get_device(sys.argv[1])
     assert isinstance(found, ProcessDevice)
-    sys.stdout.write(json.dumps([busiest_share(found, Path(sys.argv[2]), threads) for threads in (1, 2)]))
+    shares = [busiest_share(found, Path(sys.argv[2]), threads) for threads in (1, 2)]
+    sys.stdout.write(f"\n{json.dumps(shares)}\n")

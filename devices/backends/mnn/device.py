@@ -1,0 +1,49 @@
+"""The device ``mnn``: MNN's CPU kernels on this machine."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from typing_extensions import override
+
+from devices.backends.mnn.converter import convert
+from devices.conversion import ConversionCache
+from devices.worker.device import ProcessDevice
+from foundation.errors import UserError
+from foundation.regular_file import MODEL_BYTES, open_regular
+
+FILE_NAME = "model.mnn"
+
+
+class MnnDevice(ProcessDevice):
+    """MNN, float32, with a fixed number of threads (one by default).
+
+    ``infer`` takes ONNX files and MNN files (``.mnn``). Whole numbers and truth values come out as int32.
+    """
+
+    name = "mnn"
+    format = "mnn"
+    runtime = "devices.backends.mnn.runtime:Mnn"
+    package = "MNN"
+    install = 'pip install "latseg[mnn]"'
+
+    @cached_property
+    def _converted(self) -> ConversionCache:
+        return ConversionCache(FILE_NAME, convert)
+
+    @override
+    def convert(self, onnx: Path) -> Path:
+        return self._converted.get(onnx)
+
+    @override
+    def file_for_inference(self, path: Path) -> Path:
+        if path.suffix != ".mnn":
+            return super().file_for_inference(path)
+        try:
+            open_regular(path, limit=MODEL_BYTES).close()
+        except OSError as error:
+            raise UserError(
+                f"model {path}", seen=error.strerror, expected="an MNN file", remedy="export it again"
+            ) from error
+        return path
