@@ -11,10 +11,16 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 
+from devices.graph_walk import all_nodes
+from devices.model_file import read_model
 from devices.worker.transport import described, worker_environment
 from foundation.errors import UserError
 from foundation.temporary_folder import TemporaryFolder
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 _TIMEOUT_S = 120.0
 _CHILD = (
@@ -33,8 +39,11 @@ def convert(onnx: Path, target: Path) -> None:
     The converter ends with success whatever happens; whether it wrote the file tells.
 
     Raises:
-        UserError: the converter refuses the model (an operator that it lacks is named), crashes or hangs.
+        UserError: the converter refuses the model (an operator that it lacks is named), crashes or hangs; MNN would
+            compute something else.
     """
+    if any(_is_cubic(node) for node in all_nodes(read_model(onnx).graph.node)):
+        raise _refused(onnx, "a cubic Resize by half pixels, which MNN computes otherwise than ONNX")
     with TemporaryFolder() as temporary, TemporaryFile() as printed:
         command = [sys.executable, "-P", "-c", _CHILD, *_ARGUMENTS, str(onnx), "--MNNModel", str(target)]
         try:
@@ -54,6 +63,12 @@ def convert(onnx: Path, target: Path) -> None:
     if code or not target.exists():
         target.unlink(missing_ok=True)
         raise _refused(onnx, f"{described(code)}: {reason}" if code else reason)
+
+
+def _is_cubic(node: NodeProto) -> bool:
+    texts = {each.name: each.s for each in node.attribute}
+    rule = texts.get("coordinate_transformation_mode", b"half_pixel")
+    return node.op_type == "Resize" and texts.get("mode") == b"cubic" and rule.endswith(b"half_pixel")
 
 
 def _reason(printed: str) -> str:

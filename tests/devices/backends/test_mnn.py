@@ -93,6 +93,11 @@ def image(*shape: int) -> NDArray[np.float32]:
 
 
 @needs_mnn
+def resize(path: Path, attributes: str) -> Path:
+    body = "(float[1, 5, 7, 6] x) => (float[1, 5, 14, 9] y) <int64[4] sides = {1, 5, 14, 9}> "
+    return parsed(f"{body} {{ y = Resize<{attributes}>(x, , , sides) }}", path)
+
+
 class TestMnn(RuntimeContract):
     runtime_modules = ("MNN", "_tools", "flatbuffers", "onnx", "torch")
     construct = "from devices.registry import get_device; get_device('mnn').availability()"
@@ -107,13 +112,23 @@ class TestMnn(RuntimeContract):
         path = device.convert(saved(mobile_net(), tmp_path / "mobile.onnx"))
         assert json.loads(printed(RUN_TWICE, path).splitlines()[-1]) == 0
 
-    @pytest.mark.parametrize("mode", ["half_pixel", "align_corners", "asymmetric"])
-    def test_resizes_by_every_convention(self, device: Device, tmp_path: Path, mode: str) -> None:
-        body = (
-            "(float[1, 5, 7, 6] x) => (float[1, 5, 14, 9] y) <int64[4] sides = {1, 5, 14, 9}> "
-            f'{{ y = Resize<mode = "linear", coordinate_transformation_mode = "{mode}">(x, , , sides) }}'
-        )
-        check_agreement(device, parsed(body, tmp_path / "resize.onnx"), {"x": image(1, 5, 7, 6)})
+    @pytest.mark.parametrize(
+        ("mode", "rule"),
+        [
+            *(("linear", rule) for rule in ("half_pixel", "align_corners", "asymmetric")),
+            *(("cubic", rule) for rule in ("align_corners", "asymmetric")),
+        ],
+    )
+    def test_resizes_by_every_convention(self, device: Device, tmp_path: Path, mode: str, rule: str) -> None:
+        path = resize(tmp_path / "resize.onnx", f'mode = "{mode}", coordinate_transformation_mode = "{rule}"')
+        check_agreement(device, path, {"x": image(1, 5, 7, 6)})
+
+    @pytest.mark.parametrize("rule", ["", ', coordinate_transformation_mode = "pytorch_half_pixel"'])
+    def test_a_cubic_resize_that_it_computes_otherwise_is_refused(
+        self, device: Device, tmp_path: Path, rule: str
+    ) -> None:
+        with pytest.raises(UserError, match="cubic Resize by half pixels"):
+            device.convert(resize(tmp_path / "resize.onnx", f'mode = "cubic"{rule}'))
 
     def test_sizes_may_change_between_runs_and_be_rectangular(self, device: Device, tmp_path: Path) -> None:
         path = saved(small_net(size="side"), tmp_path / "dynamic.onnx")
