@@ -15,6 +15,7 @@ DEVICES: Registry[Device] = Registry(
     base="devices.device:Device",
     builtin={
         "cpu": "devices.backends.ort.device:CpuDevice",
+        "ncnn": "devices.backends.ncnn.device:NcnnDevice",
         "openvino": "devices.backends.ov.device:OpenVinoDevice",
         "simulated": "devices.backends.simulated.device:SimulatedDevice",
     },

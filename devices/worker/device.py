@@ -118,8 +118,7 @@ class ProcessDevice(Device):
             self._inference = InferenceProcess(self._worker(INFERENCE_TIMEOUT_S))
         try:
             if not self._inference.holds(path):
-                check_model(path)
-                self._inference.load(path, self.convert(path))
+                self._inference.load(path, self.file_to_load(path))
             return self._inference.infer(inputs)
         except ModelFailedError as error:
             self._inference = None  # a process that crashed serves no more
@@ -129,6 +128,17 @@ class ProcessDevice(Device):
                 expected="operators that the runtime supports",
                 remedy="replace the operator",
             ) from error
+
+    def file_to_load(self, path: Path) -> Path:
+        """The file that the runtime loads for a model that ``infer`` was given.
+
+        A device whose runtime reads another format lets files of that format pass.
+
+        Raises:
+            UserError: no ONNX file, an invalid one, or one that cannot be converted.
+        """
+        check_model(path)
+        return self.convert(path)
 
     def _worker(self, timeout_s: float) -> WorkerClient:
         return WorkerClient(self.runtime, self.threads, timeout_s, self.transport())

@@ -27,7 +27,7 @@ def _cpu_ns() -> dict[str, int]:
 def busiest_share(device: ProcessDevice, path: Path, threads: int) -> float:
     module, _, kind = device.runtime.partition(":")
     runtime: Runtime = getattr(importlib.import_module(module), kind)(threads)
-    model = runtime.load(ModelFile(path, path, (ModelInput("image", (1, 256, 16, 16), "float32"),)))
+    model = runtime.load(ModelFile(device.convert(path), path, (ModelInput("image", (1, 256, 16, 16), "float32"),)))
     model.time_block(3)
     before = _cpu_ns()
     model.time_block(20)
