@@ -6,7 +6,8 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from devices.backends.ncnn.convert import PARAM_NAME, convert_to_ncnn, converter_availability
+from devices.backends.ncnn.convert import PARAM_NAME, convert_to_ncnn
+from devices.backends.ncnn.converter_program import converter_availability
 from devices.device import Availability
 from export.bundle.manifest import BundleFile
 from export.exporter import Exporter

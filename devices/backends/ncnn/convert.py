@@ -1,16 +1,13 @@
-"""ONNX models as ncnn files, by pnnx (https://github.com/pnnx/pnnx), a program that comes as a Python package."""
+"""ONNX models as ncnn files."""
 
 from __future__ import annotations
 
 import ast
-import logging
-import os
 import shutil
-import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devices.backends.ncnn.converter_program import ConverterError, run_converter
 from devices.backends.ncnn.param_text import (
     Layer,
     read_layers,
@@ -20,7 +17,6 @@ from devices.backends.ncnn.param_text import (
     write_layers,
 )
 from devices.backends.ncnn.signature import Signature, write_signature
-from devices.device import Availability
 from devices.external_data import embed_external_data
 from devices.model_file import read_model
 from devices.model_inputs import data_inputs
@@ -31,20 +27,9 @@ from foundation.temporary_folder import TemporaryFolder
 if TYPE_CHECKING:
     import onnx
 
-INSTALL = 'pip install "latseg[ncnn]"'
 PARAM_NAME = "model.ncnn.param"
-TIMEOUT_S = 120.0
-"""A net of usual size takes less than a second."""
 _COORDINATES = ("half_pixel", "pytorch_half_pixel", "align_corners")
 _MARKED = "latseg.marked."
-_logger = logging.getLogger(__name__)
-
-
-def converter_availability() -> Availability:
-    """Whether pnnx is installed; it is not loaded."""
-    if find_spec("pnnx") is None:
-        return Availability(False, "pnnx is not installed", INSTALL)
-    return Availability(True)
 
 
 def convert_to_ncnn(path: Path, param: Path) -> None:
@@ -62,23 +47,31 @@ def convert_to_ncnn(path: Path, param: Path) -> None:
     outputs = tuple(each.name for each in model.graph.output)
     _mark_batches(model.graph)
     with TemporaryFolder() as temporary:
-        folder = temporary.path
-        _run_pnnx(path, model, folder)
-        layers = _layers(path, folder)
-        batches = _batches((folder / "model_ncnn.py").read_text())
+        converted = temporary.path / "model.onnx"
+        converted.write_bytes(_content(path, model))
+        try:
+            run_converter(converted)
+            layers = _layers(converted)
+        except (ConverterError, ValueError) as error:
+            raise _refusal(path, f"a model that pnnx cannot convert to ncnn ({error})") from error
+        batches = _batches(converted.with_name("model_ncnn.py").read_text())
         if len(batches) != len(inputs) + len(outputs):
             raise _refusal(path, "inputs or outputs that pnnx leaves out")
         write_signature(param, Signature(inputs, outputs, batches[: len(inputs)], batches[len(inputs) :]))
         param.write_text(write_layers(layers))
-        shutil.move(folder / "model.ncnn.bin", param.with_suffix(".bin"))
+        shutil.move(converted.with_suffix(".ncnn.bin"), param.with_suffix(".bin"))
 
 
-def _layers(path: Path, folder: Path) -> list[Layer]:
-    """What pnnx wrote into ``folder``, mended."""
-    pnnx, ncnn = (read_layers((folder / f"model.{name}.param").read_text()) for name in ("pnnx", "ncnn"))
+def _layers(converted: Path) -> list[Layer]:
+    """What pnnx wrote beside the model, mended.
+
+    Raises:
+        ConverterError: it left an operator as it was.
+    """
+    pnnx, ncnn = (read_layers(converted.with_suffix(f".{name}.param").read_text()) for name in ("pnnx", "ncnn"))
     left = unconverted(pnnx, ncnn)
     if left:
-        raise _refusal(path, f"the operator {', '.join(left)}, which pnnx cannot convert to ncnn")
+        raise ConverterError(f"it does not know the operator {', '.join(left)}")
     return without_batch_marks(with_pixel_shuffles(ncnn, pnnx))
 
 
@@ -88,7 +81,7 @@ def _check_operators(path: Path, model: onnx.ModelProto) -> None:
     opset = max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=1)
     for node in model.graph.node:
         if node.domain not in ("", "ai.onnx", *own):
-            raise _refusal(path, f"the operator {node.domain}.{node.op_type}, which pnnx cannot convert to ncnn")
+            raise _refusal(path, f"the operator {node.domain}.{node.op_type}, which ncnn lacks")
         coordinates = _coordinates(node, opset)
         if coordinates not in _COORDINATES:
             raise _refusal(path, f"the operator {node.op_type} with coordinates {coordinates!r}, which ncnn lacks")
@@ -96,7 +89,7 @@ def _check_operators(path: Path, model: onnx.ModelProto) -> None:
 
 def _coordinates(node: onnx.NodeProto, opset: int) -> str:
     """Where an interpolating resize takes its pixels from; half_pixel for any other node."""
-    texts: dict[str, str] = {each.name: each.s.decode() for each in node.attribute}
+    texts: dict[str, str] = {each.name: each.s.decode(errors="replace") for each in node.attribute}
     if node.op_type not in ("Resize", "Upsample") or texts.get("mode", "nearest") == "nearest":
         return "half_pixel"
     return texts.get("coordinate_transformation_mode", "half_pixel" if opset > 10 else "asymmetric")
@@ -121,26 +114,6 @@ def _mark_batches(graph: onnx.GraphProto) -> None:
                 node.input[index] = _MARKED + name
     for name in pictures:
         graph.node.insert(0, helper.make_node("MaxPool", [name], [_MARKED + name], kernel_shape=[1, 1]))
-
-
-def _run_pnnx(path: Path, model: onnx.ModelProto, folder: Path) -> None:
-    """Runs pnnx on the model; it writes several files into ``folder``."""
-    (folder / "model.onnx").write_bytes(_content(path, model))
-    spec = find_spec("pnnx")
-    assert spec, "the device is available"
-    command = [str(Path(spec.origin or "").with_name("pnnx")), "model.onnx", "fp16=0"]
-    environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}  # the program contains ONNX Runtime
-    try:
-        run = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, timeout=TIMEOUT_S, check=False, text=True
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _refusal(path, f"a model with which pnnx is not done in {TIMEOUT_S:g} s") from error
-    _logger.debug("pnnx, exit code %d: %s", run.returncode, run.stdout[-2000:])
-    if run.returncode or not (folder / "model.ncnn.param").exists():
-        lines = [line.strip() for line in f"{run.stdout}\n{run.stderr}".splitlines() if line.strip()]
-        reason = lines[-1][:200] if lines else "it says nothing"
-        raise _refusal(path, f"a model that pnnx cannot convert to ncnn (exit code {run.returncode}: {reason})")
 
 
 def _content(path: Path, model: onnx.ModelProto) -> bytes:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from devices.backends.ncnn.convert import INSTALL, PARAM_NAME, convert_to_ncnn, converter_availability
+from devices.backends.ncnn.convert import PARAM_NAME, convert_to_ncnn
+from devices.backends.ncnn.converter_program import INSTALL, converter_availability
 from devices.conversion import ConversionCache
 from devices.device import Availability
 from devices.device_info import DeviceInfo

@@ -158,8 +158,8 @@ class TestConversion:
     @pytest.mark.parametrize(
         ("text", "named"),
         [
-            ("y = ArgMax<axis=1>(x)", "the operator ArgMax,"),
-            ("y = Cast<to=7>(x)", "the operator Tensor.to,"),
+            ("y = ArgMax<axis=1>(x)", r"the operator ArgMax\)"),
+            ("y = Cast<to=7>(x)", r"the operator Tensor\.to\)"),
             ('s = Constant<value = float[4] {1, 1, 2, 2}>() y = Resize<mode="linear", '
              'coordinate_transformation_mode="asymmetric">(x, , s)', "Resize with coordinates 'asymmetric'"),
         ],
@@ -203,9 +203,17 @@ class TestConversion:
         assert "\n" not in str(error.value)
 
     def test_a_converter_that_does_not_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("devices.backends.ncnn.convert.TIMEOUT_S", 0.001)
+        monkeypatch.setattr("devices.backends.ncnn.converter_program.TIMEOUT_S", 0.001)
         with pytest.raises(UserError, match=r"not done in 0\.001 s"):
             convert_to_ncnn(saved(small_net(), tmp_path / "net.onnx"), tmp_path / PARAM_NAME)
+
+    def test_the_converter_gets_no_more_memory_than_is_free(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = saved(small_net(), tmp_path / "net.onnx")
+        monkeypatch.setattr("devices.worker.memory_limit.free_bytes", lambda: 2**20)
+        with pytest.raises(UserError, match="cannot convert to ncnn"):
+            convert_to_ncnn(path, tmp_path / PARAM_NAME)
 
     def test_weights_are_written_in_single_precision(self, tmp_path: Path) -> None:
         path = saved(mobile_net(), tmp_path / "net.onnx")
@@ -242,7 +250,7 @@ class TestRuntime:
 
 @pytest.mark.parametrize("missing", ["ncnn", "pnnx"])
 def test_an_absent_package_names_the_extra(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("devices.worker.device", "devices.backends.ncnn.convert"):
+    for module in ("devices.worker.device", "devices.backends.ncnn.converter_program"):
         monkeypatch.setattr(f"{module}.find_spec", lambda name: None if name == missing else object())
     availability = NcnnDevice().availability()
     assert availability.reason == f"{missing} is not installed"
