@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,20 +35,19 @@ class Net:
     """
 
     def __init__(self, param: Path, threads: int) -> None:
-        import ncnn
-
         self.signature: Signature = read_signature(param)
-        self.net = ncnn.Net()
-        self.net.opt.num_threads = threads
-        for name in _HALF:
-            setattr(self.net.opt, name, False)
+        self.net = empty_net(threads)
         for load, path in ((self.net.load_param, param), (self.net.load_model, param.with_suffix(".bin"))):
             if load(str(path)) != 0:
                 raise ModelFailedError(f"ncnn cannot load {path.name}")
 
     def feeds(self, inputs: Mapping[str, Array]) -> Feeds:
         """Inputs by the names of the ONNX model, as ncnn takes them."""
-        return Feeds(inputs, self.signature)
+        import ncnn
+
+        arrays = [_as_fed(inputs[name]) for name, _ in self.signature.inputs]
+        batches = zip(arrays, self.signature.input_batches, strict=True)
+        return Feeds(arrays, [ncnn.Mat(array, batch_index=batch) for array, batch in batches])
 
     def run(self, feeds: Feeds) -> list[ncnn.Mat]:
         """One inference; outputs in the model's order.
@@ -67,15 +67,23 @@ class Net:
         return extractor
 
 
+@dataclass(frozen=True, slots=True)
 class Feeds:
     """Inputs of a net. ncnn's matrices do not hold the arrays whose memory they use; this object does."""
 
-    def __init__(self, inputs: Mapping[str, Array], signature: Signature) -> None:
-        import ncnn
+    arrays: Sequence[Array]
+    mats: Sequence[ncnn.Mat]
 
-        self._arrays = [_as_fed(inputs[name]) for name, _ in signature.inputs]
-        batches = zip(self._arrays, signature.input_batches, strict=True)
-        self.mats = [ncnn.Mat(array, batch_index=batch) for array, batch in batches]
+
+def empty_net(threads: int) -> ncnn.Net:
+    """A net without layers, in single precision."""
+    import ncnn
+
+    net = ncnn.Net()
+    net.opt.num_threads = threads
+    for name in _HALF:
+        setattr(net.opt, name, False)
+    return net
 
 
 def extract(extractor: ncnn.Extractor, blob: str | int, layout: int = 0) -> ncnn.Mat:

@@ -54,6 +54,13 @@ def profile_ratio(param: Path, onnx: Path) -> float:
     return sum(row.own_ms or 0.0 for row in profile.operators) / model.time_block(10).run_ms
 
 
+def own_shares(param: Path, onnx: Path) -> list[float]:
+    """Of each operator: its own time, less that of bringing inputs into a layout, as a share of its time."""
+    model = NcnnModel(ModelFile(param, onnx, model_inputs(check_model(onnx), ())), threads=1)
+    rows = model.profile(20).operators
+    return [(row.own_ms or 0.0) / row.ms for row in rows]
+
+
 def main() -> None:
     """Entry point."""
     name, model = sys.argv[1:]

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import onnx
@@ -53,7 +54,7 @@ def convolution_and(write: Callable[[GraphBuilder, str], str], path: Path) -> Pa
     return saved(net.finish(made, (1, 3, 9, 14), ("batch", "channels", "height", "width")), path)
 
 
-def answer(function: str, model: Path) -> float:
+def answer(function: str, model: Path) -> Any:
     """Of a function of ``ncnn_program``, with OpenMP as it is by default."""
     command = [sys.executable, "-m", "tests.devices.backends.ncnn_program", function, str(model)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
@@ -246,6 +247,18 @@ class TestRuntime:
             x = net.convolution(x, 64, 64, kernel=3)
         path = saved(net.finish(x, (1, 64, 32, 32), (1, 64, 32, 32)), tmp_path / "net.onnx")
         assert 0.6 < answer("profile_ratio", path) < 1.6
+
+    @pytest.mark.parametrize(("channels", "packs"), [(64, True), (3, False)])
+    def test_layouts_of_inputs_are_no_part_of_an_operators_own_time(
+        self, tmp_path: Path, channels: int, packs: bool
+    ) -> None:
+        """Three channels have no layout but the plain one."""
+        net = GraphBuilder(seed=8)
+        x = net.node("Relu", [net.node("Relu", ["image"])])
+        path = saved(net.finish(x, (1, channels, 96, 96), (1, channels, 96, 96)), tmp_path / "net.onnx")
+        first, second = answer("own_shares", path)
+        assert second == 1
+        assert first < 0.8 if packs else first == 1
 
 
 @pytest.mark.parametrize("missing", ["ncnn", "pnnx"])

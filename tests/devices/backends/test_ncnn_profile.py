@@ -8,11 +8,11 @@ import numpy as np
 import onnx.parser
 import pytest
 
-from devices.backends.ncnn import profile
 from devices.backends.ncnn.layer_graph import Layer, LayerGraph
-from devices.backends.ncnn.profile import executed_nodes, pass_ms
+from devices.backends.ncnn.layer_times import LayerTime, pass_ms
+from devices.backends.ncnn.profile import executed_nodes
 from devices.backends.ncnn.tensor_values import TensorFinder, tensor_values
-from devices.operator_join import ExecutedNode
+from devices.operator_join import ExecutedNode, join_rows
 from devices.tensor_graph import TensorGraph
 from devices.worker.runtime import Array, ModelFailedError
 
@@ -20,14 +20,17 @@ HEADER = '<ir_version: 9, opset_import: ["" : 17]> g (float[1, 4] x) => (float[1
 INPUT = np.array([[-2, -1, 1, 2]], np.float32)
 
 
-def nodes(text: str, *layers: Layer, blobs: Mapping[int, str | Array], output: int) -> list[ExecutedNode]:
+def nodes(
+    text: str, *layers: Layer, blobs: Mapping[int, str | Array], output: int, packing_ms: float = 0.0
+) -> list[ExecutedNode]:
     """Of a net whose blob 0 is ``x`` and whose blobs have the values of these tensors."""
     model = onnx.parser.parse_model(f"{HEADER} {{ {text} }}")
     values = tensor_values(model, {"x": INPUT})
     finder = TensorFinder(TensorGraph(model.graph), values, ["y"])
     graph = LayerGraph(layers, {0: "x"}, {output: "y"})
+    times = [LayerTime(1.0, packing_ms if 0 in layer.inputs else 0.0) for layer in layers]
     found = {blob: values[each] if isinstance(each, str) else each for blob, each in blobs.items()}
-    return executed_nodes(graph, [1.0] * len(layers), finder, lambda blob: found[blob].ravel())
+    return executed_nodes(graph, times, finder, lambda blob: found[blob].ravel())
 
 
 def test_inner_tensors_of_a_fused_layer_are_made_by_none() -> None:
@@ -104,6 +107,12 @@ def test_values_that_are_no_numbers_are_compared() -> None:
     assert [node.outputs for node in made] == [("a",), ("y",)]
 
 
+def test_bringing_an_input_into_a_layout_is_charged_to_its_reader_and_not_its_own_time() -> None:
+    made = nodes("y = Neg(x)", Layer("Neg", (0,), (1,)), blobs={1: "y"}, output=1, packing_ms=2.0)
+    (row,) = join_rows(made)
+    assert (row.kernel, row.ms, row.own_ms, row.inputs) == ("Neg", 3.0, 1.0, ("x",))
+
+
 @pytest.mark.parametrize("wrong", [np.array([2, 1, -1, -1.99], np.float32), np.zeros(3, np.float32)])
 def test_an_output_with_other_values_is_refused(wrong: Array) -> None:
     with pytest.raises(ModelFailedError, match="output 'y' has other values"):
@@ -128,9 +137,8 @@ class Extractor:
         return 0, None
 
 
-def test_the_time_of_a_layer_is_without_that_of_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_of_a_layer_is_without_that_of_the_call() -> None:
     extractor = Extractor()
-    monkeypatch.setattr(profile.time, "perf_counter_ns", lambda: extractor.now)
     layers = [Layer("Conv", (0,), (1,)), Layer("Split", (1,), (2, 3))]
-    assert pass_ms(extractor, object(), layers) == [5.0, 5.0]  # type: ignore[arg-type]
+    assert pass_ms(extractor, object(), layers, lambda: extractor.now) == [5.0, 5.0]  # type: ignore[arg-type]
     assert extractor.now == 14 * 10**6
