@@ -51,13 +51,11 @@ def convert_to_ncnn(path: Path, param: Path) -> None:
         converted.write_bytes(_content(path, model))
         try:
             run_converter(converted)
-            layers = _layers(converted)
+            layers, batches = _layers(converted), _batches(converted)
+            signature = Signature(inputs, outputs, batches[: len(inputs)], batches[len(inputs) :])
         except (ConverterError, ValueError) as error:
             raise _refusal(path, f"a model that pnnx cannot convert to ncnn ({error})") from error
-        batches = _batches(converted.with_name("model_ncnn.py").read_text())
-        if len(batches) != len(inputs) + len(outputs):
-            raise _refusal(path, "inputs or outputs that pnnx leaves out")
-        write_signature(param, Signature(inputs, outputs, batches[: len(inputs)], batches[len(inputs) :]))
+        write_signature(param, signature)
         param.write_text(write_layers(layers))
         shutil.move(converted.with_suffix(".ncnn.bin"), param.with_suffix(".bin"))
 
@@ -124,11 +122,12 @@ def _content(path: Path, model: onnx.ModelProto) -> bytes:
     return content
 
 
-def _batches(script: str) -> tuple[int, ...]:
+def _batches(converted: Path) -> tuple[int, ...]:
     """``batch_index`` of inputs and outputs, in their order, from the Python program that pnnx writes for its net."""
+    program = ast.parse(converted.with_name("model_ncnn.py").read_text())
     found = [
         (node.lineno, keyword.value.value)
-        for node in ast.walk(ast.parse(script))
+        for node in ast.walk(program)
         if isinstance(node, ast.Call)
         for keyword in node.keywords
         if keyword.arg == "batch_index" and isinstance(keyword.value, ast.Constant)
