@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,15 +40,16 @@ class Net:
             if load(str(path)) != 0:
                 raise ModelFailedError(f"ncnn cannot load {path.name}")
 
-    def feeds(self, inputs: Mapping[str, Array]) -> Feeds:
+    def feeds(self, inputs: Mapping[str, Array]) -> list[ncnn.Mat]:
         """Inputs by the names of the ONNX model, as ncnn takes them."""
         import ncnn
 
         arrays = [_as_fed(inputs[name]) for name, _ in self.signature.inputs]
         batches = zip(arrays, self.signature.input_batches, strict=True)
-        return Feeds(arrays, [ncnn.Mat(array, batch_index=batch) for array, batch in batches])
+        # Copies: others use the memory of the array without holding it, and layers that work in place crash on them.
+        return [ncnn.Mat(array, batch_index=batch).clone() for array, batch in batches]
 
-    def run(self, feeds: Feeds) -> list[ncnn.Mat]:
+    def run(self, feeds: Sequence[ncnn.Mat]) -> list[ncnn.Mat]:
         """One inference; outputs in the model's order.
 
         Raises:
@@ -58,21 +58,13 @@ class Net:
         extractor = self.extractor(feeds)
         return [extract(extractor, f"out{index}") for index in range(len(self.signature.outputs))]
 
-    def extractor(self, feeds: Feeds) -> ncnn.Extractor:
+    def extractor(self, feeds: Sequence[ncnn.Mat]) -> ncnn.Extractor:
         """What one inference is made with; nothing is computed yet."""
         extractor = self.net.create_extractor()
-        for index, mat in enumerate(feeds.mats):
+        for index, mat in enumerate(feeds):
             if extractor.input(f"in{index}", mat) != 0:
                 raise ModelFailedError(f"ncnn has no input in{index}")
         return extractor
-
-
-@dataclass(frozen=True, slots=True)
-class Feeds:
-    """Inputs of a net. ncnn's matrices do not hold the arrays whose memory they use; this object does."""
-
-    arrays: Sequence[Array]
-    mats: Sequence[ncnn.Mat]
 
 
 def empty_net(threads: int) -> ncnn.Net:

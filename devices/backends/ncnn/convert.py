@@ -97,7 +97,7 @@ def _mark_batches(graph: onnx.GraphProto) -> None:
     """Puts a pooling of 1 x 1 behind each picture, by which pnnx knows that the first axis is that of a batch.
 
     Without a convolution or pooling it takes batch x channels x height x width for four axes of one picture, whose
-    layout is slower, and at which some layers crash. ``without_batch_marks`` removes the poolings.
+    layout is slower. ``without_batch_marks`` removes the poolings.
     """
     from onnx import TensorProto, helper
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devices.backends.ncnn.calls import Feeds, Net, empty_net, extract
+from devices.backends.ncnn.calls import Net, empty_net, extract
 from devices.backends.ncnn.layer_graph import Layer, LayerGraph
 from devices.statistics import interquartile_mean
 from devices.worker.runtime import PROFILE_WARM_UP_RUNS
@@ -30,14 +30,14 @@ class LayerTime:
     """What it takes to bring the net's inputs into the layout in which layers hand on what they make."""
 
 
-def layer_times(net: Net, feeds: Feeds, graph: LayerGraph, runs: int) -> list[LayerTime]:
+def layer_times(net: Net, feeds: Sequence[ncnn.Mat], graph: LayerGraph, runs: int) -> list[LayerTime]:
     """Mean times over the runs.
 
     A layer brings its inputs into its layout itself, which between layers is seldom necessary. So a net whose inputs
     have such a layout is timed with plain inputs and with converted ones, in half of the runs each.
     """
     converted = packed(feeds)
-    if all(mat.elempack == 1 for mat in converted.mats):
+    if all(mat.elempack == 1 for mat in converted):
         return [LayerTime(ms) for ms in _means_ms(net, feeds, graph.layers, runs)]
     half = max(1, runs // 2)
     plain, own = (_means_ms(net, each, graph.layers, half) for each in (feeds, converted))
@@ -47,22 +47,22 @@ def layer_times(net: Net, feeds: Feeds, graph: LayerGraph, runs: int) -> list[La
     ]
 
 
-def packed(feeds: Feeds) -> Feeds:
-    """The same inputs in the layout in which a layer would write them; whole numbers as they are."""
+def packed(feeds: Sequence[ncnn.Mat]) -> list[ncnn.Mat]:
+    """The same inputs in the layout in which a layer would write them."""
     import ncnn
 
     net = empty_net(1)
     net.load_param_mem(_UNCHANGED)
     net.load_model(ncnn.DataReaderFromEmpty())
     mats = []
-    for array, mat in zip(feeds.arrays, feeds.mats, strict=True):
+    for mat in feeds:
         extractor = net.create_extractor()
         extractor.input("in0", mat)
-        mats.append(extract(extractor, "out0", _AS_WRITTEN) if array.dtype.kind == "f" else mat)
-    return Feeds(feeds.arrays, mats)
+        mats.append(extract(extractor, "out0", _AS_WRITTEN))
+    return mats
 
 
-def _means_ms(net: Net, feeds: Feeds, layers: Sequence[Layer], runs: int) -> list[float]:
+def _means_ms(net: Net, feeds: Sequence[ncnn.Mat], layers: Sequence[Layer], runs: int) -> list[float]:
     """Milliseconds of each layer, over the runs."""
     import ncnn
 

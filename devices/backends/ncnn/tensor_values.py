@@ -68,7 +68,7 @@ class TensorFinder:
     def equal(self, name: str, value: Array) -> bool:
         """Whether the tensor has these values."""
         expected = self._values[name]
-        if expected.size != value.size or expected.dtype.kind != "f":
+        if expected.size != value.size:
             return False
         largest = np.max(np.abs(expected), initial=0, where=np.isfinite(expected))
         close = np.isclose(value.ravel(), expected.ravel(), rtol=0, atol=_TOLERANCE * largest, equal_nan=True)

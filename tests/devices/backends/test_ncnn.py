@@ -16,6 +16,7 @@ import pytest
 
 from devices.backends.ncnn.convert import PARAM_NAME, convert_to_ncnn
 from devices.backends.ncnn.device import NcnnDevice
+from devices.backends.ncnn.signature import read_signature
 from devices.backends.ort.calls import open_session, run_session, session_options
 from devices.device import Candidate, Device
 from devices.measurement import Measurement
@@ -112,6 +113,17 @@ class TestInference:
         assert isinstance(result, Measurement)
         assert [row.outputs for row in result.operators] == [("logits",)]
 
+    def test_whole_numbers(self, ncnn: Device, tmp_path: Path) -> None:
+        table = onnx.numpy_helper.from_array(np.arange(80, dtype=np.float32).reshape(20, 4), "table")
+        text = '<ir_version: 9, opset_import: ["" : 17]> g (int64[8] x) => (float[8, 4] y) { y = Gather(table, x) }'
+        model = onnx.parser.parse_model(text)
+        model.graph.initializer.append(table)
+        path = saved(model, tmp_path / "table.onnx")
+        assert compare(ncnn, path) == 0
+        (result,) = ncnn.measure([Candidate("table", path)], nominal_reference_ms=1.0, protocol=FAST)
+        assert isinstance(result, Measurement)
+        assert [row.outputs for row in result.operators] == [("y",)], result.profiler
+
     def test_a_pooling_of_one_pixel_stays(self, ncnn: Device, tmp_path: Path) -> None:
         net = GraphBuilder(seed=5)
         made = net.convolution(net.node("MaxPool", ["image"], kernel_shape=[1, 1], strides=[2, 2]), 3, 8)
@@ -175,6 +187,17 @@ class TestConversion:
         assert "\n" not in str(error.value)
         assert not (tmp_path / PARAM_NAME).exists()
 
+    @pytest.mark.parametrize("size", [9, "side"])
+    def test_pictures_lose_their_batch(self, tmp_path: Path, size: int | str) -> None:
+        """Also where no operator says so: as four axes they would have no layout for vectors."""
+        net = GraphBuilder(seed=6)
+        path = saved(net.finish(net.node("Relu", ["image"]), (1, 8, size, size), (1, 8, size, size)), tmp_path / "net")
+        convert_to_ncnn(path, tmp_path / PARAM_NAME)
+        signature = read_signature(tmp_path / PARAM_NAME)
+        assert signature.inputs == (("image", (1, 8, *([None] * 2 if size == "side" else [9, 9]))),)
+        assert (signature.input_batches, signature.output_batches) == ((0,), (0,))
+        assert "Pooling" not in (tmp_path / PARAM_NAME).read_text()
+
     def test_a_pooling_of_whole_numbers_is_not_taken_for_a_mark(self, tmp_path: Path) -> None:
         text = (
             '<ir_version: 9, opset_import: ["" : 17]> g (uint8[1, 3, 8, 8] x) => (uint8[1, 3, 4, 4] y) '
@@ -230,9 +253,11 @@ class TestConversion:
 
 @installed
 class TestRuntime:
-    def test_inputs_are_held_and_left_as_they_are(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("shape", [(1, 3, 9, 14), (9, 14)])
+    def test_inputs_are_held_and_left_as_they_are(self, tmp_path: Path, shape: tuple[int, ...]) -> None:
+        """Without a batch, ncnn would use the memory of the array itself."""
         net = GraphBuilder(seed=6)
-        path = saved(net.finish(net.node("HardSwish", ["image"]), (1, 3, 9, 14), (1, 3, 9, 14)), tmp_path / "net.onnx")
+        path = saved(net.finish(net.node("HardSwish", ["image"]), shape, shape), tmp_path / "net.onnx")
         assert answer("held_arrays", path)
 
     def test_threads_that_wait_do_not_spin(self, tmp_path: Path) -> None:

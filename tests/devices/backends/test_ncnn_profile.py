@@ -80,9 +80,26 @@ def test_a_layer_of_the_runtimes_own_works_for_the_next_one() -> None:
     assert [node.outputs for node in made] == [("a",), ("a",), ("y",)]
 
 
-def test_sizes_may_come_from_shapes() -> None:
-    (made,) = nodes("s = Shape(x) y = Reshape(x, s)", Layer("Reshape", (0,), (1,)), blobs={1: "y"}, output=1)
-    assert made.outputs == ("y",)
+def test_twins_are_made_in_the_order_of_the_model() -> None:
+    made = nodes(
+        "a = Exp(x) b = Exp(x) y = Sub(a, b)",
+        Layer("Exp", (0,), (1,)),
+        Layer("Exp", (0,), (2,)),
+        Layer("Sub", (1, 2), (3,)),
+        blobs={1: "a", 2: "b", 3: "y"},
+        output=3,
+    )
+    assert [node.outputs for node in made] == [("a",), ("b",), ("y",)]
+
+
+def test_sizes_may_come_from_shapes_of_other_tensors() -> None:
+    made = nodes(
+        "a = Exp(x) s = Shape(a) b = Neg(a) c = Reshape(b, s) y = Relu(c)",
+        *(Layer("Layer", (blob,), (blob + 1,)) for blob in range(4)),
+        blobs={1: "a", 2: "b", 3: "c", 4: "y"},
+        output=4,
+    )
+    assert [node.outputs for node in made] == [("a",), ("b",), ("c",), ("y",)]
 
 
 def test_constants_cost_no_operator_anything() -> None:
