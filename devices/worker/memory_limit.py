@@ -12,18 +12,19 @@ _GROUP = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.
 """The limit of a container, in both versions of control groups."""
 
 
-def limit_memory() -> None:
-    """Limits this process to the memory that is free now; without one, the system might end any other program.
+def limit_memory(pid: int = 0) -> None:
+    """Limits a process, by default this one, to the memory that is free now.
 
+    Without a limit the system might end any other program.
     ``RLIMIT_DATA`` counts memory that is private and can be written. ``RLIMIT_AS`` would count reserved addresses, too,
     of which drivers of graphics processors take hundreds of gigabytes.
     """
     free = free_bytes()
     if free is None:
         return
-    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_DATA)
     limits = [int(_SHARE * free), *(each for each in (soft, hard) if each != resource.RLIM_INFINITY)]
-    resource.setrlimit(resource.RLIMIT_DATA, (min(limits), hard))
+    resource.prlimit(pid, resource.RLIMIT_DATA, (min(limits), hard))
 
 
 def free_bytes() -> int | None:

@@ -15,11 +15,13 @@ from devices.measurement import Measurement
 from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
 from export.bundle.certificate import Certificate, Refusal, certify
+from export.bundle.examples import smooth_picture
 from export.bundle.manifest import Manifest
 from export.bundle.segment import Segmenter
 from export.bundle.verify import verify_bundle
 from export.to_mnn import MnnExporter
 from foundation.errors import UserError
+from foundation.picture import read_picture
 from latseg.testing.nets import raw_model, saved
 from tests.export.small_network import export_small, small_network
 
@@ -103,3 +105,37 @@ def test_mnn_names_the_operator_that_it_lacks(tmp_path: Path) -> None:
     saved(raw_model("NoSuchOperator", domain="com.microsoft"), tmp_path / "model.onnx")
     with pytest.raises(UserError, match=r"export format mnn: got .*NoSuchOperator"):
         MnnExporter().write(None, tmp_path)  # type: ignore[arg-type] # only the file is read
+
+
+def test_ncnn_files(make_bundle: Callable[..., Manifest], tmp_path: Path) -> None:
+    if not get_device("ncnn").availability().available:
+        pytest.skip("ncnn or pnnx is not installed")
+    manifest, bundle = make_bundle(formats=["ncnn"], get_device=get_device), tmp_path / "bundle"
+    file = manifest.file("ncnn")
+    assert file.executed
+    assert file.parity_max_abs is not None
+    assert file.parity_max_abs < 1e-5
+    parts = {each.path for each in manifest.files if each.format == "data"}
+    assert parts == {"model.ncnn.bin", "model.ncnn.json"}
+    assert {"ncnn", "pnnx"} <= set(manifest.versions)
+    assert verify_bundle(bundle, measure=False).ok
+    photo = read_picture(_photo(tmp_path))
+    ours, theirs = (Segmenter(bundle, file_format=name).segment(photo).foreground for name in ("onnx", "ncnn"))
+    assert np.abs(ours - theirs).max() < 1e-4
+
+
+def test_changed_weights_beside_a_model_are_not_run(make_bundle: Callable[..., Manifest], tmp_path: Path) -> None:
+    if not get_device("ncnn").availability().available:
+        pytest.skip("ncnn or pnnx is not installed")
+    make_bundle(formats=["ncnn"], get_device=get_device)
+    weights = tmp_path / "bundle" / "model.ncnn.bin"
+    weights.write_bytes(weights.read_bytes()[::-1])
+    checks = {check.name: check for check in verify_bundle(tmp_path / "bundle", measure=False).checks}
+    assert checks["parity of model.ncnn.param (ncnn)"].detail.startswith("not run: ")
+    assert not checks["parity of model.ncnn.param (ncnn)"].ok
+
+
+def _photo(folder: Path) -> Path:
+    path = folder / "photo.png"
+    Image.fromarray(smooth_picture(90, 60, 2)).save(path)
+    return path

@@ -38,7 +38,9 @@ def run(code: str, device: str, model: Path, home: Path) -> str:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
-@pytest.mark.parametrize(("device", "runtime"), [("cpu", "onnxruntime"), ("openvino", "openvino"), ("mnn", "MNN")])
+@pytest.mark.parametrize(
+    ("device", "runtime"), [("cpu", "onnxruntime"), ("mnn", "MNN"), ("ncnn", "ncnn"), ("openvino", "openvino")]
+)
 def test_a_runtime_leaves_no_file(device: str, runtime: str, tmp_path: Path) -> None:
     if not find_spec(runtime):
         pytest.skip(f"{runtime} is not installed")

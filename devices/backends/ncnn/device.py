@@ -1,0 +1,50 @@
+"""The device ``ncnn``: ncnn's build for the processor of this machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+
+from typing_extensions import override
+
+from devices.backends.ncnn.convert import PARAM_NAME, convert_to_ncnn
+from devices.backends.ncnn.converter_program import INSTALL, converter_availability
+from devices.conversion import ConversionCache
+from devices.device import Availability
+from devices.device_info import DeviceInfo
+from devices.worker.device import ProcessDevice
+
+
+class NcnnDevice(ProcessDevice):
+    """ncnn, float32, with a fixed number of threads (one by default); pnnx converts the models.
+
+    ``infer`` takes converted models, too.
+    """
+
+    name = "ncnn"
+    runtime = "devices.backends.ncnn.runtime:Ncnn"
+    package = "ncnn"
+    format = "ncnn"
+    install = INSTALL
+
+    def __init__(self, *, threads: int = 1) -> None:
+        super().__init__(threads=threads)
+        self._converted = ConversionCache(PARAM_NAME, convert_to_ncnn)
+
+    @override
+    def availability(self) -> Availability:
+        runtime = super().availability()
+        return converter_availability() if runtime.available else runtime
+
+    @override
+    def info(self) -> DeviceInfo:
+        return replace(super().info(), settings=(("converter", f"pnnx {metadata.version('pnnx')}"),))
+
+    @override
+    def convert(self, onnx: Path) -> Path:
+        return self._converted.get(onnx)
+
+    @override
+    def file_for_inference(self, path: Path) -> Path:
+        return path if path.suffix == Path(PARAM_NAME).suffix else super().file_for_inference(path)
