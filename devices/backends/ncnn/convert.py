@@ -16,6 +16,7 @@ from devices.backends.ncnn.param_text import (
     without_batch_marks,
     write_layers,
 )
+from devices.backends.ncnn.resize_rules import resize_fault
 from devices.backends.ncnn.signature import Signature, write_signature
 from devices.external_data import embed_external_data
 from devices.model_file import read_model
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     import onnx
 
 PARAM_NAME = "model.ncnn.param"
-_COORDINATES = ("half_pixel", "pytorch_half_pixel", "align_corners")
 _MARKED = "latseg.marked."
 
 
@@ -80,17 +80,8 @@ def _check_operators(path: Path, model: onnx.ModelProto) -> None:
     for node in model.graph.node:
         if node.domain not in ("", "ai.onnx", *own):
             raise _refusal(path, f"the operator {node.domain}.{node.op_type}, which ncnn lacks")
-        coordinates = _coordinates(node, opset)
-        if coordinates not in _COORDINATES:
-            raise _refusal(path, f"the operator {node.op_type} with coordinates {coordinates!r}, which ncnn lacks")
-
-
-def _coordinates(node: onnx.NodeProto, opset: int) -> str:
-    """Where an interpolating resize takes its pixels from; half_pixel for any other node."""
-    texts: dict[str, str] = {each.name: each.s.decode(errors="replace") for each in node.attribute}
-    if node.op_type not in ("Resize", "Upsample") or texts.get("mode", "nearest") == "nearest":
-        return "half_pixel"
-    return texts.get("coordinate_transformation_mode", "half_pixel" if opset > 10 else "asymmetric")
+        if fault := resize_fault(node, opset):
+            raise _refusal(path, f"the operator {node.op_type} with {fault}, which ncnn lacks")
 
 
 def _mark_batches(graph: onnx.GraphProto) -> None:

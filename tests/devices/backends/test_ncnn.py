@@ -187,6 +187,23 @@ class TestConversion:
         assert "\n" not in str(error.value)
         assert not (tmp_path / PARAM_NAME).exists()
 
+    @pytest.mark.parametrize(
+        ("attributes", "fault"),
+        [
+            ('mode="nearest", nearest_mode="floor"', "nearest pixels by 'half_pixel' and 'floor'"),
+            ('mode="nearest", coordinate_transformation_mode="asymmetric"', "and 'round_prefer_floor'"),
+            ('mode="cubic", cubic_coeff_a=-0.5', "the cubic coefficient -0.5"),
+        ],
+    )
+    def test_a_resize_that_would_be_another_one_is_refused(self, tmp_path: Path, attributes: str, fault: str) -> None:
+        text = (
+            '<ir_version: 9, opset_import: ["" : 17]> g (float[1, 3, 8, 8] x) => (float[n, c, h, w] y) '
+            f"{{ s = Constant<value = float[4] {{1, 1, 2, 2}}>() y = Resize<{attributes}>(x, , s) }}"
+        )
+        onnx.save(onnx.parser.parse_model(text), tmp_path / "net.onnx")
+        with pytest.raises(UserError, match=fault):
+            convert_to_ncnn(tmp_path / "net.onnx", tmp_path / PARAM_NAME)
+
     @pytest.mark.parametrize("size", [9, "side"])
     def test_pictures_lose_their_batch(self, tmp_path: Path, size: int | str) -> None:
         """Also where no operator says so: as four axes they would have no layout for vectors."""
