@@ -115,7 +115,10 @@ LONGER: dict[str, dict[str, Any]] = {
 
 
 def longer(nets: Path) -> Iterator[Job]:
-    """Trainings that take longer than those of ``train``; the longest first."""
+    """Trainings that take longer than those of ``train``; the longest first.
+
+    About 12 minutes on an H200: sixteen processes made 17 updates a second each.
+    """
     found = [*_longer(nets)]
     yield from sorted(found, key=lambda job: -job.scene_steps - job.updates)
 
