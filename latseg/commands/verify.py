@@ -54,7 +54,7 @@ def verify(
     Exit code 4 if anything fails, 6 if that cannot be told (busy machine, close budget).
     """
     console: Console = context.obj
-    if bundle.is_file():
+    if bundle.is_file() or bundle.suffix == ".onnx":
         _refuse("a file", signer=signer, no_measure=not measure)
         if max_latency is None:
             raise UserError(

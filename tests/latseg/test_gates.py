@@ -159,6 +159,13 @@ def test_options_that_a_file_does_not_take(
     assert text in err
 
 
+def test_a_file_that_is_missing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, _, err = say(capsys, "verify", tmp_path / "gone.onnx", "--max-latency", "8ms")
+    assert code == 2
+    assert "gone.onnx" in err
+    assert "does not exist" in err
+
+
 @pytest.mark.parametrize("words", [("--max-latency", "8ms"), ("--shape", "x=1x3x8x8"), ("--input", "x=1")])
 def test_options_that_a_bundle_does_not_take(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, words: tuple[str, ...]
