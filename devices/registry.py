@@ -16,9 +16,9 @@ DEVICES: Registry[Device] = Registry(
     builtin={
         "cpu": "devices.backends.ort.device:CpuDevice",
         "cuda": "devices.backends.cuda.device:CudaDevice",
+        "mnn": "devices.backends.mnn.device:MnnDevice",
         "ncnn": "devices.backends.ncnn.device:NcnnDevice",
         "openvino": "devices.backends.ov.device:OpenVinoDevice",
-        "mnn": "devices.backends.mnn.device:MnnDevice",
         "simulated": "devices.backends.simulated.device:SimulatedDevice",
     },
 )
