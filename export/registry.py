@@ -18,9 +18,9 @@ EXPORTERS: Registry[Exporter] = Registry(
         "onnx": "export.to_onnx:OnnxExporter",
         "onnx-dynamic": "export.to_onnx:DynamicOnnxExporter",
         "onnx-uint8": "export.to_onnx_uint8:Uint8OnnxExporter",
+        "mnn": "export.to_mnn:MnnExporter",
         "ncnn": "export.to_ncnn:NcnnExporter",
         "openvino": "export.to_openvino:OpenVinoExporter",
-        "mnn": "export.to_mnn:MnnExporter",
     },
 )
 
