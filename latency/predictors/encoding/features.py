@@ -34,10 +34,16 @@ NUMERIC_NAMES: tuple[str, ...] = (
     "width_out_beyond_8",
     "in_below_8",
     "in_below_16",
+    "tiles_in_24",
+    "tiles_out_24",
 )
 """``waste``: channels added by rounding up to the vector width, which blocked layouts compute as well. Runtimes use
 another layout where channels are not ``aligned``, and read inputs of fewer channels than a block (``in_below``) as they
-are (ONNX Runtime's ``nchwc_transformer.cc``): one of four channels takes far less than its sizes let expect."""
+are (ONNX Runtime's ``nchwc_transformer.cc``): one of four channels takes far less than its sizes let expect. ``tiles``:
+whether the positions are whole tiles of a matrix kernel; with MNN on AVX2, what follows such a convolution takes up to
+nine times as long (``benchmarks/tiles.py``)."""
+
+_TILE = 24
 
 OLDEST_NUMERIC = NUMERIC_NAMES.index("in_below_8")
 """Stored predictors have at least so many of the names, the first ones: further names are only ever appended."""
@@ -161,4 +167,6 @@ def _numeric(operator: Operator, kernel: tuple[int, ...]) -> tuple[float, ...]:
         (width_out % 8) / 8,
         float(channels_in < 8),
         float(channels_in < 16),
+        float(height_in * width_in % _TILE == 0),
+        float(height_out * width_out % _TILE == 0),
     )
