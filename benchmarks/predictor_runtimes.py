@@ -1,7 +1,7 @@
 """How well ``fit`` predicts latency on each runtime of this CPU: a campaign of nets of ``portrait``, then fresh ones.
 
 Shorter than ``predictor_device.py``, which compares predictors and measures nets from outside the space, too. Rows of
-devices that are not measured again are kept.
+devices and seeds that are not measured again are kept.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def main() -> None:
     rows = json.loads(options.output.read_text())["rows"] if options.output.exists() else {}
     for name in options.devices:
         with MeasurementStore(options.store) as store:
-            rows[name] = row(get_device(name), store, options) | provenance()
+            rows[f"{name}, seed {options.seed}"] = row(get_device(name), store, options) | provenance()
         write_result(options.output, {"benchmark": "predictor_runtimes", "rows": rows, "goals": goals(rows)})
 
 

@@ -33,6 +33,13 @@ def all_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
             yield from all_nodes(body.node)
 
 
+def without_functions(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with the nodes of its own functions in place of their calls; the same where it has none."""
+    from onnx.inliner import inline_local_functions
+
+    return inline_local_functions(model) if model.functions else model
+
+
 def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
     """Weights and constants, those of bodies and functions included."""
     for graph in all_graphs(model.graph):

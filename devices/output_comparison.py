@@ -13,7 +13,9 @@ MOST_UNEQUAL = 0.01
 """Share of an output beyond which two runs do not compute the same: rounding decides between equal classes, and between
 quantised steps."""
 _TOLERANCE = 1e-3
-"""Relative and absolute: another layout adds in another order."""
+"""Relative, and absolute in parts of the largest number, or of one: another layout adds in another order."""
+_ZERO = 1e-7
+"""Absolute, where all numbers are zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,9 @@ def _share_unequal(one: Array, other: Array) -> float:
         return 0.0
     if one.dtype.kind != "f":
         return float(np.mean(one != other))
-    return float(1 - np.mean(np.isclose(one, other, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)))
+    largest = np.abs(one[np.isfinite(one)].astype(np.float64)).max(initial=0)
+    absolute = _TOLERANCE * min(1.0, float(largest)) + _ZERO
+    return float(1 - np.mean(np.isclose(one, other, rtol=_TOLERANCE, atol=absolute, equal_nan=True)))
 
 
 def _difference(one: Array, other: Array) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,6 +28,14 @@ def _walk(folder: Path) -> Iterator[Path]:
         here = Path(parent)
         yield from (here / name for name in names)
         yield from (here / name for name in folders if (here / name).is_symlink())
+
+
+def strangers(folder: Path, model: str, listed: Collection[str]) -> list[str]:
+    """Files beside a model with its name up to the first dot, which its runtime may read, that are not ``listed``."""
+    parent = (folder / model).parent
+    stem = Path(model).name.partition(".")[0]
+    beside = (path for path in parent.iterdir() if path.name.partition(".")[0] == stem)
+    return sorted({path.relative_to(folder).as_posix() for path in beside} - set(listed))
 
 
 def changed(folder: Path, file: BundleFile) -> str:

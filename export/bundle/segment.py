@@ -15,7 +15,7 @@ from PIL import Image
 from devices.device import Device
 from devices.hardware import core_count
 from devices.registry import get_device
-from export.bundle.bundle_files import changed
+from export.bundle.bundle_files import changed, strangers
 from export.bundle.enlarge import Floats
 from export.bundle.manifest import NAME_BYTES, BundleFile, InputLayout, Manifest, ResizePolicy, read_manifest
 from export.bundle.preprocess import (
@@ -194,12 +194,13 @@ def _check_choice(what: str, seen: str, choices: tuple[str, ...]) -> None:
 
 def _check_files(bundle: Path, manifest: Manifest, model: BundleFile) -> None:
     """The model, and the parts of models beside it, are the very files that the manifest means."""
-    for file in manifest.files:
-        fault = changed(bundle, file) if file is model or file.format == "data" else ""
+    faults = {file.path: changed(bundle, file) for file in manifest.files if file is model or file.format == "data"}
+    unlisted = strangers(bundle, model.path, [file.path for file in manifest.files])
+    for path, fault in [*faults.items(), *((path, "not in the manifest") for path in unlisted)]:
         if fault:
             raise UserError(
                 "model of the bundle",
-                seen=f"{file.path} ({fault})",
+                seen=f"{path} ({fault})",
                 expected="the file that export wrote",
                 remedy="run `latseg verify`, and get the bundle again from where it was made",
             )

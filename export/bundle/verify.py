@@ -11,7 +11,7 @@ from devices.device import Device
 from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
 from export.bundle.budget_checks import Remeasuring, check_budgets, check_certificates
-from export.bundle.bundle_files import changed, paths_in
+from export.bundle.bundle_files import changed, paths_in, strangers
 from export.bundle.check import Check, VerifyResult
 from export.bundle.content_checks import ArchitectureCheck, check_content
 from export.bundle.examples import EXAMPLE_NAME, read_example
@@ -131,7 +131,6 @@ def _parities(folder: Path, manifest: Manifest, intact: Collection[str], get_dev
     except UserError as error:
         yield Check("parity", False, str(error))
         return
-    parts = {file.path for file in manifest.files if file.format == "data"}
     devices = {file.device: _device(get_device, file.device) for file in manifest.models if file.device}
     runnable = {file.path for file in manifest.models if isinstance(devices[file.device or ""], Device)}
     if not runnable:
@@ -143,8 +142,8 @@ def _parities(folder: Path, manifest: Manifest, intact: Collection[str], get_dev
             if file.executed and file.path not in runnable:
                 yield Check(name, False, f"not run: {device}")
             continue
-        if not parts | {file.path} <= set(intact):
-            yield Check(name, False, "not run: the file or a part of a model is missing or was changed")
+        if fault := _not_whole(folder, file.path, manifest, intact):
+            yield Check(name, False, f"not run: {fault}")
             continue
         try:
             parity = check_parity(folder / file.path, [example], device.infer, file.input)
@@ -152,6 +151,15 @@ def _parities(folder: Path, manifest: Manifest, intact: Collection[str], get_dev
             yield Check(name, False, str(error))
         else:
             yield Check(name, parity.ok, str(parity))
+
+
+def _not_whole(folder: Path, model: str, manifest: Manifest, intact: Collection[str]) -> str:
+    """Why the runtime might read something else than the manifest means; empty where it cannot."""
+    parts = {file.path for file in manifest.files if file.format == "data"}
+    if not parts | {model} <= set(intact):
+        return "the file or a part of a model is missing or was changed"
+    unlisted = strangers(folder, model, [file.path for file in manifest.files])
+    return f"beside it lies {', '.join(unlisted)}, which is not in the manifest" if unlisted else ""
 
 
 def _device(get_device: GetDevice, name: str) -> Device | str:

@@ -14,10 +14,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from onnx.inliner import inline_local_functions
 
 from devices.external_data import embed_external_data
-from devices.graph_walk import bodies
+from devices.graph_walk import bodies, without_functions
 from devices.input_values import decode
 from devices.model_file import check_model
 from devices.model_inputs import ModelInput, fix_input_shapes
@@ -63,7 +62,7 @@ def nodes_of(path: Path) -> list[SingleNode]:
     Raises:
         UserError: see ``check_model``.
     """
-    return [_named(node) for node in _inlined(check_model(path)).graph.node]
+    return [_named(node) for node in without_functions(check_model(path)).graph.node]
 
 
 def single_nodes(path: Path, inputs: Sequence[ModelInput]) -> Iterator[SingleNode]:
@@ -75,7 +74,7 @@ def single_nodes(path: Path, inputs: Sequence[ModelInput]) -> Iterator[SingleNod
     Raises:
         UserError: see ``check_model``.
     """
-    model = _inlined(check_model(path))
+    model = without_functions(check_model(path))
     try:
         with errors_of_the_file():
             tensors = _read_tensors(path, model, inputs)
@@ -94,10 +93,6 @@ def same_operator(model: onnx.ModelProto) -> bytes:
             tensor.CopyFrom(TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type))
     content: bytes = copy.SerializeToString(deterministic=True)
     return content
-
-
-def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
-    return inline_local_functions(model) if model.functions else model
 
 
 def _named(node: onnx.NodeProto, model: onnx.ModelProto | None = None, reason: str = "") -> SingleNode:

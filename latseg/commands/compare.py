@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from devices.other_load import BUSY_CORES, other_load
+from foundation.errors import UserError
 from latseg.commands.verify import TOO_BUSY, VERIFICATION_FAILED
 from latseg.console import Console, plain, table
 from latseg.input_values import parse_inputs
@@ -36,10 +38,20 @@ def compare(
     """Measure two models side by side and show, operator by operator, where their times differ."""
     console: Console = context.obj
     percent = None if fail_over is None else parse_percent(fail_over, option="--fail-over")
-    found = console.api.device(target.device, threads=target.threads).compare(
+    device = console.api.device(target.device, threads=target.threads)
+    watch = percent is not None and not predicted
+    if watch and device.info.simulated:
+        raise UserError(
+            "--fail-over", seen="a simulated device, which times no run", expected="a device that does",
+            remedy="name one with --device, or leave --fail-over out",
+        )  # fmt: skip
+    loads = [other_load()] if watch else []
+    found = device.compare(
         first, second, predicted=predicted, shapes=parse_shapes(shape), values=parse_inputs(inputs), seed=seed
     )
-    slower = None if percent is None else found.slower_by_over(percent)
+    loads += [other_load()] if watch else []
+    busy = max(loads, default=0.0) >= BUSY_CORES
+    slower = None if percent is None or busy else found.slower_by_over(percent)
     gate = {} if percent is None else {"fail_over_percent": percent, "slower": slower}
     console.emit(
         {**found.to_json(), **gate, "warnings": console.warnings},
@@ -63,7 +75,9 @@ def compare(
 
 def _verdict(percent: float, slower: bool | None) -> str:
     if slower is None:
-        return f"[bold yellow]The intervals do not tell whether B takes over {percent:g} % longer.[/]"
+        return (
+            f"[bold yellow]The intervals, or a busy machine, do not tell whether B takes over {percent:g} % longer.[/]"
+        )
     how = "[bold red]B takes over" if slower else "[bold green]B does not take over"
     return f"{how} {percent:g} % longer.[/]"
 

@@ -38,3 +38,11 @@ def test_nan_in_the_same_places_is_equal() -> None:
 )
 def test_what_no_rounding_explains(answers: list[np.ndarray], fault: str) -> None:
     assert compare_outputs([ONES], answers) == OutputComparison(0.0, 1.0, fault)
+
+
+def test_small_outputs_are_compared_by_their_size() -> None:
+    """Of a softmax over many classes, all numbers are small."""
+    expected = np.linspace(1e-4, 2e-3, 50, dtype=np.float32)
+    assert compare_outputs([expected], [expected[::-1]]).unequal > 0.9
+    assert compare_outputs([expected], [expected * np.float32(1 + 1e-5)]).unequal == 0
+    assert compare_outputs([ONES * 0], [ONES * np.float32(1e-9)]).unequal == 0

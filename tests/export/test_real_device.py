@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
 from export.bundle.certificate import Certificate, Refusal, certify
 from export.bundle.examples import smooth_picture
-from export.bundle.manifest import Manifest
+from export.bundle.manifest import MANIFEST_NAME, Manifest
 from export.bundle.segment import Segmenter
 from export.bundle.verify import verify_bundle
 from export.to_mnn import MnnExporter
@@ -139,3 +140,32 @@ def _photo(folder: Path) -> Path:
     path = folder / "photo.png"
     Image.fromarray(smooth_picture(90, 60, 2)).save(path)
     return path
+
+
+def test_a_part_that_the_manifest_does_not_list_is_not_read(
+    make_bundle: Callable[..., Manifest], tmp_path: Path
+) -> None:
+    """Whoever made the bundle may have left its weights out of the manifest."""
+    if not get_device("ncnn").availability().available:
+        pytest.skip("ncnn or pnnx is not installed")
+    make_bundle(formats=["ncnn"], get_device=get_device)
+    bundle = tmp_path / "bundle"
+    manifest = json.loads((bundle / MANIFEST_NAME).read_text())
+    manifest["files"] = [file for file in manifest["files"] if file["path"] != "model.ncnn.bin"]
+    (bundle / MANIFEST_NAME).write_text(json.dumps(manifest))
+    checks = {check.name: check for check in verify_bundle(bundle, measure=False).checks}
+    assert "beside it lies model.ncnn.bin" in checks["parity of model.ncnn.param (ncnn)"].detail
+    with pytest.raises(UserError, match=r"model\.ncnn\.bin \(not in the manifest\)"):
+        Segmenter(bundle, file_format="ncnn")
+
+
+def test_a_part_that_is_a_link_is_not_read(make_bundle: Callable[..., Manifest], tmp_path: Path) -> None:
+    device = get_device("ncnn")
+    if not device.availability().available:
+        pytest.skip("ncnn or pnnx is not installed")
+    make_bundle(formats=["ncnn"], get_device=get_device)
+    weights = tmp_path / "bundle" / "model.ncnn.bin"
+    weights.rename(tmp_path / "elsewhere.bin")
+    weights.symlink_to(tmp_path / "elsewhere.bin")
+    with pytest.raises(UserError, match=r"model\.ncnn\.bin: got "):
+        device.infer(tmp_path / "bundle" / "model.ncnn.param", {"image": np.zeros((1, 3, 8, 8), np.float32)})

@@ -1,5 +1,6 @@
 """Exit codes for continuous integration: ``verify MODEL.onnx --max-latency`` and ``compare --fail-over``."""
 
+import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from latseg.results import ComparedModel, Comparison
 from latseg.table import Table
 from latseg.testing.nets import mobile_net, saved, small_net
 from tests.latseg import command_line
+
+COMPARE = importlib.import_module("latseg.commands.compare")
 
 
 def say(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
@@ -62,10 +65,16 @@ def test_predicted_latencies_have_no_interval() -> None:
     assert found.slower_by_over(15.0) is False
 
 
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(COMPARE, "other_load", lambda: 0.0)
+
+
+@pytest.mark.usefixtures("quiet")
 def test_compare_fails_where_the_second_is_slower(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Path, large: Path
 ) -> None:
-    words = ("--workspace", tmp_path, "compare", "-d", "simulated")
+    words = ("--workspace", tmp_path, "compare")
     code, found = document(capsys, *words, small, large, "--fail-over", "5%")
     assert (code, found["slower"], found["fail_over_percent"]) == (4, True, 5.0)
     code, found = document(capsys, *words, large, small, "--fail-over", "5%")
@@ -75,14 +84,33 @@ def test_compare_fails_where_the_second_is_slower(
     assert "slower" not in found
 
 
+@pytest.mark.usefixtures("quiet")
 def test_compare_says_where_it_cannot_be_told(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Comparison, "slower_by_over", lambda self, percent: None)
-    words = ("--workspace", tmp_path, "compare", "-d", "simulated", small, small, "--fail-over", "5%")
-    code, out, _ = say(capsys, *words)
+    code, out, _ = say(capsys, "--workspace", tmp_path, "compare", small, small, "--fail-over", "5%")
     assert code == 6
     assert "do not tell whether B takes over 5 % longer" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("moment", [0, 1])
+def test_compare_decides_nothing_on_a_busy_machine(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Path, large: Path, moment: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Before the measurement, or after it."""
+    loads = iter([1.0, 0.0] if moment == 0 else [0.0, 1.0])
+    monkeypatch.setattr(COMPARE, "other_load", lambda: next(loads))
+    code, found = document(capsys, "--workspace", tmp_path, "compare", small, large, "--fail-over", "5%")
+    assert (code, found["slower"]) == (6, None)
+
+
+def test_a_simulated_device_fails_nobody(capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Path) -> None:
+    words = ("--workspace", tmp_path, "compare", "-d", "simulated", small, small)
+    code, _, err = say(capsys, *words, "--fail-over", "5%")
+    assert code == 2
+    assert "--fail-over: got a simulated device" in err
 
 
 @pytest.mark.parametrize("text", ["5", "-5%", "five%", "5ms"])

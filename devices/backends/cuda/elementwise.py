@@ -35,7 +35,8 @@ def _divide(_: Node, arguments: Arguments) -> Tensor:
 
 def _clip(node: Node, arguments: Arguments) -> Tensor:
     x = first(arguments)
-    return x.clamp(node.given("min", arguments, 1), node.given("max", arguments, 2))
+    low, high = node.given("min", arguments, 1), node.given("max", arguments, 2)
+    return x if low is None and high is None else x.clamp(low, high)
 
 
 def _cast(node: Node, arguments: Arguments) -> Tensor:

@@ -69,13 +69,13 @@ class TorchNetwork:
         Raises:
             ModelFailedError: a node fails.
         """
-        known, values = dict(self._weights), dict(feeds)
+        known, values, constants = dict(self._weights), dict(feeds), dict[str, Tensor]()
         steps: list[Step] = []
         for position, node in enumerate(self._nodes):
             sources = tuple(name for name in node.inputs if name in values)
             self._check(node, known)
             inside = sources and node.kind != "Shape"
-            run = self._call(node, known, values, known if not inside else values)
+            run = self._call(node, known, values, constants, inside=bool(inside))
             try:
                 run()
             except (RuntimeError, ValueError, TypeError, IndexError, KeyError, NotImplementedError) as error:
@@ -91,17 +91,28 @@ class TorchNetwork:
                 raise ModelFailedError(f"{node.kind} with an input {node.inputs[place]!r} that is computed on the GPU")
 
     def _call(
-        self, node: Node, known: Mapping[str, Tensor], values: Mapping[str, Tensor], target: dict[str, Tensor]
+        self,
+        node: Node,
+        known: dict[str, Tensor],
+        values: dict[str, Tensor],
+        constants: dict[str, Tensor],
+        *,
+        inside: bool,
     ) -> Callable[[], None]:
-        """Computes the node's outputs into ``target``."""
-        compute, numbers = OPERATORS[node.kind], _NUMBERS.get(node.kind, ())
+        """Computes the node's outputs into ``values`` on the device (``inside``), or into ``known`` on the processor.
+
+        ``constants`` keeps what was brought to the device: while a run is recorded, nothing may be copied there.
+        """
+        compute, numbers, target = OPERATORS[node.kind], _NUMBERS.get(node.kind, ()), values if inside else known
 
         def argument(place: int, name: str) -> Tensor | None:
             if not name:
                 return None
             if name in values:
                 return values[name]
-            return known[name] if target is known or place in numbers else self._moved(name, known[name])
+            if not inside or place in numbers:
+                return known[name]
+            return self._moved(name, known[name], self._on_device if name in self._weights else constants)
 
         def run() -> None:
             arguments: Arguments = [argument(place, name) for place, name in enumerate(node.inputs)]
@@ -113,14 +124,12 @@ class TorchNetwork:
 
         return run
 
-    def _moved(self, name: str, value: Tensor) -> Tensor:
-        """On the device; a weight is brought there once."""
-        if name not in self._weights:
-            return value.to(self._device)
-        if name not in self._on_device:
-            self._on_device[name] = value.to(self._device)
-        return self._on_device[name]
+    def _moved(self, name: str, value: Tensor, kept: dict[str, Tensor]) -> Tensor:
+        """On the device, brought there once."""
+        if name not in kept:
+            kept[name] = value.to(self._device)
+        return kept[name]
 
 
 def _sizes(value: onnx.ValueInfoProto) -> tuple[int | None, ...]:
-    return tuple(each.dim_value or None for each in value.type.tensor_type.shape.dim)
+    return tuple(each.dim_value if each.dim_value > 0 else None for each in value.type.tensor_type.shape.dim)

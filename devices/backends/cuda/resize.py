@@ -45,6 +45,8 @@ def _resize(node: Node, arguments: Arguments) -> Tensor:
 
 
 def _check(node: Node, x: Tensor) -> None:
+    if node.opset < 11 or node.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise node.refuse("an opset before 11, or a kept aspect ratio")
     if x.dim() != 4 or node.get("antialias", 0) or node.get("axes") not in (None, [2, 3]):
         raise node.refuse("other than height and width, or with antialias")
     if node.get("mode") == "cubic" and (node.get("cubic_coeff_a", -0.75) != -0.75 or node.get("exclude_outside", 0)):

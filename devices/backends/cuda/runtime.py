@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing_extensions import override
 
 from devices.backends.cuda.network import Step, TorchNetwork
 from devices.backends.cuda.replay import CUDA, Replay
-from devices.model_inputs import random_inputs
+from devices.model_file import read_model
+from devices.model_inputs import random_inputs, tensor_shapes
 from devices.operator_join import ExecutedNode, join_rows, with_shapes
 from devices.worker.runtime import (
     Array,
@@ -28,6 +30,9 @@ from devices.worker.runtime import (
     numbers,
     one_line,
 )
+
+# The order of NVIDIA's management library, by which ``driver.py`` names the GPU; read when CUDA starts.
+os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
 
 SOURCE = "CUDA events around a CUDA graph of each operator"
 _REPEATS = 20
@@ -64,9 +69,19 @@ class TorchModel(ClockedModel):
         self._device = device
         start = time.perf_counter_ns()
         feeds = random_inputs(file.inputs)
-        self._steps, self._values = checked(lambda: TorchNetwork(file.path, device).trace(_moved(feeds, device)))
+        network = checked(lambda: TorchNetwork(file.path, device))
+        self._outputs = network.outputs
+        self._steps, self._values = checked(lambda: network.trace(_moved(feeds, device)))
+        self._check_shapes(file)
         self._replay = checked(lambda: Replay(self._all_steps, device))
         self.load_ms = (time.perf_counter_ns() - start) / 1e6
+
+    def _check_shapes(self, file: ModelFile) -> None:
+        expected = tensor_shapes(read_model(file.onnx), {each.name: each.shape for each in file.inputs})
+        for name in self._outputs:
+            shape = tuple(self._values[name].shape)
+            if expected.get(name, shape) != shape:
+                raise ModelFailedError(f"the output {name!r} has the shape {shape} here, {expected[name]} in ONNX")
 
     def _all_steps(self) -> None:
         for step in self._steps:

@@ -133,7 +133,7 @@ SHAPING: dict[str, Compute] = {
     "Identity": lambda _, arguments: first(arguments),
     "Pad": _pad,
     "Reshape": _reshape,
-    "Shape": lambda _, arguments: torch.tensor(first(arguments).shape),
+    "Shape": lambda node, arguments: torch.tensor(first(arguments).shape[node.get("start", 0) : node.get("end")]),
     "Slice": _slice,
     "SpaceToDepth": _space_to_depth,
     "Split": _split,

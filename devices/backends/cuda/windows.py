@@ -27,8 +27,9 @@ def _transposed_convolution(node: Node, arguments: Arguments) -> Tensor:
     (x, weight), bias = pair(arguments), (*arguments, None)[2]
     rank = x.dim() - 2
     before, after = _pads(node, x, list(weight.shape[2:]))
-    if before != after or "output_shape" in node.attributes:
-        raise node.refuse("uneven padding or an output_shape")
+    automatic = node.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID")
+    if before != after or automatic or "output_shape" in node.attributes:
+        raise node.refuse("uneven or automatic padding, or an output_shape")
     return _TRANSPOSED[rank](
         x, weight, bias, stride=_sides(node, "strides", rank), dilation=_sides(node, "dilations", rank),
         padding=before, output_padding=node.get("output_padding", [0] * rank), groups=node.get("group", 1),

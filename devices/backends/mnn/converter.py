@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
-from devices.graph_walk import all_nodes
+from devices.graph_walk import all_nodes, without_functions
 from devices.model_file import read_model
 from devices.worker.transport import described, worker_environment
 from foundation.errors import UserError
@@ -42,7 +42,7 @@ def convert(onnx: Path, target: Path) -> None:
         UserError: the converter refuses the model (an operator that it lacks is named), crashes or hangs; MNN would
             compute something else.
     """
-    if any(_is_cubic(node) for node in all_nodes(read_model(onnx).graph.node)):
+    if any(_is_cubic(node) for node in all_nodes(without_functions(read_model(onnx)).graph.node)):
         raise _refused(onnx, "a cubic Resize by half pixels, which MNN computes otherwise than ONNX")
     with TemporaryFolder() as temporary, TemporaryFile() as printed:
         command = [sys.executable, "-P", "-c", _CHILD, *_ARGUMENTS, str(onnx), "--MNNModel", str(target)]

@@ -41,7 +41,7 @@ class MnnDevice(ProcessDevice):
         if path.suffix != ".mnn":
             return super().file_for_inference(path)
         try:
-            open_regular(path, limit=MODEL_BYTES).close()
+            open_regular(path, limit=MODEL_BYTES, follow_links=False).close()
         except OSError as error:
             raise UserError(
                 f"model {path}", seen=error.strerror, expected="an MNN file", remedy="export it again"

@@ -143,7 +143,7 @@ def _in_order(names: Sequence[str], tensors: Mapping[str, Any]) -> dict[str, Any
     """MNN sorts its tensors by name, and has none for an input that nothing reads."""
     missing = [name for name in names if name not in tensors]
     if missing:
-        raise ModelFailedError(f"MNN leaves out {', '.join(missing)}, which no operator reads")
+        raise ModelFailedError(f"MNN leaves out {', '.join(missing)}, which no operator reads or makes")
     return {name: tensors[name] for name in names}
 
 

@@ -44,7 +44,7 @@ class Net:
         """Inputs by the names of the ONNX model, as ncnn takes them."""
         import ncnn
 
-        arrays = [_as_fed(inputs[name]) for name, _ in self.signature.inputs]
+        arrays = [as_fed(inputs[name]) for name, _ in self.signature.inputs]
         batches = zip(arrays, self.signature.input_batches, strict=True)
         # Copies: others use the memory of the array without holding it, and layers that work in place crash on them.
         return [ncnn.Mat(array, batch_index=batch).clone() for array, batch in batches]
@@ -95,7 +95,14 @@ def extract(extractor: ncnn.Extractor, blob: str | int, layout: int = 0) -> ncnn
     return mat
 
 
-def _as_fed(array: Array) -> Array:
-    """ncnn knows numbers of four bytes."""
+def as_fed(array: Array) -> Array:
+    """ncnn knows numbers of four bytes.
+
+    Raises:
+        ModelFailedError: a whole number does not fit.
+    """
     kind = np.float32 if array.dtype.kind == "f" else np.int32
-    return np.ascontiguousarray(array, kind)
+    fed = np.ascontiguousarray(array, kind)
+    if kind is np.int32 and not np.array_equal(fed, array):
+        raise ModelFailedError("an input has numbers that do not fit into int32")
+    return fed

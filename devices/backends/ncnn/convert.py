@@ -19,6 +19,7 @@ from devices.backends.ncnn.param_text import (
 from devices.backends.ncnn.resize_rules import resize_fault
 from devices.backends.ncnn.signature import Signature, write_signature
 from devices.external_data import embed_external_data
+from devices.graph_walk import without_functions
 from devices.model_file import read_model
 from devices.model_inputs import data_inputs
 from foundation.errors import UserError
@@ -42,7 +43,7 @@ def convert_to_ncnn(path: Path, param: Path) -> None:
     """
     model = read_model(path)
     embed_external_data(path, model, limit=MODEL_BYTES)
-    _check_operators(path, model)
+    _check_operators(path, without_functions(model))
     inputs = tuple((each.name, _sizes(each)) for each in data_inputs(model.graph))
     outputs = tuple(each.name for each in model.graph.output)
     _mark_batches(model.graph)

@@ -10,10 +10,13 @@ from typing_extensions import override
 
 from devices.backends.ncnn.convert import PARAM_NAME, convert_to_ncnn
 from devices.backends.ncnn.converter_program import INSTALL, converter_availability
+from devices.backends.ncnn.signature import SUFFIX
 from devices.conversion import ConversionCache
 from devices.device import Availability
 from devices.device_info import DeviceInfo
 from devices.worker.device import ProcessDevice
+from foundation.errors import UserError
+from foundation.regular_file import MODEL_BYTES, open_regular
 
 
 class NcnnDevice(ProcessDevice):
@@ -47,4 +50,13 @@ class NcnnDevice(ProcessDevice):
 
     @override
     def file_for_inference(self, path: Path) -> Path:
-        return path if path.suffix == Path(PARAM_NAME).suffix else super().file_for_inference(path)
+        if path.suffix != Path(PARAM_NAME).suffix:
+            return super().file_for_inference(path)
+        for part in (path, path.with_suffix(".bin"), path.with_suffix(SUFFIX)):
+            try:
+                open_regular(part, limit=MODEL_BYTES, follow_links=False).close()
+            except OSError as error:
+                raise UserError(
+                    f"model {part}", seen=error.strerror, expected="a file of ncnn", remedy="export it again"
+                ) from error
+        return path

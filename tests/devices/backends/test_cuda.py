@@ -1,5 +1,6 @@
 """The device ``cuda``. Its operators and its way through a worker run on the processor; times need a GPU."""
 
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import torch
 from devices.backends.cuda import driver
 from devices.backends.cuda.device import CudaDevice
 from devices.backends.cuda.network import OPERATORS, TorchNetwork
+from devices.backends.cuda.runtime import TorchModel
 from devices.backends.ort.calls import open_session, run_session, session_options
 from devices.device import Availability, Device
-from devices.worker.runtime import ModelFailedError
+from devices.model_inputs import ModelInput
+from devices.worker.runtime import ModelFailedError, ModelFile
 from foundation.errors import DeviceUnavailableError
 from latseg.testing.device_contract import RuntimeContract
 from tests.devices.backends.torch_on_processor import ProcessorDevice
@@ -132,6 +135,7 @@ NUMBERS = {
     "Gelu by tanh": text('y = Gelu<approximate="tanh">(x)', opset=20),
     "Clip": text("low = Constant<value_float=-0.5>() high = Constant<value_float=0.7>() y = Clip(x, low, high)"),
     "Clip from above": text("high = Constant<value_float=0.7>() y = Clip(x, , high)"),
+    "Clip of nothing": text("y = Clip(x)"),
     "Clip of old": text("y = Clip<min=-0.5, max=0.7>(x)", opset=10),
     "Softmax of old": text("y = Softmax(x)", opset=11),
     "ArgMax": text("y = ArgMax<axis=1, keepdims=0>(x)"),
@@ -180,6 +184,8 @@ SHAPES = {
         "Reshape by its own shape": "s = Shape(x) y = Reshape(x, s)",
         "shape arithmetic": "s = Shape(x) i = Constant<value_ints=[2,3]>() t = Gather(s, i)"
         " u = Constant<value_ints=[1,4]>() v = Concat<axis=0>(u, t) y = Reshape(x, v)",
+        "a part of the shape": "s = Shape<start=2, end=3>(x) i = Constant<value_ints=[1,4,-1]>()"
+        " t = Concat<axis=0>(i, s) y = Reshape(x, t)",
         "Squeeze, Unsqueeze": "a = Constant<value_ints=[0]>() s = Squeeze(x, a) b = Constant<value_ints=[0,-1]>()"
         " y = Unsqueeze(s, b)",
         "Transpose": "y = Transpose<perm=[0,2,3,1]>(x)",
@@ -237,6 +243,10 @@ REFUSED = {
     " d = Constant<value_ints=[-1]>() y = Slice(x, a, b, c, d)",
     "MaxPool": "y, z = MaxPool<kernel_shape=[2,2]>(x)",
     "AveragePool": "y = AveragePool<kernel_shape=[2,2], pads=[0,0,1,1]>(x)",
+    "ConvTranspose": "w = Constant<value = float[4,1,2,2] {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1}>()"
+    ' y = ConvTranspose<auto_pad="SAME_UPPER", strides=[2,2]>(x, w)',
+    "Resize, aspect": "c = Constant<value_ints=[18,7]>()"
+    ' y = Resize<axes=[2,3], keep_aspect_ratio_policy="not_larger", mode="linear">(x, , , c)',
     "Dropout": "y, z = Dropout(x)",
     "ArgMax": "y = ArgMax<select_last_index=1>(x)",
     "Resize": 'c = Constant<value_floats=[1.0,1.0,2.0,1.5]>() y = Resize<nearest_mode="ceil">(x, , c)',
@@ -255,6 +265,61 @@ def test_what_it_cannot_compute_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_every_operator_is_in_a_test() -> None:
-    assert not {
-        kind for kind in OPERATORS if not any(f"{kind}(" in model or f"{kind}<" in model for model in MODELS.values())
-    }
+    tested = {node.op_type for model in MODELS.values() for node in onnx.parser.parse_model(model).graph.node}
+    assert not set(OPERATORS) - tested
+
+
+def test_a_resize_of_old_is_refused(tmp_path: Path) -> None:
+    """Its factors are another input."""
+    model = onnx.parser.parse_model(text("c = Constant<value = float[4] {1,1,2,2}>() y = Resize(x, c)", opset=10))
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(ModelFailedError, match="an opset before 11"):
+        TorchNetwork(tmp_path / "model.onnx", "cpu").trace({"x": torch.zeros(1, 4, 9, 7)})
+
+
+def test_a_run_copies_nothing_to_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a CUDA graph is recorded, nothing may be copied."""
+    source = text("c = Constant<value_float=3.0>() s = Shape(x) f = Cast<to=1>(s) d = Mul(f, c) m = ReduceMax(d)"
+                  " a = Add(x, c) y = Mul(a, m)")  # fmt: skip
+    onnx.save(onnx.parser.parse_model(source), tmp_path / "model.onnx")
+    steps, _ = TorchNetwork(tmp_path / "model.onnx", "cpu").trace({"x": torch.zeros(1, 4, 9, 7)})
+    assert [step.node.kind for step in steps] == ["Add", "Mul"]
+    monkeypatch.setattr(torch.Tensor, "to", None)
+    for step in steps:
+        step.run()
+
+
+def test_an_output_of_another_shape_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.onnx"
+    onnx.save(parsed(text("y = Relu(x)")), path)
+    monkeypatch.setitem(OPERATORS, "Relu", lambda _, arguments: arguments[0][..., :3])
+    with pytest.raises(ModelFailedError, match=r"'y' has the shape \(1, 4, 9, 3\) here, \(1, 4, 9, 7\) in ONNX"):
+        TorchModel(ModelFile(path, path, (ModelInput("x", (1, 4, 9, 7), "float32"),)), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [(None, "index 0"), ("1,0", "index 1"), ("GPU-abc, 0", "uuid GPU-abc"), ("", None), ("-1", None), ("MIG-x", None)],
+)
+def test_the_gpu_that_torch_takes(shown: str | None, expected: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Library:
+        NVML_CLOCK_SM = 1
+        NVMLError = OSError
+        nvmlInit = nvmlShutdown = staticmethod(lambda: None)  # noqa: N815 - the library's names
+        nvmlDeviceGetHandleByIndex = staticmethod(lambda index: f"index {index}")  # noqa: N815
+        nvmlDeviceGetHandleByUUID = staticmethod(lambda uuid: f"uuid {uuid}")  # noqa: N815
+        nvmlDeviceGetClockInfo = staticmethod(lambda handle, kind: 345)  # noqa: N815
+        nvmlDeviceGetName = staticmethod(lambda handle: handle)  # noqa: N815
+        nvmlSystemGetDriverVersion = staticmethod(lambda: "580")  # noqa: N815
+
+    monkeypatch.setitem(sys.modules, "pynvml", Library)
+    monkeypatch.setattr(driver, "find_spec", lambda _: True)
+    if shown is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", shown)
+    if expected is None:
+        with pytest.raises(driver.NoGpuError, match=r"CUDA_VISIBLE_DEVICES=.* names no GPU"):
+            driver.first_gpu()
+    else:
+        assert driver.first_gpu() == driver.Gpu(expected, "580", 345.0)

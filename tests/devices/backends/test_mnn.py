@@ -123,6 +123,17 @@ class TestMnn(RuntimeContract):
         path = resize(tmp_path / "resize.onnx", f'mode = "{mode}", coordinate_transformation_mode = "{rule}"')
         check_agreement(device, path, {"x": image(1, 5, 7, 6)})
 
+    def test_a_resize_in_a_function_is_seen(self, device: Device, tmp_path: Path) -> None:
+        text = """
+            <ir_version: 9, opset_import: ["" : 17, "own" : 1]>
+            g (float[1, 3, 8, 8] x) => (float[n, c, h, w] y) { y = own.Larger(x) }
+            <domain: "own", opset_import: ["" : 17]>
+            Larger (a) => (b) { s = Constant<value = float[4] {1, 1, 2, 2}>() b = Resize<mode="cubic">(a, , s) }
+        """
+        onnx.save(onnx.parser.parse_model(text), tmp_path / "net.onnx")
+        with pytest.raises(UserError, match="cubic Resize by half pixels"):
+            device.convert(tmp_path / "net.onnx")
+
     @pytest.mark.parametrize("rule", ["", ', coordinate_transformation_mode = "pytorch_half_pixel"'])
     def test_a_cubic_resize_that_it_computes_otherwise_is_refused(
         self, device: Device, tmp_path: Path, rule: str
@@ -176,7 +187,7 @@ class TestMnn(RuntimeContract):
 
     def test_an_input_that_nothing_reads_is_named(self, device: Device, tmp_path: Path) -> None:
         path = parsed("(float[1, 3, 8, 8] x, float k) => (float[1, 3, 8, 8] y) { y = Relu(x) }", tmp_path / "k.onnx")
-        with pytest.raises(UserError, match="MNN leaves out k, which no operator reads"):
+        with pytest.raises(UserError, match="MNN leaves out k, which no operator reads or makes"):
             device.infer(path, {"x": image(1, 3, 8, 8), "k": np.array(2.5, np.float32)})
 
     def test_bytes_are_fed_as_bytes(self, device: Device, tmp_path: Path) -> None:

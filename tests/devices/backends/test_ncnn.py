@@ -14,6 +14,7 @@ import onnx
 import onnx.parser
 import pytest
 
+from devices.backends.ncnn.calls import as_fed
 from devices.backends.ncnn.convert import PARAM_NAME, convert_to_ncnn
 from devices.backends.ncnn.device import NcnnDevice
 from devices.backends.ncnn.signature import read_signature
@@ -22,6 +23,7 @@ from devices.device import Candidate, Device
 from devices.measurement import Measurement
 from devices.model_file import check_model
 from devices.model_inputs import model_inputs, random_inputs
+from devices.worker.runtime import ModelFailedError
 from foundation.errors import DeviceUnavailableError, UserError
 from latency.operators.synthesize import single_operator, to_model
 from latseg.testing.device_contract import FAST, RuntimeContract
@@ -166,6 +168,17 @@ class TestInference:
             assert compare(ncnn, path) < 2e-6, operator
 
 
+RESIZE_IN_A_FUNCTION = """
+<ir_version: 9, opset_import: ["" : 17, "own" : 1]>
+g (float[1, 3, 8, 8] x) => (float[n, c, h, w] y) { y = own.Larger(x) }
+<domain: "own", opset_import: ["" : 17]>
+Larger (a) => (b) {
+  s = Constant<value = float[4] {1, 1, 2, 2}>()
+  b = Resize<mode="nearest", nearest_mode="floor">(a, , s)
+}
+"""
+
+
 @installed
 class TestConversion:
     @pytest.mark.parametrize(
@@ -203,6 +216,12 @@ class TestConversion:
         onnx.save(onnx.parser.parse_model(text), tmp_path / "net.onnx")
         with pytest.raises(UserError, match=fault):
             convert_to_ncnn(tmp_path / "net.onnx", tmp_path / PARAM_NAME)
+
+    def test_a_resize_in_a_function_is_seen(self, tmp_path: Path) -> None:
+        path = tmp_path / "net.onnx"
+        onnx.save(onnx.parser.parse_model(RESIZE_IN_A_FUNCTION), path)
+        with pytest.raises(UserError, match="nearest pixels by 'half_pixel' and 'floor'"):
+            convert_to_ncnn(path, tmp_path / PARAM_NAME)
 
     @pytest.mark.parametrize("size", [9, "side"])
     def test_pictures_lose_their_batch(self, tmp_path: Path, size: int | str) -> None:
@@ -312,3 +331,9 @@ def test_an_absent_package_names_the_extra(missing: str, monkeypatch: pytest.Mon
     assert availability.remedy == 'pip install "latseg[ncnn]"'
     with pytest.raises(DeviceUnavailableError, match="latseg"):
         NcnnDevice().infer(Path("net.onnx"), {})
+
+
+def test_whole_numbers_that_do_not_fit_are_refused() -> None:
+    np.testing.assert_array_equal(as_fed(np.array([1, -2])), np.array([1, -2], np.int32))
+    with pytest.raises(ModelFailedError, match="do not fit into int32"):
+        as_fed(np.array([1, 3_000_000_000]))
