@@ -34,7 +34,10 @@ def strangers(folder: Path, model: str, listed: Collection[str]) -> list[str]:
     """Files beside a model with its name up to the first dot, which its runtime may read, that are not ``listed``."""
     parent = (folder / model).parent
     stem = Path(model).name.partition(".")[0]
-    beside = (path for path in parent.iterdir() if path.name.partition(".")[0] == stem)
+    try:
+        beside = [path for path in parent.iterdir() if path.name.partition(".")[0] == stem]
+    except OSError:  # then the model is not there either
+        return []
     return sorted({path.relative_to(folder).as_posix() for path in beside} - set(listed))
 
 

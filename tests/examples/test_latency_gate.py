@@ -44,10 +44,14 @@ def exit_codes(folder: Path) -> list[int]:
     ]  # fmt: skip
 
 
-def test_a_model_that_is_slower_fails(repository: Path) -> None:
-    assert exit_codes(repository) in ([0, 0], [0, 6])
+def test_a_model_that_is_slower_never_passes(repository: Path) -> None:
+    """On a busy machine, nothing is decided."""
+    same = exit_codes(repository)
+    assert set(same) <= {0, 6}
     saved(mobile_net(), repository / "model.onnx")
-    assert exit_codes(repository) == [0, 4]
+    budget, slower = exit_codes(repository)
+    assert budget in {0, 6}
+    assert slower in {4, 6}
 
 
 def test_there_are_two_gates() -> None:

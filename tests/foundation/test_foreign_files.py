@@ -20,6 +20,7 @@ ALLOWED = {
     ("devices/worker/run_queue.py", "os.open"): "a file of /proc",
     ("devices/input_values.py", "np.load"): "of bytes in memory",
     ("devices/worker/messages.py", "np.load"): "a file of the worker that this process started",
+    ("devices/backends/ncnn/convert.py", ".read_text"): "files that the converter wrote in a folder of ours",
     ("devices/backends/ort/profile.py", ".read_text"): "a file that the runtime wrote in a folder of ours",
     ("devices/backends/ort/profile.py", "onnx.load"): "a file that the runtime wrote in a folder of ours",
     ("export/bundle/texts.py", ".read_text"): "a file of this package",

@@ -12,6 +12,8 @@ from pathlib import Path
 from flatbuffers import encode, number_types
 from flatbuffers.table import Table
 
+from foundation.regular_file import MODEL_BYTES, read_regular
+
 _OPERATORS, _OUTPUTS, _TENSORS = 3, 4, 7
 """Fields of ``Net``."""
 _INPUT_INDEXES, _NAME, _OUTPUT_INDEXES, _TYPE = 0, 3, 4, 5
@@ -41,7 +43,7 @@ class MnnNet:
 
 def read_net(path: Path) -> MnnNet:
     """The graph of a file that MNN has loaded."""
-    content = path.read_bytes()
+    content = read_regular(path, limit=MODEL_BYTES)
     net = Table(content, encode.Get(number_types.UOffsetTFlags.packer_type, content, 0))
     tensors = _strings(net, _TENSORS)
     operators: list[MnnOperator] = []

@@ -83,9 +83,9 @@ def test_chosen_nets_give_smaller_errors_than_drawn_ones() -> None:
     """On average: a single device may be an exception."""
     graphs = drawn(300)
     chosen = [graphs[position] for position in informative_nets(prior(), graphs, 10)]
-    others = [graphs[start : start + 10] for start in range(0, 80, 10)]
+    others = [graphs[start : start + 10] for start in range(0, 50, 10)]
     errors = []
-    for name in ("yellow", "violet", "orange", "pink", "brown"):
+    for name in ("yellow", "violet", "orange", "pink", "brown", "grey", "white", "black"):
         fresh = device(name, random_graphs(60, 7))
         row = []
         for nets in (chosen, *others):
