@@ -8,9 +8,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 from devices.model_file import sha256_of
+from foundation.errors import UserError
+from foundation.regular_file import MODEL_BYTES, open_regular
 from foundation.temporary_folder import TemporaryFolder
 
 _logger = logging.getLogger(__name__)
+
+
+def require_converted(path: Path) -> None:
+    """Refuses what a runtime must not open as its own file: a link, no regular file, more than ``MODEL_BYTES``.
+
+    Raises:
+        UserError: it is one of these, or missing.
+    """
+    try:
+        open_regular(path, limit=MODEL_BYTES, follow_links=False).close()
+    except OSError as error:
+        raise UserError(
+            f"model {path}", seen=error.strerror, expected="a file that export wrote", remedy="export it again"
+        ) from error
 
 
 class ConversionCache:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from latseg.input_values import parse_inputs
 from latseg.options import DeviceOptions, InputsOption, SeedOption, ShapesOption
 from latseg.results import ComparedModel, Comparison
 from latseg.units import parse_percent, parse_shapes
+
+if TYPE_CHECKING:
+    from latseg.device_handle import DeviceHandle
 
 COLUMNS = ("kind", "attributes", "output", "count_a", "count_b", "ms_a", "ms_b", "difference_ms")
 
@@ -39,18 +42,12 @@ def compare(
     console: Console = context.obj
     percent = None if fail_over is None else parse_percent(fail_over, option="--fail-over")
     device = console.api.device(target.device, threads=target.threads)
-    watch = percent is not None and not predicted
-    if watch and device.info.simulated:
-        raise UserError(
-            "--fail-over", seen="a simulated device, which times no run", expected="a device that does",
-            remedy="name one with --device, or leave --fail-over out",
-        )  # fmt: skip
-    loads = [other_load()] if watch else []
+    timed = percent is not None and not predicted
+    busy = timed and _busy(device)
     found = device.compare(
         first, second, predicted=predicted, shapes=parse_shapes(shape), values=parse_inputs(inputs), seed=seed
     )
-    loads += [other_load()] if watch else []
-    busy = max(loads, default=0.0) >= BUSY_CORES
+    busy = busy or (timed and _busy(device))
     slower = None if percent is None or busy else found.slower_by_over(percent)
     gate = {} if percent is None else {"fail_over_percent": percent, "slower": slower}
     console.emit(
@@ -71,6 +68,16 @@ def compare(
     )
     if percent is not None and slower is not False:
         raise typer.Exit(TOO_BUSY if slower is None else VERIFICATION_FAILED)
+
+
+def _busy(device: DeviceHandle) -> bool:
+    """Whether other programs use the machine, so that nothing can be decided by times."""
+    if device.info.simulated:
+        raise UserError(
+            "--fail-over", seen="a simulated device, which times no run", expected="a device that does",
+            remedy="name one with --device, or leave --fail-over out",
+        )  # fmt: skip
+    return other_load() >= BUSY_CORES
 
 
 def _verdict(percent: float, slower: bool | None) -> str:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from devices.conversion import ConversionCache
+from devices.conversion import ConversionCache, require_converted
 from foundation.errors import UserError
 
 
@@ -52,3 +52,13 @@ def test_converted_files_end_with_the_cache(tmp_path: Path) -> None:
     assert converted.exists()
     del cache
     assert not converted.exists()
+
+
+def test_only_regular_files_are_converted_ones(tmp_path: Path) -> None:
+    file, link = tmp_path / "model.mnn", tmp_path / "link.mnn"
+    file.write_bytes(b"net")
+    link.symlink_to(file)
+    require_converted(file)
+    for path in (link, tmp_path, tmp_path / "gone.mnn"):
+        with pytest.raises(UserError, match=f"model {path}: got .*expected a file that export wrote"):
+            require_converted(path)

@@ -34,7 +34,6 @@ _NUMBERS: dict[str, tuple[int, ...]] = {
 class Step:
     """One node that the device executes in every run."""
 
-    position: int
     node: Node
     run: Callable[[], None]
     sources: tuple[str, ...]
@@ -71,17 +70,17 @@ class TorchNetwork:
         """
         known, values, constants = dict(self._weights), dict(feeds), dict[str, Tensor]()
         steps: list[Step] = []
-        for position, node in enumerate(self._nodes):
+        for node in self._nodes:
             sources = tuple(name for name in node.inputs if name in values)
             self._check(node, known)
-            inside = sources and node.kind != "Shape"
-            run = self._call(node, known, values, constants, inside=bool(inside))
+            inside = bool(sources) and node.kind != "Shape"
+            run = self._call(node, known, values, constants, inside=inside)
             try:
                 run()
             except (RuntimeError, ValueError, TypeError, IndexError, KeyError, NotImplementedError) as error:
                 raise ModelFailedError(f"{node.kind}: {one_line(error)}") from error
             if inside:
-                steps.append(Step(position, node, run, sources))
+                steps.append(Step(node, run, sources))
         values.update((name, known[name]) for name in self.outputs if name not in values)
         return steps, values
 

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing_extensions import override
 
 from devices.backends.mnn.converter import convert
-from devices.conversion import ConversionCache
+from devices.conversion import ConversionCache, require_converted
 from devices.worker.device import ProcessDevice
-from foundation.errors import UserError
-from foundation.regular_file import MODEL_BYTES, open_regular
 
 FILE_NAME = "model.mnn"
 
@@ -40,10 +38,5 @@ class MnnDevice(ProcessDevice):
     def file_for_inference(self, path: Path) -> Path:
         if path.suffix != ".mnn":
             return super().file_for_inference(path)
-        try:
-            open_regular(path, limit=MODEL_BYTES, follow_links=False).close()
-        except OSError as error:
-            raise UserError(
-                f"model {path}", seen=error.strerror, expected="an MNN file", remedy="export it again"
-            ) from error
+        require_converted(path)
         return path

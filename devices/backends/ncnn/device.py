@@ -11,12 +11,10 @@ from typing_extensions import override
 from devices.backends.ncnn.convert import PARAM_NAME, convert_to_ncnn
 from devices.backends.ncnn.converter_program import INSTALL, converter_availability
 from devices.backends.ncnn.signature import SUFFIX
-from devices.conversion import ConversionCache
+from devices.conversion import ConversionCache, require_converted
 from devices.device import Availability
 from devices.device_info import DeviceInfo
 from devices.worker.device import ProcessDevice
-from foundation.errors import UserError
-from foundation.regular_file import MODEL_BYTES, open_regular
 
 
 class NcnnDevice(ProcessDevice):
@@ -53,10 +51,5 @@ class NcnnDevice(ProcessDevice):
         if path.suffix != Path(PARAM_NAME).suffix:
             return super().file_for_inference(path)
         for part in (path, path.with_suffix(".bin"), path.with_suffix(SUFFIX)):
-            try:
-                open_regular(part, limit=MODEL_BYTES, follow_links=False).close()
-            except OSError as error:
-                raise UserError(
-                    f"model {part}", seen=error.strerror, expected="a file of ncnn", remedy="export it again"
-                ) from error
+            require_converted(part)
         return path

@@ -232,7 +232,7 @@ class TestMnn(RuntimeContract):
         with pytest.raises(UserError, match=f"model {path}: got Invalidate buffer"):
             device.infer(path, feeds)
         path.unlink()
-        with pytest.raises(UserError, match=f"model {path}: got No such file.*expected an MNN file"):
+        with pytest.raises(UserError, match=f"model {path}: got No such file.*expected a file that export wrote"):
             device.infer(path, feeds)
 
     def test_weights_may_lie_in_another_file(self, device: Device, tmp_path: Path) -> None:
