@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONWARNINGS :=
 
-.PHONY: install demo test check docs mutants pretrain clean
+.PHONY: install demo test test-targets check docs mutants pretrain clean
 
 install: $(STAMP)
 
@@ -20,8 +20,13 @@ demo: $(STAMP)
 	$(BIN)/latseg demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "not serial"
-	$(BIN)/python -m pytest -m serial
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "not serial and not targets"
+	$(BIN)/python -m pytest -m "serial and not targets"
+
+# Everything that `latseg install` brings, and the tests that need it.
+test-targets: $(STAMP)
+	$(BIN)/latseg install --all
+	$(BIN)/python -m pytest -m targets
 
 docs: $(STAMP)
 	$(BIN)/mkdocs build --strict --quiet --site-dir build/site

@@ -17,6 +17,7 @@ import devices
 from foundation.temporary_folder import TemporaryFolder
 
 _ROOT = Path(devices.__file__).parent.parent
+_FOR_WORKERS = ("devices", "foundation")
 _END_S = 5.0
 """Time that a worker which has closed its pipe may take to end."""
 
@@ -73,9 +74,11 @@ class LocalTransport(Transport):
     Args:
         shared_status: whether the worker records its running candidate in a file that both processes have open.
             Writing to a file wakes no other process, writing to a pipe does.
+        python: interpreter of another environment that starts the worker; only our own packages are on its path.
     """
 
-    def __init__(self, *, shared_status: bool = True) -> None:
+    def __init__(self, *, shared_status: bool = True, python: Path | None = None) -> None:
+        self._python = python
         self._status = tempfile.TemporaryFile() if shared_status else None  # noqa: SIM115 - closed by kill
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill
         self._folder = TemporaryFolder()
@@ -96,12 +99,20 @@ class LocalTransport(Transport):
         status = self._status.fileno() if self._status else -1
         descriptors = [request_read, answer_write, status, lifeline_read]
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "devices.worker.main", runtime, str(threads), *map(str, descriptors)],
+            [
+                self._python or sys.executable,
+                "-P",
+                "-m",
+                "devices.worker.main",
+                runtime,
+                str(threads),
+                *map(str, descriptors),
+            ],
             pass_fds=[each for each in descriptors if each >= 0],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
-            env=worker_environment(self._folder.path),
+            env=worker_environment(self._folder.path, own=self._python is None),
         )
         for descriptor in (request_read, answer_write, lifeline_read):
             os.close(descriptor)
@@ -165,11 +176,21 @@ def described(code: int) -> str:
     return f"ended with exit code {code}"
 
 
-def worker_environment(temporary: Path) -> dict[str, str]:
+def worker_environment(temporary: Path, *, own: bool = True) -> dict[str, str]:
     """The environment of a process that works for this one; its temporary files lie in ``temporary``.
 
     Our own packages can be imported whatever the working directory is (``-P`` keeps it off the path).
+
+    Args:
+        temporary: its folder for temporary files.
+        own: whether it runs this interpreter. Another one sees none of the packages that are installed beside ours.
     """
+    if not own:
+        packages = temporary / "packages"
+        packages.mkdir()
+        for name in _FOR_WORKERS:
+            (packages / name).symlink_to(_ROOT / name)
+        return {**os.environ, "PYTHONPATH": str(packages), "TMPDIR": str(temporary)}
     path = os.environ.get("PYTHONPATH")
     paths = f"{_ROOT}{os.pathsep}{path}" if path else str(_ROOT)
     return {**os.environ, "PYTHONPATH": paths, "TMPDIR": str(temporary)}

@@ -19,6 +19,7 @@ from latseg.commands.export import export
 from latseg.commands.feasibility import feasibility
 from latseg.commands.fit import fit
 from latseg.commands.fix import fix
+from latseg.commands.install import install
 from latseg.commands.measure import measure
 from latseg.commands.predict import predict
 from latseg.commands.pretrain import pretrain
@@ -33,6 +34,7 @@ from latseg.commands.verify import verify
 COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor,
     "devices": devices,
+    "install": install,
     "profile": profile,
     "pretrain": pretrain,
     "fit": fit,
