@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from devices.device_info import DeviceInfo
 from devices.input_values import InputValues
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import MeasurementProtocol
 from devices.reference_net import REFERENCE_NET
-from devices.support import FileSupport, Verdict
-from foundation.errors import DeviceUnavailableError, UserError
+from devices.target import Availability, RunningTarget
+from foundation.errors import DeviceUnavailableError
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from foundation.plugin_options import PluginOptions
+__all__ = ["PROCESSES", "Availability", "Candidate", "Device"]
 
 _logger = logging.getLogger(__name__)
 
@@ -43,46 +38,20 @@ class Candidate:
     input_values: InputValues = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Availability:
-    """Whether a device can be used here; ``reason`` and ``remedy`` say why not and what to do."""
-
-    available: bool
-    reason: str = ""
-    remedy: str = ""
-
-
-class Device(ABC):
-    """A target on which the latency of ONNX models is measured.
+class Device(RunningTarget):
+    """A measured target: the latency of ONNX models is taken on the hardware, and only that can certify.
 
     A subclass implements ``availability``, ``info``, ``measure`` and ``infer``; the rest is derived from them. Its
     constructor takes the fields of ``Options`` as keyword arguments, each with a default, and loads no runtime. Every
     implementation passes ``latseg.testing.device_contract``.
     """
 
-    name: str
-    format: ClassVar[str] = "onnx"
-    """Format of the files that the runtime reads."""
     listed_weights_are_inputs: ClassVar[bool] = False
     """Whether weights that a model lists among its inputs cost time, since they are no constants for the runtime."""
     relu_as_clip_is_slower: ClassVar[bool] = False
     """Whether ``Clip(0, infinity)`` takes longer than ``Relu``."""
-    Options: ClassVar[type[PluginOptions]]
-    """Options that a user may write after the name, as in ``cpu:threads=2``; a device without options names none."""
 
-    @abstractmethod
-    def availability(self) -> Availability:
-        """Whether the device can be used on this machine. Never raises."""
-
-    @abstractmethod
-    def info(self) -> DeviceInfo:
-        """Fingerprint and state of the device.
-
-        Raises:
-            DeviceUnavailableError: the device cannot be used here.
-        """
-
-    def check(self, candidate: Candidate) -> None:  # noqa: B027 - a device may have nothing to refuse
+    def check(self, candidate: Candidate) -> None:
         """Refuses what ``measure`` would refuse; runs nothing.
 
         Raises:
@@ -107,42 +76,6 @@ class Device(ABC):
             DeviceUnavailableError: the device cannot be used here.
             UserError: a file is missing or is not an ONNX model.
         """
-
-    @abstractmethod
-    def infer(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
-        """Runs the model once on this device's runtime; outputs in the model's order.
-
-        For parity checks and for using a bundle, not for timing.
-
-        Raises:
-            DeviceUnavailableError: the device cannot be used here.
-            UserError: a file is missing, is not an ONNX model, or holds an operator that the runtime does not support.
-        """
-
-    def convert(self, onnx: Path) -> Path:
-        """The model as a file in the device's ``format``: the same file where that is ONNX.
-
-        A device of another format overrides this and keeps what it converts in a ``ConversionCache``.
-
-        Raises:
-            UserError: the model cannot be converted; the reason is the converter's.
-        """
-        return onnx
-
-    def support(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> FileSupport:
-        """Whether the runtime runs a model that ``devices.model_file.check_model`` accepts.
-
-        It is run once with ``infer``. A device that only compiles overrides this and gives no outputs.
-
-        Raises:
-            DeviceUnavailableError: the device cannot be used here.
-        """
-        try:
-            return FileSupport(Verdict.SUPPORTED, outputs=tuple(self.infer(path, inputs)))
-        except DeviceUnavailableError:
-            raise
-        except UserError as error:
-            return FileSupport(Verdict.UNSUPPORTED, str(error.seen))
 
     def nominal_reference_ms(self) -> float:
         """Usual time of one run of the reference net on this device: the median over five fresh processes.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import onnx
 
-from devices.device import Candidate, Device
+from devices.device import Candidate
 from devices.model_file import check_model
 from devices.model_inputs import random_inputs
 from devices.output_comparison import OutputComparison, compare_outputs
@@ -18,6 +18,7 @@ from devices.reference_net import REFERENCE_NET
 from devices.registry import get_device
 from devices.shape_inputs import setting_slots
 from devices.support import FileSupport, OperatorSupport, Verdict
+from devices.target import Target
 from foundation.errors import DeviceUnavailableError, UserError
 from foundation.temporary_folder import TemporaryFolder
 from latency.operators.from_onnx import errors_of_the_file
@@ -46,7 +47,7 @@ class ModelSupport:
     """With the outputs of ONNX Runtime; None where one of the two computed nothing."""
 
 
-def model_support(device: Device, candidate: Candidate, *, seed: int = 0) -> ModelSupport:
+def model_support(device: Target, candidate: Candidate, *, seed: int = 0) -> ModelSupport:
     """Runs the model once on random inputs, and each distinct operator alone where the whole does not run.
 
     A model runs where its outputs have the shapes of those of ONNX Runtime, and NaN or infinity only where these have
@@ -83,7 +84,7 @@ def _refuse_text(prepared: PreparedCandidate) -> None:
 class _Runs:
     """Runs of files on the device and on ONNX Runtime, with the same random inputs."""
 
-    def __init__(self, device: Device, seed: int) -> None:
+    def __init__(self, device: Target, seed: int) -> None:
         self._device = device
         self._reference = get_device(_REFERENCE)
         self._seed = seed
