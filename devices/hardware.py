@@ -42,7 +42,12 @@ def load_average() -> float | None:
 
 def is_virtual() -> bool:
     """Whether the processor reports a hypervisor."""
-    return "hypervisor" in _cpuinfo().get("flags", "").split()
+    return "hypervisor" in cpu_flags()
+
+
+def cpu_flags() -> frozenset[str]:
+    """What the first core can do, in the kernel's words; empty where the system does not report it."""
+    return frozenset(_cpuinfo().get("flags", "").split())
 
 
 def frequency_governor() -> str | None:

@@ -22,6 +22,7 @@ DEVICES: Registry[Device] = Registry(
         "mnn": "devices.backends.mnn.device:MnnDevice",
         "ncnn": "devices.backends.ncnn.device:NcnnDevice",
         "openvino": "devices.backends.ov.device:OpenVinoDevice",
+        "openvino-bf16": "devices.backends.ov.device:OpenVinoBf16Device",
         "simulated": "devices.backends.simulated.device:SimulatedDevice",
     },
 )
