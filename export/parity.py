@@ -45,9 +45,10 @@ class Example:
 class Parity:
     """How far a file's outputs are from torch's.
 
-    ``max_abs`` is the largest absolute difference of an output, None for files that return masks. ``mask_iou`` is the
-    mean over classes of intersection over union of the two masks, pixels of all pictures pooled; None for networks that
-    do not segment pictures.
+    ``max_abs`` is the largest absolute difference of an output, None for files that return masks. Of a network that
+    does not segment pictures it is in parts of the output's largest number, where that is above one. ``mask_iou`` is
+    the mean over classes of intersection over union of the two masks, pixels of all pictures pooled; None for networks
+    that do not segment pictures.
     """
 
     max_abs: float | None
@@ -76,10 +77,10 @@ def check_parity(path: Path, examples: Sequence[Example], infer: Infer, kind: In
         masks = [infer(path, {INPUT_NAME: _pixels(example)})[0] for example in examples]
         return Parity(None, mean_iou([_mask(example.outputs[0]) for example in examples], masks))
     answers = [infer(path, example.inputs) for example in examples]
-    # Unlike max, np.max keeps a NaN wherever it is.
-    max_abs = float(np.max([_difference(e.outputs, a) for e, a in zip(examples, answers, strict=True)]))
+    pairs = [(example.outputs, answer) for example, answer in zip(examples, answers, strict=True)]
     if any(example.pixels is None for example in examples):
-        return Parity(max_abs, None)
+        return Parity(_largest(pairs, scaled=True), None)
+    max_abs = _largest(pairs)
     if max_abs == float("inf"):
         return Parity(max_abs, 0.0)
     return Parity(max_abs, mean_iou([_mask(e.outputs[0]) for e in examples], [_mask(a[0]) for a in answers]))
@@ -121,8 +122,13 @@ def _mask(logits: Array) -> Array:
     return mask
 
 
-def _difference(expected: Sequence[Array], answers: Sequence[Array]) -> float:
+def _largest(runs: Sequence[tuple[Sequence[Array], Sequence[Array]]], *, scaled: bool = False) -> float:
+    # Unlike max, np.max keeps a NaN wherever it is.
+    return float(np.max([_difference(expected, answers, scaled=scaled) for expected, answers in runs]))
+
+
+def _difference(expected: Sequence[Array], answers: Sequence[Array], *, scaled: bool) -> float:
     if [e.shape for e in expected] != [a.shape for a in answers]:
         return float("inf")
-    pairs = zip(expected, answers, strict=True)
-    return float(np.max([np.abs(e.astype(np.float64) - a.astype(np.float64)).max(initial=0) for e, a in pairs]))
+    pairs = [(e.astype(np.float64), a.astype(np.float64)) for e, a in zip(expected, answers, strict=True)]
+    return float(np.max([np.abs(e - a).max(initial=0) / (np.abs(e).max(initial=1) if scaled else 1) for e, a in pairs]))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from foundation.errors import UserError
 from latseg.bundle import Bundle
 from latseg.device_handle import DeviceHandle
+from latseg.model_files import Shapes
 from latseg.network_model import NetworkModel
 from latseg.open_workspace import OpenWorkspace
 from latseg.run_commands import network_command, search_command
@@ -267,6 +268,53 @@ class Workspace(OpenWorkspace):
 
         given = None if data is None else DataOptions(source=data, count=count, resize_masks=resize_masks)
         return evaluate_target(self, target, given, part, size, normalisation, seed)
+
+    def export(
+        self,
+        model: str | Path,
+        output: str | Path | None = None,
+        *,
+        formats: Sequence[str] = (),
+        budgets: BudgetsByDevice | None = None,
+        threads: int | None = None,
+        shapes: Shapes | None = None,
+        sign: str | Path | None = None,
+        seed: int = 0,
+    ) -> Bundle:
+        """Writes any ONNX file in other formats, each of which is run and compared with ONNX Runtime.
+
+        >>> bundle = workspace.export(example_model, formats=["openvino"])
+        >>> bundle.verify(measure=False).ok
+        True
+
+        Args:
+            model: the ONNX file.
+            output: folder of the bundle; ``NAME-bundle`` beside the model by default.
+            formats: as those of a run's ``export``; ``onnx`` is always there.
+            budgets: latency limit by device; without any, no latency is measured or promised.
+            threads: of the runtimes of these budgets.
+            shapes: of inputs with dynamic axes, by name; all files have these shapes.
+            sign: file of the SSH key that signs the bundle.
+            seed: of the random inputs and of the order of the runs.
+
+        Raises:
+            UserError: not a model, an unknown format or one that needs a network of torch, a file that computes
+                something else, or a folder that holds something else.
+        """
+        from latseg.file_export import export_file
+
+        path = Path(model)
+        return export_file(
+            self,
+            path,
+            path.with_name(f"{path.stem}-bundle") if output is None else Path(output),
+            formats=formats,
+            budgets_ms={name: as_latency_ms(limit) for name, limit in (budgets or {}).items()},
+            threads=threads,
+            shapes=shapes or {},
+            sign=None if sign is None else Path(sign).expanduser(),
+            seed=seed,
+        )
 
     def network(
         self,

@@ -157,6 +157,7 @@ class Manifest(_Record):
 
     schema_version: Annotated[int, Field(ge=1)] = SCHEMA_VERSION
     architecture: dict[str, JsonValue]
+    """Empty where the bundle was made of an ONNX file of unknown origin, for which no latency need be promised."""
     parameters: Annotated[int, Field(ge=0)]
     input: InputLayout | None = None
     """The picture that a segmentation network takes; None for another network, which has ``inputs``."""

@@ -11,6 +11,9 @@ from export.parity import Parity
 
 SCRIPT_NAME = "segment.py"
 _MARKER = "{{preprocess}}"
+_NEEDS = (
+    "on a device that was profiled and fitted (`latseg profile`, `latseg fit`); `RUN` is the id that the search prints."
+)
 _OWN_IMPORTS = ("from foundation.", "from export.")
 _HEAD_END = "from __future__ import annotations\n"
 
@@ -50,7 +53,7 @@ def readme(manifest: Manifest) -> str:
 
 ## Files
 
-| file | format | parity with torch | |
+| file | format | parity with {_reference(manifest)} | |
 |---|---|---|---|
 {chr(10).join(_row(file) for file in manifest.files)}
 
@@ -105,7 +108,7 @@ Pictures of another size are brought to it by **{layout.resize_policy}** ({_poli
 
 def _certificates(manifest: Manifest) -> str:
     if not manifest.certificates and not manifest.refusals:
-        return "Not certified: no latency was measured for these files."
+        return "Not certified: no latency was promised or measured for these files."
     lines = [*map(refusal_line, manifest.refusals), *map(certificate_line, manifest.certificates)]
     return "\n".join([*lines, *map(pipeline_line, [manifest.pipeline] if manifest.pipeline else [])])
 
@@ -152,6 +155,10 @@ def _policy(policy: str) -> str:
     }[policy]
 
 
+def _reference(manifest: Manifest) -> str:
+    return "torch" if manifest.architecture else "ONNX Runtime"
+
+
 def _row(file: BundleFile) -> str:
     parity = str(Parity(file.parity_max_abs, file.parity_mask_iou)) or "-"
     return f"| `{file.path}` | {file.format} | {parity} | {file.note} |"
@@ -165,7 +172,5 @@ def versions_line(manifest: Manifest) -> str:
 def _reproduce(manifest: Manifest) -> str:
     if not manifest.reproduce:
         return versions_line(manifest)
-    return f"""    {manifest.reproduce}
-
-on a device that was profiled and fitted (`latseg profile`, `latseg fit`); `RUN` is the id that the search prints.
-{versions_line(manifest)}"""
+    needs = f"\n{_NEEDS}" if manifest.architecture else ""
+    return f"    {manifest.reproduce}\n{needs}\n{versions_line(manifest)}"

@@ -65,7 +65,7 @@ def write_bundle(
     Args:
         folder: new, empty, or an earlier bundle.
         source: the network and what is known about it.
-        architecture: the architecture as JSON.
+        architecture: the architecture as JSON; empty for an ONNX file of unknown origin.
         parameters: number of trainable parameters.
         quality: scores and the data on which they were reached.
         certificates: each for one of the bundle's model files, found by SHA-256.
@@ -191,7 +191,7 @@ def _with_companions(manifest: Manifest, folder: Path, example: Example) -> Mani
         if part.relative_to(folder).as_posix() not in models:
             manifest = _with_file(manifest, folder, part, "data", "part of a model")
     path = write_example(folder, example)
-    manifest = _with_file(manifest, folder, path, "safetensors", "inputs and torch's outputs, for `latseg verify`")
+    manifest = _with_file(manifest, folder, path, "safetensors", "inputs and expected outputs, for `latseg verify`")
     if manifest.input is not None:
         script = folder / "segment.py"
         script.write_text(segment_script(), encoding="utf-8")
