@@ -34,6 +34,8 @@ class Exporter(ABC):
     input: ClassVar[InputKind] = "tensors"
     dynamic: ClassVar[bool] = False
     """Whether the file takes pictures of other heights and widths."""
+    reads_onnx: ClassVar[bool] = True
+    """Whether ``write`` makes the file of ``model.onnx`` alone, so that it can convert parts of it, too."""
     note: ClassVar[str] = ""
     """What a user of the file should know, in a few words."""
     Options: ClassVar[type[PluginOptions]] = PluginOptions

@@ -79,11 +79,20 @@ def check_parity(path: Path, examples: Sequence[Example], infer: Infer, kind: In
     answers = [infer(path, example.inputs) for example in examples]
     pairs = [(example.outputs, answer) for example, answer in zip(examples, answers, strict=True)]
     if any(example.pixels is None for example in examples):
-        return Parity(_largest(pairs, scaled=True), None)
-    max_abs = _largest(pairs)
+        return Parity(largest_difference(pairs, scaled=True), None)
+    max_abs = largest_difference(pairs)
     if max_abs == float("inf"):
         return Parity(max_abs, 0.0)
     return Parity(max_abs, mean_iou([_mask(e.outputs[0]) for e in examples], [_mask(a[0]) for a in answers]))
+
+
+def largest_difference(runs: Sequence[tuple[Sequence[Array], Sequence[Array]]], *, scaled: bool = False) -> float:
+    """The largest absolute difference of expected outputs and answers, over all runs; infinite for another shape.
+
+    ``scaled`` gives it in parts of the expected output's largest number, where that is above one.
+    """
+    # Unlike max, np.max keeps a NaN wherever it is.
+    return float(np.max([_difference(expected, answers, scaled=scaled) for expected, answers in runs]))
 
 
 def mean_iou(expected: Sequence[Array], answers: Sequence[Array]) -> float:
@@ -120,11 +129,6 @@ def _pixels(example: Example) -> Pixels:
 def _mask(logits: Array) -> Array:
     mask: Array = np.argmax(logits, axis=1)
     return mask
-
-
-def _largest(runs: Sequence[tuple[Sequence[Array], Sequence[Array]]], *, scaled: bool = False) -> float:
-    # Unlike max, np.max keeps a NaN wherever it is.
-    return float(np.max([_difference(expected, answers, scaled=scaled) for expected, answers in runs]))
 
 
 def _difference(expected: Sequence[Array], answers: Sequence[Array], *, scaled: bool) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,13 +30,12 @@ from export.bundle.signature import check_signing
 from export.bundle.signature import sign as sign_bundle
 from export.bundle.swapped_folder import swapped_folder
 from export.bundle.texts import readme, segment_script
-from export.exporter import Exporter, GetDevice
-from export.parity import MASK_IOU_TOLERANCE, MAX_ABS_TOLERANCE, Example, check_parity
+from export.bundle.write_model import write_model
+from export.exporter import GetDevice
+from export.parity import Example
 from export.registry import get_exporters
 from export.source import Pictures, Source
 from foundation.errors import UserError
-
-_logger = logging.getLogger(__name__)
 
 _VERSIONS_OF = ("latseg", "torch", "onnx", "onnxruntime", "openvino", "mnn", "ncnn", "pnnx", "numpy")
 
@@ -85,7 +83,7 @@ def write_bundle(
     exporters = get_exporters(formats)
     examples = make_examples(source, dynamic=any(exporter.dynamic for exporter in exporters))
     with _writing(Path(folder)) as fresh:
-        models = [_write_model(exporter, source, fresh, examples, get_device) for exporter in exporters]
+        models = [write_model(exporter, source, fresh, examples, get_device) for exporter in exporters]
         manifest = Manifest(
             architecture=dict(architecture),
             parameters=parameters,
@@ -119,39 +117,6 @@ def _writing(folder: Path) -> Iterator[Path]:
             expected="a folder that can be written",
             remedy="free space or name another folder",
         ) from error
-
-
-def _write_model(
-    exporter: Exporter, source: Source, folder: Path, examples: Sequence[Example], get_device: GetDevice
-) -> BundleFile:
-    usable = exporter.availability()
-    if not usable.available:
-        raise UserError(
-            f"export format {exporter.format}",
-            seen=usable.reason,
-            expected="a format that can be written here",
-            remedy=usable.remedy or "export another format",
-        )
-    file = exporter.write(source, folder)
-    assert file.device is not None, "an exporter's entry says by which device the file is checked"
-    device = get_device(file.device)
-    runnable = device.availability()
-    if not runnable.available:
-        _logger.warning("%s (%s) is not checked: %s", file.path, file.format, runnable.reason)
-        return file.model_copy(update={"note": f"{file.note}; not executed: {runnable.reason}"})
-    if not file.dynamic and source.pictures is not None:  # the taller picture is for dynamic files
-        examples = [example for example in examples if example.outputs[0].shape[2:] == source.size]
-    parity = check_parity(folder / file.path, examples, device.infer, file.input)
-    _logger.info("%s (%s) on %s, %d examples: %s", file.path, file.format, file.device, len(examples), parity)
-    if not parity.ok:
-        raise UserError(
-            f"parity of {file.path} ({file.format})",
-            seen=parity,
-            expected=f"at most {MAX_ABS_TOLERANCE:g} and at least {MASK_IOU_TOLERANCE:g}",
-            remedy="the file is not of this network: export it again",
-        )
-    found = {"executed": True, "parity_max_abs": parity.max_abs, "parity_mask_iou": parity.mask_iou}
-    return file.model_copy(update=found)
 
 
 def _manifest_input(source: Source) -> dict[str, Any]:

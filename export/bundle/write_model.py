@@ -1,0 +1,65 @@
+"""One model file of a bundle: written, run by its device, and compared with the network."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from devices.device import Device
+from export.bundle.manifest import BundleFile
+from export.exporter import Exporter, GetDevice
+from export.first_difference import first_difference
+from export.parity import MASK_IOU_TOLERANCE, MAX_ABS_TOLERANCE, Example, Parity, check_parity
+from export.source import Source
+from foundation.errors import UserError
+
+_logger = logging.getLogger(__name__)
+
+
+def write_model(
+    exporter: Exporter, source: Source, folder: Path, examples: Sequence[Example], get_device: GetDevice
+) -> BundleFile:
+    """Writes one file into ``folder`` and checks it; where its device is missing, its note says so.
+
+    Raises:
+        UserError: the format cannot be written here, or the file computes something else.
+    """
+    usable = exporter.availability()
+    if not usable.available:
+        raise UserError(
+            f"export format {exporter.format}",
+            seen=usable.reason,
+            expected="a format that can be written here",
+            remedy=usable.remedy or "export another format",
+        )
+    file = exporter.write(source, folder)
+    assert file.device is not None, "an exporter's entry says by which device the file is checked"
+    device = get_device(file.device)
+    runnable = device.availability()
+    if not runnable.available:
+        _logger.warning("%s (%s) is not checked: %s", file.path, file.format, runnable.reason)
+        return file.model_copy(update={"note": f"{file.note}; not executed: {runnable.reason}"})
+    if not file.dynamic and source.pictures is not None:  # the taller picture is for dynamic files
+        examples = [example for example in examples if example.outputs[0].shape[2:] == source.size]
+    parity = check_parity(folder / file.path, examples, device.infer, file.input)
+    _logger.info("%s (%s) on %s, %d examples: %s", file.path, file.format, file.device, len(examples), parity)
+    if not parity.ok:
+        wrong = next((one for one in examples if not _parity(folder, file, one, device).ok), examples[0])
+        raise _differs(file, parity, first_difference(exporter, source, folder, file, wrong.inputs, get_device))
+    found = {"executed": True, "parity_max_abs": parity.max_abs, "parity_mask_iou": parity.mask_iou}
+    return file.model_copy(update=found)
+
+
+def _parity(folder: Path, file: BundleFile, example: Example, device: Device) -> Parity:
+    return check_parity(folder / file.path, [example], device.infer, file.input)
+
+
+def _differs(file: BundleFile, parity: Parity, where: str) -> UserError:
+    own = f"{where}: replace it, or export another format"
+    return UserError(
+        f"parity of {file.path} ({file.format})",
+        seen=parity,
+        expected=f"at most {MAX_ABS_TOLERANCE:g} and at least {MASK_IOU_TOLERANCE:g}",
+        remedy=own if where else "the file is not of this network: export it again",
+    )
