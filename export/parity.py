@@ -40,6 +40,13 @@ class Example:
     outputs: tuple[Array, ...]
     pixels: Pixels | None = None
 
+    def feeds(self, kind: InputKind) -> Mapping[str, Array]:
+        """The inputs of a file of this kind."""
+        if kind == "tensors":
+            return self.inputs
+        assert self.pixels is not None, "only segmentation networks have files that take pixels"
+        return {INPUT_NAME: self.pixels}
+
 
 @dataclass(frozen=True, slots=True)
 class Parity:
@@ -73,10 +80,9 @@ def check_parity(path: Path, examples: Sequence[Example], infer: Infer, kind: In
     segments pictures.
     """
     assert examples, "parity on no example shows nothing"
+    answers = [infer(path, example.feeds(kind)) for example in examples]
     if kind == "pixels":
-        masks = [infer(path, {INPUT_NAME: _pixels(example)})[0] for example in examples]
-        return Parity(None, mean_iou([_mask(example.outputs[0]) for example in examples], masks))
-    answers = [infer(path, example.inputs) for example in examples]
+        return Parity(None, mean_iou([_mask(e.outputs[0]) for e in examples], [masks[0] for masks in answers]))
     pairs = [(example.outputs, answer) for example, answer in zip(examples, answers, strict=True)]
     if any(example.pixels is None for example in examples):
         return Parity(largest_difference(pairs, scaled=True), None)
@@ -119,11 +125,6 @@ def torch_outputs(module: nn.Module, inputs: Mapping[str, Array]) -> tuple[Array
     with evaluation_mode(module), torch.no_grad():
         outputs = module(*[torch.from_numpy(array).to(device) for array in inputs.values()])
     return tuple(output.cpu().numpy() for output in (outputs if isinstance(outputs, (tuple, list)) else [outputs]))
-
-
-def _pixels(example: Example) -> Pixels:
-    assert example.pixels is not None, "only segmentation networks have files that take pixels"
-    return example.pixels
 
 
 def _mask(logits: Array) -> Array:

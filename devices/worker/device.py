@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from typing import ClassVar
 
 import numpy as np
@@ -20,6 +21,7 @@ from typing_extensions import override
 from devices import hardware
 from devices.device import Availability, Candidate, Device
 from devices.device_info import DeviceInfo
+from devices.footprint import Footprint
 from devices.measurement import FailedMeasurement, Measurement
 from devices.model_file import check_model
 from devices.plausible import checked
@@ -38,6 +40,8 @@ from foundation.plugin_options import PluginOptions
 
 Result = Measurement | FailedMeasurement
 _logger = logging.getLogger(__name__)
+_LOADS = 5
+"""Of a file, for its footprint."""
 
 
 class ProcessDevice(Device):
@@ -49,6 +53,8 @@ class ProcessDevice(Device):
     """Name of the runtime, of its Python package and of its distribution."""
     install: ClassVar[str]
     """Command that installs it."""
+    compute_units: ClassVar[tuple[str, ...]] = ("cpu",)
+    """Where the runtime computes."""
 
     class Options(PluginOptions):
         """Every runtime in a worker process lets the user choose its number of threads."""
@@ -133,12 +139,26 @@ class ProcessDevice(Device):
             return self._inference.infer(inputs)
         except ModelFailedError as error:
             self._inference = None  # a process that crashed serves no more
-            raise UserError(
-                f"model {path}",
-                seen=str(error),
-                expected="operators that the runtime supports",
-                remedy="replace the operator",
-            ) from error
+            raise _unsupported(path, error) from error
+
+    @override
+    def footprint(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> Footprint:
+        self.require_available()
+        file = self.file_for_inference(path)
+        process = InferenceProcess(self._worker(INFERENCE_TIMEOUT_S))
+        try:
+            process.load(path, file)  # starts the runtime, too
+            process.infer(inputs)
+            loads_ms = []
+            for _ in range(_LOADS):
+                process.load(path, file)
+                loads_ms.append(process.load_ms)
+        except ModelFailedError as error:
+            raise _unsupported(path, error) from error
+        finally:
+            process.close()
+        peak = process.peak_memory_bytes
+        return Footprint(round(median(loads_ms), 2), None if peak is None else round(peak / 1e6, 1), self.compute_units)
 
     def _worker(self, timeout_s: float) -> WorkerClient:
         return WorkerClient(self.runtime, self.threads, timeout_s, self.transport())
@@ -195,6 +215,15 @@ class ProcessDevice(Device):
             except WorkerFailedError as failure:
                 return failure
         return None
+
+
+def _unsupported(path: Path, error: ModelFailedError) -> UserError:
+    return UserError(
+        f"model {path}",
+        seen=str(error),
+        expected="operators that the runtime supports",
+        remedy="replace the operator",
+    )
 
 
 @dataclass

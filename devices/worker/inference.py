@@ -30,6 +30,10 @@ class InferenceProcess:
         self._end = weakref.finalize(self, _end, self._worker, self._folder)
         self.inputs: InputShapes = ()
         """Of the loaded model."""
+        self.load_ms = 0.0
+        """What loading it took in the worker."""
+        self.peak_memory_bytes: int | None = None
+        """Of the worker, until the last inference."""
         self._held: tuple[Path, int] | None = None
 
     def holds(self, path: Path) -> bool:
@@ -46,7 +50,7 @@ class InferenceProcess:
         state = _state(path)
         answer = self._request(messages.Load(self._worker.transport.put(converted), INFERENCE_TIMEOUT_S))
         assert isinstance(answer, messages.Loaded)
-        self.inputs, self._held = answer.inputs, state
+        self.inputs, self.load_ms, self._held = answer.inputs, answer.load_ms, state
         _logger.debug("loaded %s for inference", path)
 
     def infer(self, inputs: Mapping[str, Array]) -> list[Array]:
@@ -61,7 +65,9 @@ class InferenceProcess:
         messages.write_arrays(local, list(inputs.values()))
         feeds = transport.put(local)
         outputs = f"{feeds}.outputs"
-        self._request(messages.Infer(list(inputs), feeds, outputs, INFERENCE_TIMEOUT_S))
+        answer = self._request(messages.Infer(list(inputs), feeds, outputs, INFERENCE_TIMEOUT_S))
+        assert isinstance(answer, messages.Done)
+        self.peak_memory_bytes = answer.peak_memory_bytes
         return messages.read_arrays(transport.get(outputs))
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from devices.protocol import MeasurementProtocol
 from devices.worker import messages
 from devices.worker.lifeline import end_with_the_other_side
 from devices.worker.memory_limit import limit_memory
+from devices.worker.peak_memory import peak_memory_bytes
 from devices.worker.runtime import (
     PROFILE_WARM_UP_RUNS,
     InferenceModel,
@@ -143,15 +145,16 @@ class Worker:
 
     def _load(self, request: messages.Load) -> messages.Answer:
         self._loaded = None
+        start = time.perf_counter_ns()
         self._loaded = self._runtime.load_for_inference(Path(request.path))
-        return messages.Loaded(self._loaded.inputs)
+        return messages.Loaded(self._loaded.inputs, (time.perf_counter_ns() - start) / 1e6)
 
     def _infer(self, request: messages.Infer) -> messages.Answer:
         if self._loaded is None:
             raise ModelFailedError("no model is loaded")
         feeds = dict(zip(request.names, messages.read_arrays(Path(request.feeds)), strict=True))
         messages.write_arrays(Path(request.outputs), self._loaded.infer(feeds))
-        return messages.Done()
+        return messages.Done(peak_memory_bytes())
 
     def _answer(self, message: messages.Answer) -> None:
         content = memoryview(messages.encode(message))

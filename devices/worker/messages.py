@@ -89,11 +89,15 @@ class Loaded:
     """The model for inference is loaded."""
 
     inputs: InputShapes
+    load_ms: float
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
     """The request is fulfilled."""
+
+    peak_memory_bytes: int | None = None
+    """Of the worker, after an inference."""
 
 
 Request = Measure | Continue | Load | Infer

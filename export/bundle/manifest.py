@@ -112,6 +112,8 @@ class BundleFile(_Record):
 
     ``executed`` says whether the file was run when the bundle was written; the parity fields are None where it was
     not, and ``note`` says why. ``measured_ms`` is the certified latency of exactly this file on ``device``.
+    ``load_ms``, ``peak_memory_mb`` and ``compute_units`` are those of ``devices.footprint.Footprint``, where it was
+    exported.
     """
 
     path: str
@@ -121,6 +123,9 @@ class BundleFile(_Record):
     parity_max_abs: float | None = None
     parity_mask_iou: float | None = None
     measured_ms: float | None = None
+    load_ms: float | None = None
+    peak_memory_mb: float | None = None
+    compute_units: tuple[str, ...] = ()
     executed: bool = False
     note: str = ""
     device: str | None = None

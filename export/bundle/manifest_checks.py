@@ -51,6 +51,8 @@ def _file_faults(folder: Path, file: BundleFile, manifest: Manifest) -> Iterator
     expected = measured_ms(file, manifest.certificates)
     if file.measured_ms != expected:
         yield f"measured_ms is {file.measured_ms}, its certificate says {expected}"
+    if (file.load_ms is None) == bool(file.compute_units):
+        yield "its load time and its compute units belong together"
     yield from _format_faults(file)
     yield from _parity_faults(file, segments=manifest.input is not None)
 

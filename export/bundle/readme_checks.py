@@ -11,6 +11,7 @@ from pathlib import Path
 from export.bundle.manifest import BundleFile, Manifest
 from export.bundle.texts import (
     certificate_line,
+    footprint_words,
     head_line,
     numbers,
     pipeline_line,
@@ -24,7 +25,7 @@ from foundation.regular_file import read_regular
 README_NAME = "README.md"
 _BYTES = 2**20
 """Most bytes of it; it has some kilobytes."""
-_PARITY_WORDS = ("largest difference", "mask IoU")
+_MEASURED_WORDS = ("largest difference", "mask IoU", "loads in ", "peak memory ")
 
 
 def readme_faults(folder: Path, manifest: Manifest) -> list[str]:
@@ -80,4 +81,8 @@ def _is_row(line: str, file: BundleFile) -> bool:
     if not (line.startswith(f"| `{file.path}` | {file.format} | ") and line.endswith(f" | {file.note} |")):
         return False
     parts = [part for part in str(Parity(file.parity_max_abs, file.parity_mask_iou)).split(", ") if part]
-    return all(part in line for part in parts) and sum(line.count(word) for word in _PARITY_WORDS) == len(parts)
+    parts += footprint_words(file)
+    units = f" | {', '.join(file.compute_units)} | " if file.compute_units else ""
+    cells = line.removesuffix(f"{file.note} |")
+    words = sum(cells.count(word) for word in _MEASURED_WORDS)
+    return units in cells and all(part in cells for part in parts) and words == len(parts)

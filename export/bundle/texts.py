@@ -53,9 +53,12 @@ def readme(manifest: Manifest) -> str:
 
 ## Files
 
-| file | format | parity with {_reference(manifest)} | |
-|---|---|---|---|
+| file | format | bytes | what it takes | runs on | parity with {_reference(manifest)} | |
+|---|---|---|---|---|---|---|
 {chr(10).join(_row(file) for file in manifest.files)}
+
+Loading is timed without the start of the runtime; the peak memory is that of a process that loads the file and runs it
+once, with Python and the runtime.
 
 `manifest.json` holds all of this for programs, with every raw latency sample and the SHA-256 of every file.
 `latseg verify` checks the hashes and the parity and measures the latency again.
@@ -161,7 +164,14 @@ def _reference(manifest: Manifest) -> str:
 
 def _row(file: BundleFile) -> str:
     parity = str(Parity(file.parity_max_abs, file.parity_mask_iou)) or "-"
-    return f"| `{file.path}` | {file.format} | {parity} | {file.note} |"
+    cells = [f"{file.bytes:,}", ", ".join(footprint_words(file)) or "-", ", ".join(file.compute_units) or "-", parity]
+    return f"| `{file.path}` | {file.format} | {' | '.join(cells)} | {file.note} |"
+
+
+def footprint_words(file: BundleFile) -> list[str]:
+    """Time and memory that a file takes, where they were measured."""
+    words = [] if file.load_ms is None else [f"loads in {file.load_ms:g} ms"]
+    return words if file.peak_memory_mb is None else [*words, f"peak memory {file.peak_memory_mb:g} MB"]
 
 
 def versions_line(manifest: Manifest) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from devices.device import Device
@@ -47,8 +48,9 @@ def write_model(
     if not parity.ok:
         wrong = next((one for one in examples if not _parity(folder, file, one, device).ok), examples[0])
         raise _differs(file, parity, first_difference(exporter, source, folder, file, wrong.inputs, get_device))
+    footprint = device.footprint(folder / file.path, examples[0].feeds(file.input))
     found = {"executed": True, "parity_max_abs": parity.max_abs, "parity_mask_iou": parity.mask_iou}
-    return file.model_copy(update=found)
+    return file.model_copy(update=found if footprint is None else found | asdict(footprint))
 
 
 def _parity(folder: Path, file: BundleFile, example: Example, device: Device) -> Parity:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from latseg.bundle import Bundle
 
+_COLUMNS = ("format", "path", "parity_max_abs", "parity_mask_iou", "measured_ms", "bytes", "load_ms", "peak_memory_mb")
+
 
 def export(
     context: typer.Context,
@@ -78,12 +80,12 @@ def split_formats(texts: Sequence[str]) -> list[str]:
 
 
 def _lines(bundle: Bundle) -> list[RenderableType]:
-    columns = ("format", "path", "parity_max_abs", "parity_mask_iou", "measured_ms")
-    rows = [[row[column] for column in columns] for row in _document(bundle)["files"]]
+    files = [{**row, "path": Path(row["path"]).relative_to(bundle.path)} for row in _document(bundle)["files"]]
+    rows = [[row[column] for column in _COLUMNS] for row in files]
     manifest = bundle.manifest
     unpromised = not (manifest.certificates or manifest.refusals)
     return [
-        table(f"Bundle {bundle.path}", columns, rows),
+        table(f"Bundle {bundle.path}", _COLUMNS, rows),
         *(plain(certificate.statement) for certificate in manifest.certificates),
         *(["No latency was promised or measured."] if unpromised else []),
         *([plain(str(manifest.pipeline))] if manifest.pipeline else []),
@@ -107,6 +109,10 @@ def _document(bundle: Bundle) -> dict[str, Any]:
                 "parity_max_abs": file.parity_max_abs,
                 "parity_mask_iou": file.parity_mask_iou,
                 "measured_ms": file.measured_ms,
+                "bytes": file.bytes,
+                "load_ms": file.load_ms,
+                "peak_memory_mb": file.peak_memory_mb,
+                "compute_units": list(file.compute_units),
             }
             for file in models
         ],

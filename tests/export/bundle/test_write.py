@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from devices.footprint import Footprint
 from export.bundle.examples import smooth_picture
 from export.bundle.manifest import Manifest, Quality, read_manifest
+from export.bundle.verify import verify_bundle
 from foundation.errors import UserError
-from tests.export.conftest import certificate_for
+from tests.export.conftest import certificate_for, runtime_device
 from tests.export.runtime_device import RuntimeDevice
 from tests.export.small_network import HEIGHT, WIDTH, export_small, small_network
 
@@ -54,6 +56,21 @@ def test_every_model_file_was_run_beside_torch(make_bundle: Make) -> None:
             assert file.parity_max_abs < 1e-5
     assert manifest.file("openvino").path == "model.onnx"
     assert manifest.file("openvino").measured_ms is None  # certified on another runtime
+
+
+def test_what_each_file_takes_is_told(make_bundle: Make, tmp_path: Path) -> None:
+    class Tells(RuntimeDevice):
+        def footprint(self, path: Path, inputs: dict[str, np.ndarray]) -> Footprint | None:
+            self.infer(path, inputs)
+            return Footprint(3.25, None, ("gpu", "cpu")) if self.name == "openvino" else None
+
+    manifest = make_bundle(formats=ALL_FORMATS, get_device=lambda name, threads=1: Tells(name=name))
+    file = manifest.file("openvino")
+    assert (file.load_ms, file.peak_memory_mb, file.compute_units) == (3.25, None, ("gpu", "cpu"))
+    assert (manifest.file("onnx").load_ms, manifest.file("onnx").compute_units) == (None, ())
+    text = (tmp_path / "bundle" / "README.md").read_text()
+    assert f"| openvino | {file.bytes:,} | loads in 3.25 ms | gpu, cpu | largest difference" in text
+    assert verify_bundle(tmp_path / "bundle", measure=False, get_device=runtime_device).ok
 
 
 def test_runtime_that_is_missing_is_not_claimed(make_bundle: Make) -> None:
