@@ -39,6 +39,8 @@ class Example:
     inputs: Mapping[str, Array]
     outputs: tuple[Array, ...]
     pixels: Pixels | None = None
+    natural: bool = True
+    """False for noise, on which a file of lower precision need not agree."""
 
     def feeds(self, kind: InputKind) -> Mapping[str, Array]:
         """The inputs of a file of this kind."""
@@ -60,11 +62,13 @@ class Parity:
 
     max_abs: float | None
     mask_iou: float | None
+    exact: bool = True
+    """False for a file of lower precision, of which the masks alone are compared."""
 
     @property
     def ok(self) -> bool:
         """Whether both are within tolerance; NaN is not."""
-        near = self.max_abs is None or self.max_abs <= MAX_ABS_TOLERANCE
+        near = self.max_abs is None or self.max_abs <= (MAX_ABS_TOLERANCE if self.exact else float("inf"))
         return near and (self.mask_iou is None or self.mask_iou >= MASK_IOU_TOLERANCE)
 
     def __str__(self) -> str:
@@ -73,7 +77,9 @@ class Parity:
         return ", ".join(parts)
 
 
-def check_parity(path: Path, examples: Sequence[Example], infer: Infer, kind: InputKind = "tensors") -> Parity:
+def check_parity(
+    path: Path, examples: Sequence[Example], infer: Infer, kind: InputKind = "tensors", *, exact: bool = True
+) -> Parity:
     """Runs every example through the file at ``path`` with ``infer`` and compares the outputs with torch's.
 
     A file that takes ``pixels`` is compared by its masks, any other one by its outputs, and by its masks where it
@@ -88,8 +94,9 @@ def check_parity(path: Path, examples: Sequence[Example], infer: Infer, kind: In
         return Parity(largest_difference(pairs, scaled=True), None)
     max_abs = largest_difference(pairs)
     if max_abs == float("inf"):
-        return Parity(max_abs, 0.0)
-    return Parity(max_abs, mean_iou([_mask(e.outputs[0]) for e in examples], [_mask(a[0]) for a in answers]))
+        return Parity(max_abs, 0.0, exact)
+    iou = mean_iou([_mask(example.outputs[0]) for example in examples], [_mask(answer[0]) for answer in answers])
+    return Parity(max_abs, iou, exact)
 
 
 def largest_difference(runs: Sequence[tuple[Sequence[Array], Sequence[Array]]], *, scaled: bool = False) -> float:

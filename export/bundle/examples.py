@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +33,22 @@ def make_examples(source: Source, *, dynamic: bool = False) -> list[Example]:
         inputs = {name: tensor.detach().cpu().numpy() for name, tensor in source.inputs.items()}
         return [Example(inputs, torch_outputs(source.module, inputs))]
     height, width = source.size
-    pictures = [smooth_picture(height, width, source.seed), noise_picture(height, width, source.seed)]
-    pictures += [_fitted(source, photograph) for photograph in source.photographs]
-    if dynamic:
-        pictures.append(smooth_picture(2 * height, width, source.seed))
-    return [_pictured(source, picture) for picture in pictures]
+    smooth, *photographs = (_pictured(source, picture) for picture in _natural_pictures(source))
+    noise = replace(_pictured(source, noise_picture(height, width, source.seed)), natural=False)
+    tall = [_pictured(source, smooth_picture(2 * height, width, source.seed))] if dynamic else []
+    return [smooth, noise, *photographs, *tall]
+
+
+def natural_inputs(source: Source) -> list[Mapping[str, Array]]:
+    """Inputs of a segmentation network as it meets them: a smooth picture, and the photographs."""
+    pictures = source.pictures
+    assert pictures is not None
+    return [_inputs(picture, pictures.normalisation) for picture in _natural_pictures(source)]
+
+
+def _natural_pictures(source: Source) -> list[Pixels]:
+    photographs = [_fitted(source, photograph) for photograph in source.photographs]
+    return [smooth_picture(*source.size, source.seed), *photographs]
 
 
 def noise_picture(height: int, width: int, seed: int) -> Pixels:

@@ -32,6 +32,7 @@ Triple = tuple[float, float, float]
 InputKind = Literal["tensors", "pixels"]
 """What a model file takes: the network's own inputs (pictures: normalised, float32 1 x 3 x height x width), or uint8
 pictures, 1 x height x width x 3; the latter returns class numbers."""
+Precision = Literal["float32", "float16", "int8"]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Side = Annotated[int, Field(ge=1)]
 
@@ -133,6 +134,8 @@ class BundleFile(_Record):
     input: InputKind = "tensors"
     dynamic: bool = False
     """Whether a model takes pictures of other heights and widths."""
+    precision: Precision = "float32"
+    """In which a model computes; below float32 it is compared by its masks alone."""
 
     @model_validator(mode="before")
     @classmethod
@@ -150,6 +153,11 @@ class BundleFile(_Record):
         if not path.isprintable() or parts.as_posix() != path or any(len(p.encode()) > NAME_BYTES for p in parts.parts):
             raise ValueError("not the plain name of a file")
         return path
+
+    @property
+    def exact(self) -> bool:
+        """Whether its outputs, and not only its masks, are those of the network."""
+        return self.precision == "float32"
 
 
 def is_network(file: BundleFile) -> bool:
@@ -178,6 +186,8 @@ class Manifest(_Record):
     pipeline: Pipeline | None = None
     """Times from the file of a picture to its mask; None where they were not taken."""
     files: Annotated[tuple[BundleFile, ...], Field(min_length=1, max_length=_MOST)]
+    left_out: Annotated[tuple[str, ...], Field(max_length=_MOST)] = ()
+    """Formats that were asked for and not written, with the reason, one line each."""
     reproduce: str
     """Commands that make this bundle again; RUN stands for the run that the search then prints."""
     versions: dict[str, str]

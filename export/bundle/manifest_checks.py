@@ -60,7 +60,8 @@ def _file_faults(folder: Path, file: BundleFile, manifest: Manifest) -> Iterator
 def _format_faults(file: BundleFile) -> Iterator[str]:
     known = FORMATS_WITHOUT_DEVICE.get(file.format)
     if known is not None:
-        for name, value in {"device": None, "input": "tensors", "dynamic": False, **known}.items():
+        usual = {"device": None, "input": "tensors", "dynamic": False, "precision": "float32"}
+        for name, value in {**usual, **known}.items():
             if getattr(file, name) != value:
                 yield f"{name} is {getattr(file, name)}, not {value}"
     elif file.device is None and (file.executed or file.input != "tensors" or file.dynamic):
@@ -73,7 +74,7 @@ def _format_faults(file: BundleFile) -> Iterator[str]:
 
 def _parity_faults(file: BundleFile, *, segments: bool) -> Iterator[str]:
     """A model that was run has a parity, one that was not says so in its note and has none."""
-    found = Parity(file.parity_max_abs, file.parity_mask_iou)
+    found = Parity(file.parity_max_abs, file.parity_mask_iou, file.exact)
     if not file.executed:
         if (found.max_abs, found.mask_iou) != (None, None):
             yield "it has a parity but was not executed"

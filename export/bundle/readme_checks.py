@@ -13,6 +13,7 @@ from export.bundle.texts import (
     certificate_line,
     footprint_words,
     head_line,
+    left_out_line,
     numbers,
     pipeline_line,
     quality_line,
@@ -46,6 +47,7 @@ def readme_faults(folder: Path, manifest: Manifest) -> list[str]:
     counts = {
         "**NOT certified**": len(manifest.refusals),
         "- One run takes ": len(manifest.certificates),
+        "- Not written: ": len(manifest.left_out),
         "- Pipeline, ": manifest.pipeline is not None,
     }
     faults += [f"it has another number of lines with {word!r}" for word, n in counts.items() if text.count(word) != n]
@@ -72,6 +74,7 @@ def _lines(manifest: Manifest) -> Iterator[str]:
     yield from map(refusal_line, manifest.refusals)
     yield from map(certificate_line, manifest.certificates)
     yield from () if manifest.pipeline is None else (pipeline_line(manifest.pipeline),)
+    yield from map(left_out_line, manifest.left_out)
     yield from map(quality_line, manifest.quality)
     yield from (f"    {manifest.reproduce}",) if manifest.reproduce else ()
     yield versions_line(manifest)

@@ -57,8 +57,8 @@ def readme(manifest: Manifest) -> str:
 |---|---|---|---|---|---|---|
 {chr(10).join(_row(file) for file in manifest.files)}
 
-Loading is timed without the start of the runtime; the peak memory is that of a process that loads the file and runs it
-once, with Python and the runtime.
+{_left_out(manifest)}Loading is timed without the start of the runtime; the peak memory is that of a process that
+loads the file and runs it once, with Python and the runtime.
 
 `manifest.json` holds all of this for programs, with every raw latency sample and the SHA-256 of every file.
 `latseg verify` checks the hashes and the parity and measures the latency again.
@@ -156,6 +156,15 @@ def _policy(policy: str) -> str:
         "letterbox": "shape kept, in the middle, the border filled with the mean colour",
         "resize": "stretched to fill",
     }[policy]
+
+
+def _left_out(manifest: Manifest) -> str:
+    return "".join(f"{left_out_line(reason)}\n" for reason in manifest.left_out) + "\n" * bool(manifest.left_out)
+
+
+def left_out_line(reason: str) -> str:
+    """A format that was asked for and not written."""
+    return f"- Not written: {reason}."
 
 
 def _reference(manifest: Manifest) -> str:

@@ -146,7 +146,7 @@ def _parities(folder: Path, manifest: Manifest, intact: Collection[str], get_dev
             yield Check(name, False, f"not run: {fault}")
             continue
         try:
-            parity = check_parity(folder / file.path, [example], device.infer, file.input)
+            parity = check_parity(folder / file.path, [example], device.infer, file.input, exact=file.exact)
         except UserError as error:
             yield Check(name, False, str(error))
         else:

@@ -30,7 +30,7 @@ from export.bundle.signature import check_signing
 from export.bundle.signature import sign as sign_bundle
 from export.bundle.swapped_folder import swapped_folder
 from export.bundle.texts import readme, segment_script
-from export.bundle.write_model import write_model
+from export.bundle.write_models import write_models
 from export.exporter import GetDevice
 from export.parity import Example
 from export.registry import get_exporters
@@ -83,7 +83,7 @@ def write_bundle(
     exporters = get_exporters(formats)
     examples = make_examples(source, dynamic=any(exporter.dynamic for exporter in exporters))
     with _writing(Path(folder)) as fresh:
-        models = [write_model(exporter, source, fresh, examples, get_device) for exporter in exporters]
+        models, left_out = write_models(exporters, source, fresh, examples, get_device)
         manifest = Manifest(
             architecture=dict(architecture),
             parameters=parameters,
@@ -92,6 +92,7 @@ def write_bundle(
             certificates=tuple(certificates),
             refusals=tuple(refusals),
             files=tuple(_with_latency(models, certificates)),
+            left_out=tuple(left_out),
             reproduce=reproduce,
             versions=_versions(),
         )

@@ -89,6 +89,7 @@ def _lines(bundle: Bundle) -> list[RenderableType]:
         *(plain(certificate.statement) for certificate in manifest.certificates),
         *(["No latency was promised or measured."] if unpromised else []),
         *([plain(str(manifest.pipeline))] if manifest.pipeline else []),
+        *(plain(f"Not written: {reason}") for reason in manifest.left_out),
         *(f"[bold red]NOT certified[/] on {plain(refusal)}" for refusal in bundle.refusals),
         "Continue with: " + plain(shlex.join(["latseg", "verify", str(bundle.path)])),
     ]
@@ -100,6 +101,7 @@ def _document(bundle: Bundle) -> dict[str, Any]:
         "bundle": str(bundle.path),
         "certified": bundle.certified,
         "refusals": list(bundle.refusals),
+        "left_out": list(bundle.manifest.left_out),
         "pipeline": None if bundle.manifest.pipeline is None else bundle.manifest.pipeline.model_dump(),
         "files": [
             {

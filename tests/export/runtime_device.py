@@ -86,7 +86,8 @@ class RuntimeDevice(Device):
             if self.crashes:
                 yield FailedMeasurement(candidate.label, sha256_of(candidate.path), self.device_info, "out of memory")
             else:
-                yield measurement(candidate.path, latency_ms=self.latency_ms, info=self.device_info)
+                label, ms = candidate.label, self.latency_ms
+                yield measurement(candidate.path, label=label, latency_ms=ms, info=self.device_info)
 
     def footprint(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> Footprint:
         self.infer(path, inputs)

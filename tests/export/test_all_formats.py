@@ -13,7 +13,11 @@ from export.bundle.segment import Segmenter
 from export.bundle.verify import verify_bundle
 from export.registry import EXPORTERS
 
-FORMATS = [name for name in EXPORTERS.builtin if EXPORTERS.get(name)().availability().available]
+FORMATS = [
+    name
+    for name in EXPORTERS.builtin
+    if EXPORTERS.get(name).precision == "float32" and EXPORTERS.get(name)().availability().available
+]
 MOST_UNEQUAL = 1e-3
 """Share of the pixels; rounding decides between two classes that are equally likely."""
 
