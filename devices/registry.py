@@ -32,7 +32,10 @@ COMPILED_TARGETS: Registry[CompiledTarget] = Registry(
     kind="compiled target",
     group="latseg.compiled_targets",
     base="devices.compiled_target:CompiledTarget",
-    builtin={},
+    builtin={
+        "qnn": "devices.backends.qnn.target:QnnTarget",
+        "tensorrt-rtx": "devices.backends.tensorrt_rtx.target:TensorRtRtxTarget",
+    },
 )
 
 

@@ -24,6 +24,7 @@ from latseg.network_model import NetworkModel
 from latseg.open_workspace import OpenWorkspace
 from latseg.run_commands import network_command, search_command
 from latseg.run_handle import RunHandle, TrainedWinner
+from latseg.target_handle import TargetHandle
 from latseg.units import BudgetsByDevice, Size, as_latency_ms, as_parameters, as_size, as_sizes
 from latseg.workspace_folder import WorkspaceFolder
 from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOptions
@@ -42,6 +43,7 @@ __all__ = [
     "DeviceHandle",
     "NetworkModel",
     "RunHandle",
+    "TargetHandle",
     "TrainedWinner",
     "TrainingOptions",
     "Workspace",
@@ -73,6 +75,23 @@ class Workspace(OpenWorkspace):
             UserError: no such device or option.
         """
         return DeviceHandle(self, _get_device(text, threads))
+
+    def target(self, text: str, *, threads: int | None = None) -> TargetHandle:
+        """A device, or a compiled target such as ``qnn``, of which only ``check`` can be asked.
+
+        >>> workspace.target("simulated").check(example_model).supported
+        True
+
+        Args:
+            text: its name, with options after a colon.
+            threads: of the runtime, the same as the option ``threads``.
+
+        Raises:
+            UserError: no such target or option.
+        """
+        from devices.registry import get_target
+
+        return TargetHandle(self, get_target(text, threads=threads))
 
     def pretrain(
         self, more: Sequence[str | Path] = (), *, output: str | Path | None = None, seed: int = 0

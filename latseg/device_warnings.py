@@ -9,7 +9,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from devices.device import Device
+    from devices.target import Target
     from latseg.model_files import Shapes
 
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class DeviceWarnings:
     """Tells it in one line each."""
 
-    device: Device
+    device: Target
     warn: Callable[[str], None]
 
     def load(self) -> None:

@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from foundation.errors import UserError
 from foundation.temporary_folder import TemporaryFolder
-from latseg.device_warnings import DeviceWarnings
 from latseg.model_files import Shapes, Values, as_arrays, by_model, model_file
-from latseg.results import CheckedModel, ComparedModel, Comparison, FixedModel, MeasuredModel, PredictedModel
+from latseg.results import ComparedModel, Comparison, FixedModel, MeasuredModel, PredictedModel
 from latseg.table import Table
+from latseg.target_handle import TargetHandle
 from latseg.units import as_latency_ms
 
 if TYPE_CHECKING:
     from torch import nn
 
     from devices.device import Device
-    from devices.device_info import DeviceInfo
     from devices.measurement import Measurement
     from export.bundle.check import VerifyResult
     from latency.bounded import BoundedPredictor
@@ -30,27 +29,12 @@ if TYPE_CHECKING:
     from latseg.open_workspace import OpenWorkspace
 
 
-class ModelsOnDevice:
+class ModelsOnDevice(TargetHandle):
     """What ``DeviceHandle`` does with files and networks."""
 
     def __init__(self, workspace: OpenWorkspace, device: Device) -> None:
-        self.workspace = workspace
+        super().__init__(workspace, device)
         self.device = device
-        self._warnings = DeviceWarnings(device, workspace.warn)
-
-    @property
-    def name(self) -> str:
-        """The text that names the device, such as ``cpu``."""
-        return self.device.name
-
-    @property
-    def info(self) -> DeviceInfo:
-        """Hardware, runtime, version, threads, precision, and the fingerprint over them.
-
-        Raises:
-            DeviceUnavailableError: the device cannot be used here.
-        """
-        return self.device.info()
 
     @property
     def predictor(self) -> BoundedPredictor:
@@ -183,44 +167,6 @@ class ModelsOnDevice:
         missing = "; ".join(f"{side.model.name}: {side.missing}" for side in (a, b) if side.missing)
         rows = [] if missing else compare_rows(a.operators, b.operators)
         return Comparison(a, b, predicted, self.info, Table(rows), missing)
-
-    def check(
-        self,
-        model: str | Path,
-        *,
-        shapes: Shapes | None = None,
-        values: Values | None = None,
-        seed: int = 0,
-    ) -> CheckedModel:
-        """Runs a model once, and its operators one by one where that fails; nothing is timed.
-
-        >>> device.check(example_model).supported
-        True
-
-        Args:
-            model: an ONNX file.
-            shapes: of inputs with dynamic axes, by name.
-            values: of inputs whose numbers decide sizes inside the model, by name.
-            seed: of the random inputs.
-
-        Raises:
-            UserError: not a model, or an input without a shape.
-            DeviceUnavailableError: the device cannot be used here.
-        """
-        from devices.device import Candidate
-        from devices.input_values import encode_all
-        from devices.output_comparison import MOST_UNEQUAL
-        from latency.model_support import model_support
-        from latseg.fixing import lost_time
-
-        path, info, arrays = Path(model), self.info, as_arrays(values)
-        self._warnings.values(path, arrays)
-        candidate = Candidate(path.name, path, tuple((shapes or {}).items()), encode_all(arrays))
-        support = model_support(self.device, candidate, seed=seed)
-        checked = CheckedModel(path, info, support, lost_time(path, self.device))
-        if checked.supported and checked.unequal_percent > 100 * MOST_UNEQUAL:
-            self._warnings.other_outputs(path, checked.unequal_percent)
-        return checked
 
     def verify(
         self,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from devices.registry import DEVICES
+from devices.registry import COMPILED_TARGETS, DEVICES
 from foundation.errors import UserError
 from latseg.option_groups import one_of
 from latseg.units import parse_latency_ms, parse_size
@@ -131,6 +131,20 @@ class DevicesOptions:
     def names(self) -> list[str]:
         """In the order given; without ``--device`` it is ``cpu``."""
         return list(self.device or [DEFAULT_DEVICE])
+
+
+@dataclass(frozen=True, slots=True)
+class TargetsOptions(DevicesOptions):
+    """The devices and compiled targets that a command asks."""
+
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--device",
+            "-d",
+            help=f"{one_of((*DEVICES.names, *COMPILED_TARGETS.names))}; may be repeated. Default: cpu.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

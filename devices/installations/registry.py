@@ -13,5 +13,8 @@ INSTALLATIONS: Registry[Installation] = Registry(
     kind="installation",
     group="latseg.installations",
     base="devices.installations.installation:Installation",
-    builtin={},
+    builtin={
+        "qnn": "devices.backends.qnn.installation:QnnInstallation",
+        "tensorrt-rtx": "devices.backends.tensorrt_rtx.installation:TensorRtRtxInstallation",
+    },
 )

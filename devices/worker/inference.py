@@ -61,20 +61,37 @@ class InferenceProcess:
             ModelFailedError: the runtime fails, crashes or hangs.
         """
         _check_feeds(inputs, self.inputs)
-        transport, local = self._worker.transport, self._folder.path / "feeds.npz"
-        messages.write_arrays(local, list(inputs.values()))
-        feeds = transport.put(local)
+        feeds = self._put(inputs)
         outputs = f"{feeds}.outputs"
         answer = self._request(messages.Infer(list(inputs), feeds, outputs, INFERENCE_TIMEOUT_S))
         assert isinstance(answer, messages.Done)
         self.peak_memory_bytes = answer.peak_memory_bytes
-        return messages.read_arrays(transport.get(outputs))
+        return messages.read_arrays(self._worker.transport.get(outputs))
+
+    def compile(self, path: Path, inputs: Mapping[str, Array], artifact: Path) -> tuple[str, ...]:
+        """Compiles a model in a worker of this machine; it is loaded then. The compute unit of each of its nodes.
+
+        Raises:
+            ModelFailedError: the compiler refuses it, crashes or hangs.
+        """
+        self._held = None
+        state = _state(path)
+        put, feeds = self._worker.transport.put, self._put(inputs)
+        answer = self._request(messages.Compile(put(path), list(inputs), feeds, put(artifact), INFERENCE_TIMEOUT_S))
+        assert isinstance(answer, messages.Compiled)
+        self.inputs, self._held = answer.inputs, state
+        return answer.units
 
     def close(self) -> None:
         """Ends the process."""
         self._end()
 
-    def _request(self, request: messages.Load | messages.Infer) -> messages.Answer:
+    def _put(self, inputs: Mapping[str, Array]) -> str:
+        local = self._folder.path / "feeds.npz"
+        messages.write_arrays(local, list(inputs.values()))
+        return self._worker.transport.put(local)
+
+    def _request(self, request: messages.Load | messages.Infer | messages.Compile) -> messages.Answer:
         try:
             self._worker.send(request)
             answer = self._worker.receive()

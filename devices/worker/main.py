@@ -17,9 +17,7 @@ import queue
 import signal
 import sys
 import threading
-import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -27,10 +25,8 @@ from devices.protocol import MeasurementProtocol
 from devices.worker import messages
 from devices.worker.lifeline import end_with_the_other_side
 from devices.worker.memory_limit import limit_memory
-from devices.worker.peak_memory import peak_memory_bytes
 from devices.worker.runtime import (
     PROFILE_WARM_UP_RUNS,
-    InferenceModel,
     LoadedModel,
     ModelFailedError,
     ModelFile,
@@ -38,6 +34,7 @@ from devices.worker.runtime import (
     Runtime,
 )
 from devices.worker.timing import REFERENCE, Timing, time_group
+from devices.worker.used_model import Use, UsedModel
 
 Requests = queue.Queue[messages.Request]
 _NONE = -1
@@ -64,7 +61,7 @@ class Worker:
         self._status = status
         self._steps = 0
         self._alarm_s = 0
-        self._loaded: InferenceModel | None = None
+        self._used = UsedModel(runtime)
 
     def serve(self) -> None:
         """Answers requests forever; the process ends when the reader meets the end of the pipe."""
@@ -75,7 +72,7 @@ class Worker:
             if isinstance(request, messages.Measure):
                 self._alarm_after(request.protocol.timeout_s)
                 self._measure(request)
-            elif isinstance(request, messages.Load | messages.Infer):
+            elif isinstance(request, Use):
                 self._alarm_after(request.timeout_s)
                 self._use(request)
             gc.enable()
@@ -136,25 +133,12 @@ class Worker:
         except ModelFailedError as error:
             return OperatorProfile(f"failed: {error}")
 
-    def _use(self, request: messages.Load | messages.Infer) -> None:
+    def _use(self, request: Use) -> None:
         self._step(0)
         try:
-            self._answer(self._load(request) if isinstance(request, messages.Load) else self._infer(request))
+            self._answer(self._used.answer(request))
         except ModelFailedError as error:
             self._answer(messages.Failed(0, str(error)))
-
-    def _load(self, request: messages.Load) -> messages.Answer:
-        self._loaded = None
-        start = time.perf_counter_ns()
-        self._loaded = self._runtime.load_for_inference(Path(request.path))
-        return messages.Loaded(self._loaded.inputs, (time.perf_counter_ns() - start) / 1e6)
-
-    def _infer(self, request: messages.Infer) -> messages.Answer:
-        if self._loaded is None:
-            raise ModelFailedError("no model is loaded")
-        feeds = dict(zip(request.names, messages.read_arrays(Path(request.feeds)), strict=True))
-        messages.write_arrays(Path(request.outputs), self._loaded.infer(feeds))
-        return messages.Done(peak_memory_bytes())
 
     def _answer(self, message: messages.Answer) -> None:
         content = memoryview(messages.encode(message))
