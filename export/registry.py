@@ -23,6 +23,7 @@ EXPORTERS: Registry[Exporter] = Registry(
         "mnn": "export.to_mnn:MnnExporter",
         "ncnn": "export.to_ncnn:NcnnExporter",
         "openvino": "export.to_openvino:OpenVinoExporter",
+        "tensorrt": "export.to_tensorrt:TensorRtExporter",
     },
 )
 
