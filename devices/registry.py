@@ -24,6 +24,7 @@ DEVICES: Registry[Device] = Registry(
         "openvino": "devices.backends.ov.device:OpenVinoDevice",
         "openvino-bf16": "devices.backends.ov.device:OpenVinoBf16Device",
         "simulated": "devices.backends.simulated.device:SimulatedDevice",
+        "web": "devices.backends.web.device:WebDevice",
     },
 )
 

@@ -16,5 +16,6 @@ INSTALLATIONS: Registry[Installation] = Registry(
     builtin={
         "qnn": "devices.backends.qnn.installation:QnnInstallation",
         "tensorrt-rtx": "devices.backends.tensorrt_rtx.installation:TensorRtRtxInstallation",
+        "web": "devices.backends.web.installation:WebPackages",
     },
 )
