@@ -23,6 +23,7 @@ DEVICES: Registry[Device] = Registry(
         "ncnn": "devices.backends.ncnn.device:NcnnDevice",
         "openvino": "devices.backends.ov.device:OpenVinoDevice",
         "simulated": "devices.backends.simulated.device:SimulatedDevice",
+        "web": "devices.backends.web.device:WebDevice",
     },
 )
 

@@ -13,5 +13,5 @@ INSTALLATIONS: Registry[Installation] = Registry(
     kind="installation",
     group="latseg.installations",
     base="devices.installations.installation:Installation",
-    builtin={},
+    builtin={"web": "devices.backends.web.installation:WebPackages"},
 )

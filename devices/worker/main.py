@@ -1,11 +1,11 @@
 """The process in which a runtime lives.
 
 ``python -m devices.worker.main RUNTIME THREADS READ_FD WRITE_FD [STATUS_FD [LIFELINE_FD]]``; RUNTIME is
-``module:class``, and a STATUS_FD of -1 stands for none. Requests and answers are lines of JSON on pipes of their own,
-because runtimes print to stdout. Before every step the worker records which candidate is running and a step counter, so
-that the parent can attribute a crash or hang: in the status file, which wakes no other process, or as a message where
-there is no such file. Both happen between blocks, never inside a timed one. LIFELINE_FD is a pipe that the parent holds
-while it lives.
+``module:class`` or ``module:class:setting``, and a STATUS_FD of -1 stands for none. Requests and answers are lines of
+JSON on pipes of their own, because runtimes print to stdout. Before every step the worker records which candidate is
+running and a step counter, so that the parent can attribute a crash or hang: in the status file, which wakes no other
+process, or as a message where there is no such file. Both happen between blocks, never inside a timed one. LIFELINE_FD
+is a pipe that the parent holds while it lives.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from devices.worker.runtime import (
     ModelFile,
     OperatorProfile,
     Runtime,
+    RuntimeLostError,
 )
 from devices.worker.timing import REFERENCE, Timing, time_group
 
@@ -70,14 +71,21 @@ class Worker:
             request = self._requests.get()
             gc.collect()
             gc.disable()
-            if isinstance(request, messages.Measure):
-                self._alarm_after(request.protocol.timeout_s)
-                self._measure(request)
-            elif isinstance(request, messages.Load | messages.Infer):
-                self._alarm_after(request.timeout_s)
-                self._use(request)
+            try:
+                self._fulfil(request)
+            except RuntimeLostError:
+                self._step(REFERENCE)  # no candidate is at fault
+                raise
             gc.enable()
             signal.alarm(0)
+
+    def _fulfil(self, request: messages.Request) -> None:
+        if isinstance(request, messages.Measure):
+            self._alarm_after(request.protocol.timeout_s)
+            self._measure(request)
+        elif isinstance(request, messages.Load | messages.Infer):
+            self._alarm_after(request.timeout_s)
+            self._use(request)
 
     def _alarm_after(self, timeout_s: float) -> None:
         """From now on a step that never ends is ended by the operating system, and this process with it."""
@@ -187,8 +195,8 @@ def main() -> None:
     limit_memory()
     requests: Requests = queue.Queue()
     threading.Thread(target=_read_requests, args=(read, requests), daemon=True).start()
-    module, _, name = runtime_name.partition(":")
-    runtime: Runtime = getattr(importlib.import_module(module), name)(int(threads))
+    module, name, *setting = runtime_name.split(":", 2)
+    runtime: Runtime = getattr(importlib.import_module(module), name)(int(threads), *setting)
     Worker(runtime, requests, write, None if status == _NONE else status).serve()
 
 
