@@ -13,5 +13,7 @@ INSTALLATIONS: Registry[Installation] = Registry(
     kind="installation",
     group="latseg.installations",
     base="devices.installations.installation:Installation",
-    builtin={},
+    builtin={
+        "litert": "devices.backends.litert.installation:LiteRtConverter",
+    },
 )

@@ -39,7 +39,7 @@ from foundation.errors import UserError
 
 _logger = logging.getLogger(__name__)
 
-_VERSIONS_OF = ("latseg", "torch", "onnx", "onnxruntime", "openvino", "mnn", "ncnn", "pnnx", "numpy")
+_VERSIONS_OF = ("latseg", "torch", "onnx", "onnxruntime", "openvino", "mnn", "ncnn", "pnnx", "ai-edge-litert", "numpy")
 
 
 def write_bundle(
