@@ -9,6 +9,8 @@ from tempfile import TemporaryFile
 from devices.backends.litert.installation import LiteRtConverter
 from devices.backends.litert.signature import Signature
 from devices.external_data import embed_external_data
+from devices.graph_walk import without_functions
+from devices.listed_weights import drop_listed_weights
 from devices.model_file import read_model
 from devices.model_inputs import model_inputs, random_inputs
 from devices.worker.messages import write_arrays
@@ -59,7 +61,8 @@ def convert(onnx: Path, target: Path) -> Signature:
 
 def _prepared(onnx: Path, folder: Path) -> tuple[Path, Path]:
     """The model in one file, and random inputs for it."""
-    model = read_model(onnx)
+    model = without_functions(read_model(onnx))
+    drop_listed_weights(model.graph)  # onnx2tf takes them for inputs
     inputs = model_inputs(model, ())
     if any(each.dtype == "object" for each in inputs):
         raise _refused(onnx, "an input of text")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from devices.backends.litert.kernels import operators_of_kernels
 from devices.backends.litert.net import TfliteNet, TfliteOperator, read_net
+from devices.backends.litert.partitions import partitions
 from devices.backends.litert.profiler import Event, ProfiledRun
 from devices.backends.litert.session import LiteRtSession
 from devices.layer_join import Layer, LayerGraph, LayerTime, executed_nodes
@@ -15,7 +16,7 @@ from devices.profiled_model import load_named
 from devices.statistics import interquartile_mean
 from devices.tensor_graph import TensorGraph
 from devices.tensor_values import TensorFinder, tensor_values
-from devices.worker.runtime import PROFILE_WARM_UP_RUNS, Array, ModelFile, OperatorProfile
+from devices.worker.runtime import PROFILE_WARM_UP_RUNS, Array, ModelFailedError, ModelFile, OperatorProfile
 
 SOURCE = "LiteRT profiler"
 _ROUNDED_DOWN_US = 0.5
@@ -61,14 +62,19 @@ def timed_layers(net: TfliteNet, runs: Sequence[Sequence[Event]]) -> tuple[Layer
 
 def _places(operators: Sequence[TfliteOperator], events: Sequence[Event]) -> list[int]:
     """The operator of each event: LiteRT's own kernels name it, those of XNNPACK lie between two of these."""
+    groups = partitions(operators, {event.operator for event in events if event.operator is not None})
+    group_of = {place: number for number, group in enumerate(groups) for place in group}
     found: list[int] = []
-    first, waiting = 0, list[str]()
+    before, waiting = -1, list[str]()
     for event in (*events, Event("", 0, len(operators))):
         if event.operator is None:
             waiting.append(event.kernel)
             continue
-        kinds = [each.kind for each in operators[first : event.operator]]
-        found += [first + place for place in operators_of_kernels(waiting, kinds)]
-        found.append(event.operator)
-        first, waiting = event.operator + 1, []
+        here = group_of.get(event.operator, len(groups))
+        between = [place for group in groups[before + 1 : here] for place in group]
+        if waiting and not between:
+            raise ModelFailedError(f"no operator is known for the kernel {waiting[0]!r}")
+        kinds = [operators[place].kind for place in between]
+        found += [*(between[place] for place in operators_of_kernels(waiting, kinds)), event.operator]
+        before, waiting = here, []
     return found[:-1]

@@ -19,6 +19,7 @@ from devices.backends.litert.profiler import Event
 from devices.backends.litert.signature import Output
 from devices.device import Candidate
 from devices.measurement import FailedMeasurement
+from devices.worker.runtime import ModelFailedError
 from foundation.errors import DeviceUnavailableError, UserError
 from latseg.testing.device_contract import FAST
 from latseg.testing.nets import raw_model, saved, small_net
@@ -95,6 +96,22 @@ def test_operators_get_the_times_of_their_kernels() -> None:
     graph, times = timed_layers(TfliteNet(tuple(operators), {0: "x"}, {4: "y"}), events)
     assert [layer.kind for layer in graph.layers] == ["PAD", FC, "CEIL", f"{ADD}+Unheard Of (NC)"]
     assert [time.own_ms for time in times] == pytest.approx([0, 0.0125, 0.0035, 0.010])
+
+
+def test_a_branch_beside_an_operator_of_litert_runs_before_it() -> None:
+    """XNNPACK takes the convolution and the hard-swish at once."""
+    read = {"CONV_2D": ((0,), (1,)), "CEIL": ((1,), (2,)), "HARD_SWISH": ((1,), (3,)), "ADD": ((2, 3), (4,))}
+    operators = tuple(TfliteOperator(kind, *tensors) for kind, tensors in read.items())
+    events = [Event(FC, 1, None), Event("HardSwish (NC)", 2, None), Event("CEIL", 3, 1), Event(ADD, 4, None)]
+    graph, times = timed_layers(TfliteNet(operators, {0: "x"}, {4: "y"}), [events])
+    assert [layer.kind for layer in graph.layers] == [FC, "CEIL", "HardSwish (NC)", ADD]
+    assert [time.own_ms for time in times] == pytest.approx([0.0015, 0.0035, 0.0025, 0.0045])
+
+
+def test_kernels_without_an_operator_are_no_profile() -> None:
+    operator = TfliteOperator("CEIL", (0,), (1,))
+    with pytest.raises(ModelFailedError, match="no operator is known for the kernel 'Add"):
+        timed_layers(TfliteNet((operator,), {0: "x"}, {1: "y"}), [[Event(ADD, 1, None), Event("CEIL", 1, 0)]])
 
 
 @pytest.fixture

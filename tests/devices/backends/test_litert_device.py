@@ -163,6 +163,22 @@ class TestLiteRt(RuntimeContract):
         onnx.save(small_net(), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
         check_agreement(device, path, {"image": image(1, 3, 32, 32)})
 
+    def test_weights_among_the_inputs_are_constants(self, device: Device, tmp_path: Path) -> None:
+        model = small_net()
+        for each in model.graph.initializer:
+            model.graph.input.append(onnx.helper.make_tensor_value_info(each.name, each.data_type, each.dims))
+        check_agreement(device, saved(model, tmp_path / "listed.onnx"), {"image": image(1, 3, 32, 32)})
+
+    def test_functions_are_taken_apart(self, device: Device, tmp_path: Path) -> None:
+        text = """
+            <ir_version: 9, opset_import: ["" : 17, "own" : 1]>
+            g (float[1, 3, 8, 8] x) => (float[1, 3, 16, 16] y) { y = own.Larger(x) }
+            <domain: "own", opset_import: ["" : 17]>
+            Larger (a) => (b) { s = Constant<value = float[4] {1, 1, 2, 2}>() b = Resize<mode="linear">(a, , s) }
+        """
+        path = saved(onnx.parser.parse_model(text), tmp_path / "function.onnx")
+        check_agreement(device, path, {"x": image(1, 3, 8, 8)})
+
     def test_rows_are_those_of_the_net(self, measured: dict[str, Measurement]) -> None:
         rows = {row.outputs[-1]: row for row in measured["mobile"].operators}
         assert rows["relu_3"].kernel.startswith("Fully Connected")  # with what was fused behind it
