@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from devices.device import Candidate
 from devices.external_data import embed_external_data
 from devices.model_file import check_model, read_model, sha256_of
-from devices.model_inputs import ModelInput, Shape, fix_input_shapes, model_inputs
+from devices.model_inputs import ModelInput, Shape, fix_input_shapes, known_shapes, model_inputs
 from devices.model_normal_form import writes_free_dimensions
 from foundation.errors import UserError
 from foundation.regular_file import MODEL_BYTES
 from foundation.temporary_folder import TemporaryFolder
+
+if TYPE_CHECKING:
+    import onnx
 
 _FED = (
     "float16",
@@ -31,7 +35,7 @@ class PreparedCandidate:
 
     label: str
     path: Path
-    """The file that runtimes read: the candidate's, or a copy where they would take a dimension of 0 for a size."""
+    """The file that runtimes read: the candidate's, or a copy with fixed sizes."""
     sha256: str
     """Of the candidate's file."""
     inputs: tuple[ModelInput, ...]
@@ -44,8 +48,12 @@ class PreparedCandidate:
         return tuple(each.shape for each in self.inputs)
 
 
-def prepare(candidate: Candidate) -> PreparedCandidate:
+def prepare(candidate: Candidate, *, fix_sizes: bool = False) -> PreparedCandidate:
     """Reads and checks the candidate's file.
+
+    Args:
+        candidate: to be measured.
+        fix_sizes: whether runtimes get a copy of each model with dynamic dimensions, in which these are fixed.
 
     Raises:
         UserError: see ``check_model`` and ``model_inputs``; an input that cannot be fed.
@@ -54,7 +62,8 @@ def prepare(candidate: Candidate) -> PreparedCandidate:
     inputs = model_inputs(check_model(path), candidate.input_shapes, candidate.input_values)
     _check_types(inputs)
     sha256 = sha256_of(path)
-    if not writes_free_dimensions(read_model(path).graph):
+    graph = read_model(path).graph
+    if not writes_free_dimensions(graph) and not (fix_sizes and _leaves_sizes_open(graph, inputs)):
         return PreparedCandidate(candidate.label, path, sha256, inputs)
     folder = TemporaryFolder()
     copy = _fixed_copy(path, inputs, folder.path)
@@ -68,6 +77,11 @@ def _check_types(inputs: Sequence[ModelInput]) -> None:
                 f"input {each.name!r}", seen=f"the element type {each.dtype}, which cannot be fed",
                 expected=f"one of {', '.join(_FED)}, string", remedy="let the net take float32 and cast it inside",
             )  # fmt: skip
+
+
+def _leaves_sizes_open(graph: onnx.GraphProto, inputs: Sequence[ModelInput]) -> bool:
+    shapes = known_shapes(graph)
+    return any(each.name not in shapes for each in inputs)
 
 
 def _fixed_copy(path: Path, inputs: Sequence[ModelInput], folder: Path) -> Path:

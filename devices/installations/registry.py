@@ -17,5 +17,6 @@ INSTALLATIONS: Registry[Installation] = Registry(
         "qnn": "devices.backends.qnn.installation:QnnInstallation",
         "tensorrt-rtx": "devices.backends.tensorrt_rtx.installation:TensorRtRtxInstallation",
         "web": "devices.backends.web.installation:WebPackages",
+        "litert": "devices.backends.litert.installation:LiteRtConverter",
     },
 )

@@ -114,9 +114,13 @@ class ProcessDevice(Device):
         check_model(path)
         return self.convert(path)
 
+    def prepared(self, candidate: Candidate) -> PreparedCandidate:
+        """The candidate, read and checked (``devices.prepared.prepare``)."""
+        return prepare(candidate)
+
     @override
     def check(self, candidate: Candidate) -> None:
-        prepare(candidate)
+        self.prepared(candidate)
 
     @override
     def measure(
@@ -128,7 +132,7 @@ class ProcessDevice(Device):
         seed: int = 0,
     ) -> Iterator[Result]:
         self.require_available()
-        prepared = [prepare(candidate) for candidate in candidates]
+        prepared = [self.prepared(candidate) for candidate in candidates]
         return self._measure(prepared, nominal_reference_ms, protocol, seed)
 
     @override

@@ -37,7 +37,7 @@ from export.registry import get_exporters
 from export.source import Pictures, Source
 from foundation.errors import UserError
 
-_VERSIONS_OF = ("latseg", "torch", "onnx", "onnxruntime", "openvino", "mnn", "ncnn", "pnnx", "numpy")
+_VERSIONS_OF = ("latseg", "torch", "onnx", "onnxruntime", "openvino", "mnn", "ncnn", "pnnx", "ai-edge-litert", "numpy")
 
 
 def write_bundle(

@@ -1,1 +1,1 @@
-"""LiteRT (TFLite files), for inference alone: it is no device."""
+"""LiteRT (TFLite files): its CPU kernels, which are those of XNNPACK; converted by onnx2tf, an installation."""

@@ -1,79 +1,74 @@
-"""LiteRT, inside the worker process: it runs TFLite files and times none."""
+"""LiteRT, inside the worker process."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from typing_extensions import override
 
-from devices.worker.runtime import Array, InferenceModel, LoadedModel, ModelFailedError, ModelFile, Runtime, one_line
+from devices.backends.litert.profile import profile_model
+from devices.backends.litert.session import LiteRtSession
+from devices.model_inputs import random_inputs
+from devices.worker.runtime import (
+    Array,
+    ClockedModel,
+    InferenceModel,
+    ModelFile,
+    OperatorProfile,
+    Runtime,
+    consume,
+    numbers,
+)
 
 
 class LiteRt(Runtime):
-    """Loads models into LiteRT."""
+    """Loads TFLite files."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
 
     @override
-    def load(self, file: ModelFile) -> LoadedModel:
-        raise ModelFailedError("LiteRT runs nets here, it does not time them")
+    def load(self, file: ModelFile) -> LiteRtModel:
+        return LiteRtModel(file, self._threads)
 
     @override
-    def load_for_inference(self, path: Path) -> LiteRtModel:
-        return LiteRtModel(path, self._threads)
+    def load_for_inference(self, path: Path) -> LiteRtInferenceModel:
+        return LiteRtInferenceModel(path, self._threads)
 
 
-class LiteRtModel(InferenceModel):
-    """An interpreter; inputs and outputs are float32, whatever the file's own types are."""
+class LiteRtModel(ClockedModel):
+    """An interpreter with fixed random inputs; its outputs keep the layout of the file, as in a program."""
+
+    def __init__(self, file: ModelFile, threads: int) -> None:
+        self._file = file
+        self.threads = threads
+        self._feeds = random_inputs(file.inputs)
+        start = time.perf_counter_ns()
+        self._session = LiteRtSession(file.path, threads)
+        self._session.fill(self._feeds)
+        self.load_ms = (time.perf_counter_ns() - start) / 1e6
+
+    @override
+    def run(self) -> None:
+        consume(self._session.run())
+
+    @override
+    def profile(self, runs: int) -> OperatorProfile:
+        return profile_model(self._file, self._feeds, self.threads, runs)
+
+
+class LiteRtInferenceModel(InferenceModel):
+    """An interpreter with inputs and outputs as the ONNX model has them.
+
+    Of a file that was not made of an ONNX model, inputs and outputs are those of the file, quantised ones as float32.
+    """
 
     def __init__(self, path: Path, threads: int) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
-            self._interpreter.allocate_tensors()
-            self._details = {each["name"]: each for each in self._interpreter.get_input_details()}
-        except Exception as error:  # LiteRT raises ValueError and RuntimeError, and classes of its own
-            raise ModelFailedError(one_line(error)) from error
-        self.inputs = tuple((name, _sizes(each)) for name, each in self._details.items())
+        self._session = LiteRtSession(path, threads)
+        self.inputs = self._session.input_shapes
 
     @override
     def infer(self, feeds: Mapping[str, Array]) -> list[Array]:
-        try:
-            for name, values in feeds.items():
-                self._feed(self._details[name], values)
-            self._interpreter.invoke()
-            return [self._answer(each) for each in self._interpreter.get_output_details()]
-        except Exception as error:  # as above
-            raise ModelFailedError(one_line(error)) from error
-
-    def _feed(self, detail: Mapping[str, Any], values: Array) -> None:
-        if tuple(detail["shape"]) != values.shape:
-            self._interpreter.resize_tensor_input(detail["index"], values.shape)
-            self._interpreter.allocate_tensors()
-        self._interpreter.set_tensor(detail["index"], _quantised(values, detail))
-
-    def _answer(self, detail: Mapping[str, Any]) -> Array:
-        values: Array = self._interpreter.get_tensor(detail["index"])
-        scale, zero = detail["quantization"]
-        return np.asarray((values.astype(np.float32) - zero) * scale, np.float32) if scale else values
-
-
-def _sizes(detail: Mapping[str, Any]) -> tuple[int | None, ...]:
-    """Dimensions; the signature has -1 for one of any size."""
-    signature = detail.get("shape_signature", detail["shape"])
-    return tuple(None if size < 0 else int(size) for size in signature)
-
-
-def _quantised(values: Array, detail: Mapping[str, Any]) -> Array:
-    scale, zero = detail["quantization"]
-    kind = np.dtype(detail["dtype"])
-    if not scale:
-        return values.astype(kind)
-    limits = np.iinfo(kind)
-    whole: Array = np.clip(np.rint(values.astype(np.float32) / scale + zero), limits.min, limits.max).astype(kind)
-    return whole
+        return numbers(self._session.infer(feeds))

@@ -2,28 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from devices.backends.ncnn.calls import Net
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A layer that computes something. Blobs are positions; a copy for one of several readers is what was copied."""
-
-    kind: str
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LayerGraph:
-    """The layers of a net, and the names of its inputs and outputs in the user's model by blob."""
-
-    layers: tuple[Layer, ...]
-    inputs: Mapping[int, str]
-    outputs: Mapping[int, str]
+from devices.layer_join import Layer, LayerGraph
 
 
 def layer_graph(net: Net) -> LayerGraph:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devices.backends.ncnn.calls import Net, empty_net, extract
-from devices.backends.ncnn.layer_graph import Layer, LayerGraph
+from devices.layer_join import Layer, LayerGraph, LayerTime
 from devices.statistics import interquartile_mean
 from devices.worker.runtime import PROFILE_WARM_UP_RUNS
 
@@ -19,15 +18,6 @@ _AS_WRITTEN = 1
 """Type of an extraction that leaves a blob in the layout in which its layer wrote it."""
 _UNCHANGED = "7767517\n2 2\nInput in 0 1 in0\nReLU out 1 1 in0 out0 0=1.0\n"
 """A net that hands its input on: a leaky ReLU of slope 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class LayerTime:
-    """Milliseconds of a layer."""
-
-    own_ms: float
-    packing_ms: float = 0.0
-    """What it takes to bring the net's inputs into the layout in which layers hand on what they make."""
 
 
 def layer_times(net: Net, feeds: Sequence[ncnn.Mat], graph: LayerGraph, runs: int) -> list[LayerTime]:

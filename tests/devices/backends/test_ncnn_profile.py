@@ -8,12 +8,11 @@ import numpy as np
 import onnx.parser
 import pytest
 
-from devices.backends.ncnn.layer_graph import Layer, LayerGraph
-from devices.backends.ncnn.layer_times import LayerTime, pass_ms
-from devices.backends.ncnn.profile import executed_nodes
-from devices.backends.ncnn.tensor_values import TensorFinder, tensor_values
+from devices.backends.ncnn.layer_times import pass_ms
+from devices.layer_join import Layer, LayerGraph, LayerTime, executed_nodes
 from devices.operator_join import ExecutedNode, join_rows
 from devices.tensor_graph import TensorGraph
+from devices.tensor_values import TensorFinder, tensor_values
 from devices.worker.runtime import Array, ModelFailedError
 
 HEADER = '<ir_version: 9, opset_import: ["" : 17]> g (float[1, 4] x) => (float[1, 4] y)'
@@ -159,3 +158,16 @@ def test_the_time_of_a_layer_is_without_that_of_the_call() -> None:
     layers = [Layer("Conv", (0,), (1,)), Layer("Split", (1,), (2, 3))]
     assert pass_ms(extractor, object(), layers, lambda: extractor.now) == [5.0, 5.0]  # type: ignore[arg-type]
     assert extractor.now == 14 * 10**6
+
+
+def test_channels_may_lie_behind_the_positions() -> None:
+    """In LiteRT."""
+    text = (
+        '<ir_version: 9, opset_import: ["" : 17]> g (float[1, 2, 3] x) => (float[1, 2, 3] y) { a = Neg(x) y = Abs(a) }'
+    )
+    model = onnx.parser.parse_model(text)
+    values = tensor_values(model, {"x": np.arange(6, dtype=np.float32).reshape(1, 2, 3)})
+    moved = values["a"].transpose(0, 2, 1)
+    graph = TensorGraph(model.graph)
+    assert TensorFinder(graph, values, [], channels_last=True).find(moved, ["x"]) == "a"
+    assert TensorFinder(graph, values, []).find(moved, ["x"]) is None

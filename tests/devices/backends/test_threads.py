@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the kernel keeps no scheduler statistics")
-@pytest.mark.parametrize("name", ["cpu", "mnn", "ncnn", "openvino"])
+@pytest.mark.parametrize("name", ["cpu", "litert", "mnn", "ncnn", "openvino"])
 def test_the_work_is_done_by_as_many_threads_as_were_asked_for(name: str, tmp_path: Path) -> None:
     if not get_device(name).availability().available:
         pytest.skip(f"{name} is not available")

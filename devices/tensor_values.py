@@ -1,7 +1,7 @@
 """Finds tensors of the user's model by their values.
 
-pnnx renames, fuses and splits what it converts and keeps no names. A layer makes the tensor whose values it writes,
-among those that follow from what it reads; where none has these values, it makes none.
+Converters rename, fuse and split what they convert. A layer makes the tensor whose values it writes, among those that
+follow from what it reads; where none has these values, it makes none.
 """
 
 from __future__ import annotations
@@ -47,12 +47,16 @@ class TensorFinder:
         graph: the user's model.
         values: of its tensors.
         reserved: tensors that are known to be made by other layers.
+        channels_last: whether layers may have the second axis of a tensor behind the others.
     """
 
-    def __init__(self, graph: TensorGraph, values: Mapping[str, Array], reserved: Iterable[str]) -> None:
+    def __init__(
+        self, graph: TensorGraph, values: Mapping[str, Array], reserved: Iterable[str], *, channels_last: bool = False
+    ) -> None:
         self._graph = graph
         self._values = values
         self._made = set(reserved)
+        self._channels_last = channels_last
 
     def find(self, value: Array, sources: Iterable[str]) -> str | None:
         """The first tensor with these values, whatever its shape, that can be computed from ``sources``.
@@ -70,9 +74,8 @@ class TensorFinder:
         expected = self._values[name]
         if expected.size != value.size:
             return False
-        largest = np.max(np.abs(expected), initial=0, where=np.isfinite(expected))
-        close = np.isclose(value.ravel(), expected.ravel(), rtol=0, atol=_TOLERANCE * largest, equal_nan=True)
-        return bool(close.all())
+        moved = [np.moveaxis(value, -1, 1)] if self._channels_last and value.ndim > 2 else []
+        return any(_close(expected, each) for each in (value, *moved))
 
     def _following(self, sources: Iterable[str]) -> Iterator[str]:
         """Tensors that depend on these sources, weights and shapes alone, in the order of the model."""
@@ -81,3 +84,8 @@ class TensorFinder:
             if node.op_type == "Shape" or known.issuperset(node.input):
                 known.update(node.output)
                 yield from (name for name in node.output if name)
+
+
+def _close(expected: Array, value: Array) -> bool:
+    largest = np.max(np.abs(expected), initial=0, where=np.isfinite(expected))
+    return bool(np.isclose(value.ravel(), expected.ravel(), rtol=0, atol=_TOLERANCE * largest, equal_nan=True).all())
