@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devices.device import Candidate
-from devices.external_data import embed_external_data
+from devices.external_data import embed_external_data, external_names
 from devices.model_file import check_model, read_model, sha256_of
 from devices.model_inputs import ModelInput, Shape, fix_input_shapes, model_inputs
 from devices.model_normal_form import writes_free_dimensions
@@ -35,6 +35,8 @@ class PreparedCandidate:
     sha256: str
     """Of the candidate's file."""
     inputs: tuple[ModelInput, ...]
+    parts: tuple[Path, ...] = ()
+    """Files in which external weights of ``path`` lie."""
     folder: TemporaryFolder | None = None
     """Holds the copy."""
 
@@ -54,11 +56,13 @@ def prepare(candidate: Candidate) -> PreparedCandidate:
     inputs = model_inputs(check_model(path), candidate.input_shapes, candidate.input_values)
     _check_types(inputs)
     sha256 = sha256_of(path)
-    if not writes_free_dimensions(read_model(path).graph):
-        return PreparedCandidate(candidate.label, path, sha256, inputs)
+    model = read_model(path)
+    if not writes_free_dimensions(model.graph):
+        parts = tuple(path.parent / name for name in external_names(model))
+        return PreparedCandidate(candidate.label, path, sha256, inputs, parts)
     folder = TemporaryFolder()
     copy = _fixed_copy(path, inputs, folder.path)
-    return PreparedCandidate(candidate.label, copy, sha256, inputs, folder)
+    return PreparedCandidate(candidate.label, copy, sha256, inputs, folder=folder)
 
 
 def _check_types(inputs: Sequence[ModelInput]) -> None:

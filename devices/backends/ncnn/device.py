@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from devices.backends.ncnn.converter_program import INSTALL, converter_availabil
 from devices.backends.ncnn.signature import SUFFIX
 from devices.conversion import ConversionCache, require_converted
 from devices.device import Availability
-from devices.device_info import DeviceInfo
 from devices.worker.device import ProcessDevice
 
 
@@ -34,13 +32,12 @@ class NcnnDevice(ProcessDevice):
         self._converted = ConversionCache(PARAM_NAME, convert_to_ncnn)
 
     @override
-    def availability(self) -> Availability:
-        runtime = super().availability()
-        return converter_availability() if runtime.available else runtime
+    def conversion(self) -> Availability:
+        return converter_availability()
 
     @override
-    def info(self) -> DeviceInfo:
-        return replace(super().info(), settings=(("converter", f"pnnx {metadata.version('pnnx')}"),))
+    def settings(self) -> tuple[tuple[str, str], ...]:
+        return (("converter", f"pnnx {metadata.version('pnnx')}"),)
 
     @override
     def convert(self, onnx: Path) -> Path:
@@ -50,6 +47,10 @@ class NcnnDevice(ProcessDevice):
     def file_for_inference(self, path: Path) -> Path:
         if path.suffix != Path(PARAM_NAME).suffix:
             return super().file_for_inference(path)
-        for part in (path, path.with_suffix(".bin"), path.with_suffix(SUFFIX)):
+        for part in (path, *self.parts(path)):
             require_converted(part)
         return path
+
+    @override
+    def parts(self, path: Path) -> tuple[Path, ...]:
+        return path.with_suffix(".bin"), path.with_suffix(SUFFIX)
