@@ -22,9 +22,9 @@ class DeviceWarnings:
 
     def load(self) -> None:
         """Where other programs use the machine that is to be measured."""
-        from devices.other_load import BUSY_CORES, other_load
+        from devices.other_load import BUSY_CORES
 
-        load = 0.0 if self.device.info().simulated else other_load()
+        load = 0.0 if self.device.info().simulated else self.device.other_load()
         if load >= BUSY_CORES:
             self.warn(
                 f"{self.device.name}: other programs use {load:.1f} processor cores; latencies measured now scatter "

@@ -262,7 +262,7 @@ class ModelsOnDevice:
         def measured(attempt: int) -> Measurement:
             return self.measure(path, shapes=shapes, values=values, seed=seed + attempt).measurement
 
-        return VerifyResult((decide(name, budget, measured, wait_s=wait_s),))
+        return VerifyResult((decide(name, budget, measured, self.device.other_load, wait_s=wait_s),))
 
     def fix(
         self,

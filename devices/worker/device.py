@@ -19,7 +19,7 @@ from devices import hardware
 from devices.device import Availability, Candidate, Device
 from devices.device_info import DeviceInfo
 from devices.measurement import FailedMeasurement
-from devices.model_file import check_model, external_files
+from devices.model_file import check_model
 from devices.prepared import PreparedCandidate, prepare
 from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
 from devices.worker.client import WorkerClient, WorkerFailedError
@@ -43,6 +43,10 @@ class ProcessDevice(Device):
     """Name of the runtime, of its Python package and of its distribution."""
     install: ClassVar[str]
     """Command that installs it."""
+    imports: ClassVar[tuple[str, ...]] = ()
+    """Distributions that its worker imports beside the runtime, numpy and onnx."""
+    over_ssh: ClassVar[bool] = True
+    """Whether ``ssh://HOST/NAME`` may name it: nothing of the hardware is looked up in this process."""
 
     class Options(PluginOptions):
         """Every runtime in a worker process lets the user choose its number of threads."""
@@ -72,14 +76,6 @@ class ProcessDevice(Device):
     def settings(self) -> tuple[tuple[str, str], ...]:
         """``DeviceInfo.settings`` of an available device."""
         return ()
-
-    def parts(self, path: Path) -> tuple[Path, ...]:
-        """Files that the runtime reads together with a model in its format; a device of another format names its own.
-
-        Raises:
-            UserError: one of them is missing.
-        """
-        return external_files(path) if self.format == "onnx" else ()
 
     @override
     def info(self) -> DeviceInfo:

@@ -7,9 +7,8 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from devices.device import Candidate
+from devices.device import Candidate, Device
 from devices.measurement import FailedMeasurement, Measurement
 from devices.plausible import checked
 from devices.prepared import PreparedCandidate, prepare
@@ -22,9 +21,6 @@ from devices.worker.runtime import ModelFile, OperatorProfile
 from devices.worker.timing import Timing
 from devices.worker.transport import Transport
 
-if TYPE_CHECKING:
-    from devices.worker.device import ProcessDevice
-
 Result = Measurement | FailedMeasurement
 _logger = logging.getLogger(__name__)
 
@@ -33,7 +29,7 @@ _logger = logging.getLogger(__name__)
 class Group:
     """One request to one worker; ``open`` holds the positions of the candidates without a result."""
 
-    device: ProcessDevice
+    device: Device
     candidates: list[PreparedCandidate]
     nominal_reference_ms: float
     protocol: MeasurementProtocol

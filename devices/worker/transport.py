@@ -11,6 +11,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from typing_extensions import override
 
@@ -182,10 +183,8 @@ class LocalTransport(Transport):
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").split("\n")
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return f"{described(code)}: {last[:300]}" if last else described(code)
+        last = last_line(self._errors)
+        return f"{described(code)}: {last}" if last else described(code)
 
     @override
     def kill(self) -> None:
@@ -208,6 +207,13 @@ def described(code: int) -> str:
     if code < 0:
         return f"crashed with {signal.Signals(-code).name}"
     return f"ended with exit code {code}"
+
+
+def last_line(errors: IO[bytes]) -> str:
+    """The last line that a process printed to this file, at most 300 characters; empty where it printed none."""
+    errors.seek(0)
+    lines = errors.read().decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")[:300]
 
 
 def worker_environment(temporary: Path, *, own: bool = True) -> dict[str, str]:

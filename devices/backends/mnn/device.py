@@ -26,6 +26,7 @@ class MnnDevice(ProcessDevice):
     runtime = "devices.backends.mnn.runtime:Mnn"
     package = "MNN"
     install = 'pip install "latseg[mnn]"'
+    imports = ("flatbuffers",)
 
     @override
     def conversion(self) -> Availability:
