@@ -11,7 +11,6 @@ from typing_extensions import override
 
 from devices.device import Availability, Device
 from devices.device_info import DeviceInfo
-from devices.protocol import PROTOCOL_VERSION
 from devices.ssh.address import SshAddress
 from devices.ssh.host import SshHost
 from devices.ssh.transport import SshTransport
@@ -51,18 +50,8 @@ class SshDevice(ProcessDevice):
     def info(self) -> DeviceInfo:
         self.require_available()
         state = self.host.state()
-        return DeviceInfo(
-            name=self.name,
-            hardware=state.hardware,
-            runtime=self.package,
-            runtime_version=state.versions[self.package] or "",
-            threads=self.threads,
-            precision="float32",
-            protocol_version=PROTOCOL_VERSION,
-            settings=self.settings(),
-            clock_mhz=state.clock_mhz,
-            load_average=state.load_average,
-        )
+        version = state.versions[self.package] or ""
+        return self._info(state.hardware, version, state.clock_mhz, state.load_average)
 
     @override
     def other_load(self) -> float:

@@ -45,8 +45,11 @@ class ProcessDevice(Device):
     """Command that installs it."""
     imports: ClassVar[tuple[str, ...]] = ()
     """Distributions that its worker imports beside the runtime, numpy and onnx."""
-    over_ssh: ClassVar[bool] = True
-    """Whether ``ssh://HOST/NAME`` may name it: nothing of the hardware is looked up in this process."""
+    precision: ClassVar[str] = "float32"
+    """In which it computes."""
+    over_ssh: ClassVar[bool] = False
+    """Whether ``ssh://HOST/NAME`` may name it: its worker needs ``package`` and ``imports`` only, and ``info`` is not
+    overridden."""
 
     class Options(PluginOptions):
         """Every runtime in a worker process lets the user choose its number of threads."""
@@ -80,17 +83,21 @@ class ProcessDevice(Device):
     @override
     def info(self) -> DeviceInfo:
         self.require_available()
+        version = metadata.version(self.package)
+        return self._info(hardware.cpu_name(), version, hardware.clock_mhz(), hardware.load_average())
+
+    def _info(self, processor: str, version: str, clock_mhz: float | None, load_average: float | None) -> DeviceInfo:
         return DeviceInfo(
             name=self.name,
-            hardware=hardware.cpu_name(),
+            hardware=processor,
             runtime=self.package,
-            runtime_version=metadata.version(self.package),
+            runtime_version=version,
             threads=self.threads,
-            precision="float32",
+            precision=self.precision,
             protocol_version=PROTOCOL_VERSION,
             settings=self.settings(),
-            clock_mhz=hardware.clock_mhz(),
-            load_average=hardware.load_average(),
+            clock_mhz=clock_mhz,
+            load_average=load_average,
         )
 
     def require_available(self) -> None:

@@ -26,7 +26,6 @@ class CudaDevice(ProcessDevice):
     runtime = "devices.backends.cuda.runtime:Cuda"
     package = "torch"
     install = 'pip install "latseg[cuda]" and a build of torch with CUDA'
-    over_ssh = False
 
     class Options(PluginOptions):
         """None: one thread starts the GPU's work."""

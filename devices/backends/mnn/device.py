@@ -27,6 +27,7 @@ class MnnDevice(ProcessDevice):
     package = "MNN"
     install = 'pip install "latseg[mnn]"'
     imports = ("flatbuffers",)
+    over_ssh = True
 
     @override
     def conversion(self) -> Availability:

@@ -63,6 +63,7 @@ def test_options_are_those_of_the_device_there() -> None:
     assert get_device("ssh://me@board/ncnn:threads=3", threads=2).threads == 3  # type: ignore[attr-defined]
     device = get_device("ssh://me@board/ncnn", threads=2)
     assert (device.name, device.format, device.threads) == ("ssh://me@board/ncnn", "ncnn", 2)  # type: ignore[attr-defined]
+    assert get_device("ssh://board/openvino-bf16").precision == "bfloat16"  # type: ignore[attr-defined]
     assert get_device("ssh://board/cpu").listed_weights_are_inputs
 
 
