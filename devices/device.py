@@ -91,6 +91,16 @@ class Device(RunningTarget):
         """
         return None
 
+    def other_load(self) -> float:
+        """Processor cores that other programs use on the measuring machine, looked at for half a second.
+
+        Raises:
+            DeviceUnavailableError: the machine cannot be reached.
+        """
+        from devices.other_load import other_load
+
+        return other_load()
+
     def nominal_reference_ms(self) -> float:
         """Usual time of one run of the reference net on this device: the median over five fresh processes.
 

@@ -14,7 +14,7 @@ from export.source import Source
 from foundation.plugin_options import PluginOptions
 
 GetDevice = Callable[..., Device]
-"""``devices.registry.get_device``, or what stands in for it."""
+"""A function of ``devices.registry``, or what stands in for it."""
 
 
 class Exporter(ABC):

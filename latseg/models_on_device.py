@@ -127,7 +127,7 @@ class ModelsOnDevice(TargetHandle):
         fixed, arrays = dict(shapes or {}), as_arrays(values)
         with model_file(model, example_inputs) as path:
             self._warnings.values(path, arrays)
-            self._warnings.load()
+            self._warnings.load(self.device)
             candidate = Candidate(path.name, path, tuple(fixed.items()), encode_all(arrays))
             with self.workspace.folder.store() as store:
                 measured = measure_one(self.device, candidate, store, seed=seed)
@@ -208,7 +208,7 @@ class ModelsOnDevice(TargetHandle):
         def measured(attempt: int) -> Measurement:
             return self.measure(path, shapes=shapes, values=values, seed=seed + attempt).measurement
 
-        return VerifyResult((decide(name, budget, measured, wait_s=wait_s),))
+        return VerifyResult((decide(name, budget, measured, self.device.other_load, wait_s=wait_s),))
 
     def fix(
         self,
@@ -276,7 +276,7 @@ class ModelsOnDevice(TargetHandle):
         ]
         for model, arrays in zip(models, values, strict=True):
             self._warnings.values(model, arrays)
-        self._warnings.load()
+        self._warnings.load(self.device)
         with self.workspace.folder.store() as store:
             measured = measure_together(self.device, candidates, store, seed=seed)
         return [

@@ -83,6 +83,7 @@ def tensorboard_words(folder: Path | None) -> list[str]:
 
 
 DEFAULT_DEVICE = "cpu"
+_DEVICES = f"{one_of(DEVICES.names)}; ssh://HOST/NAME is one of another machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class DeviceOptions:
 
     device: Annotated[
         str,
-        typer.Option("--device", "-d", help=f"{one_of(DEVICES.names)}; options follow a colon, as in cpu:threads=2."),
+        typer.Option("--device", "-d", help=f"{_DEVICES}; options follow a colon, as in cpu:threads=2."),
     ] = DEFAULT_DEVICE
     threads: ThreadsOption = None
 
@@ -123,7 +124,7 @@ class DevicesOptions:
 
     device: Annotated[
         list[str] | None,
-        typer.Option("--device", "-d", help=f"{one_of(DEVICES.names)}; may be repeated. Default: cpu."),
+        typer.Option("--device", "-d", help=f"{_DEVICES}; may be repeated. Default: cpu."),
     ] = None
     threads: ThreadsOption = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from devices.protocol import MeasurementProtocol
@@ -40,15 +40,17 @@ class InferenceProcess:
         """Whether this file, unchanged, is the loaded model."""
         return self._held is not None and self._held == _state(path)
 
-    def load(self, path: Path, converted: Path) -> None:
+    def load(self, path: Path, converted: Path, parts: Sequence[Path] = ()) -> None:
         """Loads ``converted``, the model of ``path`` in the runtime's format, in the place of the previous one.
+
+        ``parts`` are read together with it.
 
         Raises:
             ModelFailedError: the runtime refuses it, crashes or hangs.
         """
         self._held = None
         state = _state(path)
-        answer = self._request(messages.Load(self._worker.transport.put(converted), INFERENCE_TIMEOUT_S))
+        answer = self._request(messages.Load(self._worker.transport.put(converted, parts), INFERENCE_TIMEOUT_S))
         assert isinstance(answer, messages.Loaded)
         self.inputs, self.load_ms, self._held = answer.inputs, answer.load_ms, state
         _logger.debug("loaded %s for inference", path)
@@ -66,7 +68,9 @@ class InferenceProcess:
         answer = self._request(messages.Infer(list(inputs), feeds, outputs, INFERENCE_TIMEOUT_S))
         assert isinstance(answer, messages.Done)
         self.peak_memory_bytes = answer.peak_memory_bytes
-        return messages.read_arrays(self._worker.transport.get(outputs))
+        arrays = messages.read_arrays(self._worker.transport.get(outputs))
+        self._worker.transport.discard(feeds)
+        return arrays
 
     def compile(self, path: Path, inputs: Mapping[str, Array], artifact: Path) -> tuple[str, ...]:
         """Compiles a model in a worker of this machine; it is loaded then. The compute unit of each of its nodes.

@@ -127,5 +127,5 @@ def _budget(name: str, candidate: Candidate, certificate: Certificate, remeasuri
 
     certified = f", certified at {certificate.latency_ms:.3f} ms"
     budget = Budget(certificate.budget_ms, certificate.model_sha256, certified)
-    check = decide(name, budget, measure, wait_s=remeasuring.wait_s)
+    check = decide(name, budget, measure, device.other_load, wait_s=remeasuring.wait_s)
     return replace(check, detail=f"{scale.note}: {check.detail}") if scale.note else check

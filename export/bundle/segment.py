@@ -14,7 +14,7 @@ from PIL import Image
 
 from devices.device import Device
 from devices.hardware import core_count
-from devices.registry import get_device
+from devices.registry import get_device_here
 from export.bundle.bundle_files import changed, strangers
 from export.bundle.enlarge import Floats
 from export.bundle.manifest import NAME_BYTES, BundleFile, InputLayout, Manifest, ResizePolicy, read_manifest
@@ -68,7 +68,7 @@ class Segmenter:
             in a process of its own: where it crashes, that picture has no result and the next one gets a new process.
         file_format: which of the bundle's files to run.
         edges: ``guided`` follows the edges of the picture, ``bilinear`` does not.
-        get_device: returns the device of a name.
+        get_device: returns the device of a name in the bundle; never one of another machine.
 
     Raises:
         UserError: not a bundle of a segmentation network, no such file in it, or one that was changed.
@@ -82,7 +82,7 @@ class Segmenter:
         device: Device | None = None,
         file_format: str = "onnx",
         edges: Edges = "guided",
-        get_device: GetDevice = get_device,
+        get_device: GetDevice = get_device_here,
     ) -> None:
         self.manifest: Manifest = read_manifest(bundle)
         self.layout: InputLayout = _picture_layout(bundle, self.manifest)

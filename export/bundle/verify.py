@@ -9,7 +9,7 @@ from pathlib import Path
 
 from devices.device import Device
 from devices.protocol import MeasurementProtocol
-from devices.registry import get_device
+from devices.registry import get_device_here
 from export.bundle.budget_checks import Remeasuring, check_budgets, check_certificates
 from export.bundle.bundle_files import changed, paths_in, strangers
 from export.bundle.check import Check, VerifyResult
@@ -34,7 +34,7 @@ def verify_bundle(
     seed: int = 0,
     wait_s: float = 0.0,
     signer: Signer | None = None,
-    get_device: GetDevice = get_device,
+    get_device: GetDevice = get_device_here,
     known_reference: KnownReference = lambda _: None,
     check_architecture: ArchitectureCheck | None = None,
     on_check: Callable[[Check], None] | None = None,
@@ -55,7 +55,7 @@ def verify_bundle(
         seed: of the new measurement.
         wait_s: how long to wait for other programs to leave the machine before a measurement.
         signer: who must have signed the manifest; None looks at no signature.
-        get_device: returns the device of a name.
+        get_device: returns the device of a name in the bundle; never one of another machine.
         known_reference: the reference time of a device that is known on this machine; measured anew where it is not.
         check_architecture: compares the manifest's architecture with the model file.
         on_check: called after every check.

@@ -42,6 +42,8 @@ def test_devices_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     listed = document(capsys, "devices")
     assert {"name", "available", "reason", "runtime", "version"} <= set(listed[0])
     assert {"devices", "warnings"} <= set(document(capsys, "doctor"))
+    for command in ("devices", "doctor"):
+        assert "ssh://[USER@]HOST[:PORT]/DEVICE" in say(capsys, command)[1]
 
 
 def test_describe(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from typing_extensions import override
 
 from devices import hardware
-from devices.device_info import DeviceInfo
 from devices.target import Availability
 from devices.worker.device import ProcessDevice
 
@@ -22,6 +19,7 @@ class OpenVinoDevice(ProcessDevice):
     runtime = "devices.backends.ov.runtime:OpenVino"
     package = "openvino"
     install = 'pip install "latseg[openvino]"'
+    over_ssh = True
 
 
 class OpenVinoBf16Device(OpenVinoDevice):
@@ -32,6 +30,7 @@ class OpenVinoBf16Device(OpenVinoDevice):
 
     name = "openvino-bf16"
     runtime = "devices.backends.ov.runtime:OpenVinoBf16"
+    precision = "bfloat16"
 
     @override
     def availability(self) -> Availability:
@@ -39,7 +38,3 @@ class OpenVinoBf16Device(OpenVinoDevice):
         if status.available and not _BFLOAT16 & hardware.cpu_flags():
             return Availability(False, "this processor has no bfloat16", "use openvino, which takes float32")
         return status
-
-    @override
-    def info(self) -> DeviceInfo:
-        return replace(super().info(), precision="bfloat16")
