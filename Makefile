@@ -20,7 +20,7 @@ demo: $(STAMP)
 	$(BIN)/latseg demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "not serial and not targets"
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not serial and not targets"
 	$(BIN)/python -m pytest -m "serial and not targets"
 
 # Everything that `latseg install` brings, and the tests that need it.

@@ -90,6 +90,7 @@ def test_compare(capsys: pytest.CaptureFixture[str], workspace: Path, model: Pat
     _one_line(capsys, 2, *shared, "compare", str(model), str(tmp_path / "missing.onnx"), "-d", DEVICE)
 
 
+@pytest.mark.slow
 def test_pretrain_makes_few_measurements_do(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -134,6 +135,7 @@ def test_feasibility(capsys: pytest.CaptureFixture[str], workspace: Path) -> Non
     assert "smallest reachable" in err
 
 
+@pytest.mark.slow
 def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
     capsys: pytest.CaptureFixture[str], workspace: Path, tmp_path: Path
 ) -> None:

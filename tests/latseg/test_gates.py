@@ -69,9 +69,9 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quiet")
 def test_compare_fails_where_the_second_is_slower(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Path, large: Path
+    capsys: pytest.CaptureFixture[str], cpu_workspace: Path, small: Path, large: Path
 ) -> None:
-    words = ("--workspace", tmp_path, "compare")
+    words = ("--workspace", cpu_workspace, "compare")
     code, found = document(capsys, *words, small, large, "--fail-over", "5%")
     assert (code, found["slower"], found["fail_over_percent"]) == (4, True, 5.0)
     code, found = document(capsys, *words, large, small, "--fail-over", "5%")
@@ -83,23 +83,23 @@ def test_compare_fails_where_the_second_is_slower(
 
 @pytest.mark.usefixtures("quiet")
 def test_compare_says_where_it_cannot_be_told(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], cpu_workspace: Path, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Comparison, "slower_by_over", lambda self, percent: None)
-    code, out, _ = say(capsys, "--workspace", tmp_path, "compare", small, small, "--fail-over", "5%")
+    code, out, _ = say(capsys, "--workspace", cpu_workspace, "compare", small, small, "--fail-over", "5%")
     assert code == 6
     assert "do not tell whether B takes over 5 % longer" in " ".join(out.split())
 
 
 @pytest.mark.parametrize("moment", [0, 1])
 def test_compare_decides_nothing_on_a_busy_machine(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Path, large: Path, moment: int,
+    capsys: pytest.CaptureFixture[str], cpu_workspace: Path, small: Path, large: Path, moment: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """Before the measurement, or after it."""
     loads = iter([1.0, 0.0] if moment == 0 else [0.0, 0.0, 1.0])  # the second one is looked at for a warning
     monkeypatch.setattr("devices.other_load.other_load", lambda: next(loads))
-    code, found = document(capsys, "--workspace", tmp_path, "compare", small, large, "--fail-over", "5%")
+    code, found = document(capsys, "--workspace", cpu_workspace, "compare", small, large, "--fail-over", "5%")
     assert (code, found["slower"]) == (6, None)
 
 
@@ -117,8 +117,9 @@ def test_a_percentage_has_its_sign(capsys: pytest.CaptureFixture[str], small: Pa
     assert f"--fail-over: got '{text}'; expected a positive percentage" in err
 
 
-def test_a_file_keeps_its_budget_or_not(capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Path) -> None:
-    words = ("--workspace", tmp_path, "verify", small, "--max-latency")
+@pytest.mark.slow
+def test_a_file_keeps_its_budget_or_not(capsys: pytest.CaptureFixture[str], cpu_workspace: Path, small: Path) -> None:
+    words = ("--workspace", cpu_workspace, "verify", small, "--max-latency")
     code, found = document(capsys, *words, "10s")
     assert (code, found["ok"]) == (0, True)
     (check,) = found["checks"]
@@ -136,6 +137,7 @@ def test_a_simulated_device_proves_nothing(capsys: pytest.CaptureFixture[str], t
     assert "certifies nothing" in found["checks"][0]["detail"]
 
 
+@pytest.mark.slow
 def test_every_option_reaches_the_measurement(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +157,7 @@ def test_every_option_reaches_the_measurement(
     real = DeviceHandle.measure
     monkeypatch.setattr("export.bundle.decision.decide", decide)
     monkeypatch.setattr(DeviceHandle, "measure", measured)
+    monkeypatch.setattr("devices.device.PROCESSES", 1)  # how exactly it is measured does not matter here
     dynamic = saved(small_net(size="side"), tmp_path / "dynamic.onnx")
     code, _, _ = say(
         capsys,

@@ -79,6 +79,7 @@ def budgets_of(context: RunContext) -> Budgets:
     return context.budgets(lambda _: FORMULA)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", ["portrait:sizes=128x128,no_resize=true", "vectors:layers=2"])
 def test_a_run_from_search_to_bundle(store: MeasurementStore, tmp_path: Path, space: str) -> None:
     data = DATA if space.startswith("portrait") else DataOptions(source="vectors:64")
