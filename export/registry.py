@@ -23,6 +23,7 @@ EXPORTERS: Registry[Exporter] = Registry(
         "litert": "export.to_litert:LiteRtExporter",
         "mnn": "export.to_mnn:MnnExporter",
         "ncnn": "export.to_ncnn:NcnnExporter",
+        "web": "export.to_web:WebExporter",
         "openvino": "export.to_openvino:OpenVinoExporter",
         "tensorrt": "export.to_tensorrt:TensorRtExporter",
     },

@@ -25,7 +25,7 @@ def check_certificates(manifest: Manifest) -> Iterator[Check]:
         yield Check("budget without certificate", False, refusal)
     if not manifest.certificates and not manifest.refusals:
         yield _without_certificate(manifest)
-    files = {file.sha256: file for file in manifest.models}
+    files = {file.sha256: file for file in reversed(manifest.models)}  # ``model.onnx`` comes before its copies
     for certificate in manifest.certificates:
         name, faults = f"certificate for {certificate.device.name}", contradictions(certificate)
         file = files.get(certificate.model_sha256)

@@ -18,7 +18,6 @@ from export.bundle.examples import make_examples, write_example
 from export.bundle.manifest import (
     MANIFEST_NAME,
     BundleFile,
-    InputLayout,
     Manifest,
     Quality,
     TensorLayout,
@@ -128,12 +127,8 @@ def _manifest_input(source: Source) -> dict[str, Any]:
             for name, tensor in source.inputs.items()
         ]
         return {"inputs": tuple(layouts), "task": dict(source.description)}
-    height, width = source.size
-    layout = InputLayout(
-        height=height, width=width, normalisation=pictures.normalisation, resize_policy=pictures.resize_policy
-    )
     more = {key: value for key, value in source.description.items() if key not in Pictures.model_fields}
-    return {"input": layout, "classes": pictures.classes, "task": more}
+    return {"input": source.layout, "classes": pictures.classes, "task": more}
 
 
 def _with_latency(models: Sequence[BundleFile], certificates: Sequence[Certificate]) -> list[BundleFile]:

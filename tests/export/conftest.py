@@ -17,6 +17,9 @@ from export.source import Source
 from tests.export.runtime_device import RuntimeDevice, measurement
 from tests.export.small_network import HEIGHT, MEAN, STD, WIDTH, export_small, small_network
 
+NEED_INSTALLATION = frozenset({"web"})
+"""Formats that `latseg install` brings; they are tested with the targets."""
+
 
 def certificate_for(path: Path, budget_ms: float = 5.0) -> Certificate:
     certificate = certify(measurement(path), budget_ms=budget_ms, noise_floor_percent=2.0)

@@ -23,6 +23,7 @@ from export.registry import EXPORTERS, get_exporters
 from foundation import registry
 from foundation.errors import UserError
 from latseg.testing.exporter_contract import ExporterContract, pair_source
+from tests.export.conftest import NEED_INSTALLATION
 from tests.export.packed import PackedExporter, Unpacker
 from tests.export.runtime_device import INFO, RuntimeDevice, measurement
 
@@ -30,7 +31,7 @@ Make = Callable[..., Manifest]
 
 
 class TestBuiltIn(ExporterContract):
-    @pytest.fixture(params=list(EXPORTERS.builtin))
+    @pytest.fixture(params=[name for name in EXPORTERS.builtin if name not in NEED_INSTALLATION])
     def exporter(self, request: pytest.FixtureRequest) -> Exporter:
         found = EXPORTERS.get(request.param)()
         assert found.format == request.param

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from devices.backends.web.browser import browser_version, find_browser
 from devices.backends.web.installation import VERSION, WebPackages
 from devices.device_info import DeviceInfo
+from devices.footprint import Footprint
 from devices.target import Availability
 from devices.worker.device import ProcessDevice
 
@@ -28,6 +33,11 @@ class WebDevice(ProcessDevice):
         if find_browser() is None:
             return Availability(False, "no Chromium or Chrome on the path", "install one: `apt-get install chromium`")
         return Availability(True)
+
+    @override
+    def footprint(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> Footprint:
+        # The memory is that of the browser, which shares it among its processes.
+        return replace(super().footprint(path, inputs), peak_memory_mb=None)
 
     @override
     def runtime_version(self) -> str:
