@@ -42,6 +42,12 @@ class Example:
     natural: bool = True
     """False for noise, on which a file of lower precision need not agree."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of a picture."""
+        assert self.pixels is not None, "only pictures have a size"
+        return self.pixels.shape[1], self.pixels.shape[2]
+
     def feeds(self, kind: InputKind) -> Mapping[str, Array]:
         """The inputs of a file of this kind."""
         if kind == "tensors":
@@ -75,6 +81,13 @@ class Parity:
         parts = [] if self.max_abs is None else [f"largest difference {self.max_abs:.1e}"]
         parts += [] if self.mask_iou is None else [f"mask IoU {self.mask_iou:.4f}"]
         return ", ".join(parts)
+
+
+def worst(parities: Sequence[Parity]) -> Parity:
+    """The largest difference and the smallest agreement of masks, of one file on several groups of examples."""
+    differences = [one.max_abs for one in parities if one.max_abs is not None]
+    agreements = [one.mask_iou for one in parities if one.mask_iou is not None]
+    return Parity(max(differences, default=None), min(agreements, default=None), parities[0].exact)
 
 
 def check_parity(

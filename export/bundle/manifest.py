@@ -95,6 +95,15 @@ class Quality(_Record):
     data: str
 
 
+class SizeParity(_Record):
+    """Parity of a file on pictures of one size."""
+
+    height: Side
+    width: Side
+    max_abs: float | None
+    mask_iou: float | None
+
+
 FORMATS_WITHOUT_DEVICE: Mapping[str, Mapping[str, object]] = {
     "onnx": {"device": "cpu"},
     "onnx-dynamic": {"device": "cpu", "dynamic": True},
@@ -134,6 +143,8 @@ class BundleFile(_Record):
     input: InputKind = "tensors"
     dynamic: bool = False
     """Whether a model takes pictures of other heights and widths."""
+    parity_by_size: Annotated[tuple[SizeParity, ...], Field(max_length=_MOST)] = ()
+    """Of a dynamic file; its parity as a whole is the worst of these."""
     precision: Precision = "float32"
     """In which a model computes; below float32 it is compared by its masks alone."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from export.bundle.certificate import Certificate
 from export.bundle.manifest import FORMATS_WITHOUT_DEVICE, BundleFile, Manifest
-from export.parity import Parity
+from export.parity import Parity, worst
 
 _COMPANIONS = frozenset({"data", "safetensors", "python", "markdown"})
 """Formats of files that no device runs."""
@@ -81,6 +81,12 @@ def _parity_faults(file: BundleFile, *, segments: bool) -> Iterator[str]:
         if file.device is not None and "not executed: " not in file.note:
             yield "it was not executed and its note does not say why"
         return
+    if file.dynamic and file.parity_by_size:
+        sizes = [Parity(one.max_abs, one.mask_iou, file.exact) for one in file.parity_by_size]
+        if worst(sizes) != found:
+            yield "its parity is not the worst of its sizes"
+    elif file.parity_by_size:
+        yield "it has parities by size but is not dynamic"
     has = (found.max_abs is not None, found.mask_iou is not None)
     if has != (file.input == "tensors", segments):
         yield "its parity does not belong to its input"

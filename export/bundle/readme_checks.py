@@ -18,6 +18,7 @@ from export.bundle.texts import (
     pipeline_line,
     quality_line,
     refusal_line,
+    size_line,
     versions_line,
 )
 from export.parity import Parity
@@ -47,6 +48,7 @@ def readme_faults(folder: Path, manifest: Manifest) -> list[str]:
     counts = {
         "**NOT certified**": len(manifest.refusals),
         "- One run takes ": len(manifest.certificates),
+        "- At ": sum(len(file.parity_by_size) for file in manifest.models),
         "- Not written: ": len(manifest.left_out),
         "- Pipeline, ": manifest.pipeline is not None,
     }
@@ -74,6 +76,7 @@ def _lines(manifest: Manifest) -> Iterator[str]:
     yield from map(refusal_line, manifest.refusals)
     yield from map(certificate_line, manifest.certificates)
     yield from () if manifest.pipeline is None else (pipeline_line(manifest.pipeline),)
+    yield from (size_line(file, size) for file in manifest.models for size in file.parity_by_size)
     yield from map(left_out_line, manifest.left_out)
     yield from map(quality_line, manifest.quality)
     yield from (f"    {manifest.reproduce}",) if manifest.reproduce else ()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 
 from export.bundle.certificate import Certificate
-from export.bundle.manifest import BundleFile, Manifest, Quality
+from export.bundle.manifest import BundleFile, Manifest, Quality, SizeParity
 from export.bundle.pipeline import Pipeline
 from export.parity import Parity
 
@@ -57,8 +58,8 @@ def readme(manifest: Manifest) -> str:
 |---|---|---|---|---|---|---|
 {chr(10).join(_row(file) for file in manifest.files)}
 
-{_left_out(manifest)}Loading is timed without the start of the runtime; the peak memory is that of a process that
-loads the file and runs it once, with Python and the runtime.
+{_sizes(manifest)}{_left_out(manifest)}Loading is timed without the start of the runtime; the peak memory is
+that of a process that loads the file and runs it once, with Python and the runtime.
 
 `manifest.json` holds all of this for programs, with every raw latency sample and the SHA-256 of every file.
 `latseg verify` checks the hashes and the parity and measures the latency again.
@@ -159,7 +160,20 @@ def _policy(policy: str) -> str:
 
 
 def _left_out(manifest: Manifest) -> str:
-    return "".join(f"{left_out_line(reason)}\n" for reason in manifest.left_out) + "\n" * bool(manifest.left_out)
+    return _listed([left_out_line(reason) for reason in manifest.left_out])
+
+
+def _sizes(manifest: Manifest) -> str:
+    return _listed([size_line(file, size) for file in manifest.models for size in file.parity_by_size])
+
+
+def _listed(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines) + "\n" * bool(lines)
+
+
+def size_line(file: BundleFile, size: SizeParity) -> str:
+    """Parity of a dynamic file on pictures of one size."""
+    return f"- At {size.height} x {size.width}, `{file.path}`: {Parity(size.max_abs, size.mask_iou)}"
 
 
 def left_out_line(reason: str) -> str:

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from devices.device import Device
-from export.bundle.manifest import BundleFile
+from export.bundle.manifest import BundleFile, SizeParity
 from export.exporter import Exporter, GetDevice
 from export.first_difference import first_difference
-from export.parity import MASK_IOU_TOLERANCE, MAX_ABS_TOLERANCE, Example, Parity, check_parity
+from export.parity import MASK_IOU_TOLERANCE, MAX_ABS_TOLERANCE, Example, Parity, check_parity, worst
 from export.source import Source
 from foundation.errors import UserError
 
@@ -28,8 +28,35 @@ def write_model(
     """Writes one file into ``folder`` and checks it; where its device is missing, its note says so.
 
     Raises:
-        UserError: the format cannot be written here, or the file computes something else.
+        UserError: the format cannot be written here.
+        ParityError: the file computes something else.
     """
+    file = _written(exporter, source, folder)
+    device = get_device(file.device or "")
+    runnable = device.availability()
+    if not runnable.available:
+        _logger.warning("%s (%s) is not checked: %s", file.path, file.format, runnable.reason)
+        return file.model_copy(update={"note": f"{file.note}; not executed: {runnable.reason}"})
+    parities = []
+    for group in _groups(file, source, examples):
+        parities.append(_compared(folder, file, group, device))
+        if not parities[-1].ok:
+            wrong = next((one for one in group if not _compared(folder, file, [one], device).ok), group[0])
+            where = first_difference(exporter, source, folder, file, wrong.inputs, get_device)
+            raise _differs(file, wrong, parities[-1], where)
+    parity = worst(parities)
+    _logger.info("%s (%s) on %s, %d examples: %s", file.path, file.format, file.device, len(examples), parity)
+    footprint = device.footprint(folder / file.path, examples[0].feeds(file.input))
+    found = {
+        "executed": True,
+        "parity_max_abs": parity.max_abs,
+        "parity_mask_iou": parity.mask_iou,
+        "parity_by_size": _by_size(examples, parities) if file.dynamic else (),
+    }
+    return file.model_copy(update=found if footprint is None else found | asdict(footprint))
+
+
+def _written(exporter: Exporter, source: Source, folder: Path) -> BundleFile:
     usable = exporter.availability()
     if not usable.available:
         raise UserError(
@@ -40,39 +67,39 @@ def write_model(
         )
     file = exporter.write(source, folder)
     assert file.device is not None, "an exporter's entry says by which device the file is checked"
-    device = get_device(file.device)
-    runnable = device.availability()
-    if not runnable.available:
-        _logger.warning("%s (%s) is not checked: %s", file.path, file.format, runnable.reason)
-        return file.model_copy(update={"note": f"{file.note}; not executed: {runnable.reason}"})
-    if not file.dynamic and source.pictures is not None:  # the taller picture is for dynamic files
-        examples = [example for example in examples if example.outputs[0].shape[2:] == source.size]
-    parity = _parity(folder, file, examples, device)
-    _logger.info("%s (%s) on %s, %d examples: %s", file.path, file.format, file.device, len(examples), parity)
-    if not parity.ok:
-        wrong = next((one for one in examples if not _compared(folder, file, [one], device).ok), examples[0])
-        raise _differs(file, parity, first_difference(exporter, source, folder, file, wrong.inputs, get_device))
-    footprint = device.footprint(folder / file.path, examples[0].feeds(file.input))
-    found = {"executed": True, "parity_max_abs": parity.max_abs, "parity_mask_iou": parity.mask_iou}
-    return file.model_copy(update=found if footprint is None else found | asdict(footprint))
+    return file
 
 
-def _parity(folder: Path, file: BundleFile, examples: Sequence[Example], device: Device) -> Parity:
-    """Of all examples; of a file of lower precision that of the worst picture, noise left out."""
-    if file.exact:
-        return _compared(folder, file, examples, device)
-    each = [_compared(folder, file, [example], device) for example in examples if example.natural]
-    return min(each, key=lambda one: one.mask_iou or 0.0)
+def _groups(file: BundleFile, source: Source, examples: Sequence[Example]) -> list[list[Example]]:
+    """The examples that are compared together: those of one size; of a file of lower precision each, without noise."""
+    if source.pictures is None:
+        return [list(examples)]
+    if file.dynamic:
+        return [[one for one in examples if one.size == size] for size in _sizes(examples)]
+    own = [example for example in examples if example.size == source.size]
+    return [own] if file.exact else [[example] for example in own if example.natural]
+
+
+def _sizes(examples: Sequence[Example]) -> list[tuple[int, int]]:
+    return list(dict.fromkeys(example.size for example in examples))
+
+
+def _by_size(examples: Sequence[Example], parities: Sequence[Parity]) -> tuple[SizeParity, ...]:
+    return tuple(
+        SizeParity(height=height, width=width, max_abs=parity.max_abs, mask_iou=parity.mask_iou)
+        for (height, width), parity in zip(_sizes(examples), parities, strict=True)
+    )
 
 
 def _compared(folder: Path, file: BundleFile, examples: Sequence[Example], device: Device) -> Parity:
     return check_parity(folder / file.path, examples, device.infer, file.input, exact=file.exact)
 
 
-def _differs(file: BundleFile, parity: Parity, where: str) -> ParityError:
+def _differs(file: BundleFile, example: Example, parity: Parity, where: str) -> ParityError:
     own = f"{where}: replace it, or export another format"
+    size = f" at {example.size[0]} x {example.size[1]}" if file.dynamic else ""
     return ParityError(
-        f"parity of {file.path} ({file.format})",
+        f"parity of {file.path} ({file.format}){size}",
         seen=parity,
         expected=f"at most {MAX_ABS_TOLERANCE:g} and at least {MASK_IOU_TOLERANCE:g}",
         remedy=own if where else "the file is not of this network: export it again",

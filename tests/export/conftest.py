@@ -43,7 +43,8 @@ def segmentation_source(network: nn.Module, classes: int = 2, **settings: object
         "normalisation": {"mean": MEAN, "std": STD},
         "resize_policy": settings.pop("resize_policy", "letterbox"),
     }
-    return Source(network, {"image": torch.zeros(1, 3, HEIGHT, WIDTH)}, description, **settings)
+    inputs = settings.pop("inputs", {"image": torch.zeros(1, 3, HEIGHT, WIDTH)})
+    return Source(network, inputs, description, **settings)
 
 
 def write_small_bundle(tmp_path: Path, classes: int = 2, **settings: object) -> Manifest:

@@ -11,6 +11,7 @@ import pytest
 from devices.footprint import Footprint
 from export.bundle.examples import smooth_picture
 from export.bundle.manifest import Manifest, Quality, read_manifest
+from export.bundle.manifest_checks import manifest_faults
 from export.bundle.verify import verify_bundle
 from foundation.errors import UserError
 from tests.export.conftest import certificate_for, runtime_device
@@ -198,15 +199,60 @@ def test_a_difference_on_a_photograph_alone_is_noticed(make_bundle: Make, tmp_pa
     assert not (tmp_path / "bundle").exists()
 
 
-def test_a_dynamic_file_is_checked_at_another_size(make_bundle: Make) -> None:
-    class OnlyOneSize(RuntimeDevice):
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [((2 * HEIGHT, WIDTH), "64 x 48"), ((HEIGHT, 2 * WIDTH), "32 x 96"), ((HEIGHT, HEIGHT), "32 x 32")],
+)
+def test_a_dynamic_file_is_checked_at_other_sizes(make_bundle: Make, size: tuple[int, int], words: str) -> None:
+    class WrongAtOneSize(RuntimeDevice):
         def infer(self, path: Path, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-            assert "dynamic" in path.name or inputs["image"].shape[2] == HEIGHT
+            assert "dynamic" in path.name or inputs["image"].shape[2:] == (HEIGHT, WIDTH)
             (logits,) = super().infer(path, inputs)
-            return [logits + np.float32(logits.shape[2] > HEIGHT)]
+            return [logits + np.float32(logits.shape[2:] == size)]
 
-    with pytest.raises(UserError, match=r"parity of model_dynamic\.onnx"):
-        make_bundle(formats=["onnx-dynamic"], get_device=lambda name, threads=1: OnlyOneSize(name=name))
+    with pytest.raises(UserError, match=rf"parity of model_dynamic\.onnx \(onnx-dynamic\) at {words}: "):
+        make_bundle(formats=["onnx-dynamic"], get_device=lambda name, threads=1: WrongAtOneSize(name=name))
+
+
+def test_parity_at_every_size_is_told(make_bundle: Make, tmp_path: Path) -> None:
+    """On photographs, too: the smooth picture alone is nowhere white."""
+    seen = set()
+
+    class Sees(RuntimeDevice):
+        def infer(self, path: Path, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            seen.add((inputs["image"].shape[2:], bool(inputs["image"].mean() > 2)))
+            (logits,) = super().infer(path, inputs)
+            return [logits + np.float32(1e-5 * logits.shape[3])]
+
+    white = np.full((50, 50, 3), 255, np.uint8)
+    make_bundle(
+        formats=["onnx-dynamic"], photographs=[white], resize_policy="resize",
+        get_device=lambda name, threads=1: Sees(name=name),
+    )  # fmt: skip
+    sizes = [(32, 48), (64, 48), (32, 96), (32, 32)]
+    assert seen == {(size, bright) for size in sizes for bright in (False, True)}
+    file = read_manifest(tmp_path / "bundle").file("onnx-dynamic")
+    assert [(one.height, one.width) for one in file.parity_by_size] == sizes
+    assert [one.max_abs for one in file.parity_by_size] == [pytest.approx(1e-5 * width, rel=0.05) for _, width in sizes]
+    assert file.parity_max_abs == max(one.max_abs or 0 for one in file.parity_by_size)
+    assert (
+        "- At 32 x 96, `model_dynamic.onnx`: largest difference 9.6e-04, mask IoU 1.0000\n"
+        in (tmp_path / "bundle" / "README.md").read_text()
+    )
+    assert verify_bundle(tmp_path / "bundle", get_device=runtime_device, measure=False).ok
+
+
+def test_parities_by_size_belong_to_the_whole(make_bundle: Make, tmp_path: Path) -> None:
+    manifest = make_bundle(formats=["onnx-dynamic"])
+    file = manifest.file("onnx-dynamic")
+    assert not manifest_faults(tmp_path / "bundle", manifest)
+    for changed in (
+        file.model_copy(update={"parity_mask_iou": 0.995}),
+        manifest.file("onnx").model_copy(update={"parity_by_size": file.parity_by_size}),
+    ):
+        files = [changed if one.path == changed.path else one for one in manifest.files]
+        faults = manifest_faults(tmp_path / "bundle", manifest.model_copy(update={"files": tuple(files)}))
+        assert any("parity is not the worst" in one or "not dynamic" in one for one in faults)
 
 
 @pytest.mark.parametrize(
