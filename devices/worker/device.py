@@ -49,6 +49,8 @@ class ProcessDevice(Device):
     """Command that installs it."""
     compute_units: ClassVar[tuple[str, ...]] = ("cpu",)
     """Where the runtime computes."""
+    computes_in_worker: ClassVar[bool] = True
+    """False where the runtime computes in another process than the worker, whose memory then tells nothing."""
     imports: ClassVar[tuple[str, ...]] = ()
     """Distributions that its worker imports beside the runtime, numpy and onnx."""
     precision: ClassVar[str] = "float32"
@@ -191,7 +193,7 @@ class ProcessDevice(Device):
             raise _unsupported(path, error) from error
         finally:
             process.close()
-        peak = process.peak_memory_bytes
+        peak = process.peak_memory_bytes if self.computes_in_worker else None
         return Footprint(round(median(loads_ms), 2), None if peak is None else round(peak / 1e6, 1), self.compute_units)
 
     def _worker(self, timeout_s: float) -> WorkerClient:

@@ -17,8 +17,8 @@ from export.source import Source
 from tests.export.runtime_device import RuntimeDevice, measurement
 from tests.export.small_network import HEIGHT, MEAN, STD, WIDTH, export_small, small_network
 
-NEED_INSTALLATION = frozenset({"web"})
-"""Formats that `latseg install` brings; they are tested with the targets."""
+NEED_INSTALLATION = frozenset({"litert", "web"})
+"""Formats that need what ``latseg install`` brings; they are tested with the targets."""
 
 
 def certificate_for(path: Path, budget_ms: float = 5.0) -> Certificate:

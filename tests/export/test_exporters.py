@@ -31,7 +31,12 @@ Make = Callable[..., Manifest]
 
 
 class TestBuiltIn(ExporterContract):
-    @pytest.fixture(params=[name for name in EXPORTERS.builtin if name not in NEED_INSTALLATION])
+    @pytest.fixture(
+        params=[
+            pytest.param(name, marks=[pytest.mark.targets] if name in NEED_INSTALLATION else [])
+            for name in EXPORTERS.builtin
+        ]
+    )
     def exporter(self, request: pytest.FixtureRequest) -> Exporter:
         found = EXPORTERS.get(request.param)()
         assert found.format == request.param

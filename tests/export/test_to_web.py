@@ -20,11 +20,9 @@ from export.bundle.manifest import Manifest, read_manifest
 from export.bundle.segment import Segmenter
 from export.bundle.verify import verify_bundle
 from export.bundle.write import write_bundle
-from export.exporter import Exporter
 from export.parity import mean_iou
 from export.to_web import WebExporter
 from foundation.picture import Picture
-from latseg.testing.exporter_contract import ExporterContract
 from tests.export.chromium import PROGRAM, Page, opened, served
 from tests.export.conftest import runtime_device, segmentation_source
 
@@ -59,14 +57,6 @@ def segmented(page: Page, photograph: Path) -> None:
     page.wait_for(READY)
     page.choose_file("#photograph", photograph)
     page.wait_for(f"document.getElementById('status').textContent.startsWith('{photograph.name}, ')")
-
-
-@pytest.mark.targets
-@in_a_browser
-class TestWeb(ExporterContract):
-    @pytest.fixture
-    def exporter(self) -> Exporter:
-        return WebExporter()
 
 
 def test_it_needs_the_installation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
 from devices.backends.web.browser import browser_version, find_browser
 from devices.backends.web.installation import VERSION, WebPackages
 from devices.device_info import DeviceInfo
-from devices.footprint import Footprint
 from devices.target import Availability
 from devices.worker.device import ProcessDevice
 
@@ -24,6 +19,7 @@ class WebDevice(ProcessDevice):
     name = "web"
     runtime = "devices.backends.web.runtime:WebRuntime"
     package = "onnxruntime-web"
+    computes_in_worker = False
 
     @override
     def availability(self) -> Availability:
@@ -33,11 +29,6 @@ class WebDevice(ProcessDevice):
         if find_browser() is None:
             return Availability(False, "no Chromium or Chrome on the path", "install one: `apt-get install chromium`")
         return Availability(True)
-
-    @override
-    def footprint(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> Footprint:
-        # The memory is that of the browser, which shares it among its processes.
-        return replace(super().footprint(path, inputs), peak_memory_mb=None)
 
     @override
     def runtime_version(self) -> str:
