@@ -7,7 +7,9 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from devices.device import Device
@@ -32,7 +34,7 @@ class OnnxNetwork(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Outputs in the file's order."""
         feeds = {name: tensor.numpy() for name, tensor in zip(self.names, inputs, strict=True)}
-        return tuple(map(torch.from_numpy, self.device.infer(self.path, feeds)))
+        return tuple(_tensor("an output", array) for array in self.device.infer(self.path, feeds))
 
 
 def source_of(model: Path, copy: Path, device: Device, *, shapes: Mapping[str, Shape], seed: int = 0) -> Source:
@@ -48,17 +50,13 @@ def source_of(model: Path, copy: Path, device: Device, *, shapes: Mapping[str, S
         seed: of the random inputs.
 
     Raises:
-        UserError: not a model, an input of text or without a shape, or more than 2 GiB with its weights.
+        UserError: not a model, an input without a shape or of a type that torch does not have (text, for example), or
+            more than 2 GiB with its weights.
     """
     checked = check_model(model)
     inputs = model_inputs(checked, tuple(shapes.items()))
-    for each in inputs:
-        if each.dtype == "object":
-            raise UserError(
-                f"input {each.name!r}", seen="text", expected="numbers", remedy="export the network without it"
-            )
     copy.write_bytes(_one_file(model, {each.name: each.shape for each in inputs}))
-    tensors = {name: torch.from_numpy(array) for name, array in random_inputs(inputs, seed).items()}
+    tensors = {name: _tensor(f"input {name!r}", array) for name, array in random_inputs(inputs, seed).items()}
     return Source(OnnxNetwork(copy, tuple(tensors), device), tensors, model_path=copy, seed=seed)
 
 
@@ -69,6 +67,16 @@ def weights_of(model: Path) -> int:
     floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
     tensors = check_model(model).graph.initializer
     return sum(prod(tensor.dims) for tensor in tensors if tensor.data_type in floats)
+
+
+def _tensor(what: str, array: NDArray[np.generic]) -> Tensor:
+    try:
+        return torch.from_numpy(array)
+    except TypeError as error:
+        raise UserError(
+            f"{what} of the model", seen=f"the type {array.dtype}", expected="a type that numpy and torch have",
+            remedy="export the network in float32",
+        ) from error  # fmt: skip
 
 
 def _one_file(path: Path, shapes: Mapping[str, Shape]) -> bytes:

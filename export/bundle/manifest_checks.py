@@ -81,14 +81,18 @@ def _parity_faults(file: BundleFile, *, segments: bool) -> Iterator[str]:
         if file.device is not None and "not executed: " not in file.note:
             yield "it was not executed and its note does not say why"
         return
-    if file.dynamic and file.parity_by_size:
-        sizes = [Parity(one.max_abs, one.mask_iou, file.exact) for one in file.parity_by_size]
-        if worst(sizes) != found:
-            yield "its parity is not the worst of its sizes"
-    elif file.parity_by_size:
-        yield "it has parities by size but is not dynamic"
+    yield from _size_faults(file, found)
     has = (found.max_abs is not None, found.mask_iou is not None)
     if has != (file.input == "tensors", segments):
         yield "its parity does not belong to its input"
     elif not found.ok or (found.max_abs or 0) < 0 or (found.mask_iou or 0) > 1:
         yield f"its parity is {found}"
+
+
+def _size_faults(file: BundleFile, found: Parity) -> Iterator[str]:
+    """Manifests of earlier versions have no parities by size."""
+    sizes = [Parity(one.max_abs, one.mask_iou, file.exact) for one in file.parity_by_size]
+    if sizes and not file.dynamic:
+        yield "it has parities by size but is not dynamic"
+    if sizes and worst(sizes) != found:
+        yield "its parity is not the worst of its sizes"

@@ -42,18 +42,26 @@ def write_model(
         parities.append(_compared(folder, file, group, device))
         if not parities[-1].ok:
             wrong = next((one for one in group if not _compared(folder, file, [one], device).ok), group[0])
-            where = first_difference(exporter, source, folder, file, wrong.inputs, get_device)
-            raise _differs(file, wrong, parities[-1], where)
+            raise _differs(
+                file, wrong, parities[-1], first_difference(exporter, source, folder, file, wrong.inputs, get_device)
+            )
+    found = _checked_entry(file, examples, parities)
+    footprint = device.footprint(folder / file.path, examples[0].feeds(file.input))
+    return found if footprint is None else found.model_copy(update=asdict(footprint))
+
+
+def _checked_entry(file: BundleFile, examples: Sequence[Example], parities: Sequence[Parity]) -> BundleFile:
     parity = worst(parities)
     _logger.info("%s (%s) on %s, %d examples: %s", file.path, file.format, file.device, len(examples), parity)
-    footprint = device.footprint(folder / file.path, examples[0].feeds(file.input))
-    found = {
-        "executed": True,
-        "parity_max_abs": parity.max_abs,
-        "parity_mask_iou": parity.mask_iou,
-        "parity_by_size": _by_size(examples, parities) if file.dynamic else (),
-    }
-    return file.model_copy(update=found if footprint is None else found | asdict(footprint))
+    by_size = _by_size(examples, parities) if file.dynamic else ()
+    return file.model_copy(
+        update={
+            "executed": True,
+            "parity_max_abs": parity.max_abs,
+            "parity_mask_iou": parity.mask_iou,
+            "parity_by_size": by_size,
+        }
+    )
 
 
 def _written(exporter: Exporter, source: Source, folder: Path) -> BundleFile:

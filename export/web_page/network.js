@@ -60,14 +60,15 @@ function spread(logits, placement, layout, [height, width]) {
       }
     }
     const margins = resample(inner, [placement.height, placement.width, 1], [height, width]);
-    margins.forEach((margin, at) => {
+    for (let at = 0; at < margins.length; at++) {
+      const margin = margins[at];
       if (margin > best[at]) {
         best[at] = margin;
         labels[at] = label;
       }
-      const [less, more] = margin < odds[at] ? [margin, odds[at]] : [odds[at], margin];
-      odds[at] = more + Math.log1p(Math.exp(less - more));
-    });
+      const more = Math.max(margin, odds[at]);
+      odds[at] = more + Math.log1p(Math.exp(Math.min(margin, odds[at]) - more));
+    }
   }
   return { labels, foreground: odds.map((margin) => 0.5 + 0.5 * Math.tanh(margin / 2)) };
 }

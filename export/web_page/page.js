@@ -26,11 +26,11 @@ function paint(name, image) {
 /** Two classes: black and white; more: the class number as grey, spread over the greys. */
 function show(picture, { labels, foreground }, classes) {
   const mask = new ImageData(picture.width, picture.height);
-  labels.forEach((label, at) => {
-    const grey = Math.round((255 * label) / (classes - 1));
-    mask.data.set([grey, grey, grey, 255], 4 * at);
-    picture.data[4 * at + 3] = Math.round(foreground[at] * picture.data[4 * at + 3]);
-  });
+  for (let at = 0, to = 0; at < labels.length; at++, to += 4) {
+    mask.data[to] = mask.data[to + 1] = mask.data[to + 2] = Math.round((255 * labels[at]) / (classes - 1));
+    mask.data[to + 3] = 255;
+    picture.data[to + 3] = Math.round(foreground[at] * picture.data[to + 3]);
+  }
   paint("cutout", picture);
   paint("mask", mask);
   document.querySelector(".results").hidden = false;

@@ -1,4 +1,4 @@
-// Resizing as Pillow's Image.resize(..., BILINEAR) does it: a triangle as wide as a pixel of the smaller side, first along
+// Resizing as Pillow's Image.resize(..., BILINEAR) does it: a triangle that reaches one pixel of the smaller side to each side, first along
 // the rows, then along the columns; bytes are rounded after each (Pillow, src/libImaging/Resample.c).
 
 /** For each of `target` places along a side of `size` pixels: the first pixel that counts, and the weights from it on. */
@@ -24,10 +24,7 @@ function pass(values, result, found, { lines, stride, step, resultStride, result
       for (let channel = 0; channel < channels; channel++) {
         let sum = 0;
         let at = line * stride + first * step + channel;
-        for (const weight of weights) {
-          sum += weight * values[at];
-          at += step;
-        }
+        for (let tap = 0; tap < weights.length; tap++, at += step) sum += weights[tap] * values[at];
         result[line * resultStride + place * resultStep + channel] = bytes ? Math.floor(sum + 0.5) : sum;
       }
     }

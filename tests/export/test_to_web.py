@@ -113,6 +113,21 @@ def test_the_camera_and_what_is_no_picture(page: Page, make_bundle: Make, tmp_pa
 
 @pytest.mark.targets
 @in_a_browser
+def test_it_uses_threads_where_the_server_allows_them(page: Page, tmp_path: Path) -> None:
+    write(tmp_path / "bundle", 2, "resize")
+    Image.fromarray(smooth_picture(30, 20, seed=1)).save(tmp_path / "photo.png")
+    threads = "document.getElementById('network').textContent.includes('on one thread')"
+    for isolated in (False, True):
+        with served(tmp_path / "bundle" / "web", isolated=isolated) as address:
+            page.call("Page.navigate", url=address)
+            segmented(page, tmp_path / "photo.png")
+            assert page.evaluate("crossOriginIsolated") == isolated
+            assert page.evaluate(threads) == (not isolated or page.evaluate("navigator.hardwareConcurrency") == 1)
+    assert not page.complaints
+
+
+@pytest.mark.targets
+@in_a_browser
 def test_its_file_is_run_in_the_browser(make_bundle: Make, tmp_path: Path) -> None:
     make_bundle(formats=["web"], get_device=get_device)
     folder = tmp_path / "bundle"

@@ -117,6 +117,15 @@ def test_a_budget_is_certified(tmp_path: Path, small: Path, monkeypatch: pytest.
     assert missed.manifest.reproduce == "latseg export small.onnx --device cpu --max-latency 3ms"
 
 
+@pytest.mark.parametrize("kind", ["STRING", "BFLOAT16"])
+def test_types_that_torch_does_not_have(tmp_path: Path, kind: str) -> None:
+    x, y = (helper.make_tensor_value_info(name, getattr(TensorProto, kind), (2,)) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "net", [x], [y])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m.onnx")
+    with pytest.raises(UserError, match="input 'x' of the model: got the type "):
+        latseg.Workspace(tmp_path).export(tmp_path / "m.onnx")
+
+
 @pytest.mark.parametrize("name", ["onnx-dynamic", "onnx-uint8"])
 def test_formats_that_need_a_network_of_torch(small: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match=NEED_TORCH):

@@ -90,7 +90,7 @@ def test_onnx_is_always_there(make_bundle: Make) -> None:
     assert [file.format for file in manifest.files][:2] == ["onnx", "onnx-uint8"]
 
 
-@pytest.mark.parametrize("name", ["tensorrt", "ONNX", ""])
+@pytest.mark.parametrize("name", ["tflite9", "ONNX", ""])
 def test_format_that_cannot_be_checked_here(make_bundle: Make, tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="expected one of onnx, onnx-dynamic, onnx-uint8, onnx-fp16"):
         make_bundle(formats=["onnx", name])
