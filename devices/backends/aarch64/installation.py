@@ -8,6 +8,7 @@ one of its own.
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import sys
 from pathlib import Path
@@ -76,11 +77,11 @@ class Aarch64Userland(Installation):
 
     @override
     def build(self, on_line: OnLine) -> None:
-        missing = [name for name in ("apt-get", "dpkg-deb") if shutil.which(name) is None]
-        if missing:
+        tools = [name for name in ("apt-get", "dpkg-deb") if shutil.which(name)]
+        if platform.machine() != "x86_64" or len(tools) < 2:
             raise UserError(
-                f"installation {self.name}", seen=f"no {', '.join(missing)} on this machine",
-                expected="Debian's tools, by which its packages are fetched", remedy="use a machine with Debian",
+                f"installation {self.name}", seen=f"a machine of type {platform.machine()} with {tools or 'no tools'}",
+                expected="x86_64 with apt-get and dpkg-deb", remedy="use such a machine with Debian",
             )  # fmt: skip
         self._fetch_system(on_line)
         self._fetch_packages(on_line)
