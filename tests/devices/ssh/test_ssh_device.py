@@ -79,14 +79,18 @@ def test_models_travel_with_their_weights_and_outputs_come_back(fake_ssh: Path, 
 
 
 @pytest.mark.targets
-def test_models_are_converted_here(fake_ssh: Path, tmp_path: Path) -> None:
-    device, here = get_device("ssh://board/ncnn"), get_device("ncnn")
+@pytest.mark.parametrize("name", ["litert", "mnn", "ncnn", "openvino"])
+def test_models_are_converted_here(fake_ssh: Path, tmp_path: Path, name: str) -> None:
+    device, here = get_device(f"ssh://board/{name}"), get_device(name)
     if not here.availability().available:
         pytest.skip(here.availability().reason)
     path = saved(small_net(), tmp_path / "net.onnx")
     expected = CpuDevice().infer(path, {"image": IMAGE})[0]
     np.testing.assert_allclose(device.infer(path, {"image": IMAGE})[0], expected, atol=1e-4)
     assert device.info().settings == here.info().settings
+    result = _measured(device, tmp_path, "net")["net"]
+    assert isinstance(result, Measurement)
+    assert result.operators, result.profiler
 
 
 @pytest.mark.targets
