@@ -8,6 +8,7 @@ from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
 _BOARD = Path("/proc/device-tree/model")
+_THREAD = Path("/proc/thread-self/exe")
 _CLOCK = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
 
 
@@ -52,6 +53,18 @@ def is_virtual() -> bool:
 def cpu_flags() -> frozenset[str]:
     """What the first core can do, in the kernel's words; empty where the system does not report it."""
     return frozenset(_cpuinfo().get("flags", "").split())
+
+
+def emulator() -> str:
+    """The program that emulates another processor for this process, such as ``qemu-aarch64``; empty where none does.
+
+    qemu-user shows the emulated program as ``/proc/self/exe``, and forgets that threads have such a link, too.
+    """
+    try:
+        name = _THREAD.readlink().name
+    except OSError:
+        return ""
+    return name if name.startswith("qemu-") else ""
 
 
 def frequency_governor() -> str | None:

@@ -14,6 +14,7 @@ INSTALLATIONS: Registry[Installation] = Registry(
     group="latseg.installations",
     base="devices.installations.installation:Installation",
     builtin={
+        "aarch64": "devices.backends.aarch64.installation:Aarch64Userland",
         "qnn": "devices.backends.qnn.installation:QnnInstallation",
         "tensorrt-rtx": "devices.backends.tensorrt_rtx.installation:TensorRtRtxInstallation",
         "web": "devices.backends.web.installation:WebPackages",

@@ -62,7 +62,7 @@ class Connection:
         try:
             self.state = self._state()
             """Of the machine, when the agent started."""
-        except ValueError as error:
+        except (ValueError, KeyError) as error:
             self.close()
             raise _unreadable(error) from error
         except BaseException:
@@ -168,5 +168,5 @@ class Connection:
         return DeviceUnavailableError(f"machine {self._address}", seen=seen, expected=expected, remedy=remedy)
 
 
-def _unreadable(error: ValueError) -> ConnectionLostError:
+def _unreadable(error: Exception) -> ConnectionLostError:
     return ConnectionLostError(f"what the agent sent cannot be read: {one_line(error)}")

@@ -21,6 +21,8 @@ class HostState:
     """Folder for the models of one connection; removed with it."""
     python: str
     hardware: str
+    emulator: str
+    """Where the processor is emulated: the program that does it. Else empty."""
     clock_mhz: float | None
     load_average: float | None
     versions: dict[str, str | None]
@@ -39,6 +41,7 @@ def state_here(folder: str, files: str, packages: Sequence[str]) -> HostState:
         files=files,
         python=platform.python_version(),
         hardware=hardware.cpu_name(),
+        emulator=hardware.emulator(),
         clock_mhz=hardware.clock_mhz(),
         load_average=hardware.load_average(),
         versions={name: metadata.version(name) if find_spec(name) else None for name in packages},

@@ -31,7 +31,7 @@ def tree_digest(root: str) -> str:
     """SHA-256 over names and contents of the Python files of ``PACKAGES`` in the folder ``root``."""
     digest = hashlib.sha256()
     for name in sources(root):
-        with open(os.path.join(root, name), "rb") as file:  # noqa: PTH118, PTH123 - here and below: as Python 3.4 has it
+        with open(os.path.join(root, name), "rb") as file:  # noqa: PTH118, PTH123 - here and below: as Python 3.5 has it
             content = file.read()
         digest.update(b"%s %d " % (name.encode(), len(content)) + content)
     return digest.hexdigest()
@@ -65,10 +65,11 @@ def _unpack(folder: str, target: str, digest: str) -> None:
             archive.extractall(unfinished)
         if tree_digest(unfinished) != digest:
             sys.exit("our sources arrived damaged")
-        shutil.rmtree(target, ignore_errors=True)  # damaged, or not there
-        os.rename(unfinished, target)  # noqa: PTH104
-    except OSError:
         if tree_digest(target) != digest:  # else another process was first
+            shutil.rmtree(target, ignore_errors=True)
+            os.rename(unfinished, target)  # noqa: PTH104
+    except OSError:
+        if tree_digest(target) != digest:
             raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -78,9 +79,15 @@ def _clean(folder: str, target: str) -> None:
     os.utime(target)
     for name in os.listdir(folder):  # noqa: PTH208
         path = os.path.join(folder, name)  # noqa: PTH118
-        old = os.stat(path).st_mtime < time.time() - _UNUSED_S  # noqa: PTH116
-        if old and re.match("[0-9a-f]{64}$|new-", name):
+        if re.match("[0-9a-f]{64}$|new-", name) and _last_use(path) < time.time() - _UNUSED_S:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _last_use(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime  # noqa: PTH116
+    except OSError:  # another process has removed it
+        return time.time()
 
 
 def main() -> None:

@@ -41,7 +41,11 @@ class WorkerClient:
         self._steps: list[int] = []
         """Candidates of the steps that the worker reported by message."""
         _logger.debug("starting a worker for %s, threads: %d", runtime, threads)
-        self.transport.start(runtime, threads)
+        try:
+            self.transport.start(runtime, threads)
+        except BaseException:
+            self.transport.kill()
+            raise
 
     def __enter__(self) -> Self:
         return self

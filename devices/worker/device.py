@@ -116,7 +116,7 @@ class ProcessDevice(Device):
         status = self.availability()
         if not status.available:
             raise DeviceUnavailableError(
-                f"device {self.name!r}", seen=status.reason, expected="a device of this machine", remedy=status.remedy
+                f"device {self.name!r}", seen=status.reason, expected="a device that can be used", remedy=status.remedy
             )
 
     def transport(self) -> Transport:
@@ -179,6 +179,9 @@ class ProcessDevice(Device):
     @override
     def footprint(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> Footprint:
         self.require_available()
+        return Reconnection(self.name).call(lambda: self._footprint(path, inputs))
+
+    def _footprint(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> Footprint:
         file = self.file_for_inference(path)
         parts = self.parts(file)
         process = InferenceProcess(self._worker(INFERENCE_TIMEOUT_S))

@@ -28,6 +28,16 @@ def test_the_board_is_named_where_the_processor_is_not(tmp_path: Path, monkeypat
     assert hardware.clock_mhz() == 1500.0
 
 
+@pytest.mark.parametrize(("program", "expected"), [("qemu-aarch64", "qemu-aarch64"), ("python3.11", ""), (None, "")])
+def test_an_emulator_runs_the_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str | None, expected: str
+) -> None:
+    if program:
+        (tmp_path / "exe").symlink_to(tmp_path / program)
+    monkeypatch.setattr(hardware, "_THREAD", tmp_path / "exe")
+    assert hardware.emulator() == expected
+
+
 def test_a_system_that_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _machine(tmp_path, monkeypatch)
     assert hardware.cpu_name().endswith("cores)")

@@ -44,7 +44,7 @@ _START_S = 20.0
 class Sshd:
     """Runs from ``start`` to ``stop``; whoever has ``client`` first on the path reaches it as 127.0.0.1."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, python: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
@@ -60,7 +60,7 @@ class Sshd:
         (folder / "config").write_text(_CLIENT.format(**values))
         _script(self.client / "ssh", f'#!/bin/sh\nexec {SSH} -F {folder}/config "$@"\n')
         # Not on the path: a login shell may have one of its own.
-        _script(self.agent_folder / "venv" / "bin" / "python", PYTHON)
+        _script(self.agent_folder / "venv" / "bin" / "python", python)
 
     @property
     def agent_folder(self) -> Path:
@@ -86,11 +86,16 @@ class Sshd:
 
 
 @contextmanager
-def running_sshd(folder: Path) -> Iterator[Sshd]:
-    """Skips the test where there is no sshd."""
+def running_sshd(folder: Path, python: str = PYTHON) -> Iterator[Sshd]:
+    """Skips the test where there is no sshd.
+
+    Args:
+        folder: for keys and settings.
+        python: a program in the language of the shell that starts the interpreter there.
+    """
     if not (SSHD and SSH):
         pytest.skip("there is no sshd: apt-get install openssh-server")
-    made = Sshd(folder)
+    made = Sshd(folder, python)
     made.start()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{made.client}{os.pathsep}{os.environ['PATH']}")

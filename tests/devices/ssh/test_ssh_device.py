@@ -12,13 +12,12 @@ import onnx
 import pytest
 
 from devices.backends.ort.device import CpuDevice
-from devices.device import Candidate
+from devices.device import Candidate, Device
 from devices.measurement import FailedMeasurement, Measurement
 from devices.registry import get_device
 from devices.ssh.connection import Connection
 from devices.ssh.device import SshDevice
 from devices.ssh.frames import Frame
-from devices.worker.device import ProcessDevice
 from foundation.errors import DeviceUnavailableError
 from latseg.testing.device_contract import FAST, NOMINAL_MS
 from latseg.testing.nets import saved, small_net
@@ -28,7 +27,7 @@ Script = Callable[[str, str], None]
 IMAGE = np.random.default_rng(0).standard_normal((1, 3, 32, 32)).astype(np.float32)
 
 
-def _measured(device: ProcessDevice, folder: Path, *names: str) -> dict[str, Measurement | FailedMeasurement]:
+def _measured(device: Device, folder: Path, *names: str) -> dict[str, Measurement | FailedMeasurement]:
     candidates = [Candidate(name, saved(small_net(), folder / f"{name}.onnx")) for name in names]
     results = device.measure(candidates, nominal_reference_ms=NOMINAL_MS, protocol=FAST)
     return {result.label: result for result in results}
@@ -48,7 +47,6 @@ def _misbehaving() -> SshDevice:
 
 def test_nets_are_measured_there_and_nothing_is_left(fake_ssh: Path, tmp_path: Path) -> None:
     device = get_device("ssh://me@board:2222/cpu:threads=2")
-    assert isinstance(device, ProcessDevice)
     result = _measured(device, tmp_path, "net")["net"]
     assert isinstance(result, Measurement)
     assert sum(row.ms for row in result.operators) == pytest.approx(result.latency_ms)
@@ -81,14 +79,18 @@ def test_models_travel_with_their_weights_and_outputs_come_back(fake_ssh: Path, 
 
 
 @pytest.mark.targets
-def test_models_are_converted_here(fake_ssh: Path, tmp_path: Path) -> None:
-    device, here = get_device("ssh://board/ncnn"), get_device("ncnn")
+@pytest.mark.parametrize("name", ["litert", "mnn", "ncnn", "openvino"])
+def test_models_are_converted_here(fake_ssh: Path, tmp_path: Path, name: str) -> None:
+    device, here = get_device(f"ssh://board/{name}"), get_device(name)
     if not here.availability().available:
         pytest.skip(here.availability().reason)
     path = saved(small_net(), tmp_path / "net.onnx")
     expected = CpuDevice().infer(path, {"image": IMAGE})[0]
     np.testing.assert_allclose(device.infer(path, {"image": IMAGE})[0], expected, atol=1e-4)
     assert device.info().settings == here.info().settings
+    result = _measured(device, tmp_path, "net")["net"]
+    assert isinstance(result, Measurement)
+    assert result.operators, result.profiler
 
 
 @pytest.mark.targets
@@ -126,13 +128,22 @@ def test_a_connection_lost_in_mid_group_fails_no_candidate(
         return frame
 
     device = get_device("ssh://board/cpu")
-    assert isinstance(device, ProcessDevice)
     device.info()
     monkeypatch.setattr(Connection, "receive", cut)
     results = _measured(device, tmp_path, "first", "second")
     assert [isinstance(result, Measurement) for result in results.values()] == [True, True]
     assert len(opened) == 3
     assert _within(5.0, lambda: not list((fake_ssh / "work").iterdir()))
+
+
+def test_nothing_is_timed_on_an_emulated_processor(fake_ssh: Path, tmp_path: Path) -> None:
+    with (tmp_path / "packages" / "sitecustomize.py").open("a") as file:
+        file.write("hardware.emulator = lambda: 'qemu-arm'\n")
+    device = get_device("ssh://board/cpu")
+    assert device.info().hardware == "Cortex-A76 (4 cores), emulated by qemu-arm"
+    for call in (device.nominal_reference_ms, lambda: _measured(device, tmp_path, "net")):
+        with pytest.raises(DeviceUnavailableError, match="times mean something"):
+            call()
 
 
 def test_a_machine_that_goes_away_ends_in_one_error(
