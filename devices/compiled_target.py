@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -48,19 +49,34 @@ class CompiledTarget(Target):
         """The vendor's emulator, which runs what was compiled; None where there is none."""
         return None
 
-    @override
-    def support(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> FileSupport:
-        """Compiles the model and runs it in the emulator."""
+    def placed(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> FileSupport:
+        """What the compiler says on the model; nothing is run.
+
+        Raises:
+            DeviceUnavailableError: the compiler is not here.
+        """
         try:
             with TemporaryFolder() as folder:
                 units = self.compile(path, inputs, folder.path / "artifact")
-            outputs = tuple(self.emulator.infer(path, inputs)) if self.emulator else None
         except DeviceUnavailableError:
             raise
         except UserError as error:
             return FileSupport(Verdict.UNSUPPORTED, str(error.seen))
         others = [unit for unit in units if unit not in ("", self.unit)]
         if not others:
-            return FileSupport(Verdict.SUPPORTED, "", outputs, units, self.unit)
+            return FileSupport(Verdict.SUPPORTED, units=units, unit=self.unit)
         reason = f"{len(others)} of {len(units)} operators run on the {others[0]} and not on the {self.unit}"
-        return FileSupport(Verdict.FALLS_BACK, reason, outputs, units, self.unit)
+        return FileSupport(Verdict.FALLS_BACK, reason, units=units, unit=self.unit)
+
+    @override
+    def support(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> FileSupport:
+        """Compiles the model and runs it in the emulator."""
+        answer = self.placed(path, inputs)
+        if answer.verdict is Verdict.UNSUPPORTED or self.emulator is None:
+            return answer
+        try:
+            return replace(answer, outputs=tuple(self.emulator.infer(path, inputs)))
+        except DeviceUnavailableError:
+            raise
+        except UserError as error:
+            return FileSupport(Verdict.UNSUPPORTED, str(error.seen))

@@ -83,7 +83,7 @@ def _parsed(text: str, threads: int | None) -> tuple[type[Device], dict[str, Any
             f"device {text!r}",
             seen="a compiled target: nothing runs on its hardware here, so nothing is measured and certified",
             expected=f"one of {', '.join(DEVICES.names)}",
-            remedy=f"ask its compiler with `latseg check MODEL.onnx --device {name}`",
+            remedy=f"use `latseg check MODEL.onnx --device {name}` or `latseg search --portable {name}`",
         )
     found, options = DEVICES.parse(text)
     known = found.Options.model_fields if hasattr(found, "Options") else ()

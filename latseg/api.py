@@ -177,6 +177,8 @@ class Workspace(OpenWorkspace):
         calibration_nets: int = 10,
         training: TrainingOptions | None = None,
         threads: int | None = None,
+        portable: Sequence[str] = (),
+        allow_fallback: bool = False,
         seed: int = 0,
         tensorboard: str | Path | None = None,
         start: bool = True,
@@ -201,6 +203,8 @@ class Workspace(OpenWorkspace):
             calibration_nets: random nets near each latency budget that are measured first, to calibrate the bound.
             training: amounts of training (``search.options.TrainingOptions``).
             threads: of the runtimes.
+            portable: targets that must run every operator of a net, such as ``qnn``; nothing is measured there.
+            allow_fallback: accept operators that run there on another compute unit.
             seed: of every random choice.
             tensorboard: folder for TensorBoard logs, as of ``RunHandle.train``.
             start: False leaves the start to ``search`` on the returned handle.
@@ -216,7 +220,13 @@ class Workspace(OpenWorkspace):
         SPACES.parse(space)
         latencies = {name: as_latency_ms(limit) for name, limit in budgets.items()}
         config = RunConfig.create(
-            BudgetOptions(latency_ms=latencies, parameters=as_parameters(max_parameters), threads=threads),
+            BudgetOptions(
+                latency_ms=latencies,
+                parameters=as_parameters(max_parameters),
+                threads=threads,
+                portable=tuple(portable),
+                allow_fallback=allow_fallback,
+            ),
             DataOptions(source=data) if isinstance(data, str) else data,
             training,
             SearchOptions(

@@ -184,6 +184,28 @@ class BudgetOptions(LatencyOptions):
 
 
 @dataclass(frozen=True, slots=True)
+class SearchLimits(BudgetOptions):
+    """All hard constraints of a search."""
+
+    portable: Annotated[
+        str | None,
+        typer.Option(
+            "--portable",
+            metavar="NAME,...",
+            help=f"Only nets that these run, too: {one_of((*DEVICES.names, *COMPILED_TARGETS.names))}.",
+        ),
+    ] = None
+    allow_fallback: Annotated[
+        bool, typer.Option("--allow-fallback", help="With --portable: accept operators on another compute unit.")
+    ] = False
+
+    @property
+    def portable_names(self) -> list[str]:
+        """In the order given."""
+        return self.portable.split(",") if self.portable else []
+
+
+@dataclass(frozen=True, slots=True)
 class DataGroup:
     """The data of a search."""
 
