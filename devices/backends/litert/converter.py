@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import IO
 
 from devices.backends.litert.installation import LiteRtConverter
 from devices.backends.litert.signature import Signature
@@ -13,6 +15,7 @@ from devices.graph_walk import without_functions
 from devices.listed_weights import drop_listed_weights
 from devices.model_file import read_model
 from devices.model_inputs import model_inputs, random_inputs
+from devices.worker.memory_limit import limit_memory
 from devices.worker.messages import write_arrays
 from devices.worker.transport import described, worker_environment
 from foundation.errors import UserError
@@ -28,7 +31,7 @@ def convert(onnx: Path, target: Path) -> Signature:
     """Writes the model of ``onnx``, whose sizes are fixed, to ``target`` as TFLite file in float32.
 
     The file is run once and computes what ONNX Runtime computes; its inputs have the axes of the ONNX model. Returns
-    what it says of the others.
+    how its outputs are laid out.
 
     Raises:
         UserError: the converter is not installed, refuses the model, crashes or hangs, or makes another net of it.
@@ -40,15 +43,7 @@ def convert(onnx: Path, target: Path) -> Signature:
         document = temporary.path / "signature.json"
         command = [str(each) for each in (converter.python, "-P", "-m", _MODULE, model, feeds, target, document)]
         try:
-            code = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=printed,
-                env=worker_environment(temporary.path, own=False),
-                timeout=_TIMEOUT_S,
-                check=False,
-            ).returncode
+            code = _ended(command, printed, temporary.path)
         except subprocess.TimeoutExpired as error:
             raise _refused(onnx, f"a converter that was not done after {_TIMEOUT_S:g} s") from error
         printed.seek(0)
@@ -57,6 +52,22 @@ def convert(onnx: Path, target: Path) -> Signature:
             last = next((line.strip() for line in reversed(lines) if line.strip()), "no reason")
             raise _refused(onnx, last[:400] if code > 0 else described(code))
         return Signature.from_json(document.read_bytes())
+
+
+def _ended(command: Sequence[str], printed: IO[bytes], folder: Path) -> int:
+    """Runs the converter with at most the memory that is free; its exit code. What it prints goes to ``printed``."""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=printed,
+        env=worker_environment(folder, own=False),
+    ) as process:
+        try:
+            limit_memory(process.pid)
+            return process.wait(_TIMEOUT_S)
+        finally:
+            process.kill()
 
 
 def _prepared(onnx: Path, folder: Path) -> tuple[Path, Path]:

@@ -47,15 +47,15 @@ def operators_of_kernels(kernels: Sequence[str], kinds: Sequence[str]) -> list[i
         kinds: of the operators, such as ``CONV_2D``; at least one.
     """
     worth = [[_NONE] * (len(kinds) + 1) for _ in range(len(kernels) + 1)]
-    for row, kernel in enumerate(kernels):
-        fitting = _fitting(kernel, kinds)
-        for place in range(len(kinds)):
+    fitting = [_fitting(kernel, kinds) for kernel in kernels]
+    for row, fits in enumerate(fitting):
+        for place, fit in enumerate(fits):
             worth[row + 1][place + 1] = max(
                 worth[row + 1][place],
-                worth[row][place + 1] + (_SEVERAL if fitting[place] else _NONE),
-                worth[row][place] + _ONE if fitting[place] else _NONE,
+                worth[row][place + 1] + (_SEVERAL if fit else _NONE),
+                worth[row][place] + _ONE if fit else _NONE,
             )
-    return _traced(worth, [_fitting(kernel, kinds) for kernel in kernels])
+    return _traced(worth, fitting)
 
 
 def _traced(worth: Sequence[Sequence[int]], fitting: Sequence[Sequence[bool]]) -> list[int]:

@@ -15,7 +15,7 @@ from devices.backends.litert.installation import LiteRtConverter
 from devices.backends.litert.kernels import operators_of_kernels
 from devices.backends.litert.net import TfliteNet, TfliteOperator
 from devices.backends.litert.profile import timed_layers
-from devices.backends.litert.profiler import Event
+from devices.backends.litert.profiler import Event, _library
 from devices.backends.litert.signature import Output
 from devices.device import Candidate
 from devices.measurement import FailedMeasurement
@@ -114,6 +114,13 @@ def test_kernels_without_an_operator_are_no_profile() -> None:
         timed_layers(TfliteNet((operator,), {0: "x"}, {1: "y"}), [[Event(ADD, 1, None), Event("CEIL", 1, 0)]])
 
 
+def test_another_version_of_litert_has_no_operator_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its structures may be others; the worker then says so and goes on."""
+    monkeypatch.setattr("devices.backends.litert.profiler.metadata.version", lambda _: "9.0")
+    with pytest.raises(ModelFailedError, match=r"no profiler is known for LiteRT 9\.0"):
+        _library()
+
+
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The interpreter of an installation that is only said to be complete: a program that tests write."""
@@ -132,6 +139,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("exit 1", "no reason"),
         ("kill -SEGV $$", "crashed with SIGSEGV"),
         ("exec sleep 60", "not done after 0.5 s"),
+        ("sleep 0.3; ulimit -d | sed 's/[0-9][0-9]*/limited/' >&2; exit 3", " limited;"),  # to the memory that is free
     ],
 )
 def test_a_converter_that_fails_costs_the_measurement(
