@@ -25,6 +25,7 @@ DEVICES: Registry[Device] = Registry(
         "ncnn": "devices.backends.ncnn.device:NcnnDevice",
         "openvino": "devices.backends.ov.device:OpenVinoDevice",
         "openvino-bf16": "devices.backends.ov.device:OpenVinoBf16Device",
+        "page": "devices.backends.web.page_device:PageDevice",
         "simulated": "devices.backends.simulated.device:SimulatedDevice",
         "web": "devices.backends.web.device:WebDevice",
     },

@@ -24,7 +24,7 @@ from devices.measurement import FailedMeasurement
 from devices.model_file import check_model
 from devices.prepared import PreparedCandidate, prepare
 from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
-from devices.worker.client import WorkerClient, WorkerFailedError
+from devices.worker.client import START_S, WorkerClient, WorkerFailedError
 from devices.worker.group import Group, Result
 from devices.worker.inference import INFERENCE_TIMEOUT_S, InferenceProcess
 from devices.worker.reconnection import Reconnection
@@ -41,8 +41,8 @@ _LOADS = 5
 class ProcessDevice(Device):
     """Implements the contract for devices that name a ``Runtime``; see ``devices/worker/main.py``."""
 
-    runtime: ClassVar[str]
-    """``module:class`` of the ``Runtime``."""
+    runtime: str
+    """``module:class`` of the ``Runtime``; with a further ``:setting`` it is given this text after the threads."""
     package: ClassVar[str]
     """Name of the runtime, of its Python package and of its distribution."""
     install: ClassVar[str]
@@ -58,6 +58,8 @@ class ProcessDevice(Device):
     over_ssh: ClassVar[bool] = False
     """Whether ``ssh://HOST/NAME`` may name it: its worker needs ``package`` and ``imports`` only, and ``info`` is not
     overridden."""
+    start_s: ClassVar[float] = START_S
+    """Time until the first step of a worker."""
 
     class Options(PluginOptions):
         """Every runtime in a worker process lets the user choose its number of threads."""
@@ -200,7 +202,7 @@ class ProcessDevice(Device):
         return Footprint(round(median(loads_ms), 2), None if peak is None else round(peak / 1e6, 1), self.compute_units)
 
     def _worker(self, timeout_s: float) -> WorkerClient:
-        return WorkerClient(self.runtime, self.threads, timeout_s, self.transport())
+        return WorkerClient(self.runtime, self.threads, timeout_s, self.transport(), start_s=self.start_s)
 
     def _check_runtime(self, protocol: MeasurementProtocol) -> None:
         """Runs the reference net and nothing else.

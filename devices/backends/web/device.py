@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from typing_extensions import override
 
 from devices.backends.web.browser import browser_version, find_browser
 from devices.backends.web.installation import VERSION, WebPackages
-from devices.device_info import DeviceInfo
 from devices.target import Availability
 from devices.worker.device import ProcessDevice
 
@@ -22,7 +19,7 @@ class WebDevice(ProcessDevice):
     computes_in_worker = False
 
     @override
-    def availability(self) -> Availability:
+    def installed(self) -> Availability:
         packages = WebPackages()
         if not packages.is_installed():
             return Availability(False, f"{self.package} is not installed", packages.remedy)
@@ -35,6 +32,5 @@ class WebDevice(ProcessDevice):
         return VERSION
 
     @override
-    def info(self) -> DeviceInfo:
-        info, browser = super().info(), find_browser()
-        return replace(info, settings=(("browser", browser_version(browser or "")),))
+    def settings(self) -> tuple[tuple[str, str], ...]:
+        return (("browser", browser_version(find_browser() or "")),)

@@ -70,9 +70,9 @@ class WebRuntime(PageRuntime):
     """In a headless browser of its own."""
 
     def __init__(self, threads: int) -> None:
-        self._server = PageServer(("web",), WebPackages().files)
-        page = self._server.pages["web"]
-        self._browser = open_browser(self._server.address("web"), page)
+        self._server = PageServer(("",), WebPackages().files)
+        page = self._server.pages[""]
+        self._browser = open_browser(self._server.address(""), page)
         super().__init__(page.open_session().ask, threads)
 
     @override

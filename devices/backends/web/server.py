@@ -53,15 +53,15 @@ class PageServer:
         runtime: folder of the runtime's files for browsers.
         host: address at which to listen.
         port: 0 chooses a free one.
-        certificate: file with a certificate and its key, for HTTPS.
+        https: context with a certificate; None for plain HTTP.
 
     Raises:
-        OSError: the port is taken, the certificate cannot be read.
+        OSError: the port is taken, or this machine does not have the address.
     """
 
     def __init__(
         self, names: Sequence[str], runtime: Path, *, host: str = "127.0.0.1", port: int = 0,
-        certificate: Path | None = None,
+        https: ssl.SSLContext | None = None,
     ) -> None:  # fmt: skip
         self.pages: Mapping[str, PageLink] = {name: PageLink() for name in names}
         self.token = secrets.token_urlsafe(16)
@@ -69,10 +69,8 @@ class PageServer:
         self.files = {**files, **{f"/runtime/{name}": runtime / name for name in _RUNTIME}}
         self._server = _Server((host, port), partial(_Handler, self))
         self._scheme = "http"
-        if certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        if https is not None:
+            self._server.socket = https.wrap_socket(self._server.socket, server_side=True)
             self._scheme = "https"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 

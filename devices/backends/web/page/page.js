@@ -55,7 +55,7 @@ async function description() {
 }
 
 function display(known) {
-  show("device", `page:${name}`);
+  show("device", name ? `page:${name}` : "page");
   show("threads", known.threads);
   show("clock", `${Number(known.clock_ms.toPrecision(2))} ms`);
   show("browser", known.browser);
@@ -86,10 +86,15 @@ function engineOf(session) {
   return engines.get(session);
 }
 
+function idle() {
+  if (engines.size === 0) state("Ready: waiting for a latseg command", "waiting");
+}
+
 function perform(session, order, body) {
   if (body.byteLength === 0) {
     engines.get(session)?.worker.terminate();
     engines.delete(session);
+    idle();
     return;
   }
   const line = new TextDecoder().decode(body.slice(0, new Uint8Array(body).indexOf(10)));
@@ -120,7 +125,7 @@ async function next(known) {
     received = Number(reply.headers.get("X-Order"));
     perform(reply.headers.get("X-Session"), received, body);
   } else if (reply.status === 204) {
-    state(engines.size ? "Measuring" : "Ready: waiting for a latseg command", engines.size ? "" : "waiting");
+    idle();
   } else {
     state(await reply.text(), "ended");
     return false;
@@ -139,6 +144,7 @@ async function keepScreenOn() {
 async function main() {
   const known = await description();
   display(known);
+  idle();
   keepScreenOn();
   document.addEventListener("visibilitychange", keepScreenOn);
   for (let open = true; open; ) {

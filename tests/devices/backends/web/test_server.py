@@ -153,7 +153,9 @@ def test_with_a_certificate(runtime: Path, tmp_path: Path) -> None:
         pytest.skip("no openssl")
     with certificate.open("a") as file:
         file.write((tmp_path / "public.pem").read_text())
-    server = PageServer(("phone",), runtime, certificate=certificate)
+    https = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    https.load_cert_chain(certificate)
+    server = PageServer(("phone",), runtime, https=https)
     context = ssl.create_default_context(cafile=str(tmp_path / "public.pem"))
     context.check_hostname = False
     connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=10, context=context)

@@ -29,6 +29,7 @@ from devices.tensor_graph import TensorGraph
 from devices.worker.runtime import PROFILE_WARM_UP_RUNS, ModelFailedError, ModelFile, RuntimeLostError
 from latseg.testing.device_contract import FAST, NOMINAL_MS, RuntimeContract
 from latseg.testing.nets import mobile_net, saved, small_net
+from tests.devices.backends.web.endless_net import endless_net
 
 needs_web = pytest.mark.skipif(not WebDevice().availability().available, reason="the runtime or a browser is missing")
 
@@ -44,6 +45,8 @@ def test_times_are_joined_by_position(tmp_path: Path) -> None:
     assert set(made) <= set(TensorGraph(mobile_net().graph).producers)
     assert "logits" in made
     assert profile.operators[-1].output_shape == (1, 2, 64, 64)
+    assert sum(node.op_type == "FusedConv" and len(node.input) == 4 for node in model.graph.node) == 3, "residuals"
+    assert all("nchwc" not in node.domain for node in model.graph.node)
     assert profile_of(model, {}, {}).operators[0].ms == 0.0
 
 
@@ -92,32 +95,6 @@ class TestWeb(RuntimeContract):
         assert isinstance(first, FailedMeasurement)
         assert "hung" in first.reason
         assert isinstance(second, Measurement)
-
-
-def endless_net() -> onnx.ModelProto:
-    """Adds 0 to its input nearly without end."""
-    body = helper.make_graph(
-        [helper.make_node("Identity", ["go"], ["goes"]), helper.make_node("Add", ["value", "value"], ["next"])],
-        "body",
-        [
-            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
-            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("value", TensorProto.FLOAT, [1, 64]),
-        ],
-        [
-            helper.make_tensor_value_info("goes", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("next", TensorProto.FLOAT, [1, 64]),
-        ],
-    )
-    turns = helper.make_tensor("turns", TensorProto.INT64, [], [2**40])
-    graph = helper.make_graph(
-        [helper.make_node("Loop", ["turns", "", "image"], ["sums"], body=body)],
-        "endless",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 64])],
-        [helper.make_tensor_value_info("sums", TensorProto.FLOAT, [1, 64])],
-        [turns],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
 @pytest.fixture
