@@ -23,7 +23,8 @@ from devices.worker.transport import LocalTransport
 from foundation.errors import DeviceUnavailableError, UserError
 from foundation.temporary_folder import TemporaryFolder
 
-COMPILE_TIMEOUT_S = 600.0
+COMPILE_TIMEOUT_S = 300.0
+"""Compiling and emulating take seconds for nets of our size."""
 
 
 class ProcessCompiler(CompiledTarget):
@@ -89,7 +90,8 @@ class ProcessCompiler(CompiledTarget):
     def _worker(self) -> InferenceProcess:
         if self._process is None:
             transport = LocalTransport(python=self._environment.python)
-            self._process = InferenceProcess(WorkerClient(self.runtime, 1, COMPILE_TIMEOUT_S, transport))
+            worker = WorkerClient(self.runtime, 1, COMPILE_TIMEOUT_S, transport)
+            self._process = InferenceProcess(worker, COMPILE_TIMEOUT_S)
         return self._process
 
     def _refused(self, path: Path, error: ModelFailedError) -> UserError:

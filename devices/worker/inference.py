@@ -24,8 +24,9 @@ class InferenceProcess:
     The process ends with this object.
     """
 
-    def __init__(self, worker: WorkerClient) -> None:
+    def __init__(self, worker: WorkerClient, timeout_s: float = INFERENCE_TIMEOUT_S) -> None:
         self._worker = worker
+        self._timeout_s = timeout_s
         self._folder = TemporaryFolder()
         self._end = weakref.finalize(self, _end, self._worker, self._folder)
         self.inputs: InputShapes = ()
@@ -50,7 +51,7 @@ class InferenceProcess:
         """
         self._held = None
         state = _state(path)
-        answer = self._request(messages.Load(self._worker.transport.put(converted, parts), INFERENCE_TIMEOUT_S))
+        answer = self._request(messages.Load(self._worker.transport.put(converted, parts), self._timeout_s))
         assert isinstance(answer, messages.Loaded)
         self.inputs, self.load_ms, self._held = answer.inputs, answer.load_ms, state
         _logger.debug("loaded %s for inference", path)
@@ -65,7 +66,7 @@ class InferenceProcess:
         _check_feeds(inputs, self.inputs)
         feeds = self._put(inputs)
         outputs = f"{feeds}.outputs"
-        answer = self._request(messages.Infer(list(inputs), feeds, outputs, INFERENCE_TIMEOUT_S))
+        answer = self._request(messages.Infer(list(inputs), feeds, outputs, self._timeout_s))
         assert isinstance(answer, messages.Done)
         self.peak_memory_bytes = answer.peak_memory_bytes
         arrays = messages.read_arrays(self._worker.transport.get(outputs))
@@ -81,7 +82,7 @@ class InferenceProcess:
         self._held = None
         state = _state(path)
         put, feeds = self._worker.transport.put, self._put(inputs)
-        answer = self._request(messages.Compile(put(path), list(inputs), feeds, put(artifact), INFERENCE_TIMEOUT_S))
+        answer = self._request(messages.Compile(put(path), list(inputs), feeds, put(artifact), self._timeout_s))
         assert isinstance(answer, messages.Compiled)
         self.inputs, self._held = answer.inputs, state
         return answer.units

@@ -8,10 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from devices.device import Device
+from devices.target import RunningTarget
 from export.bundle.manifest import BundleFile, SizeParity
 from export.exporter import Exporter, GetDevice
 from export.first_difference import first_difference
 from export.parity import MASK_IOU_TOLERANCE, MAX_ABS_TOLERANCE, Example, Parity, check_parity, worst
+from export.runner import runner_of
 from export.source import Source
 from foundation.errors import UserError
 
@@ -32,7 +34,7 @@ def write_model(
         ParityError: the file computes something else.
     """
     file = _written(exporter, source, folder)
-    device = get_device(file.device or "")
+    device = runner_of(file.device or "", get_device)
     runnable = device.availability()
     if not runnable.available:
         _logger.warning("%s (%s) is not checked: %s", file.path, file.format, runnable.reason)
@@ -46,6 +48,8 @@ def write_model(
                 file, wrong, parities[-1], first_difference(exporter, source, folder, file, wrong.inputs, get_device)
             )
     found = _checked_entry(file, examples, parities)
+    if not isinstance(device, Device):
+        return found
     footprint = device.footprint(folder / file.path, examples[0].feeds(file.input))
     return found if footprint is None else found.model_copy(update=asdict(footprint))
 
@@ -99,7 +103,7 @@ def _by_size(examples: Sequence[Example], parities: Sequence[Parity]) -> tuple[S
     )
 
 
-def _compared(folder: Path, file: BundleFile, examples: Sequence[Example], device: Device) -> Parity:
+def _compared(folder: Path, file: BundleFile, examples: Sequence[Example], device: RunningTarget) -> Parity:
     return check_parity(folder / file.path, examples, device.infer, file.input, exact=file.exact)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from devices.device import Candidate, Device
 from devices.measurement import Measurement
 from devices.protocol import MeasurementProtocol
+from devices.registry import COMPILED_TARGETS
 from export.bundle.manifest import BundleFile
 from export.bundle.write_model import ParityError, write_model
 from export.exporter import Exporter, GetDevice
@@ -34,7 +35,7 @@ def write_models(
     models: list[BundleFile] = []
     left_out: list[str] = []
     for exporter in exporters:
-        if exporter.precision == "float32":
+        if exporter.precision == "float32" or exporter.device in COMPILED_TARGETS.names:  # there nothing is measured
             models.append(write_model(exporter, source, folder, examples, get_device))
             continue
         found = _reduced(exporter, source, folder, examples, get_device)

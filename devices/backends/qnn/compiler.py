@@ -12,9 +12,11 @@ from pathlib import Path
 from shutil import move
 from typing import Any
 
+import onnx
 from typing_extensions import override
 
 from devices.backends.qnn.quantise import PART, is_quantised, quantise
+from devices.model_inputs import fix_input_shapes
 from devices.profiled_model import load_named, node_position
 from devices.worker.compiler import CompiledModel, Compiler
 from devices.worker.runtime import Array, InputShapes, ModelFailedError, numbers, one_line
@@ -43,12 +45,13 @@ class QnnHtp(Compiler):
 
     @override
     def compile(self, path: Path, feeds: Mapping[str, Array], artifact: Path) -> CompiledModel:
-        model, content = load_named(path)
+        model, _ = load_named(path)
         nodes = len(model.graph.node)
+        fix_input_shapes(model, {name: array.shape for name, array in feeds.items()})
         with TemporaryFolder() as folder:
             quantised = folder.path / "quantised.onnx"
             if is_quantised(model):
-                quantised.write_bytes(content)
+                onnx.save(model, quantised)
             else:
                 try:
                     quantise(model, [feeds], quantised)
@@ -106,9 +109,9 @@ def _units(session: Any, nodes: int) -> tuple[str, ...]:
         unit = _UNITS.get(part.ep_name, _OTHER_UNIT)
         for node in part.get_nodes():
             position = node_position(_APPENDED.sub("", node.name))
-            if position is not None:
+            if position is not None and units[position] != _OTHER_UNIT:  # one part there is enough
                 units[position] = unit
-            elif unit == _OTHER_UNIT:
+            elif position is None and unit == _OTHER_UNIT:
                 strays.append(node.op_type)
     if strays and _OTHER_UNIT not in units:
         raise ModelFailedError(f"{', '.join(sorted(set(strays)))} would run on the {_OTHER_UNIT}")

@@ -109,3 +109,14 @@ def test_the_context_binary_is_written(target: QnnTarget, tmp_path: Path) -> Non
     target.compile(path, {"x": np.zeros((1, 3, 32, 32), np.float32)}, tmp_path / "context.onnx")
     kinds = [node.op_type for node in onnx.load(tmp_path / "context.onnx").graph.node]
     assert kinds == ["EPContext"]
+
+
+def test_dynamic_inputs_are_compiled_for_the_sizes_that_are_given(target: QnnTarget, tmp_path: Path) -> None:
+    net = depthwise(3, 1, 1)
+    for side, name in ((2, "h"), (3, "w")):
+        net.graph.input[0].type.tensor_type.shape.dim[side].dim_param = name
+    path = saved(net, tmp_path / "net.onnx")
+    answer = target.support(path, {"x": np.ones((1, 3, 16, 24), np.float32)})
+    assert answer.verdict is Verdict.SUPPORTED, answer.reason
+    assert answer.outputs is not None
+    assert answer.outputs[0].shape == (1, 16, 16, 24)
