@@ -18,7 +18,7 @@ from devices.model_file import check_model, read_model
 from devices.model_inputs import Shape, fix_input_shapes, model_inputs, random_inputs
 from export.source import Source
 from foundation.errors import UserError
-from foundation.regular_file import MODEL_BYTES
+from foundation.regular_file import MODEL_BYTES, read_regular
 
 if TYPE_CHECKING:
     import onnx
@@ -80,8 +80,8 @@ def _tensor(what: str, array: NDArray[np.generic]) -> Tensor:
 
 
 def _one_file(path: Path, shapes: Mapping[str, Shape]) -> bytes:
-    before = path.read_bytes()
     model = read_model(path)
+    before = read_regular(path, limit=MODEL_BYTES)
     embed_external_data(path, model, limit=MODEL_BYTES)
     fix_input_shapes(model, shapes)
     return before if model == read_model(path) else _serialised(path, model)

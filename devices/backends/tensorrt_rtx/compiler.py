@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from devices.worker.compiler import CompiledModel, Compiler
+from devices.model_file import read_model
 from devices.worker.runtime import Array, InputShapes, ModelFailedError
 
 if TYPE_CHECKING:
@@ -54,10 +55,7 @@ class RtxEngine(CompiledModel):
     """An engine that was written; what a GPU does not run is refused as a whole, so all nodes run there."""
 
     def __init__(self, path: Path, feeds: Mapping[str, Array]) -> None:
-        import onnx
-
-        nodes = onnx.load(str(path), load_external_data=False).graph.node
-        self.units = (_UNIT,) * len(nodes)
+        self.units = (_UNIT,) * len(read_model(path).graph.node)
         self.inputs: InputShapes = tuple((name, array.shape) for name, array in feeds.items())
 
     @override
