@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from devices.worker.compiler import CompiledModel, Compiler
 from devices.model_file import read_model
+from devices.worker.compiler import CompiledModel, Compiler
 from devices.worker.runtime import Array, InputShapes, ModelFailedError
 
 if TYPE_CHECKING:
