@@ -11,6 +11,7 @@ from export.bundle.manifest import BundleFile
 from export.cut_model import CutModel
 from export.exporter import Exporter, GetDevice
 from export.parity import MAX_ABS_TOLERANCE, Array, largest_difference
+from export.runner import runner_of
 from export.source import Source
 from foundation.errors import UserError
 from foundation.temporary_folder import TemporaryFolder
@@ -44,8 +45,10 @@ def first_difference(
     Returns:
         Words; empty where the file is not made of ``model.onnx``, or computes what that computes.
     """
+    if not exporter.reads_onnx:
+        return ""
     comparison = _Comparison(exporter, source, inputs, get_device)
-    if not exporter.reads_onnx or not comparison.differs(folder / "model.onnx", folder / file.path):
+    if not comparison.differs(folder / "model.onnx", folder / file.path):
         return ""
     model = CutModel(read_model(folder / "model.onnx"))
     cuts = [cut for cut in range(1, len(model.nodes)) if model.outputs(cut)]
@@ -67,7 +70,7 @@ class _Comparison:
 
     def __init__(self, exporter: Exporter, source: Source, inputs: Mapping[str, Array], get_device: GetDevice) -> None:
         self._exporter, self._source, self._inputs = exporter, source, inputs
-        self._reference, self._device = get_device("cpu"), get_device(exporter.device)
+        self._reference, self._device = get_device("cpu"), runner_of(exporter.device, get_device)
 
     def after(self, model: CutModel, cut: int) -> bool | None:
         """Whether the model before the cut differs; None where it cannot be converted or run."""

@@ -108,11 +108,17 @@ def _compared(folder: Path, file: BundleFile, examples: Sequence[Example], devic
 
 
 def _differs(file: BundleFile, example: Example, parity: Parity, where: str) -> ParityError:
-    own = f"{where}: replace it, or export another format"
+    masks = f"masks that agree to at least {MASK_IOU_TOLERANCE:g}"
     size = f" at {example.size[0]} x {example.size[1]}" if file.dynamic else ""
+    if where:
+        remedy = f"{where}: replace it, or export another format"
+    elif file.exact:
+        remedy = "the file is not of this network: export it again"
+    else:
+        remedy = f"the network needs more precision than {file.precision}: leave the format out"
     return ParityError(
         f"parity of {file.path} ({file.format}){size}",
         seen=parity,
-        expected=f"at most {MAX_ABS_TOLERANCE:g} and at least {MASK_IOU_TOLERANCE:g}",
-        remedy=own if where else "the file is not of this network: export it again",
+        expected=f"a difference of at most {MAX_ABS_TOLERANCE:g} and {masks}" if file.exact else masks,
+        remedy=remedy,
     )

@@ -14,11 +14,12 @@ from export.bundle.examples import make_examples
 from export.bundle.manifest import BundleFile
 from export.bundle.write_model import write_model
 from export.cut_model import CutModel
-from export.exporter import Exporter
+from export.exporter import Exporter, GetDevice
 from export.source import Source
 from export.to_onnx import OnnxExporter
 from foundation.errors import UserError
 from tests.export.conftest import runtime_device, segmentation_source
+from tests.export.runtime_device import RuntimeDevice
 from tests.export.small_network import export_small, small_network
 
 Change = Callable[[onnx.NodeProto], None]
@@ -53,12 +54,14 @@ class WrongExporter(Exporter):
         graph.node.insert(list(graph.node).index(node) + 1, add)
 
 
-def complaint(exporter: Exporter, folder: Path, source: Source | None = None) -> str:
+def complaint(
+    exporter: Exporter, folder: Path, source: Source | None = None, get_device: GetDevice = runtime_device
+) -> str:
     source = source or segmentation_source(small_network())
     folder.mkdir(exist_ok=True)
     OnnxExporter().write(source, folder)
     with pytest.raises(UserError) as error:
-        write_model(exporter, source, folder, make_examples(source), runtime_device)
+        write_model(exporter, source, folder, make_examples(source), get_device)
     return str(error.value)
 
 
@@ -95,8 +98,16 @@ def test_a_file_of_another_network_has_no_such_operator(tmp_path: Path) -> None:
     assert line.endswith("the file is not of this network: export it again")
     exporter = WrongExporter("Conv")
     exporter.reads_onnx = False
-    assert complaint(exporter, tmp_path / "whole").endswith("the file is not of this network: export it again")
+    asked: list[str] = []
+
+    def get_device(name: str) -> RuntimeDevice:
+        asked.append(name)
+        return runtime_device(name)
+
+    line = complaint(exporter, tmp_path / "whole", get_device=get_device)
+    assert line.endswith("the file is not of this network: export it again")
     assert exporter.conversions == 1
+    assert asked == ["cpu"]
 
 
 def test_a_cut_returns_what_later_nodes_read(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ import pytest
 
 from devices.device import Candidate
 from devices.measurement import FailedMeasurement, Measurement
+from export.bundle.examples import make_examples
 from export.bundle.manifest import Manifest, read_manifest
 from export.bundle.verify import verify_bundle
+from export.bundle.write_model import ParityError, write_model
 from export.registry import get_exporters
 from export.source import Source
 from export.to_onnx import OnnxExporter
@@ -96,6 +98,17 @@ def test_other_masks_are_never_written(export: Callable[..., Manifest], name: st
     (reason,) = export(name, factor=0.5, wrong=True).left_out
     assert reason.startswith("onnx-fp16 has a largest difference ")
     assert ", mask IoU 0." in reason
+
+
+def test_the_error_names_the_precision(tmp_path: Path) -> None:
+    source = segmentation_source(small_network())
+    OnnxExporter().write(source, tmp_path)
+    wrong = Timed()
+    wrong.wrong = True
+    with pytest.raises(
+        ParityError, match=r"expected masks that agree .*; the network needs more precision than float16"
+    ):
+        write_model(Float16OnnxExporter(), source, tmp_path, make_examples(source), lambda name: wrong)
 
 
 def test_what_cannot_be_measured_is_not_written(export: Callable[..., Manifest], make_bundle: Make) -> None:
