@@ -37,6 +37,7 @@ COMPILED_TARGETS: Registry[CompiledTarget] = Registry(
     group="latseg.compiled_targets",
     base="devices.compiled_target:CompiledTarget",
     builtin={
+        "coreml": "devices.backends.coreml.target:CoreMlTarget",
         "qnn": "devices.backends.qnn.target:QnnTarget",
         "tensorrt-rtx": "devices.backends.tensorrt_rtx.target:TensorRtRtxTarget",
     },

@@ -25,6 +25,7 @@ EXPORTERS: Registry[Exporter] = Registry(
         "ncnn": "export.to_ncnn:NcnnExporter",
         "web": "export.to_web:WebExporter",
         "openvino": "export.to_openvino:OpenVinoExporter",
+        "coreml": "export.to_coreml:CoreMlExporter",
         "qnn": "export.to_qnn:QnnExporter",
         "tensorrt": "export.to_tensorrt:TensorRtExporter",
     },

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from devices.registry import get_device
 from export.build_engine import TENSOR
 from export.bundle.examples import natural_inputs
 from export.bundle.manifest import BundleFile
+from export.bundle.texts import BUILDER_NAME, builder_script
 from export.exporter import Exporter
 from export.parity import Array
 from export.source import Source
@@ -26,7 +26,6 @@ from foundation.plugin_options import PluginOptions
 
 ENGINE_NAME = "model.rtx.engine"
 EXAMPLE_NAME = "model.tensorrt.npz"
-PROGRAM_NAME = "build_engine.py"
 
 
 class TensorRtOptions(PluginOptions):
@@ -42,7 +41,7 @@ class TensorRtExporter(Exporter):
     format = "tensorrt"
     file_name = "model.tensorrt.onnx"
     reads_onnx = False
-    note = f"`python {PROGRAM_NAME}` builds, verifies and times the engine on a GPU"
+    note = f"`python {BUILDER_NAME}` builds, verifies and times the engine on a GPU"
     Options = TensorRtOptions
 
     def __init__(self, *, precision: Literal["float32", "float16"] = "float32") -> None:
@@ -58,7 +57,7 @@ class TensorRtExporter(Exporter):
             Float16OnnxExporter().reduce(model, path, source)
         inputs = _example(source)
         _write_example(model, inputs, folder / EXAMPLE_NAME)
-        (folder / PROGRAM_NAME).write_text(files("export").joinpath(PROGRAM_NAME).read_text("utf-8"), encoding="utf-8")
+        (folder / BUILDER_NAME).write_text(builder_script(), encoding="utf-8")
         note = f"{self.note}; {_build(path, inputs, folder / ENGINE_NAME)}"
         return self.entry(folder).model_copy(update={"precision": self._precision, "note": note})
 

@@ -15,6 +15,7 @@ INSTALLATIONS: Registry[Installation] = Registry(
     base="devices.installations.installation:Installation",
     builtin={
         "aarch64": "devices.backends.aarch64.installation:Aarch64Userland",
+        "coreml": "devices.backends.coreml.installation:CoreMlInstallation",
         "qnn": "devices.backends.qnn.installation:QnnInstallation",
         "tensorrt-rtx": "devices.backends.tensorrt_rtx.installation:TensorRtRtxInstallation",
         "web": "devices.backends.web.installation:WebPackages",

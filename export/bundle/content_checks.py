@@ -10,7 +10,7 @@ from export.bundle.manifest import FORMATS_WITHOUT_DEVICE, BundleFile, Manifest,
 from export.bundle.manifest_checks import manifest_faults
 from export.bundle.model_checks import model_faults
 from export.bundle.readme_checks import README_NAME, readme_faults
-from export.bundle.texts import SCRIPT_NAME, segment_script
+from export.bundle.texts import BUILDER_NAME, SCRIPT_NAME, builder_script, segment_script
 from foundation.errors import UserError
 from foundation.regular_file import DOCUMENT_BYTES, read_regular
 
@@ -25,8 +25,9 @@ def check_content(
     yield _check("manifest against itself", manifest_faults(folder, manifest))
     if README_NAME in intact:
         yield _check("manifest against README.md", _readme_faults(folder, manifest))
-    if SCRIPT_NAME in intact:
-        yield _check_script(folder)
+    for name in (SCRIPT_NAME, BUILDER_NAME):
+        if name in intact:
+            yield _check_script(folder, name)
     files = [file for file in manifest.models if file.format in FORMATS_WITHOUT_DEVICE and file.path in intact]
     if files:
         yield _check(
@@ -42,15 +43,16 @@ def _check(name: str, faults: list[str]) -> Check:
     return Check(name, not faults, "; ".join(faults) or "nothing contradicts")
 
 
-def _check_script(folder: Path) -> Check:
+def _check_script(folder: Path, name: str) -> Check:
     """Another version's script is no fault of the bundle, but whoever runs it should know."""
-    name = f"program {SCRIPT_NAME}"
+    known = segment_script() if name == SCRIPT_NAME else builder_script()
+    instead = ", or use `latseg segment`" if name == SCRIPT_NAME else ""
     try:
-        own = read_regular(folder / SCRIPT_NAME, limit=DOCUMENT_BYTES, follow_links=False) == segment_script().encode()
+        own = read_regular(folder / name, limit=DOCUMENT_BYTES, follow_links=False) == known.encode()
     except OSError as error:
-        return Check(name, False, str(error))
-    unknown = "not the one that this version writes: read it before you run it, or use `latseg segment`"
-    return Check(name, True, "the one that this version writes" if own else unknown)
+        return Check(f"program {name}", False, str(error))
+    unknown = f"not the one that this version writes: read it before you run it{instead}"
+    return Check(f"program {name}", True, "the one that this version writes" if own else unknown)
 
 
 def _readme_faults(folder: Path, manifest: Manifest) -> list[str]:

@@ -11,6 +11,7 @@ from export.bundle.pipeline import Pipeline
 from export.parity import Parity
 
 SCRIPT_NAME = "segment.py"
+BUILDER_NAME = "build_engine.py"
 _MARKER = "{{preprocess}}"
 _NEEDS = (
     "on a device that was profiled and fitted (`latseg profile`, `latseg fit`); `RUN` is the id that the search prints."
@@ -30,6 +31,11 @@ def segment_script() -> str:
     )
     code = "\n\n\n".join(part.split(_HEAD_END, 1)[1].strip() for part in parts)
     return template.replace(_MARKER, "\n".join(line for line in code.splitlines() if not line.startswith(_OWN_IMPORTS)))
+
+
+def builder_script() -> str:
+    """``build_engine.py``: builds a TensorRT engine where the GPU is; runs alone with numpy and TensorRT."""
+    return _text("export", BUILDER_NAME)
 
 
 def _text(package: str, name: str) -> str:

@@ -15,7 +15,7 @@ from export.first_difference import first_difference
 from export.parity import MASK_IOU_TOLERANCE, MAX_ABS_TOLERANCE, Example, Parity, check_parity, worst
 from export.runner import runner_of
 from export.source import Source
-from foundation.errors import UserError
+from foundation.errors import DeviceUnavailableError, UserError
 
 _logger = logging.getLogger(__name__)
 
@@ -34,11 +34,10 @@ def write_model(
         ParityError: the file computes something else.
     """
     file = _written(exporter, source, folder)
-    device = runner_of(file.device or "", get_device)
-    runnable = device.availability()
-    if not runnable.available:
-        _logger.warning("%s (%s) is not checked: %s", file.path, file.format, runnable.reason)
-        return file.model_copy(update={"note": f"{file.note}; not executed: {runnable.reason}"})
+    device = _runner(file.device or "", get_device)
+    if isinstance(device, str):
+        _logger.warning("%s (%s) is not checked: %s", file.path, file.format, device)
+        return file.model_copy(update={"note": f"{file.note}; not executed: {device}"})
     parities = []
     for group in _groups(file, source, examples):
         parities.append(_compared(folder, file, group, device))
@@ -52,6 +51,16 @@ def write_model(
         return found
     footprint = device.footprint(folder / file.path, examples[0].feeds(file.input))
     return found if footprint is None else found.model_copy(update=asdict(footprint))
+
+
+def _runner(name: str, get_device: GetDevice) -> RunningTarget | str:
+    """What runs files for this device, or why nothing does here."""
+    try:
+        device = runner_of(name, get_device)
+    except DeviceUnavailableError as error:
+        return str(error.seen)
+    status = device.availability()
+    return device if status.available else status.reason
 
 
 def _checked_entry(file: BundleFile, examples: Sequence[Example], parities: Sequence[Parity]) -> BundleFile:

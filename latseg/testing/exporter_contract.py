@@ -22,7 +22,7 @@ from export.parity import Example, check_parity
 from export.runner import runner_of
 from export.source import Source
 from export.to_onnx import OnnxExporter
-from foundation.errors import UserError
+from foundation.errors import DeviceUnavailableError, UserError
 
 HEIGHT, WIDTH = 32, 48
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -73,7 +73,10 @@ class ExporterContract:
     @pytest.fixture
     def device(self, exporter: Exporter) -> RunningTarget:
         """Runs the exporter's files; the registered device of that name, or the emulator of a compiled target."""
-        device = runner_of(exporter.device, get_device)
+        try:
+            device = runner_of(exporter.device, get_device)
+        except DeviceUnavailableError as error:
+            pytest.skip(str(error))
         availability = device.availability()
         if not availability.available:
             pytest.skip(availability.reason)

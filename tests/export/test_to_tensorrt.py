@@ -35,7 +35,10 @@ def test_without_a_builder_the_note_says_so(make_bundle: Make, tmp_path: Path, m
     entry = make_bundle(formats=["tensorrt"], get_device=get_device, certificates=()).file("tensorrt")
     assert "no engine was built here: tensorrt-rtx is not installed" in entry.note
     assert entry.executed
-    parities = [check for check in verify_bundle(tmp_path / "bundle", measure=False).checks if "tensorrt" in check.name]
+    found = verify_bundle(tmp_path / "bundle", measure=False).checks
+    checks = {check.name: check.detail for check in found}
+    assert checks["program build_engine.py"] == "the one that this version writes"
+    parities = [check for check in found if "tensorrt" in check.name]
     assert parities
     assert all(check.ok for check in parities)
     names = {path.name for path in (tmp_path / "bundle").iterdir()}

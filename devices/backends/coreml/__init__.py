@@ -1,0 +1,1 @@
+"""Apple's converter to Core ML; models run on Apple's systems only."""
