@@ -145,8 +145,8 @@ def _report(console: Console, server: PageServer) -> None:
 def _opened(page: PageLink) -> str:
     known = page.description
     assert known is not None
-    isolated = "" if known.isolated else ", not isolated"
+    isolated = "" if known.isolated else ", since it is not isolated"
     return (
-        f"opened in {known.browser} on {known.hardware}: {known.threads} threads at most{isolated}, "
-        f"clock of {known.clock_ms:.2g} ms"
+        f"opened in {known.browser} on {known.hardware}; threads: at most {known.threads}{isolated}; "
+        f"steps of the clock: {known.clock_ms:.2g} ms"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -22,6 +23,10 @@ from foundation.plugin_options import PluginOptions
 PAGE_NAME = "[a-z0-9][a-z0-9-]{0,31}"
 _TICKS = 200
 """Steps of the clock in a block: reading it wrong by one is half a percent."""
+_FINE_MS = 0.01
+"""Step of a clock by which kernels can be timed."""
+_MOST_PROFILES = 10
+"""Times as many runs under the profiler where the steps are longer: their mean is finer than a step."""
 _MORE = "open it through `adb reverse`, or give `latseg serve` a certificate"
 
 
@@ -58,7 +63,7 @@ class PageDevice(ProcessDevice):
         if greeting.description is None or not greeting.is_present:
             return Availability(False, "the page is not open", f"open {greeting.address}")
         if greeting.description.threads < self.threads:
-            return Availability(False, f"the page has at most {greeting.description.threads} threads", _MORE)
+            return Availability(False, f"threads of the page: at most {greeting.description.threads}", _MORE)
         return Availability(True)
 
     @override
@@ -90,7 +95,9 @@ class PageDevice(ProcessDevice):
         self.require_available()
         known = self._greeting().description
         if known is not None:
-            protocol = replace(protocol, block_ms=max(protocol.block_ms, _TICKS * known.clock_ms))
+            block_ms = max(protocol.block_ms, _TICKS * known.clock_ms)
+            more = min(_MOST_PROFILES, math.ceil(known.clock_ms / _FINE_MS))
+            protocol = replace(protocol, block_ms=block_ms, profile_runs=protocol.profile_runs * more)
         return super().measure(candidates, nominal_reference_ms=nominal_reference_ms, protocol=protocol, seed=seed)
 
     def _greeting(self) -> Greeting:

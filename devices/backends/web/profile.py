@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING
 
 from devices.backends.ort.calls import open_session, session_options
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import onnx
 
 SOURCE = "onnxruntime-web profiling"
+_COARSE_US = 50.0
+"""Steps of a clock by which most kernels take no time or one step: only the mean tells how often which."""
 _BLOCKED_LAYOUTS = "NchwcTransformer"
 """WebAssembly has no kernels for them."""
 
@@ -67,12 +70,10 @@ def profile_of(
     model: OptimisedModel, feeds: Mapping[str, Array], microseconds: Mapping[str, Sequence[float]]
 ) -> OperatorProfile:
     """The times that the profiler gave for the nodes, joined to the user's tensors."""
-    ms = [_ms(microseconds.get(str(position), ())) for position in range(len(model.graph.node))]
+    counted = {name: times[PROFILE_WARM_UP_RUNS:] or times for name, times in microseconds.items()}
+    least = min((time for times in counted.values() for time in times if time > 0), default=0.0)
+    middle = mean if least >= _COARSE_US else interquartile_mean
+    ms = [middle(counted.get(str(position)) or [0.0]) / 1000 for position in range(len(model.graph.node))]
     nodes = executed_nodes(TensorGraph(model.user.graph), model.graph, ms)
     shapes = tensor_shapes(model.user, {name: array.shape for name, array in feeds.items()})
     return OperatorProfile(SOURCE, with_shapes(join_rows(nodes), shapes))
-
-
-def _ms(microseconds: Sequence[float]) -> float:
-    counted = microseconds[PROFILE_WARM_UP_RUNS:] or microseconds
-    return interquartile_mean(counted) / 1000 if counted else 0.0

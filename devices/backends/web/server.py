@@ -70,7 +70,9 @@ class PageServer:
         self._server = _Server((host, port), partial(_Handler, self))
         self._scheme = "http"
         if https is not None:
-            self._server.socket = https.wrap_socket(self._server.socket, server_side=True)
+            self._server.socket = https.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
             self._scheme = "https"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -170,11 +172,10 @@ class _Handler(BaseHTTPRequestHandler):
         """The content of the request.
 
         Raises:
-            ValueError: it has no length, or a larger one; the connection is of no more use.
+            ValueError: it has no length, or a larger one.
         """
         length = self.headers.get("Content-Length", "")
         if not (_NUMBER.fullmatch(length) and int(length) <= limit):
-            self.close_connection = True
             raise ValueError
         return self.rfile.read(int(length))
 
@@ -190,7 +191,9 @@ class _Handler(BaseHTTPRequestHandler):
         return bool(self.connection.recv(1, socket.MSG_PEEK))
 
     def _text(self, status: HTTPStatus, text: str) -> None:
-        self._send(status, f"{text}\n".encode(), {"Content-Type": "text/plain; charset=utf-8"})
+        """A refusal; what the request holds further is not read."""
+        headers = {"Content-Type": "text/plain; charset=utf-8", "Connection": "close"}
+        self._send(status, f"{text}\n".encode(), headers)
 
     def _send(self, status: HTTPStatus, content: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)

@@ -140,6 +140,14 @@ class MisbehavingModel(ClockedModel):
         return OperatorProfile(f"{runs} runs", (OperatorTime("Conv", ("logits",), ("image",), 1.0),))
 
 
+class WaitingRuntime(MisbehavingRuntime):
+    """Waits for what its setting names."""
+
+    def __init__(self, threads: int, setting: str) -> None:
+        assert setting == "anything"
+        time.sleep(1000)
+
+
 class ClocklessRuntime(MisbehavingRuntime):
     """No model has a clock, not even the reference net."""
 

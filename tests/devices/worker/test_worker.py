@@ -112,6 +112,13 @@ def test_a_hanging_candidate_is_given_up(tmp_path: Path, name: str) -> None:
     assert isinstance(results["good"], Measurement)
 
 
+def test_a_worker_has_a_time_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MisbehavingDevice, "runtime", "tests.devices.worker.misbehaving:WaitingRuntime:anything")
+    monkeypatch.setattr(MisbehavingDevice, "start_s", 2.0)
+    with pytest.raises(DeviceUnavailableError, match=r"hung: one step took longer than 2 s"):
+        MisbehavingDevice()._check_runtime(replace(FAST, timeout_s=1.0))
+
+
 def test_a_runtime_that_was_lost_is_no_candidates_fault(tmp_path: Path) -> None:
     assert all(isinstance(each, Measurement) for each in _measure(tmp_path, "first", "lost-once", "last").values())
 

@@ -38,7 +38,8 @@ function clockResolution() {
 function browser() {
   const brand = navigator.userAgentData?.brands.find((each) => !/Not.?A.?Brand/i.test(each.brand));
   if (brand) return `${brand.brand} ${brand.version}`;
-  return /(?:Firefox|CriOS|FxiOS|Version)\/\d+/.exec(navigator.userAgent)?.[0].replace("/", " ") ?? "unknown";
+  const [, program, version] = /(Firefox|FxiOS|CriOS|Chrome|Version)\/(\d+)/.exec(navigator.userAgent) ?? [];
+  return program ? `${program === "Version" ? "Safari" : program} ${version}` : "unknown";
 }
 
 async function hardware() {

@@ -113,7 +113,7 @@ def test_what_a_page_lacks(server: PageServer) -> None:
     page.thread.start()
     assert page.link.wait_until_present(5.0)
     assert phone.availability().available
-    assert "at most 1 threads" in PageDevice(name="phone", threads=2).availability().reason
+    assert "at most 1" in PageDevice(name="phone", threads=2).availability().reason
     page.open = False
     page.thread.join()
     time.sleep(0.15)
@@ -133,6 +133,7 @@ def test_blocks_are_long_beside_the_steps_of_the_clock(page: Page, monkeypatch: 
         candidate = Candidate("reference", REFERENCE_NET)
         get_device("page:phone").measure([candidate], nominal_reference_ms=1.0, protocol=protocol)
     assert [protocol.block_ms for protocol in protocols] == [20.0, 50.0], "the clock has steps of 0.1 ms"
+    assert {protocol.profile_runs for protocol in protocols} == {10 * FAST.profile_runs}
 
 
 def test_one_process_serves_at_a_time(server: PageServer, tmp_path: Path) -> None:

@@ -50,6 +50,14 @@ def test_times_are_joined_by_position(tmp_path: Path) -> None:
     assert profile_of(model, {}, {}).operators[0].ms == 0.0
 
 
+def test_a_coarse_clock_tells_by_its_mean(tmp_path: Path) -> None:
+    """A kernel of 20 us by a clock with steps of 100 us takes no time in four of five runs."""
+    model = optimised(saved(small_net(), tmp_path / "small.onnx"))
+    for steps, expected_ms in (((0.0, 0.0, 0.0, 0.0, 100.0), 0.02), ((10.0, 10.0, 10.0, 10.0, 900.0), 0.01)):
+        profile = profile_of(model, {}, {"0": (0.0,) * PROFILE_WARM_UP_RUNS + steps})
+        assert profile.operators[0].ms == pytest.approx(expected_ms)
+
+
 def test_what_is_missing_names_its_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LATSEG_RUNTIMES", str(tmp_path))
     assert WebDevice().availability().remedy == "latseg install web"
