@@ -18,6 +18,7 @@ EXPORTERS: Registry[Exporter] = Registry(
         "onnx": "export.to_onnx:OnnxExporter",
         "onnx-dynamic": "export.to_onnx:DynamicOnnxExporter",
         "onnx-uint8": "export.to_onnx_uint8:Uint8OnnxExporter",
+        "executorch": "export.to_executorch:ExecuTorchExporter",
         "litert": "export.to_litert:LiteRtExporter",
         "mnn": "export.to_mnn:MnnExporter",
         "ncnn": "export.to_ncnn:NcnnExporter",

@@ -14,6 +14,7 @@ INSTALLATIONS: Registry[Installation] = Registry(
     group="latseg.installations",
     base="devices.installations.installation:Installation",
     builtin={
+        "executorch": "devices.backends.executorch.installation:ExecuTorchEnvironment",
         "litert": "devices.backends.litert.installation:LiteRtConverter",
     },
 )

@@ -73,13 +73,17 @@ class ProcessDevice(Device):
             name=self.name,
             hardware=hardware.cpu_name(),
             runtime=self.package,
-            runtime_version=metadata.version(self.package),
+            runtime_version=self.runtime_version(),
             threads=self.threads,
             precision="float32",
             protocol_version=PROTOCOL_VERSION,
             clock_mhz=hardware.clock_mhz(),
             load_average=hardware.load_average(),
         )
+
+    def runtime_version(self) -> str:
+        """Of the runtime that the worker loads."""
+        return metadata.version(self.package)
 
     def require_available(self) -> None:
         """Raises ``DeviceUnavailableError`` where the device cannot be used."""

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from devices.device import Device
+from devices.installations.registry import INSTALLATIONS
 from devices.registry import DEVICES, get_device
 from export.bundle.certificate import Certificate, certify
 from export.bundle.manifest import Manifest, read_manifest
@@ -30,7 +31,12 @@ Make = Callable[..., Manifest]
 
 
 class TestBuiltIn(ExporterContract):
-    @pytest.fixture(params=list(EXPORTERS.builtin))
+    @pytest.fixture(
+        params=[
+            pytest.param(name, marks=[pytest.mark.targets] if name in INSTALLATIONS.builtin else [])
+            for name in EXPORTERS.builtin
+        ]
+    )
     def exporter(self, request: pytest.FixtureRequest) -> Exporter:
         found = EXPORTERS.get(request.param)()
         assert found.format == request.param

@@ -74,7 +74,8 @@ def test_onnx_is_always_there(make_bundle: Make) -> None:
 
 @pytest.mark.parametrize("name", ["tensorrt", "ONNX", ""])
 def test_format_that_cannot_be_checked_here(make_bundle: Make, tmp_path: Path, name: str) -> None:
-    with pytest.raises(UserError, match="expected one of onnx, onnx-dynamic, onnx-uint8, litert, mnn, ncnn, openvino"):
+    names = "onnx, onnx-dynamic, onnx-uint8, executorch, litert, mnn, ncnn, openvino"
+    with pytest.raises(UserError, match=f"expected one of {names}"):
         make_bundle(formats=["onnx", name])
     assert not (tmp_path / "bundle").exists()
 
