@@ -9,10 +9,10 @@ import pytest
 
 from devices.backends.executorch.device import ExecuTorchDevice
 from devices.backends.executorch.document import Operator, Step
-from devices.backends.executorch.profile import Event, executed_nodes, timed_operators
+from devices.backends.executorch.profile import Event, executed_nodes, profile_model, timed_operators
 from devices.operator_join import ExecutedNode, join_rows
 from devices.tensor_graph import TensorGraph
-from devices.worker.runtime import ModelFailedError
+from devices.worker.runtime import ModelFailedError, ModelFile
 from foundation.errors import DeviceUnavailableError, UserError
 from latseg.testing.nets import saved, small_net
 
@@ -84,6 +84,16 @@ def test_kernels_of_a_call_are_those_of_its_operators() -> None:
     assert [ms for _, ms in times] == pytest.approx([2.0005, 0, 0.5, 2.251])
     with pytest.raises(ModelFailedError, match="3 instructions of 2"):
         timed_operators(steps[:2], runs)
+
+
+def test_files_with_functions_have_no_operator_times(tmp_path: Path) -> None:
+    text = """
+        <ir_version: 9, opset_import: ["" : 17, "own" : 1]> g (float[1, 4] x) => (float[1, 4] y) { y = own.Twice(x) }
+        <domain: "own", opset_import: ["" : 17]> Twice (a) => (b) { b = Add(a, a) }
+    """
+    path = saved(onnx.parser.parse_model(text), tmp_path / "function.onnx")
+    profile = profile_model(ModelFile(path, path, ()), None, lambda: None, 1)
+    assert (profile.source, profile.operators) == ("none for a file with functions", ())
 
 
 def test_what_is_missing_names_the_command_that_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
