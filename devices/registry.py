@@ -20,6 +20,7 @@ DEVICES: Registry[Device] = Registry(
     builtin={
         "cpu": "devices.backends.ort.device:CpuDevice",
         "cuda": "devices.backends.cuda.device:CudaDevice",
+        "executorch": "devices.backends.executorch.device:ExecuTorchDevice",
         "litert": "devices.backends.litert.device:LiteRtDevice",
         "mnn": "devices.backends.mnn.device:MnnDevice",
         "ncnn": "devices.backends.ncnn.device:NcnnDevice",

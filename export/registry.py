@@ -20,6 +20,7 @@ EXPORTERS: Registry[Exporter] = Registry(
         "onnx-uint8": "export.to_onnx_uint8:Uint8OnnxExporter",
         "onnx-fp16": "export.to_reduced_onnx:Float16OnnxExporter",
         "onnx-int8": "export.to_reduced_onnx:Int8OnnxExporter",
+        "executorch": "export.to_executorch:ExecuTorchExporter",
         "litert": "export.to_litert:LiteRtExporter",
         "mnn": "export.to_mnn:MnnExporter",
         "ncnn": "export.to_ncnn:NcnnExporter",

@@ -16,6 +16,7 @@ INSTALLATIONS: Registry[Installation] = Registry(
     builtin={
         "aarch64": "devices.backends.aarch64.installation:Aarch64Userland",
         "coreml": "devices.backends.coreml.installation:CoreMlInstallation",
+        "executorch": "devices.backends.executorch.installation:ExecuTorchEnvironment",
         "qnn": "devices.backends.qnn.installation:QnnInstallation",
         "tensorrt-rtx": "devices.backends.tensorrt_rtx.installation:TensorRtRtxInstallation",
         "web": "devices.backends.web.installation:WebPackages",

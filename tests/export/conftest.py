@@ -17,7 +17,7 @@ from export.source import Source
 from tests.export.runtime_device import RuntimeDevice, measurement
 from tests.export.small_network import HEIGHT, MEAN, STD, WIDTH, export_small, small_network
 
-NEED_INSTALLATION = frozenset({"coreml", "litert", "qnn", "web"})
+NEED_INSTALLATION = frozenset({"coreml", "executorch", "litert", "qnn", "web"})
 """Formats that need what ``latseg install`` brings; they are tested with the targets."""
 
 

@@ -22,7 +22,7 @@ from devices.worker.runtime import InputShapes, ModelFailedError, one_line
 from foundation.regular_file import MODEL_BYTES
 
 OPERATORS: dict[str, Compute] = {**ELEMENTWISE, **SHAPING, **WINDOWS, **REDUCTIONS, **RESIZE}
-_NUMBERS: dict[str, tuple[int, ...]] = {
+NUMBERS: dict[str, tuple[int, ...]] = {
     "Clip": (1, 2), "Expand": (1,), "Pad": (1, 2, 3), "ReduceMax": (1,), "ReduceMean": (1,), "ReduceMin": (1,),
     "ReduceSum": (1,), "Reshape": (1,), "Resize": (1, 2, 3), "Slice": (1, 2, 3, 4), "Split": (1,), "Squeeze": (1,),
     "Tile": (1,), "Unsqueeze": (1,),
@@ -55,11 +55,11 @@ class TorchNetwork:
         opset = max((each.version for each in model.opset_import if each.domain in STANDARD_DOMAINS), default=1)
         self.inputs: InputShapes = tuple((each.name, _sizes(each)) for each in data_inputs(model.graph))
         self.outputs = tuple(value.name for value in model.graph.output)
-        self._nodes = [Node.of(node, opset) for node in model.graph.node]
-        if unknown := sorted({node.kind for node in self._nodes} - set(OPERATORS)):
+        self.nodes = [Node.of(node, opset) for node in model.graph.node]
+        if unknown := sorted({node.kind for node in self.nodes} - set(OPERATORS)):
             raise ModelFailedError(f"operators that this device does not have: {', '.join(unknown)}")
         self._device = device
-        self._weights = {each.name: tensor_of(each) for each in model.graph.initializer}
+        self.weights = {each.name: tensor_of(each) for each in model.graph.initializer}
         self._on_device: dict[str, Tensor] = {}
 
     def trace(self, feeds: Mapping[str, Tensor]) -> tuple[list[Step], dict[str, Tensor]]:
@@ -68,9 +68,9 @@ class TorchNetwork:
         Raises:
             ModelFailedError: a node fails.
         """
-        known, values, constants = dict(self._weights), dict(feeds), dict[str, Tensor]()
+        known, values, constants = dict(self.weights), dict(feeds), dict[str, Tensor]()
         steps: list[Step] = []
-        for node in self._nodes:
+        for node in self.nodes:
             sources = tuple(name for name in node.inputs if name in values)
             self._check(node, known)
             inside = bool(sources) and node.kind != "Shape"
@@ -85,7 +85,7 @@ class TorchNetwork:
         return steps, values
 
     def _check(self, node: Node, known: Mapping[str, Tensor]) -> None:
-        for place in _NUMBERS.get(node.kind, ()):
+        for place in NUMBERS.get(node.kind, ()):
             if place < len(node.inputs) and node.inputs[place] and node.inputs[place] not in known:
                 raise ModelFailedError(f"{node.kind} with an input {node.inputs[place]!r} that is computed on the GPU")
 
@@ -102,7 +102,7 @@ class TorchNetwork:
 
         ``constants`` keeps what was brought to the device: while a run is recorded, nothing may be copied there.
         """
-        compute, numbers, target = OPERATORS[node.kind], _NUMBERS.get(node.kind, ()), values if inside else known
+        compute, numbers, target = OPERATORS[node.kind], NUMBERS.get(node.kind, ()), values if inside else known
 
         def argument(place: int, name: str) -> Tensor | None:
             if not name:
@@ -111,7 +111,7 @@ class TorchNetwork:
                 return values[name]
             if not inside or place in numbers:
                 return known[name]
-            return self._moved(name, known[name], self._on_device if name in self._weights else constants)
+            return self._moved(name, known[name], self._on_device if name in self.weights else constants)
 
         def run() -> None:
             arguments: Arguments = [argument(place, name) for place, name in enumerate(node.inputs)]

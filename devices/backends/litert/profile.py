@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from devices.backends.litert.kernels import operators_of_kernels
 from devices.backends.litert.net import TfliteNet, TfliteOperator, read_net
 from devices.backends.litert.partitions import partitions
 from devices.backends.litert.profiler import Event, ProfiledRun
@@ -17,6 +16,7 @@ from devices.statistics import interquartile_mean
 from devices.tensor_graph import TensorGraph
 from devices.tensor_values import TensorFinder, tensor_values
 from devices.worker.runtime import PROFILE_WARM_UP_RUNS, Array, ModelFailedError, ModelFile, OperatorProfile
+from devices.xnnpack_kernels import operators_of_kernels
 
 SOURCE = "LiteRT profiler"
 _ROUNDED_DOWN_US = 0.5

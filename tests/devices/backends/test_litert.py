@@ -12,14 +12,15 @@ import pytest
 from devices.backends.litert import converter
 from devices.backends.litert.device import LiteRtDevice
 from devices.backends.litert.installation import LiteRtConverter
-from devices.backends.litert.kernels import operators_of_kernels
 from devices.backends.litert.net import TfliteNet, TfliteOperator
 from devices.backends.litert.profile import timed_layers
 from devices.backends.litert.profiler import Event, _library
 from devices.backends.litert.signature import Output
 from devices.device import Candidate
 from devices.measurement import FailedMeasurement
+from devices.worker import environment_program
 from devices.worker.runtime import ModelFailedError
+from devices.xnnpack_kernels import operators_of_kernels
 from foundation.errors import DeviceUnavailableError, UserError
 from latseg.testing.device_contract import FAST
 from latseg.testing.nets import raw_model, saved, small_net
@@ -146,7 +147,7 @@ def test_a_converter_that_fails_costs_the_measurement(
     program: str, reason: str, fake: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     fake.write_text(f"#!/bin/sh\n{program}\n")
-    monkeypatch.setattr(converter, "_TIMEOUT_S", 0.5 if "sleep" in program else 60)
+    monkeypatch.setattr(environment_program, "_TIMEOUT_S", 0.5 if "sleep" in program else 60)
     path = saved(small_net(), tmp_path / "small.onnx")
     with pytest.raises(UserError, match=reason):
         converter.convert(path, tmp_path / "small.tflite")

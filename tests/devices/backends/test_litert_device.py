@@ -10,11 +10,9 @@ import numpy as np
 import onnx
 import onnx.parser
 import pytest
-from numpy.typing import NDArray
 
 from devices.backends.litert.device import LiteRtDevice
 from devices.backends.litert.installation import LiteRtConverter
-from devices.backends.ort.device import CpuDevice
 from devices.device import Device
 from devices.measurement import Measurement
 from foundation.errors import UserError
@@ -22,37 +20,13 @@ from latency.operators.synthesize import single_operator, to_model
 from latseg.testing.device_contract import RuntimeContract
 from latseg.testing.nets import saved, small_net
 from search.spaces.registry import open_space
+from tests.devices.backends.agreement import Feeds, check_agreement, image, parsed, resize
 from tests.devices.backends.test_telemetry import INFER, run
 
 pytestmark = [
     pytest.mark.targets,
     pytest.mark.skipif(not LiteRtDevice().availability().available, reason="LiteRT or its converter is not installed"),
 ]
-ONNX_RUNTIME = CpuDevice()
-Feeds = dict[str, NDArray[np.generic]]
-
-
-def parsed(body: str, path: Path, opset: int = 17) -> Path:
-    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : {opset}]> g {body}')
-    onnx.checker.check_model(model)
-    return saved(model, path)
-
-
-def check_agreement(device: Device, path: Path, feeds: Feeds) -> None:
-    for seen, expected in zip(device.infer(path, feeds), ONNX_RUNTIME.infer(path, feeds), strict=True):
-        assert seen.shape == expected.shape
-        largest = float(np.abs(expected.astype(np.float64)).max())
-        np.testing.assert_allclose(seen.astype(np.float64), expected.astype(np.float64), rtol=0, atol=1e-4 * largest)
-
-
-def image(*shape: int) -> NDArray[np.float32]:
-    return np.random.default_rng(1).standard_normal(shape).astype(np.float32)
-
-
-def resize(path: Path, mode: str, rule: str, more: str = "", sides: str = "14, 9", opset: int = 17) -> Path:
-    attributes = f'mode = "{mode}", coordinate_transformation_mode = "{rule}"{more}'
-    body = f"(float[1, 5, 7, 6] x) => (float[1, 5, {sides}] y) <int64[4] sides = {{1, 5, {sides}}}>"
-    return parsed(f"{body} {{ y = Resize<{attributes}>(x, , , sides) }}", path, opset)
 
 
 class TestLiteRt(RuntimeContract):

@@ -1,4 +1,4 @@
-"""Which operators of a TFLite file the kernels of XNNPACK are.
+"""Which operators of a net the kernels of XNNPACK are.
 
 XNNPACK tells of each kernel a name and its place in an order of its own: of the operators of the file in their order,
 it leaves some out that it has fused with others, and needs several kernels for some.

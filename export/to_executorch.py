@@ -1,0 +1,38 @@
+"""The ONNX file as a program of ExecuTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from typing_extensions import override
+
+from devices.backends.executorch.compiler import convert
+from devices.backends.executorch.device import FILE_NAME, ExecuTorchDevice
+from devices.device import Availability
+from export.bundle.manifest import BundleFile
+from export.exporter import Exporter
+from export.source import Source
+from foundation.errors import UserError
+
+
+class ExecuTorchExporter(Exporter):
+    """Float32 for XNNPACK, as the device ``executorch`` runs it; the names of inputs lie in a file beside it."""
+
+    format = "executorch"
+    file_name = FILE_NAME
+    device = "executorch"
+    note = "for ExecuTorch with XNNPACK, float input, fixed size; model.executorch.json holds the names"
+
+    @override
+    def availability(self) -> Availability:
+        return ExecuTorchDevice().availability()
+
+    @override
+    def write(self, source: Source, folder: Path) -> BundleFile:
+        try:
+            convert(folder / "model.onnx", folder / self.file_name)
+        except UserError as error:
+            raise UserError(
+                f"export format {self.format}", seen=error.seen, expected=error.expected, remedy="export another format"
+            ) from error
+        return self.entry(folder)
