@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from devices import hardware
+from devices.device import Device
 from devices.registry import COMPILED_TARGETS, DEVICES, get_target
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "KMP_AFFINITY")
@@ -19,6 +20,8 @@ class DeviceStatus:
     """One device and whether it can be used here."""
 
     name: str
+    kind: str
+    """``measured``, ``compiled`` (only asked whether it takes a model) or ``simulated``."""
     available: bool
     reason: str
     """Why not, with the remedy; empty where it is available."""
@@ -45,19 +48,16 @@ class Diagnosis:
 def diagnose() -> Diagnosis:
     """Looks at the devices and at the machine; takes milliseconds and measures nothing."""
     devices = tuple(_status(name) for name in (*DEVICES.names, *COMPILED_TARGETS.names))
-    missing = [
-        Warning_(f"device {device.name} cannot be used", device.reason) for device in devices if not device.available
-    ]
-    return Diagnosis(devices, (*missing, *_machine_warnings()))
+    return Diagnosis(devices, tuple(_machine_warnings()))
 
 
 def _status(name: str) -> DeviceStatus:
     device = get_target(name)
-    status = device.availability()
+    status, kind = device.availability(), "measured" if isinstance(device, Device) else "compiled"
     if not status.available:
-        return DeviceStatus(name, False, f"{status.reason}: {status.remedy}", "", "")
+        return DeviceStatus(name, kind, False, f"{status.reason}: {status.remedy}", "", "")
     info = device.info()
-    return DeviceStatus(name, True, "", info.runtime, info.runtime_version)
+    return DeviceStatus(name, "simulated" if info.simulated else kind, True, "", info.runtime, info.runtime_version)
 
 
 def _machine_warnings() -> Iterator[Warning_]:

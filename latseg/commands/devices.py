@@ -31,5 +31,5 @@ def devices(context: typer.Context, seed: IgnoredSeedOption = 0) -> None:  # noq
 
 def devices_table(found: Sequence[DeviceStatus]) -> RenderableType:
     """A row for each device."""
-    rows = [(d.name, d.available, d.runtime, d.version, d.reason) for d in found]
-    return table("Devices", ("device", "available", "runtime", "version", "reason"), rows)
+    rows = [(d.name, d.kind, d.available, d.runtime, d.version, d.reason) for d in found]
+    return table("Devices", ("device", "kind", "available", "runtime", "version", "reason"), rows)

@@ -27,7 +27,12 @@ def test_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     (status,) = [device for device in diagnosis.devices if device.name == "openvino"]
     assert not status.available
     assert 'pip install "latseg[openvino]"' in status.reason
-    assert any("openvino" in warning.what and "pip install" in warning.fix for warning in diagnosis.warnings)
+    assert not any("openvino" in warning.what for warning in diagnosis.warnings), "it is said once"
+
+
+def test_says_what_can_be_measured() -> None:
+    kinds = {device.name: device.kind for device in diagnose().devices}
+    assert (kinds["cpu"], kinds["qnn"], kinds["simulated"]) == ("measured", "compiled", "simulated")
 
 
 def test_diagnosing_loads_no_runtime() -> None:
