@@ -20,10 +20,10 @@ demo: $(STAMP)
 	$(BIN)/latseg demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "not serial and not targets"
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not serial and not targets"
 	$(BIN)/python -m pytest -m "serial and not targets"
 
-# Everything that `latseg install` brings, and the tests that need it.
+# Everything that `latseg install` brings, and the tests that need it; those of ssh also need sshd (apt-get install openssh-server).
 test-targets: $(STAMP)
 	$(BIN)/latseg install --all
 	$(BIN)/python -m pytest -m targets

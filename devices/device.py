@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from devices.footprint import Footprint
 from devices.input_values import InputValues
 from devices.measurement import FailedMeasurement, Measurement, NoiseFloor
 from devices.protocol import MeasurementProtocol
 from devices.reference_net import REFERENCE_NET
 from devices.target import Availability, RunningTarget
 from foundation.errors import DeviceUnavailableError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["PROCESSES", "Availability", "Candidate", "Device"]
 
@@ -76,6 +81,25 @@ class Device(RunningTarget):
             DeviceUnavailableError: the device cannot be used here.
             UserError: a file is missing or is not an ONNX model.
         """
+
+    def footprint(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> Footprint | None:  # noqa: ARG002
+        """What a file takes in a process of its own that loads it and runs it once; None where the device cannot tell.
+
+        Raises:
+            DeviceUnavailableError: the device cannot be used here.
+            UserError: as ``infer``.
+        """
+        return None
+
+    def other_load(self) -> float:
+        """Processor cores that other programs use on the measuring machine, looked at for half a second.
+
+        Raises:
+            DeviceUnavailableError: the machine cannot be reached.
+        """
+        from devices.other_load import other_load
+
+        return other_load()
 
     def nominal_reference_ms(self) -> float:
         """Usual time of one run of the reference net on this device: the median over five fresh processes.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from devices import hardware
-from devices.registry import DEVICES, get_device
+from devices.registry import COMPILED_TARGETS, DEVICES, get_target
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "KMP_AFFINITY")
 _CALM_LOAD_PER_CORE = 0.5
@@ -44,7 +44,7 @@ class Diagnosis:
 
 def diagnose() -> Diagnosis:
     """Looks at the devices and at the machine; takes milliseconds and measures nothing."""
-    devices = tuple(_status(name) for name in DEVICES.names)
+    devices = tuple(_status(name) for name in (*DEVICES.names, *COMPILED_TARGETS.names))
     missing = [
         Warning_(f"device {device.name} cannot be used", device.reason) for device in devices if not device.available
     ]
@@ -52,7 +52,7 @@ def diagnose() -> Diagnosis:
 
 
 def _status(name: str) -> DeviceStatus:
-    device = get_device(name)
+    device = get_target(name)
     status = device.availability()
     if not status.available:
         return DeviceStatus(name, False, f"{status.reason}: {status.remedy}", "", "")

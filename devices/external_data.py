@@ -60,6 +60,12 @@ def embed_external_data(path: Path, model: onnx.ModelProto, *, limit: int) -> No
         weight.tensor.ClearField("external_data")
 
 
+def external_names(model: onnx.ModelProto) -> tuple[str, ...]:
+    """Names of the files in which external weights lie, as the model has them: relative to its folder."""
+    entries = [entry for tensor in all_tensors(model) if is_external(tensor) for entry in tensor.external_data]
+    return tuple(sorted({entry.value for entry in entries if entry.key == "location"}))
+
+
 def is_external(tensor: onnx.TensorProto) -> bool:
     """Whether the numbers of a weight lie in another file."""
     return tensor.data_location == type(tensor).EXTERNAL

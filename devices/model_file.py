@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from devices.external_data import check_external_data
+from devices.external_data import check_external_data, external_names
 from devices.graph_walk import all_graphs, undecodable_text, weight_names
 from devices.model_limits import check_size
 from devices.model_normal_form import normalise
@@ -85,6 +85,15 @@ def read_model(path: Path) -> onnx.ModelProto:
         expected = "names and texts in UTF-8"
         raise UserError(f"model {path}", seen=undecodable, expected=expected, remedy="copy or export it again")
     return model
+
+
+def external_files(path: Path) -> tuple[Path, ...]:
+    """The files that hold the external weights of a model that ``check_model`` accepts.
+
+    Raises:
+        UserError: as ``read_model``.
+    """
+    return tuple(path.parent / name for name in external_names(read_model(path)))
 
 
 def _unreadable(path: Path, error: OSError) -> UserError:

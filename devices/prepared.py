@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devices.device import Candidate
-from devices.external_data import embed_external_data
+from devices.external_data import embed_external_data, external_names
 from devices.model_file import check_model, read_model, sha256_of
 from devices.model_inputs import ModelInput, Shape, fix_input_shapes, known_shapes, model_inputs
 from devices.model_normal_form import writes_free_dimensions
@@ -39,6 +39,8 @@ class PreparedCandidate:
     sha256: str
     """Of the candidate's file."""
     inputs: tuple[ModelInput, ...]
+    parts: tuple[Path, ...] = ()
+    """Files in which external weights of ``path`` lie."""
     folder: TemporaryFolder | None = None
     """Holds the copy."""
 
@@ -62,12 +64,13 @@ def prepare(candidate: Candidate, *, fix_sizes: bool = False) -> PreparedCandida
     inputs = model_inputs(check_model(path), candidate.input_shapes, candidate.input_values)
     _check_types(inputs)
     sha256 = sha256_of(path)
-    graph = read_model(path).graph
-    if not writes_free_dimensions(graph) and not (fix_sizes and _leaves_sizes_open(graph, inputs)):
-        return PreparedCandidate(candidate.label, path, sha256, inputs)
+    model = read_model(path)
+    if not writes_free_dimensions(model.graph) and not (fix_sizes and _leaves_sizes_open(model.graph, inputs)):
+        parts = tuple(path.parent / name for name in external_names(model))
+        return PreparedCandidate(candidate.label, path, sha256, inputs, parts)
     folder = TemporaryFolder()
     copy = _fixed_copy(path, inputs, folder.path)
-    return PreparedCandidate(candidate.label, copy, sha256, inputs, folder)
+    return PreparedCandidate(candidate.label, copy, sha256, inputs, folder=folder)
 
 
 def _check_types(inputs: Sequence[ModelInput]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from devices.ssh.address import SCHEME, SshAddress
 from foundation.errors import UserError
 from foundation.registry import Registry
 
@@ -24,7 +25,10 @@ DEVICES: Registry[Device] = Registry(
         "mnn": "devices.backends.mnn.device:MnnDevice",
         "ncnn": "devices.backends.ncnn.device:NcnnDevice",
         "openvino": "devices.backends.ov.device:OpenVinoDevice",
+        "openvino-bf16": "devices.backends.ov.device:OpenVinoBf16Device",
+        "page": "devices.backends.web.page_device:PageDevice",
         "simulated": "devices.backends.simulated.device:SimulatedDevice",
+        "web": "devices.backends.web.device:WebDevice",
     },
 )
 
@@ -33,32 +37,61 @@ COMPILED_TARGETS: Registry[CompiledTarget] = Registry(
     kind="compiled target",
     group="latseg.compiled_targets",
     base="devices.compiled_target:CompiledTarget",
-    builtin={},
+    builtin={
+        "qnn": "devices.backends.qnn.target:QnnTarget",
+        "tensorrt-rtx": "devices.backends.tensorrt_rtx.target:TensorRtRtxTarget",
+    },
 )
 
 
 def get_device(text: str, *, threads: int | None = None) -> Device:
-    """The device that ``text`` names; no runtime is loaded.
+    """The device that ``text`` names; no runtime is loaded, and no other machine is asked.
 
     Args:
-        text: ``NAME`` or ``NAME:KEY=VALUE,...``, such as ``cpu:threads=2`` or ``simulated:noise=0.05,seed=3``.
+        text: ``NAME`` or ``NAME:KEY=VALUE,...``, such as ``cpu:threads=2`` or ``simulated:noise=0.05,seed=3``;
+            ``ssh://[USER@]HOST[:PORT]/`` before it names another machine.
         threads: of the runtime, where the device has that option and ``text`` does not set it.
 
     Raises:
         UserError: no such device, or options that it does not have; a compiled target, on which nothing is measured.
     """
+    if not text.startswith(SCHEME):
+        found, options = _parsed(text, threads)
+        return found(**options)
+    from devices.ssh.device import device_on
+
+    address, name = SshAddress.parse(text)
+    found, options = _parsed(name, threads)
+    return device_on(address, found)(**options)
+
+
+def get_device_here(text: str, *, threads: int | None = None) -> Device:
+    """As ``get_device`` for a name that somebody else wrote, for instance into a bundle: of this machine only.
+
+    Raises:
+        UserError: as ``get_device``, or a device of another machine.
+    """
+    if text.startswith(SCHEME):
+        raise UserError(
+            f"device {text!r}", seen="a device of another machine, named in a file", expected="one of this machine",
+            remedy=f"connect to it only if you trust both: --device {text}",
+        )  # fmt: skip
+    return get_device(text, threads=threads)
+
+
+def _parsed(text: str, threads: int | None) -> tuple[type[Device], dict[str, Any]]:
     if (name := _name(text)) in COMPILED_TARGETS.names:
         raise UserError(
             f"device {text!r}",
             seen="a compiled target: nothing runs on its hardware here, so nothing is measured and certified",
             expected=f"one of {', '.join(DEVICES.names)}",
-            remedy=f"ask its compiler with `latseg check MODEL.onnx --device {name}`",
+            remedy=f"use `latseg check MODEL.onnx --device {name}` or `latseg search --portable {name}`",
         )
     found, options = DEVICES.parse(text)
     known = found.Options.model_fields if hasattr(found, "Options") else ()
     if threads is not None and "threads" in known and "threads" not in options:
-        found, options = DEVICES.parse(f"{text}{',' if ':' in text else ':'}threads={threads}")
-    return found(**options)
+        return DEVICES.parse(f"{text}{',' if ':' in text else ':'}threads={threads}")
+    return found, options
 
 
 def get_target(text: str, *, threads: int | None = None) -> Target:

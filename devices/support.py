@@ -33,6 +33,10 @@ class FileSupport:
     """The runtime's, in one line; empty where the file is supported."""
     outputs: tuple[NDArray[np.generic], ...] | None = None
     """What it computed, in the model's order; None where it ran nothing."""
+    units: tuple[str, ...] = ()
+    """Compute unit of each node of the file, where the target names them; empty for nodes that were merged away."""
+    unit: str = ""
+    """The unit on which all of them were to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +51,5 @@ class OperatorSupport:
     reason: str = ""
     remedy: str = ""
     """What to change where it is unsupported."""
+    unit: str = ""
+    """Compute unit on which it runs, where the target names it."""

@@ -95,6 +95,18 @@ class RunningTarget(Target):
         """
         return onnx
 
+    def parts(self, path: Path) -> tuple[Path, ...]:
+        """Files that the runtime reads together with a model in its ``format``; empty where there are none.
+
+        A target of another format overrides this if its models have several files.
+
+        Raises:
+            UserError: the model cannot be read.
+        """
+        from devices.model_file import external_files
+
+        return external_files(path) if self.format == "onnx" else ()
+
     def support(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> FileSupport:
         """The model is run once with ``infer``."""
         try:

@@ -9,12 +9,12 @@ from typing import ClassVar
 
 from devices.device import Availability, Device
 from devices.model_file import sha256_of
-from export.bundle.manifest import BundleFile, InputKind
+from export.bundle.manifest import BundleFile, InputKind, Precision
 from export.source import Source
 from foundation.plugin_options import PluginOptions
 
 GetDevice = Callable[..., Device]
-"""``devices.registry.get_device``, or what stands in for it."""
+"""A function of ``devices.registry``, or what stands in for it."""
 
 
 class Exporter(ABC):
@@ -34,6 +34,12 @@ class Exporter(ABC):
     input: ClassVar[InputKind] = "tensors"
     dynamic: ClassVar[bool] = False
     """Whether the file takes pictures of other heights and widths."""
+    reads_onnx: ClassVar[bool] = True
+    """Whether ``write`` makes the file of ``model.onnx`` alone, so that it can convert parts of it, too."""
+    precision: ClassVar[Precision] = "float32"
+    """A file of lower precision is compared by its masks, and kept only where it is faster than ``model.onnx``."""
+    force: bool = False
+    """Whether a file of lower precision is kept although it is not faster."""
     note: ClassVar[str] = ""
     """What a user of the file should know, in a few words."""
     Options: ClassVar[type[PluginOptions]] = PluginOptions
@@ -66,5 +72,6 @@ class Exporter(ABC):
             device=self.device,
             input=self.input,
             dynamic=self.dynamic,
+            precision=self.precision,
             note=self.note,
         )

@@ -39,24 +39,42 @@ class Example:
     inputs: Mapping[str, Array]
     outputs: tuple[Array, ...]
     pixels: Pixels | None = None
+    natural: bool = True
+    """False for noise, on which a file of lower precision need not agree."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of a picture."""
+        assert self.pixels is not None, "only pictures have a size"
+        return self.pixels.shape[1], self.pixels.shape[2]
+
+    def feeds(self, kind: InputKind) -> Mapping[str, Array]:
+        """The inputs of a file of this kind."""
+        if kind == "tensors":
+            return self.inputs
+        assert self.pixels is not None, "only segmentation networks have files that take pixels"
+        return {INPUT_NAME: self.pixels}
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
     """How far a file's outputs are from torch's.
 
-    ``max_abs`` is the largest absolute difference of an output, None for files that return masks. ``mask_iou`` is the
-    mean over classes of intersection over union of the two masks, pixels of all pictures pooled; None for networks that
-    do not segment pictures.
+    ``max_abs`` is the largest absolute difference of an output, None for files that return masks. Of a network that
+    does not segment pictures it is in parts of the output's largest number, where that is above one. ``mask_iou`` is
+    the mean over classes of intersection over union of the two masks, pixels of all pictures pooled; None for networks
+    that do not segment pictures.
     """
 
     max_abs: float | None
     mask_iou: float | None
+    exact: bool = True
+    """False for a file of lower precision, of which the masks alone are compared."""
 
     @property
     def ok(self) -> bool:
         """Whether both are within tolerance; NaN is not."""
-        near = self.max_abs is None or self.max_abs <= MAX_ABS_TOLERANCE
+        near = self.max_abs is None or self.max_abs <= (MAX_ABS_TOLERANCE if self.exact else float("inf"))
         return near and (self.mask_iou is None or self.mask_iou >= MASK_IOU_TOLERANCE)
 
     def __str__(self) -> str:
@@ -65,24 +83,42 @@ class Parity:
         return ", ".join(parts)
 
 
-def check_parity(path: Path, examples: Sequence[Example], infer: Infer, kind: InputKind = "tensors") -> Parity:
+def worst(parities: Sequence[Parity]) -> Parity:
+    """The largest difference and the smallest agreement of masks, of one file on several groups of examples."""
+    differences = [one.max_abs for one in parities if one.max_abs is not None]
+    agreements = [one.mask_iou for one in parities if one.mask_iou is not None]
+    return Parity(max(differences, default=None), min(agreements, default=None), parities[0].exact)
+
+
+def check_parity(
+    path: Path, examples: Sequence[Example], infer: Infer, kind: InputKind = "tensors", *, exact: bool = True
+) -> Parity:
     """Runs every example through the file at ``path`` with ``infer`` and compares the outputs with torch's.
 
     A file that takes ``pixels`` is compared by its masks, any other one by its outputs, and by its masks where it
     segments pictures.
     """
     assert examples, "parity on no example shows nothing"
+    answers = [infer(path, example.feeds(kind)) for example in examples]
     if kind == "pixels":
-        masks = [infer(path, {INPUT_NAME: _pixels(example)})[0] for example in examples]
-        return Parity(None, mean_iou([_mask(example.outputs[0]) for example in examples], masks))
-    answers = [infer(path, example.inputs) for example in examples]
-    # Unlike max, np.max keeps a NaN wherever it is.
-    max_abs = float(np.max([_difference(e.outputs, a) for e, a in zip(examples, answers, strict=True)]))
+        return Parity(None, mean_iou([_mask(e.outputs[0]) for e in examples], [masks[0] for masks in answers]))
+    pairs = [(example.outputs, answer) for example, answer in zip(examples, answers, strict=True)]
     if any(example.pixels is None for example in examples):
-        return Parity(max_abs, None)
+        return Parity(largest_difference(pairs, scaled=True), None)
+    max_abs = largest_difference(pairs)
     if max_abs == float("inf"):
-        return Parity(max_abs, 0.0)
-    return Parity(max_abs, mean_iou([_mask(e.outputs[0]) for e in examples], [_mask(a[0]) for a in answers]))
+        return Parity(max_abs, 0.0, exact)
+    iou = mean_iou([_mask(example.outputs[0]) for example in examples], [_mask(answer[0]) for answer in answers])
+    return Parity(max_abs, iou, exact)
+
+
+def largest_difference(runs: Sequence[tuple[Sequence[Array], Sequence[Array]]], *, scaled: bool = False) -> float:
+    """The largest absolute difference of expected outputs and answers, over all runs; infinite for another shape.
+
+    ``scaled`` gives it in parts of the expected output's largest number, where that is above one.
+    """
+    # Unlike max, np.max keeps a NaN wherever it is.
+    return float(np.max([_difference(expected, answers, scaled=scaled) for expected, answers in runs]))
 
 
 def mean_iou(expected: Sequence[Array], answers: Sequence[Array]) -> float:
@@ -111,18 +147,13 @@ def torch_outputs(module: nn.Module, inputs: Mapping[str, Array]) -> tuple[Array
     return tuple(output.cpu().numpy() for output in (outputs if isinstance(outputs, (tuple, list)) else [outputs]))
 
 
-def _pixels(example: Example) -> Pixels:
-    assert example.pixels is not None, "only segmentation networks have files that take pixels"
-    return example.pixels
-
-
 def _mask(logits: Array) -> Array:
     mask: Array = np.argmax(logits, axis=1)
     return mask
 
 
-def _difference(expected: Sequence[Array], answers: Sequence[Array]) -> float:
+def _difference(expected: Sequence[Array], answers: Sequence[Array], *, scaled: bool) -> float:
     if [e.shape for e in expected] != [a.shape for a in answers]:
         return float("inf")
-    pairs = zip(expected, answers, strict=True)
-    return float(np.max([np.abs(e.astype(np.float64) - a.astype(np.float64)).max(initial=0) for e, a in pairs]))
+    pairs = [(e.astype(np.float64), a.astype(np.float64)) for e, a in zip(expected, answers, strict=True)]
+    return float(np.max([np.abs(e - a).max(initial=0) / (np.abs(e).max(initial=1) if scaled else 1) for e, a in pairs]))

@@ -18,11 +18,16 @@ EXPORTERS: Registry[Exporter] = Registry(
         "onnx": "export.to_onnx:OnnxExporter",
         "onnx-dynamic": "export.to_onnx:DynamicOnnxExporter",
         "onnx-uint8": "export.to_onnx_uint8:Uint8OnnxExporter",
+        "onnx-fp16": "export.to_reduced_onnx:Float16OnnxExporter",
+        "onnx-int8": "export.to_reduced_onnx:Int8OnnxExporter",
         "executorch": "export.to_executorch:ExecuTorchExporter",
         "litert": "export.to_litert:LiteRtExporter",
         "mnn": "export.to_mnn:MnnExporter",
         "ncnn": "export.to_ncnn:NcnnExporter",
+        "web": "export.to_web:WebExporter",
         "openvino": "export.to_openvino:OpenVinoExporter",
+        "qnn": "export.to_qnn:QnnExporter",
+        "tensorrt": "export.to_tensorrt:TensorRtExporter",
     },
 )
 

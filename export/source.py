@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from export.bundle.manifest import Normalisation, ResizePolicy
+from export.bundle.manifest import InputLayout, Normalisation, ResizePolicy
 from foundation.errors import UserError
 from foundation.picture import Pixels
 
@@ -80,6 +80,16 @@ class Source:
         """Height and width of a segmentation network's input."""
         _, _, height, width = self.inputs[INPUT_NAME].shape
         return height, width
+
+    @property
+    def layout(self) -> InputLayout:
+        """The input of a segmentation network."""
+        pictures = self.pictures
+        assert pictures is not None, "only segmentation networks have a layout"
+        height, width = self.size
+        return InputLayout(
+            height=height, width=width, normalisation=pictures.normalisation, resize_policy=pictures.resize_policy
+        )
 
     def require_pictures(self, export_format: str) -> Pictures:
         """``pictures``, for a format that only segmentation networks have.

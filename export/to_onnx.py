@@ -89,6 +89,7 @@ class OpsetExporter(Exporter):
     """Base of the ONNX formats."""
 
     Options = OnnxOptions
+    reads_onnx = False
 
     def __init__(self, *, opset: int = LOWEST_OPSET) -> None:
         self.opset = opset

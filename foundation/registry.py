@@ -1,9 +1,9 @@
 """Plug-ins by name: built-in ones and those that other packages bring through entry points.
 
 A plug-in is a class. Its name, or ``NAME:KEY=VALUE,KEY=VALUE``, is what a person writes: ``cpu``, ``cpu:threads=2``,
-``evolution:population=32``. A class that takes options names a frozen pydantic model of them
-(``foundation.plugin_options.PluginOptions``) in ``Options``; the values are
-validated by that model, so that each plug-in brings its own options and no command knows them.
+``evolution:population=32``; one option of a class may stand first without its key, as in ``page:phone``. A class that
+takes options names a frozen pydantic model of them (``foundation.plugin_options.PluginOptions``) in ``Options``; the
+values are validated by that model, so that each plug-in brings its own options and no command knows them.
 
 Entry points have the same form as built-in ones: ``name = "module:Class"`` in the group of the registry (Python
 packaging user guide, "Entry points specification").
@@ -91,8 +91,10 @@ class Registry(Generic[T]):
 
         name, _, tail = text.partition(":")
         found = self.get(name)
+        model: type[PluginOptions] = getattr(found, "Options", PluginOptions)
+        if model.bare and tail and "=" not in tail.partition(",")[0]:
+            tail = f"{model.bare}={tail}"
         pairs = dict(_pair(self.kind, text, part) for part in tail.split(",") if part)
-        model: type[BaseModel] = getattr(found, "Options", PluginOptions)
         try:
             options = model.model_validate(pairs)
         except ValidationError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +29,8 @@ _REFERENCE = "cpu"
 """ONNX Runtime, with whose outputs those of every device are compared."""
 _ALONE = "operator.onnx"
 """Name for the file of one operator in the runtime's reasons."""
+_REPLACE = "replace it by other operators, or export with another opset"
+_STRIDED = "take a stride or a dilation of 1: compilers of NPUs refuse both above 1"
 _INDICES = frozenset({onnx.TensorProto.INT32, onnx.TensorProto.INT64})
 _OTHER_FLOATS = frozenset({onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16})
 
@@ -48,10 +50,11 @@ class ModelSupport:
 
 
 def model_support(device: Target, candidate: Candidate, *, seed: int = 0) -> ModelSupport:
-    """Runs the model once on random inputs, and each distinct operator alone where the whole does not run.
+    """Runs or compiles the model once, with random inputs, and each distinct operator alone where the whole fails.
 
-    A model runs where its outputs have the shapes of those of ONNX Runtime, and NaN or infinity only where these have
-    them, too. A crash or a hang of the runtime costs one answer.
+    An operator that fails alone while others of its kind do not is ``partial``. A model runs where its outputs have the
+    shapes of those of ONNX Runtime, and NaN or infinity only where these have them, too. A crash or a hang of the
+    runtime costs one answer.
 
     Raises:
         DeviceUnavailableError: the device cannot be used here, or its runtime fails on the reference net.
@@ -61,8 +64,8 @@ def model_support(device: Target, candidate: Candidate, *, seed: int = 0) -> Mod
     _refuse_text(prepared)
     runs = _Runs(device, seed)
     whole, comparison = runs.run(prepared)
-    if whole.verdict is Verdict.SUPPORTED:
-        rows = [OperatorSupport(node.name, node.kind, whole.verdict) for node in nodes_of(prepared.path)]
+    if whole.verdict in (Verdict.SUPPORTED, Verdict.FALLS_BACK):
+        rows = _on_units(nodes_of(prepared.path), whole)
     else:
         runs.require_runtime()
         rows = _operators(runs, single_nodes(prepared.path, prepared.inputs))
@@ -115,6 +118,17 @@ class _Runs:
             )  # fmt: skip
 
 
+def _on_units(nodes: Sequence[SingleNode], whole: FileSupport) -> list[OperatorSupport]:
+    """The nodes of a file that runs; those of functions, which stand in their place, have no unit."""
+    units = whole.units if len(whole.units) == len(nodes) else ("",) * len(nodes)
+    return [
+        OperatorSupport(node.name, node.kind, Verdict.SUPPORTED, unit=unit)
+        if unit in ("", whole.unit)
+        else OperatorSupport(node.name, node.kind, Verdict.FALLS_BACK, f"not on the {whole.unit}", _REPLACE, unit)
+        for node, unit in zip(nodes, units, strict=True)
+    ]
+
+
 def _operators(runs: _Runs, nodes: Iterable[SingleNode]) -> list[OperatorSupport]:
     answers: dict[bytes, FileSupport] = {}
     rows = []
@@ -130,7 +144,11 @@ def _operators(runs: _Runs, nodes: Iterable[SingleNode]) -> list[OperatorSupport
             answer = answers[key]
             remedy = _remedy(node, node.model) if answer.verdict is Verdict.UNSUPPORTED else ""
             rows.append(OperatorSupport(node.name, node.kind, answer.verdict, answer.reason, remedy))
-    return rows
+    runs_here = {row.kind for row in rows if row.verdict is Verdict.SUPPORTED}
+    return [
+        replace(row, verdict=Verdict.PARTIAL) if row.verdict is Verdict.UNSUPPORTED and row.kind in runs_here else row
+        for row in rows
+    ]
 
 
 def _alone(runs: _Runs, model: onnx.ModelProto, path: Path) -> FileSupport:
@@ -161,4 +179,9 @@ def _remedy(node: SingleNode, model: onnx.ModelProto) -> str:
         return "take the file from before ONNX Runtime optimised it, or export with standard operators"
     if any(value.type.tensor_type.elem_type in _OTHER_FLOATS for value in model.graph.input):
         return "export the network in float32"
-    return "replace it by other operators, or export with another opset"
+    return _STRIDED if _strided_and_dilated(model) else _REPLACE
+
+
+def _strided_and_dilated(model: onnx.ModelProto) -> bool:
+    numbers = {attribute.name: tuple(attribute.ints) for attribute in model.graph.node[0].attribute}
+    return all(max(numbers.get(name, (1,))) > 1 for name in ("strides", "dilations"))

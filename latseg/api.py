@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING
 from foundation.errors import UserError
 from latseg.bundle import Bundle
 from latseg.device_handle import DeviceHandle
+from latseg.model_files import Shapes
 from latseg.network_model import NetworkModel
 from latseg.open_workspace import OpenWorkspace
 from latseg.run_commands import network_command, search_command
 from latseg.run_handle import RunHandle, TrainedWinner
+from latseg.target_handle import TargetHandle
 from latseg.units import BudgetsByDevice, Size, as_latency_ms, as_parameters, as_size, as_sizes
 from latseg.workspace_folder import WorkspaceFolder
 from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOptions
@@ -41,6 +43,7 @@ __all__ = [
     "DeviceHandle",
     "NetworkModel",
     "RunHandle",
+    "TargetHandle",
     "TrainedWinner",
     "TrainingOptions",
     "Workspace",
@@ -72,6 +75,23 @@ class Workspace(OpenWorkspace):
             UserError: no such device or option.
         """
         return DeviceHandle(self, _get_device(text, threads))
+
+    def target(self, text: str, *, threads: int | None = None) -> TargetHandle:
+        """A device, or a compiled target such as ``qnn``, of which only ``check`` can be asked.
+
+        >>> workspace.target("simulated").check(example_model).supported
+        True
+
+        Args:
+            text: its name, with options after a colon.
+            threads: of the runtime, the same as the option ``threads``.
+
+        Raises:
+            UserError: no such target or option.
+        """
+        from devices.registry import get_target
+
+        return TargetHandle(self, get_target(text, threads=threads))
 
     def pretrain(
         self, more: Sequence[str | Path] = (), *, output: str | Path | None = None, seed: int = 0
@@ -157,6 +177,8 @@ class Workspace(OpenWorkspace):
         calibration_nets: int = 10,
         training: TrainingOptions | None = None,
         threads: int | None = None,
+        portable: Sequence[str] = (),
+        allow_fallback: bool = False,
         seed: int = 0,
         tensorboard: str | Path | None = None,
         start: bool = True,
@@ -181,6 +203,8 @@ class Workspace(OpenWorkspace):
             calibration_nets: random nets near each latency budget that are measured first, to calibrate the bound.
             training: amounts of training (``search.options.TrainingOptions``).
             threads: of the runtimes.
+            portable: targets that must run every operator of a net, such as ``qnn``; nothing is measured there.
+            allow_fallback: accept operators that run there on another compute unit.
             seed: of every random choice.
             tensorboard: folder for TensorBoard logs, as of ``RunHandle.train``.
             start: False leaves the start to ``search`` on the returned handle.
@@ -196,7 +220,13 @@ class Workspace(OpenWorkspace):
         SPACES.parse(space)
         latencies = {name: as_latency_ms(limit) for name, limit in budgets.items()}
         config = RunConfig.create(
-            BudgetOptions(latency_ms=latencies, parameters=as_parameters(max_parameters), threads=threads),
+            BudgetOptions(
+                latency_ms=latencies,
+                parameters=as_parameters(max_parameters),
+                threads=threads,
+                portable=tuple(portable),
+                allow_fallback=allow_fallback,
+            ),
             DataOptions(source=data) if isinstance(data, str) else data,
             training,
             SearchOptions(
@@ -267,6 +297,53 @@ class Workspace(OpenWorkspace):
 
         given = None if data is None else DataOptions(source=data, count=count, resize_masks=resize_masks)
         return evaluate_target(self, target, given, part, size, normalisation, seed)
+
+    def export(
+        self,
+        model: str | Path,
+        output: str | Path | None = None,
+        *,
+        formats: Sequence[str] = (),
+        budgets: BudgetsByDevice | None = None,
+        threads: int | None = None,
+        shapes: Shapes | None = None,
+        sign: str | Path | None = None,
+        seed: int = 0,
+    ) -> Bundle:
+        """Writes any ONNX file in other formats, each of which is run and compared with ONNX Runtime.
+
+        >>> bundle = workspace.export(example_model, formats=["openvino"])
+        >>> bundle.verify(measure=False).ok
+        True
+
+        Args:
+            model: the ONNX file.
+            output: folder of the bundle; ``NAME-bundle`` beside the model by default.
+            formats: as those of a run's ``export``; ``onnx`` is always there.
+            budgets: latency limit by device; without any, no latency is measured or promised.
+            threads: of the runtimes of these budgets.
+            shapes: of inputs with dynamic axes, by name; all files have these shapes.
+            sign: file of the SSH key that signs the bundle.
+            seed: of the random inputs and of the order of the runs.
+
+        Raises:
+            UserError: not a model, an unknown format or one that needs a network of torch, a file that computes
+                something else, or a folder that holds something else.
+        """
+        from latseg.file_export import export_file
+
+        path = Path(model)
+        return export_file(
+            self,
+            path,
+            path.with_name(f"{path.stem}-bundle") if output is None else Path(output),
+            formats=formats,
+            budgets_ms={name: as_latency_ms(limit) for name, limit in (budgets or {}).items()},
+            threads=threads,
+            shapes=shapes or {},
+            sign=None if sign is None else Path(sign).expanduser(),
+            seed=seed,
+        )
 
     def network(
         self,

@@ -80,7 +80,7 @@ class Console:
 def _print(rendered: RenderableType | Sequence[RenderableType]) -> None:
     from rich.console import Console as RichConsole
 
-    rich = RichConsole(width=None if sys.stdout.isatty() else 120, highlight=False)
+    rich = RichConsole(width=None if sys.stdout.isatty() else 120, highlight=False, emoji=False)
     for part in rendered if isinstance(rendered, list | tuple) else [rendered]:
         rich.print(part, soft_wrap=isinstance(part, str))
 

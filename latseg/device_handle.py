@@ -81,7 +81,7 @@ class DeviceHandle(ModelsOnDevice):
             items, chosen = self._operator_items([Path(model) for model in for_], shapes or {}, values or {}), False
         else:
             items, chosen = self._nets(models, operators, space, sizes, choose=choose, seed=seed)
-        self._warnings.load()
+        self._warnings.load(self.device)
         with self.workspace.folder.store() as store, self.workspace.progress(f"profile {self.name}") as report:
             result = run_campaign(
                 self.device,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from devices.device import Device
+    from devices.target import Target
     from latseg.model_files import Shapes
 
 
@@ -17,17 +18,17 @@ if TYPE_CHECKING:
 class DeviceWarnings:
     """Tells it in one line each."""
 
-    device: Device
+    device: Target
     warn: Callable[[str], None]
 
-    def load(self) -> None:
-        """Where other programs use the machine that is to be measured."""
-        from devices.other_load import BUSY_CORES, other_load
+    def load(self, device: Device) -> None:
+        """Where other programs use the machine on which this device is about to measure."""
+        from devices.other_load import BUSY_CORES
 
-        load = 0.0 if self.device.info().simulated else other_load()
+        load = 0.0 if device.info().simulated else device.other_load()
         if load >= BUSY_CORES:
             self.warn(
-                f"{self.device.name}: other programs use {load:.1f} processor cores; latencies measured now scatter "
+                f"{device.name}: other programs use {load:.1f} processor cores; latencies measured now scatter "
                 "more and may read some percent too high: end these programs, or measure when the machine is quiet"
             )
 

@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from foundation.errors import UserError
 from foundation.temporary_folder import TemporaryFolder
-from latseg.device_warnings import DeviceWarnings
 from latseg.model_files import Shapes, Values, as_arrays, by_model, model_file
-from latseg.results import CheckedModel, ComparedModel, Comparison, FixedModel, MeasuredModel, PredictedModel
+from latseg.results import ComparedModel, Comparison, FixedModel, MeasuredModel, PredictedModel
 from latseg.table import Table
+from latseg.target_handle import TargetHandle
 from latseg.units import as_latency_ms
 
 if TYPE_CHECKING:
     from torch import nn
 
     from devices.device import Device
-    from devices.device_info import DeviceInfo
     from devices.measurement import Measurement
     from export.bundle.check import VerifyResult
     from latency.bounded import BoundedPredictor
@@ -30,27 +29,12 @@ if TYPE_CHECKING:
     from latseg.open_workspace import OpenWorkspace
 
 
-class ModelsOnDevice:
+class ModelsOnDevice(TargetHandle):
     """What ``DeviceHandle`` does with files and networks."""
 
     def __init__(self, workspace: OpenWorkspace, device: Device) -> None:
-        self.workspace = workspace
+        super().__init__(workspace, device)
         self.device = device
-        self._warnings = DeviceWarnings(device, workspace.warn)
-
-    @property
-    def name(self) -> str:
-        """The text that names the device, such as ``cpu``."""
-        return self.device.name
-
-    @property
-    def info(self) -> DeviceInfo:
-        """Hardware, runtime, version, threads, precision, and the fingerprint over them.
-
-        Raises:
-            DeviceUnavailableError: the device cannot be used here.
-        """
-        return self.device.info()
 
     @property
     def predictor(self) -> BoundedPredictor:
@@ -143,7 +127,7 @@ class ModelsOnDevice:
         fixed, arrays = dict(shapes or {}), as_arrays(values)
         with model_file(model, example_inputs) as path:
             self._warnings.values(path, arrays)
-            self._warnings.load()
+            self._warnings.load(self.device)
             candidate = Candidate(path.name, path, tuple(fixed.items()), encode_all(arrays))
             with self.workspace.folder.store() as store:
                 measured = measure_one(self.device, candidate, store, seed=seed)
@@ -183,44 +167,6 @@ class ModelsOnDevice:
         missing = "; ".join(f"{side.model.name}: {side.missing}" for side in (a, b) if side.missing)
         rows = [] if missing else compare_rows(a.operators, b.operators)
         return Comparison(a, b, predicted, self.info, Table(rows), missing)
-
-    def check(
-        self,
-        model: str | Path,
-        *,
-        shapes: Shapes | None = None,
-        values: Values | None = None,
-        seed: int = 0,
-    ) -> CheckedModel:
-        """Runs a model once, and its operators one by one where that fails; nothing is timed.
-
-        >>> device.check(example_model).supported
-        True
-
-        Args:
-            model: an ONNX file.
-            shapes: of inputs with dynamic axes, by name.
-            values: of inputs whose numbers decide sizes inside the model, by name.
-            seed: of the random inputs.
-
-        Raises:
-            UserError: not a model, or an input without a shape.
-            DeviceUnavailableError: the device cannot be used here.
-        """
-        from devices.device import Candidate
-        from devices.input_values import encode_all
-        from devices.output_comparison import MOST_UNEQUAL
-        from latency.model_support import model_support
-        from latseg.fixing import lost_time
-
-        path, info, arrays = Path(model), self.info, as_arrays(values)
-        self._warnings.values(path, arrays)
-        candidate = Candidate(path.name, path, tuple((shapes or {}).items()), encode_all(arrays))
-        support = model_support(self.device, candidate, seed=seed)
-        checked = CheckedModel(path, info, support, lost_time(path, self.device))
-        if checked.supported and checked.unequal_percent > 100 * MOST_UNEQUAL:
-            self._warnings.other_outputs(path, checked.unequal_percent)
-        return checked
 
     def verify(
         self,
@@ -262,7 +208,7 @@ class ModelsOnDevice:
         def measured(attempt: int) -> Measurement:
             return self.measure(path, shapes=shapes, values=values, seed=seed + attempt).measurement
 
-        return VerifyResult((decide(name, budget, measured, wait_s=wait_s),))
+        return VerifyResult((decide(name, budget, measured, self.device.other_load, wait_s=wait_s),))
 
     def fix(
         self,
@@ -330,7 +276,7 @@ class ModelsOnDevice:
         ]
         for model, arrays in zip(models, values, strict=True):
             self._warnings.values(model, arrays)
-        self._warnings.load()
+        self._warnings.load(self.device)
         with self.workspace.folder.store() as store:
             measured = measure_together(self.device, candidates, store, seed=seed)
         return [

@@ -94,6 +94,18 @@ def refuse_other_options(context: typer.Context, allowed: Collection[str], toget
         )
 
 
+def refuse_options(what: str, **options: object) -> None:
+    """Refuses options, by their names, that were given together with an argument that they do not belong to.
+
+    Raises:
+        UserError: one of them was given.
+    """
+    for name, value in options.items():
+        if value:
+            option = f"--{name.replace('_', '-')}"
+            raise UserError(option, seen=f"{option} with {what}", expected="none", remedy=f"leave {option} out")
+
+
 def one_of(names: Sequence[str]) -> str:
     """The names of a registry for a help text: ``cpu, openvino or simulated``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from devices.registry import DEVICES
+from devices.registry import COMPILED_TARGETS, DEVICES
 from foundation.errors import UserError
 from latseg.option_groups import one_of
 from latseg.units import parse_latency_ms, parse_size
@@ -83,6 +83,7 @@ def tensorboard_words(folder: Path | None) -> list[str]:
 
 
 DEFAULT_DEVICE = "cpu"
+_DEVICES = f"{one_of(DEVICES.names)}; ssh://HOST/NAME is one of another machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class DeviceOptions:
 
     device: Annotated[
         str,
-        typer.Option("--device", "-d", help=f"{one_of(DEVICES.names)}; options follow a colon, as in cpu:threads=2."),
+        typer.Option("--device", "-d", help=f"{_DEVICES}; options follow a colon, as in cpu:threads=2."),
     ] = DEFAULT_DEVICE
     threads: ThreadsOption = None
 
@@ -123,7 +124,7 @@ class DevicesOptions:
 
     device: Annotated[
         list[str] | None,
-        typer.Option("--device", "-d", help=f"{one_of(DEVICES.names)}; may be repeated. Default: cpu."),
+        typer.Option("--device", "-d", help=f"{_DEVICES}; may be repeated. Default: cpu."),
     ] = None
     threads: ThreadsOption = None
 
@@ -131,6 +132,20 @@ class DevicesOptions:
     def names(self) -> list[str]:
         """In the order given; without ``--device`` it is ``cpu``."""
         return list(self.device or [DEFAULT_DEVICE])
+
+
+@dataclass(frozen=True, slots=True)
+class TargetsOptions(DevicesOptions):
+    """The devices and compiled targets that a command asks."""
+
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--device",
+            "-d",
+            help=f"{one_of((*DEVICES.names, *COMPILED_TARGETS.names))}; may be repeated. Default: cpu.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +181,28 @@ class BudgetOptions(LatencyOptions):
     """Hard limits, and the devices on which they hold."""
 
     max_params: Annotated[str, typer.Option("--max-params", help="Hard limit on parameters, e.g. 0.4M.")] = "0.4M"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchLimits(BudgetOptions):
+    """All hard constraints of a search."""
+
+    portable: Annotated[
+        str | None,
+        typer.Option(
+            "--portable",
+            metavar="NAME,...",
+            help=f"Only nets that these run, too: {one_of((*DEVICES.names, *COMPILED_TARGETS.names))}.",
+        ),
+    ] = None
+    allow_fallback: Annotated[
+        bool, typer.Option("--allow-fallback", help="With --portable: accept operators on another compute unit.")
+    ] = False
+
+    @property
+    def portable_names(self) -> list[str]:
+        """In the order given."""
+        return self.portable.split(",") if self.portable else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -339,11 +339,18 @@ class CheckedModel:
     support: ModelSupport
     lost_time: list[str]
     """What costs time there for nothing, a sentence for each cause; ``fix`` removes it."""
+    compiled: bool = False
+    """Whether the vendor's compiler was asked and nothing ran on the hardware."""
 
     @property
     def supported(self) -> bool:
-        """Whether the device runs the whole model."""
+        """Whether the device runs the whole model, on the compute unit that it is meant for."""
         return self.support.verdict is Verdict.SUPPORTED
+
+    @property
+    def falls_back(self) -> bool:
+        """Whether it runs, but a part of it on another compute unit."""
+        return self.support.verdict is Verdict.FALLS_BACK
 
     @property
     def parity_max_abs(self) -> float | None:
@@ -359,7 +366,7 @@ class CheckedModel:
 
     @property
     def operators(self) -> Table:
-        """One row for each node of the file: name, kind, verdict, reason, remedy."""
+        """One row for each node of the file: name, kind, verdict, reason, remedy, unit."""
         return Table([asdict(operator) for operator in self.support.operators])
 
     def to_json(self) -> dict[str, Any]:
@@ -367,6 +374,7 @@ class CheckedModel:
         return {
             "device": self.device.name,
             "simulated": self.device.simulated,
+            "compiled": self.compiled,
             "supported": self.supported,
             "reason": self.support.reason,
             "parity_max_abs": self.parity_max_abs,

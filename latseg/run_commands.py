@@ -25,6 +25,7 @@ def search_command(config: RunConfig, workspace: Path) -> str:
     values: _Values = [
         *_budgets(config),
         ("max-params", config.max_parameters),
+        ("portable", ",".join(config.portable) or None),
         *_data(config),
         ("space", config.space),
         *(("size", size) for size in config.sizes or ()),
@@ -96,7 +97,11 @@ def _words(values: _Values) -> list[str]:
 
 
 def _flags(config: RunConfig) -> list[str]:
-    given = {"--resize-masks": config.resize_masks, "--from-scratch": not config.training.pretrained}
+    given = {
+        "--resize-masks": config.resize_masks,
+        "--allow-fallback": config.allow_fallback,
+        "--from-scratch": not config.training.pretrained,
+    }
     return [flag for flag, on in given.items() if on]
 
 

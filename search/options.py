@@ -56,6 +56,10 @@ class BudgetOptions(Options):
     parameters: Count = 400_000
     threads: Count | None = None
     """Of each device whose name does not say it."""
+    portable: tuple[str, ...] = ()
+    """Targets that must run every operator, such as ``qnn``; nothing is measured there."""
+    allow_fallback: bool = False
+    """Whether an operator may run there on another compute unit than the one that the target is meant for."""
 
 
 class DataOptions(Options):

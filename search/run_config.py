@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from devices.device import Device
-from devices.registry import get_device
+from devices.registry import get_device, get_target
 from foundation.atomic_file import write_file
 from foundation.checked_document import CHECKSUM, read_checked_json, with_checksum
 from foundation.errors import UserError
@@ -134,6 +134,10 @@ class RunConfig(_Record):
     """Devices with their budgets; those of a known network may be named later, when it is exported."""
     max_parameters: Count
     """Of a known network its own number."""
+    portable: tuple[str, ...] = ()
+    """Targets that must run every operator of a net."""
+    allow_fallback: bool = False
+    """Whether an operator may run there on another compute unit than the one that the target is meant for."""
     trials: Count
     winners: Count
     strategy: str
@@ -197,6 +201,8 @@ class RunConfig(_Record):
             classes=task.classes,
             targets=() if budgets is None else TargetDevice.of_each(budgets.latency_ms, budgets.threads),
             max_parameters=_parameters(search, task) if budgets is None else budgets.parameters,
+            portable=() if budgets is None else _available(budgets.portable),
+            allow_fallback=budgets is not None and budgets.allow_fallback,
             training=training,
             **{**search.model_dump(), "evaluator": evaluator, "trials": trials},
             versions=_versions(training) | versions_of_evaluator(evaluator, space, training),
@@ -217,6 +223,18 @@ class RunConfig(_Record):
             hold_out_test=self.data_test,
         )
         return TaskOptions(data, self.training, self.seed, folder)
+
+
+def _available(names: Sequence[str]) -> tuple[str, ...]:
+    """The targets of these names, each once.
+
+    Raises:
+        UserError: no such target.
+        DeviceUnavailableError: one cannot be used here.
+    """
+    for name in names:
+        get_target(name).info()
+    return tuple(dict.fromkeys(names))
 
 
 def _versions(training: TrainingOptions) -> dict[str, str]:

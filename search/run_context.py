@@ -8,10 +8,12 @@ from functools import cached_property
 from pathlib import Path
 
 from devices.device import Device
+from devices.registry import get_target
 from foundation.errors import UserError
 from foundation.progress import OnProgress, ignore_progress
 from latency.store import MeasurementStore
 from search.constraints.budgets import Budgets, LatencyBound, LatencyBudget, ParameterBudget
+from search.constraints.portability import Portability
 from search.run_config import RunConfig
 from search.run_folder import RunFolder
 from search.spaces.registry import open_nets
@@ -68,6 +70,16 @@ class RunContext:
         """
         return self.space.make_task(self.config.task_options(self.folder.path))
 
+    @cached_property
+    def portable(self) -> tuple[Portability, ...]:
+        """The targets that must run the nets, as well as the devices.
+
+        Raises:
+            UserError: no such target.
+        """
+        fallback = self.config.allow_fallback
+        return tuple(Portability(get_target(name), fallback) for name in self.config.portable)
+
     def budgets(self, predictor_of: Callable[[Device], LatencyBound]) -> Budgets:
         """The run's limits with the predictor of each device.
 
@@ -78,4 +90,4 @@ class RunContext:
             LatencyBudget(target.device, target.maximum_ms, predictor_of(self.devices[target.device]))
             for target in self.config.targets
         )
-        return Budgets(ParameterBudget(self.config.max_parameters), tuple(latencies))
+        return Budgets(ParameterBudget(self.config.max_parameters), tuple(latencies), self.portable)

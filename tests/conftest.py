@@ -25,7 +25,12 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of devices time something: nothing else may run beside them."""
+    """Tests of devices time something: nothing else may run beside them. Files with long tests come first.
+
+    Processes that run tests take whole files: one that begins a long file last would work alone at the end.
+    """
     for item in items:
         if item.path.is_relative_to(_DEVICES):
             item.add_marker(pytest.mark.serial)
+    long_files = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long_files)

@@ -14,7 +14,11 @@ INSTALLATIONS: Registry[Installation] = Registry(
     group="latseg.installations",
     base="devices.installations.installation:Installation",
     builtin={
+        "aarch64": "devices.backends.aarch64.installation:Aarch64Userland",
         "executorch": "devices.backends.executorch.installation:ExecuTorchEnvironment",
+        "qnn": "devices.backends.qnn.installation:QnnInstallation",
+        "tensorrt-rtx": "devices.backends.tensorrt_rtx.installation:TensorRtRtxInstallation",
+        "web": "devices.backends.web.installation:WebPackages",
         "litert": "devices.backends.litert.installation:LiteRtConverter",
     },
 )

@@ -11,8 +11,8 @@ from devices.worker.transport import LocalTransport, Transport
 
 _logger = logging.getLogger(__name__)
 _POLL_S = 0.5
-_START_S = 60.0
-"""Importing a runtime on a busy machine may take long; no candidate is at fault."""
+START_S = 60.0
+"""Time that a worker may take to start on a busy machine; no candidate is at fault."""
 
 
 class WorkerFailedError(Exception):
@@ -32,16 +32,30 @@ class WorkerClient:
         threads: threads of the runtime.
         timeout_s: a step that takes longer has hung.
         transport: the way to the worker; pipes on this machine by default.
+        start_s: time until the first step.
     """
 
-    def __init__(self, runtime: str, threads: int, timeout_s: float, transport: Transport | None = None) -> None:
+    def __init__(
+        self,
+        runtime: str,
+        threads: int,
+        timeout_s: float,
+        transport: Transport | None = None,
+        *,
+        start_s: float = START_S,
+    ) -> None:
         self.transport = transport or LocalTransport()
         self._timeout_s = timeout_s
+        self._start_s = start_s
         self._buffer = b""
         self._steps: list[int] = []
         """Candidates of the steps that the worker reported by message."""
         _logger.debug("starting a worker for %s, threads: %d", runtime, threads)
-        self.transport.start(runtime, threads)
+        try:
+            self.transport.start(runtime, threads)
+        except BaseException:
+            self.transport.kill()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -83,7 +97,7 @@ class WorkerClient:
             status = self.transport.status()
             if status != last:
                 since, last = time.monotonic(), status
-            allowed_s = self._timeout_s if status or self._steps else max(self._timeout_s, _START_S)
+            allowed_s = self._timeout_s if status or self._steps else max(self._timeout_s, self._start_s)
             if received is None and time.monotonic() - since > allowed_s:
                 raise WorkerFailedError(f"hung: one step took longer than {allowed_s:g} s", self._candidate())
         line, _, self._buffer = self._buffer.partition(b"\n")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from typing import ClassVar
 
 import numpy as np
@@ -20,35 +19,47 @@ from typing_extensions import override
 from devices import hardware
 from devices.device import Availability, Candidate, Device
 from devices.device_info import DeviceInfo
-from devices.measurement import FailedMeasurement, Measurement
+from devices.footprint import Footprint
+from devices.measurement import FailedMeasurement
 from devices.model_file import check_model
-from devices.plausible import checked
 from devices.prepared import PreparedCandidate, prepare
 from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
-from devices.reference_net import REFERENCE_NET
-from devices.result import measurement_of
-from devices.worker import messages
-from devices.worker.client import WorkerClient, WorkerFailedError
+from devices.worker.client import START_S, WorkerClient, WorkerFailedError
+from devices.worker.group import Group, Result
 from devices.worker.inference import INFERENCE_TIMEOUT_S, InferenceProcess
-from devices.worker.runtime import ModelFailedError, ModelFile, OperatorProfile
-from devices.worker.timing import Timing
-from devices.worker.transport import LocalTransport, Transport
+from devices.worker.reconnection import Reconnection
+from devices.worker.runtime import ModelFailedError
+from devices.worker.transport import ConnectionLostError, LocalTransport, Transport
 from foundation.errors import DeviceUnavailableError, UserError
 from foundation.plugin_options import PluginOptions
 
-Result = Measurement | FailedMeasurement
 _logger = logging.getLogger(__name__)
+_LOADS = 5
+"""Of a file, for its footprint."""
 
 
 class ProcessDevice(Device):
     """Implements the contract for devices that name a ``Runtime``; see ``devices/worker/main.py``."""
 
-    runtime: ClassVar[str]
-    """``module:class`` of the ``Runtime``."""
+    runtime: str
+    """``module:class`` of the ``Runtime``; with a further ``:setting`` it is given this text after the threads."""
     package: ClassVar[str]
     """Name of the runtime, of its Python package and of its distribution."""
     install: ClassVar[str]
     """Command that installs it."""
+    compute_units: ClassVar[tuple[str, ...]] = ("cpu",)
+    """Where the runtime computes."""
+    computes_in_worker: ClassVar[bool] = True
+    """False where the runtime computes in another process than the worker, whose memory then tells nothing."""
+    imports: ClassVar[tuple[str, ...]] = ()
+    """Distributions that its worker imports beside the runtime, numpy and onnx."""
+    precision: ClassVar[str] = "float32"
+    """In which it computes."""
+    over_ssh: ClassVar[bool] = False
+    """Whether ``ssh://HOST/NAME`` may name it: its worker needs ``package`` and ``imports`` only, and ``info`` is not
+    overridden."""
+    start_s: ClassVar[float] = START_S
+    """Time until the first step of a worker."""
 
     class Options(PluginOptions):
         """Every runtime in a worker process lets the user choose its number of threads."""
@@ -62,27 +73,44 @@ class ProcessDevice(Device):
 
     @override
     def availability(self) -> Availability:
+        installed = self.installed()
+        return self.conversion() if installed.available else installed
+
+    def installed(self) -> Availability:
+        """Whether the runtime's package is installed on this machine."""
         if find_spec(self.package) is None:
             return Availability(False, f"{self.package} is not installed", self.install)
         return Availability(True)
 
+    def conversion(self) -> Availability:
+        """Whether this machine can convert models to ``format``; the runtime may be on another one. Never raises."""
+        return Availability(True)
+
+    def settings(self) -> tuple[tuple[str, str], ...]:
+        """``DeviceInfo.settings`` of an available device."""
+        return ()
+
     @override
     def info(self) -> DeviceInfo:
         self.require_available()
+        return self._info(hardware.cpu_name(), self.runtime_version(), hardware.clock_mhz(), hardware.load_average())
+
+    def _info(self, processor: str, version: str, clock_mhz: float | None, load_average: float | None) -> DeviceInfo:
         return DeviceInfo(
             name=self.name,
-            hardware=hardware.cpu_name(),
+            hardware=processor,
             runtime=self.package,
-            runtime_version=self.runtime_version(),
+            runtime_version=version,
             threads=self.threads,
-            precision="float32",
+            precision=self.precision,
             protocol_version=PROTOCOL_VERSION,
-            clock_mhz=hardware.clock_mhz(),
-            load_average=hardware.load_average(),
+            settings=self.settings(),
+            clock_mhz=clock_mhz,
+            load_average=load_average,
         )
 
     def runtime_version(self) -> str:
-        """Of the runtime that the worker loads."""
+        """Of the package, which is installed."""
         return metadata.version(self.package)
 
     def require_available(self) -> None:
@@ -90,7 +118,7 @@ class ProcessDevice(Device):
         status = self.availability()
         if not status.available:
             raise DeviceUnavailableError(
-                f"device {self.name!r}", seen=status.reason, expected="a device of this machine", remedy=status.remedy
+                f"device {self.name!r}", seen=status.reason, expected="a device that can be used", remedy=status.remedy
             )
 
     def transport(self) -> Transport:
@@ -131,25 +159,50 @@ class ProcessDevice(Device):
 
     @override
     def infer(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
-        # The last model stays loaded in its worker process.
         self.require_available()
+        return Reconnection(self.name).call(lambda: self._infer(path, inputs))
+
+    def _infer(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
+        """The last model stays loaded in its worker process."""
         if self._inference is None:
             self._inference = InferenceProcess(self._worker(INFERENCE_TIMEOUT_S))
         try:
             if not self._inference.holds(path):
-                self._inference.load(path, self.file_for_inference(path))
+                file = self.file_for_inference(path)
+                self._inference.load(path, file, self.parts(file))
             return self._inference.infer(inputs)
+        except ConnectionLostError:
+            self._inference = None
+            raise
         except ModelFailedError as error:
             self._inference = None  # a process that crashed serves no more
-            raise UserError(
-                f"model {path}",
-                seen=str(error),
-                expected="operators that the runtime supports",
-                remedy="replace the operator",
-            ) from error
+            raise _unsupported(path, error) from error
+
+    @override
+    def footprint(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> Footprint:
+        self.require_available()
+        return Reconnection(self.name).call(lambda: self._footprint(path, inputs))
+
+    def _footprint(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> Footprint:
+        file = self.file_for_inference(path)
+        parts = self.parts(file)
+        process = InferenceProcess(self._worker(INFERENCE_TIMEOUT_S))
+        try:
+            process.load(path, file, parts)  # starts the runtime, too
+            process.infer(inputs)
+            loads_ms = []
+            for _ in range(_LOADS):
+                process.load(path, file, parts)
+                loads_ms.append(process.load_ms)
+        except ModelFailedError as error:
+            raise _unsupported(path, error) from error
+        finally:
+            process.close()
+        peak = process.peak_memory_bytes if self.computes_in_worker else None
+        return Footprint(round(median(loads_ms), 2), None if peak is None else round(peak / 1e6, 1), self.compute_units)
 
     def _worker(self, timeout_s: float) -> WorkerClient:
-        return WorkerClient(self.runtime, self.threads, timeout_s, self.transport())
+        return WorkerClient(self.runtime, self.threads, timeout_s, self.transport(), start_s=self.start_s)
 
     def _check_runtime(self, protocol: MeasurementProtocol) -> None:
         """Runs the reference net and nothing else.
@@ -159,7 +212,7 @@ class ProcessDevice(Device):
         """
         with self._worker(protocol.timeout_s) as worker:
             try:
-                list(_Group(self, [], 1.0, protocol, 0).run(worker))
+                list(Group(self, [], 1.0, protocol, 0).run(worker))
             except WorkerFailedError as failure:
                 raise DeviceUnavailableError(
                     f"device {self.name!r}",
@@ -180,117 +233,40 @@ class ProcessDevice(Device):
             except UserError as error:
                 _logger.info("could not convert %s for %s: %s", candidate.label, self.name, error)
                 yield FailedMeasurement(candidate.label, candidate.sha256, self.info(), str(error))
-        groups, isolated = [pending] if pending else [], False
+        groups, isolated, reconnection = [pending] if pending else [], False, Reconnection(self.name)
         while groups:
-            group = _Group(self, groups.pop(0), nominal_reference_ms, protocol, seed)
+            group = Group(self, groups.pop(0), nominal_reference_ms, protocol, seed)
             failure = yield from self._run(group, protocol)
             if failure is None:
                 continue
-            _logger.debug("the worker failed: %s", failure.reason)
-            if failure.candidate < 0:
-                self._check_runtime(protocol)
-                if not isolated:
-                    groups, isolated = [[candidate] for candidate in group.remaining()], True
-                    continue
-            yield from group.attribute(failure)
+            _logger.debug("the worker failed: %s", failure)
+            if isinstance(failure, ConnectionLostError):
+                reconnection.wait(failure, progress=len(group.open) < len(group.candidates))
+            else:
+                if failure.candidate < 0:
+                    reconnection.call(lambda: self._check_runtime(protocol))
+                    if not isolated:
+                        groups, isolated = [[candidate] for candidate in group.remaining()], True
+                        continue
+                yield from group.attribute(failure)
             groups[:0] = [group.remaining()] if group.open else []
 
-    def _run(self, group: _Group, protocol: MeasurementProtocol) -> Generator[Result, None, WorkerFailedError | None]:
+    def _run(
+        self, group: Group, protocol: MeasurementProtocol
+    ) -> Generator[Result, None, WorkerFailedError | ConnectionLostError | None]:
         """Yields the results of one worker; returns its failure."""
-        with self._worker(protocol.timeout_s) as worker, closing(group.run(worker)) as results:
-            try:
+        try:
+            with self._worker(protocol.timeout_s) as worker, closing(group.run(worker)) as results:
                 yield from results
-            except WorkerFailedError as failure:
-                return failure
+        except (WorkerFailedError, ConnectionLostError) as failure:
+            return failure
         return None
 
 
-@dataclass
-class _Group:
-    """One request to one worker; ``open`` holds the positions of the candidates without a result."""
-
-    device: Device
-    candidates: list[PreparedCandidate]
-    nominal_reference_ms: float
-    protocol: MeasurementProtocol
-    seed: int
-    timings: dict[int, Timing] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.info = self.device.info()
-        self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        self.open = set(range(len(self.candidates)))
-
-    def run(self, worker: WorkerClient) -> Generator[Result, None, None]:
-        """Yields results as they arrive from the worker.
-
-        Raises:
-            WorkerFailedError: the worker crashed or hung.
-        """
-        reference = prepare(Candidate("reference net", REFERENCE_NET))
-        files = [self._file(each, worker.transport) for each in (reference, *self.candidates)]
-        _logger.debug("measuring %s in one group", ", ".join(each.label for each in self.candidates) or "nothing")
-        worker.send(messages.Measure(files[0], tuple(files[1:]), self.protocol, self.seed))
-        while not isinstance(answer := worker.receive(), messages.Done):
-            if isinstance(answer, messages.Timed):
-                self.timings[answer.candidate] = answer.timing
-                self._log_timing(self.candidates[answer.candidate].label, answer.timing)
-            elif isinstance(answer, messages.Failed):
-                yield self._failed(answer.candidate, answer.reason)
-            elif isinstance(answer, messages.Profiled):
-                yield self._measured(answer.candidate, answer.profile)
-                worker.send(messages.Continue())
-
-    def remaining(self) -> list[PreparedCandidate]:
-        """Candidates without a result."""
-        return [self.candidates[index] for index in sorted(self.open)]
-
-    def attribute(self, failure: WorkerFailedError) -> Iterator[Result]:
-        """The result that a failure leaves for the candidate that was running, else for the only one that is left.
-
-        A candidate that was timed and crashed under the profiler keeps its timing, without operator times.
-        """
-        candidate = failure.candidate if failure.candidate >= 0 else min(self.open, default=-1)
-        if candidate not in self.open:
-            return
-        if candidate in self.timings:
-            yield self._measured(candidate, OperatorProfile(f"profiling failed: {failure.reason}"))
-        else:
-            yield self._failed(candidate, failure.reason)
-
-    def _file(self, candidate: PreparedCandidate, transport: Transport) -> ModelFile:
-        converted = self.device.convert(candidate.path)
-        return ModelFile(Path(transport.put(converted)), Path(transport.put(candidate.path)), candidate.inputs)
-
-    def _log_timing(self, label: str, timing: Timing) -> None:
-        waited = sum(block.waited_ms * block.runs for block in timing.blocks)
-        reference_ms = [block.reference_ms for block in timing.blocks]
-        _logger.debug(
-            "%s: loaded in %.1f ms, first run %.3f ms, %d blocks, reference net %.3f to %.3f ms, waited %.1f ms",
-            label,
-            timing.load_ms,
-            timing.first_run_ms,
-            len(timing.blocks),
-            min(reference_ms),
-            max(reference_ms),
-            waited,
-        )
-
-    def _measured(self, candidate: int, profile: OperatorProfile) -> Result:
-        self.open.discard(candidate)
-        measured = measurement_of(
-            self.candidates[candidate],
-            self.timings[candidate],
-            profile,
-            device=self.info,
-            nominal_reference_ms=self.nominal_reference_ms,
-            protocol=self.protocol,
-            started_at=self.started_at,
-        )
-        return checked(measured)
-
-    def _failed(self, candidate: int, reason: str) -> FailedMeasurement:
-        self.open.discard(candidate)
-        prepared = self.candidates[candidate]
-        _logger.info("could not measure %s on %s: %s", prepared.label, self.device.name, reason)
-        return FailedMeasurement(prepared.label, prepared.sha256, self.info, reason, self.started_at)
+def _unsupported(path: Path, error: ModelFailedError) -> UserError:
+    return UserError(
+        f"model {path}",
+        seen=str(error),
+        expected="operators that the runtime supports",
+        remedy="replace the operator",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from devices.protocol import MeasurementProtocol
@@ -24,29 +24,36 @@ class InferenceProcess:
     The process ends with this object.
     """
 
-    def __init__(self, worker: WorkerClient) -> None:
+    def __init__(self, worker: WorkerClient, timeout_s: float = INFERENCE_TIMEOUT_S) -> None:
         self._worker = worker
+        self._timeout_s = timeout_s
         self._folder = TemporaryFolder()
         self._end = weakref.finalize(self, _end, self._worker, self._folder)
         self.inputs: InputShapes = ()
         """Of the loaded model."""
+        self.load_ms = 0.0
+        """What loading it took in the worker."""
+        self.peak_memory_bytes: int | None = None
+        """Of the worker, until the last inference."""
         self._held: tuple[Path, int] | None = None
 
     def holds(self, path: Path) -> bool:
         """Whether this file, unchanged, is the loaded model."""
         return self._held is not None and self._held == _state(path)
 
-    def load(self, path: Path, converted: Path) -> None:
+    def load(self, path: Path, converted: Path, parts: Sequence[Path] = ()) -> None:
         """Loads ``converted``, the model of ``path`` in the runtime's format, in the place of the previous one.
+
+        ``parts`` are read together with it.
 
         Raises:
             ModelFailedError: the runtime refuses it, crashes or hangs.
         """
         self._held = None
         state = _state(path)
-        answer = self._request(messages.Load(self._worker.transport.put(converted), INFERENCE_TIMEOUT_S))
+        answer = self._request(messages.Load(self._worker.transport.put(converted, parts), self._timeout_s))
         assert isinstance(answer, messages.Loaded)
-        self.inputs, self._held = answer.inputs, state
+        self.inputs, self.load_ms, self._held = answer.inputs, answer.load_ms, state
         _logger.debug("loaded %s for inference", path)
 
     def infer(self, inputs: Mapping[str, Array]) -> list[Array]:
@@ -57,18 +64,39 @@ class InferenceProcess:
             ModelFailedError: the runtime fails, crashes or hangs.
         """
         _check_feeds(inputs, self.inputs)
-        transport, local = self._worker.transport, self._folder.path / "feeds.npz"
-        messages.write_arrays(local, list(inputs.values()))
-        feeds = transport.put(local)
+        feeds = self._put(inputs)
         outputs = f"{feeds}.outputs"
-        self._request(messages.Infer(list(inputs), feeds, outputs, INFERENCE_TIMEOUT_S))
-        return messages.read_arrays(transport.get(outputs))
+        answer = self._request(messages.Infer(list(inputs), feeds, outputs, self._timeout_s))
+        assert isinstance(answer, messages.Done)
+        self.peak_memory_bytes = answer.peak_memory_bytes
+        arrays = messages.read_arrays(self._worker.transport.get(outputs))
+        self._worker.transport.discard(feeds)
+        return arrays
+
+    def compile(self, path: Path, inputs: Mapping[str, Array], artifact: Path) -> tuple[str, ...]:
+        """Compiles a model in a worker of this machine; it is loaded then. The compute unit of each of its nodes.
+
+        Raises:
+            ModelFailedError: the compiler refuses it, crashes or hangs.
+        """
+        self._held = None
+        state = _state(path)
+        put, feeds = self._worker.transport.put, self._put(inputs)
+        answer = self._request(messages.Compile(put(path), list(inputs), feeds, put(artifact), self._timeout_s))
+        assert isinstance(answer, messages.Compiled)
+        self.inputs, self._held = answer.inputs, state
+        return answer.units
 
     def close(self) -> None:
         """Ends the process."""
         self._end()
 
-    def _request(self, request: messages.Load | messages.Infer) -> messages.Answer:
+    def _put(self, inputs: Mapping[str, Array]) -> str:
+        local = self._folder.path / "feeds.npz"
+        messages.write_arrays(local, list(inputs.values()))
+        return self._worker.transport.put(local)
+
+    def _request(self, request: messages.Load | messages.Infer | messages.Compile) -> messages.Answer:
         try:
             self._worker.send(request)
             answer = self._worker.receive()

@@ -1,11 +1,11 @@
 """The process in which a runtime lives.
 
 ``python -m devices.worker.main RUNTIME THREADS READ_FD WRITE_FD [STATUS_FD [LIFELINE_FD]]``; RUNTIME is
-``module:class``, and a STATUS_FD of -1 stands for none. Requests and answers are lines of JSON on pipes of their own,
-because runtimes print to stdout. Before every step the worker records which candidate is running and a step counter, so
-that the parent can attribute a crash or hang: in the status file, which wakes no other process, or as a message where
-there is no such file. Both happen between blocks, never inside a timed one. LIFELINE_FD is a pipe that the parent holds
-while it lives.
+``module:class`` or ``module:class:setting``, and a STATUS_FD of -1 stands for none. Requests and answers are lines of
+JSON on pipes of their own, because runtimes print to stdout. Before every step the worker records which candidate is
+running and a step counter, so that the parent can attribute a crash or hang: in the status file, which wakes no other
+process, or as a message where there is no such file. Both happen between blocks, never inside a timed one. LIFELINE_FD
+is a pipe that the parent holds while it lives.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -28,14 +27,15 @@ from devices.worker.lifeline import end_with_the_other_side
 from devices.worker.memory_limit import limit_memory
 from devices.worker.runtime import (
     PROFILE_WARM_UP_RUNS,
-    InferenceModel,
     LoadedModel,
     ModelFailedError,
     ModelFile,
     OperatorProfile,
     Runtime,
+    RuntimeLostError,
 )
 from devices.worker.timing import REFERENCE, Timing, time_group
+from devices.worker.used_model import Use, UsedModel
 
 Requests = queue.Queue[messages.Request]
 _NONE = -1
@@ -62,7 +62,7 @@ class Worker:
         self._status = status
         self._steps = 0
         self._alarm_s = 0
-        self._loaded: InferenceModel | None = None
+        self._used = UsedModel(runtime)
 
     def serve(self) -> None:
         """Answers requests forever; the process ends when the reader meets the end of the pipe."""
@@ -70,14 +70,21 @@ class Worker:
             request = self._requests.get()
             gc.collect()
             gc.disable()
-            if isinstance(request, messages.Measure):
-                self._alarm_after(request.protocol.timeout_s)
-                self._measure(request)
-            elif isinstance(request, messages.Load | messages.Infer):
-                self._alarm_after(request.timeout_s)
-                self._use(request)
+            try:
+                self._fulfil(request)
+            except RuntimeLostError:
+                self._step(REFERENCE)  # no candidate is at fault
+                raise
             gc.enable()
             signal.alarm(0)
+
+    def _fulfil(self, request: messages.Request) -> None:
+        if isinstance(request, messages.Measure):
+            self._alarm_after(request.protocol.timeout_s)
+            self._measure(request)
+        elif isinstance(request, Use):
+            self._alarm_after(request.timeout_s)
+            self._use(request)
 
     def _alarm_after(self, timeout_s: float) -> None:
         """From now on a step that never ends is ended by the operating system, and this process with it."""
@@ -134,24 +141,12 @@ class Worker:
         except ModelFailedError as error:
             return OperatorProfile(f"failed: {error}")
 
-    def _use(self, request: messages.Load | messages.Infer) -> None:
+    def _use(self, request: Use) -> None:
         self._step(0)
         try:
-            self._answer(self._load(request) if isinstance(request, messages.Load) else self._infer(request))
+            self._answer(self._used.answer(request))
         except ModelFailedError as error:
             self._answer(messages.Failed(0, str(error)))
-
-    def _load(self, request: messages.Load) -> messages.Answer:
-        self._loaded = None
-        self._loaded = self._runtime.load_for_inference(Path(request.path))
-        return messages.Loaded(self._loaded.inputs)
-
-    def _infer(self, request: messages.Infer) -> messages.Answer:
-        if self._loaded is None:
-            raise ModelFailedError("no model is loaded")
-        feeds = dict(zip(request.names, messages.read_arrays(Path(request.feeds)), strict=True))
-        messages.write_arrays(Path(request.outputs), self._loaded.infer(feeds))
-        return messages.Done()
 
     def _answer(self, message: messages.Answer) -> None:
         content = memoryview(messages.encode(message))
@@ -187,8 +182,8 @@ def main() -> None:
     limit_memory()
     requests: Requests = queue.Queue()
     threading.Thread(target=_read_requests, args=(read, requests), daemon=True).start()
-    module, _, name = runtime_name.partition(":")
-    runtime: Runtime = getattr(importlib.import_module(module), name)(int(threads))
+    module, name, *setting = runtime_name.split(":", 2)
+    runtime: Runtime = getattr(importlib.import_module(module), name)(int(threads), *setting)
     Worker(runtime, requests, write, None if status == _NONE else status).serve()
 
 

@@ -54,6 +54,17 @@ class Infer:
 
 
 @dataclass(frozen=True, slots=True)
+class Compile:
+    """Compile a model for inputs like these, which travel as files, and load it in the place of the previous one."""
+
+    path: str
+    names: Sequence[str]
+    feeds: str
+    artifact: str
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A step of this candidate begins; sent only where parent and worker share no file."""
 
@@ -89,15 +100,27 @@ class Loaded:
     """The model for inference is loaded."""
 
     inputs: InputShapes
+    load_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The model is compiled; ``units`` names the compute unit of each of its nodes."""
+
+    inputs: InputShapes
+    units: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
     """The request is fulfilled."""
 
+    peak_memory_bytes: int | None = None
+    """Of the worker, after an inference."""
 
-Request = Measure | Continue | Load | Infer
-Answer = Step | Timed | Profiled | Failed | Loaded | Done
+
+Request = Measure | Continue | Load | Infer | Compile
+Answer = Step | Timed | Profiled | Failed | Loaded | Compiled | Done
 _KINDS: dict[str, Any] = {each.__name__: each for each in get_args(Request | Answer)}
 
 

@@ -1,4 +1,4 @@
-"""How long this process was ready to run while the operating system ran another process on the core.
+"""How long threads were ready to run while the operating system ran another process on the core.
 
 On a busy machine this wait is most of the noise in a wall-clock time, and the model causes none of it. Subtracting it
 removes nothing else, unlike CPU time: sleeping, waiting for other threads and waiting for memory still count.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
@@ -16,19 +17,23 @@ _SNAPSHOT_ATTEMPTS = 20
 
 
 class RunQueue:
-    """Run-queue wait of the present threads of this process; always 0 on systems other than Linux.
+    """Run-queue wait of threads; always 0 on systems other than Linux.
 
     The counters are opened in advance: opening one takes fifty times as long as reading it.
-    Source: second field of ``/proc/<pid>/task/<tid>/schedstat``, nanoseconds spent waiting on a run queue
+    Source: ``/proc/<pid>/task/<tid>/schedstat``, nanoseconds spent running and nanoseconds spent waiting on a run queue
     (Documentation/scheduler/sched-stats.rst of the Linux kernel).
+
+    Args:
+        tasks: folders of the threads; by default the present ones of this process.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tasks: Iterable[Path] | None = None) -> None:
+        self._tasks = tasks
         self._counters: list[int] = []
 
     def __enter__(self) -> Self:
         try:
-            for task in _TASKS.iterdir():
+            for task in _TASKS.iterdir() if self._tasks is None else self._tasks:
                 self._counters.append(os.open(task / "schedstat", os.O_RDONLY))
         except OSError:
             self._close()
@@ -53,9 +58,16 @@ class RunQueue:
             waited = again
         return clock, waited
 
+    def ran_ns(self) -> int:
+        """Processor time of the threads."""
+        return self._sum(0)
+
     def _waited_ns(self) -> int:
+        return self._sum(1)
+
+    def _sum(self, field: int) -> int:
         try:
-            return sum(int(os.pread(counter, 80, 0).split()[1]) for counter in self._counters)
+            return sum(int(os.pread(counter, 80, 0).split()[field]) for counter in self._counters)
         except (OSError, IndexError, ValueError):  # a thread has ended, and its counter with it
             self._close()
             return 0

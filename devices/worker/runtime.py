@@ -30,6 +30,10 @@ class ModelFailedError(Exception):
     """The runtime could not load or run the model; the text is the reason in one line."""
 
 
+class RuntimeLostError(Exception):
+    """The runtime is gone, and no model is known to be at fault: a browser was closed, a cable pulled."""
+
+
 def one_line(error: Exception) -> str:
     """The runtime's message on one line of at most 300 characters."""
     text = " ".join(str(error).split()) or type(error).__name__

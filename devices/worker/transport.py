@@ -9,7 +9,9 @@ import subprocess
 import sys
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from typing_extensions import override
 
@@ -22,23 +24,47 @@ _END_S = 5.0
 """Time that a worker which has closed its pipe may take to end."""
 
 
+class ConnectionLostError(Exception):
+    """The way to the worker broke, or could not be opened; the text is the reason in one line.
+
+    No candidate is at fault, and another worker may be reached.
+    """
+
+
 class Transport(ABC):
     """The way to one worker process, on this machine or on another one.
 
-    Every implementation passes ``latseg.testing.transport_contract``.
+    Every method except ``kill`` may raise ``ConnectionLostError`` where the worker is on another machine. Every
+    implementation passes ``latseg.testing.transport_contract``.
     """
 
     @abstractmethod
     def start(self, runtime: str, threads: int) -> None:
-        """Starts ``devices.worker.main`` with this runtime (``module:class``)."""
+        """Starts ``devices.worker.main`` with this runtime (``module:class``).
+
+        Raises:
+            DeviceUnavailableError: no worker can be started there.
+        """
 
     @abstractmethod
-    def put(self, path: Path) -> str:
-        """Brings a file to where the worker reads it and returns its path there."""
+    def put(self, path: Path, parts: Sequence[Path] = ()) -> str:
+        """Brings a file to where the worker reads it and returns its path there.
+
+        Args:
+            path: the file.
+            parts: files below its folder that are read together with it; they keep their places relative to it.
+        """
 
     @abstractmethod
     def get(self, path: str) -> Path:
-        """Brings a file that the worker wrote to this machine and returns its path here."""
+        """Brings a file to this machine and returns its path here, where the next one may replace it.
+
+        It is one that was ``put``, or one that the worker wrote beside it.
+        """
+
+    @abstractmethod
+    def discard(self, path: str) -> None:
+        """Frees what ``put`` and the worker wrote for the file that ``put`` brought there; no file of the user's."""
 
     @abstractmethod
     def send(self, content: bytes) -> None:
@@ -54,9 +80,9 @@ class Transport(ABC):
 
     @abstractmethod
     def status(self) -> bytes:
-        """Content of the file in which the worker records its running candidate.
+        """Content of the file in which the worker records its running candidate, as far as it is known here.
 
-        Always empty where the two share no file; the worker then sends ``StepAnswer`` messages.
+        Always empty where there is no such file; the worker then sends ``Step`` messages.
         """
 
     @abstractmethod
@@ -90,6 +116,11 @@ class LocalTransport(Transport):
         """Of the worker process."""
         return self._process.pid
 
+    @property
+    def descriptor(self) -> int:
+        """Readable where ``receive`` has something to give."""
+        return self._answers
+
     @override
     def start(self, runtime: str, threads: int) -> None:
         request_read, self._requests = os.pipe()
@@ -118,12 +149,16 @@ class LocalTransport(Transport):
             os.close(descriptor)
 
     @override
-    def put(self, path: Path) -> str:
+    def put(self, path: Path, parts: Sequence[Path] = ()) -> str:
         return str(path.absolute())
 
     @override
     def get(self, path: str) -> Path:
         return Path(path)
+
+    @override
+    def discard(self, path: str) -> None:
+        """Nothing was written: the worker reads the files where they are."""
 
     @override
     def send(self, content: bytes) -> None:
@@ -148,10 +183,8 @@ class LocalTransport(Transport):
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").split("\n")
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return f"{described(code)}: {last[:300]}" if last else described(code)
+        last = last_line(self._errors)
+        return f"{described(code)}: {last}" if last else described(code)
 
     @override
     def kill(self) -> None:
@@ -174,6 +207,13 @@ def described(code: int) -> str:
     if code < 0:
         return f"crashed with {signal.Signals(-code).name}"
     return f"ended with exit code {code}"
+
+
+def last_line(errors: IO[bytes]) -> str:
+    """The last line that a process printed to this file, at most 300 characters; empty where it printed none."""
+    errors.seek(0)
+    lines = errors.read().decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")[:300]
 
 
 def worker_environment(temporary: Path, *, own: bool = True) -> dict[str, str]:

@@ -24,8 +24,8 @@ def check_certificates(manifest: Manifest) -> Iterator[Check]:
     for refusal in manifest.refusals:
         yield Check("budget without certificate", False, refusal)
     if not manifest.certificates and not manifest.refusals:
-        yield Check("certificate", False, "the bundle has none: no latency was measured")
-    files = {file.sha256: file for file in manifest.models}
+        yield _without_certificate(manifest)
+    files = {file.sha256: file for file in reversed(manifest.models)}  # ``model.onnx`` comes before its copies
     for certificate in manifest.certificates:
         name, faults = f"certificate for {certificate.device.name}", contradictions(certificate)
         file = files.get(certificate.model_sha256)
@@ -36,6 +36,12 @@ def check_certificates(manifest: Manifest) -> Iterator[Check]:
         if not is_network(file):
             faults.append(f"it is for {file.path} ({file.format}), which is not compared with the architecture")
         yield Check(name, not faults, "; ".join(faults) or f"{file.path}: {certificate.statement}")
+
+
+def _without_certificate(manifest: Manifest) -> Check:
+    if manifest.architecture:
+        return Check("certificate", False, "the bundle has none: no latency was measured")
+    return Check("certificate", True, "none: no latency was promised for this ONNX file, and none was measured")
 
 
 def _shape_faults(certificate: Certificate, file: BundleFile, manifest: Manifest) -> list[str]:
@@ -121,5 +127,5 @@ def _budget(name: str, candidate: Candidate, certificate: Certificate, remeasuri
 
     certified = f", certified at {certificate.latency_ms:.3f} ms"
     budget = Budget(certificate.budget_ms, certificate.model_sha256, certified)
-    check = decide(name, budget, measure, wait_s=remeasuring.wait_s)
+    check = decide(name, budget, measure, device.other_load, wait_s=remeasuring.wait_s)
     return replace(check, detail=f"{scale.note}: {check.detail}") if scale.note else check

@@ -33,7 +33,7 @@ def check_content(
             "manifest against models", [fault for file in files for fault in _model_faults(folder, file, manifest)]
         )
     paths = dict.fromkeys(file.path for file in files if is_network(file))
-    if paths and check_architecture is not None:
+    if paths and manifest.architecture and check_architecture is not None:
         faults = [fault for path in paths for fault in check_architecture(manifest, folder / path)]
         yield _check("architecture", list(dict.fromkeys(faults)))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from devices.measurement import FailedMeasurement, Measurement
-from devices.other_load import BUSY_CORES, other_load
+from devices.other_load import BUSY_CORES
 from export.bundle.certificate import CPU_PER_WALL_LIMIT
 from export.bundle.check import Check
 
@@ -23,6 +23,8 @@ _LOOK_S = 1.0
 
 MeasureAgain = Callable[[int], Measurement | FailedMeasurement]
 """Measures once more, with the seed of this attempt."""
+OtherLoad = Callable[[], float]
+"""``Device.other_load`` of the device that measures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Budget:
     """Follows the budget where it is told."""
 
 
-def decide(name: str, budget: Budget, measure: MeasureAgain, *, wait_s: float = 0.0) -> Check:
+def decide(name: str, budget: Budget, measure: MeasureAgain, other_load: OtherLoad, *, wait_s: float = 0.0) -> Check:
     """The check of one budget.
 
     A first measurement whose whole interval is within the budget decides. Otherwise up to two rounds of three
@@ -49,13 +51,14 @@ def decide(name: str, budget: Budget, measure: MeasureAgain, *, wait_s: float = 
         name: of the check.
         budget: of the file.
         measure: measures the file.
+        other_load: how busy the measuring machine is with other programs.
         wait_s: how long to wait for other programs to leave the machine, before the first and the further measurements.
     """
-    loads = [_calm(wait_s)]
+    loads = [_calm(other_load, wait_s)]
     first = _check(name, budget, measure(0), whole_interval=True)
     if not first.undecided:
         return first
-    loads.append(_calm(wait_s))
+    loads.append(_calm(other_load, wait_s))
     for turn in range(ROUNDS):
         time.sleep(_PAUSE_S * bool(turn))
         further = []
@@ -83,7 +86,7 @@ def _explained(check: Check, budget: Budget, middle: Measurement | FailedMeasure
     return replace(check, undecided=False)
 
 
-def _calm(wait_s: float) -> float:
+def _calm(other_load: OtherLoad, wait_s: float) -> float:
     """Cores that others use, once these are few or the time is over."""
     end = time.monotonic() + wait_s
     while (load := other_load()) >= BUSY_CORES and time.monotonic() < end:

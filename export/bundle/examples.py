@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,18 +26,36 @@ _EXAMPLE_BYTES = 256 * 2**20
 def make_examples(source: Source, *, dynamic: bool = False) -> list[Example]:
     """Examples with torch's outputs; the bundle carries the first one.
 
-    For a segmentation network: a smooth picture, noise, and the photographs. ``dynamic`` adds a picture of twice the
-    height. For another network: its example inputs.
+    For a segmentation network: a smooth picture, noise, and the photographs. ``dynamic`` adds the smooth picture and
+    the photographs at other sizes (``other_sizes``). For another network: its example inputs.
     """
     if source.pictures is None:
         inputs = {name: tensor.detach().cpu().numpy() for name, tensor in source.inputs.items()}
         return [Example(inputs, torch_outputs(source.module, inputs))]
-    height, width = source.size
-    pictures = [smooth_picture(height, width, source.seed), noise_picture(height, width, source.seed)]
-    pictures += [_fitted(source, photograph) for photograph in source.photographs]
-    if dynamic:
-        pictures.append(smooth_picture(2 * height, width, source.seed))
-    return [_pictured(source, picture) for picture in pictures]
+    smooth, *photographs = (_pictured(source, picture) for picture in _natural_pictures(source, source.size))
+    noise = replace(_pictured(source, noise_picture(*source.size, source.seed)), natural=False)
+    sizes = other_sizes(*source.size) if dynamic else []
+    others = [_pictured(source, picture) for size in sizes for picture in _natural_pictures(source, size)]
+    return [smooth, noise, *photographs, *others]
+
+
+def other_sizes(height: int, width: int) -> list[tuple[int, int]]:
+    """Twice as high, twice as wide, and square: sizes that a network's strides divide where they divide its own."""
+    square = min(height, width)
+    sizes = [(2 * height, width), (height, 2 * width), (square, square)]
+    return [size for size in sizes if size != (height, width)]
+
+
+def natural_inputs(source: Source) -> list[Mapping[str, Array]]:
+    """Inputs of a segmentation network as it meets them: a smooth picture, and the photographs."""
+    pictures = source.pictures
+    assert pictures is not None
+    return [_inputs(picture, pictures.normalisation) for picture in _natural_pictures(source, source.size)]
+
+
+def _natural_pictures(source: Source, size: tuple[int, int]) -> list[Pixels]:
+    photographs = [_fitted(source, photograph, size) for photograph in source.photographs]
+    return [smooth_picture(*size, source.seed), *photographs]
 
 
 def noise_picture(height: int, width: int, seed: int) -> Pixels:
@@ -111,8 +130,8 @@ def _inputs(picture: Pixels, normalisation: Normalisation) -> Mapping[str, Array
     return {INPUT_NAME: normalise(picture, normalisation.mean, normalisation.std)}
 
 
-def _fitted(source: Source, photograph: Pixels) -> Pixels:
+def _fitted(source: Source, photograph: Pixels, size: tuple[int, int]) -> Pixels:
     assert source.pictures is not None
     height, width, _ = photograph.shape
-    placement = place(height, width, *source.size, source.pictures.resize_policy)
-    return fit(photograph, placement, *source.size, source.pictures.normalisation.mean)
+    placement = place(height, width, *size, source.pictures.resize_policy)
+    return fit(photograph, placement, *size, source.pictures.normalisation.mean)

@@ -32,6 +32,8 @@ Triple = tuple[float, float, float]
 InputKind = Literal["tensors", "pixels"]
 """What a model file takes: the network's own inputs (pictures: normalised, float32 1 x 3 x height x width), or uint8
 pictures, 1 x height x width x 3; the latter returns class numbers."""
+Precision = Literal["float32", "float16", "int8", "w8a16"]
+"""``w8a16``: weights of 8 bits, activations of 16."""
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Side = Annotated[int, Field(ge=1)]
 
@@ -94,6 +96,15 @@ class Quality(_Record):
     data: str
 
 
+class SizeParity(_Record):
+    """Parity of a file on pictures of one size."""
+
+    height: Side
+    width: Side
+    max_abs: float | None
+    mask_iou: float | None
+
+
 FORMATS_WITHOUT_DEVICE: Mapping[str, Mapping[str, object]] = {
     "onnx": {"device": "cpu"},
     "onnx-dynamic": {"device": "cpu", "dynamic": True},
@@ -112,6 +123,8 @@ class BundleFile(_Record):
 
     ``executed`` says whether the file was run when the bundle was written; the parity fields are None where it was
     not, and ``note`` says why. ``measured_ms`` is the certified latency of exactly this file on ``device``.
+    ``load_ms``, ``peak_memory_mb`` and ``compute_units`` are those of ``devices.footprint.Footprint``, where it was
+    exported.
     """
 
     path: str
@@ -121,6 +134,9 @@ class BundleFile(_Record):
     parity_max_abs: float | None = None
     parity_mask_iou: float | None = None
     measured_ms: float | None = None
+    load_ms: float | None = None
+    peak_memory_mb: float | None = None
+    compute_units: tuple[str, ...] = ()
     executed: bool = False
     note: str = ""
     device: str | None = None
@@ -128,6 +144,10 @@ class BundleFile(_Record):
     input: InputKind = "tensors"
     dynamic: bool = False
     """Whether a model takes pictures of other heights and widths."""
+    parity_by_size: Annotated[tuple[SizeParity, ...], Field(max_length=_MOST)] = ()
+    """Of a dynamic file; its parity as a whole is the worst of these."""
+    precision: Precision = "float32"
+    """In which a model computes; below float32 it is compared by its masks alone."""
 
     @model_validator(mode="before")
     @classmethod
@@ -146,6 +166,11 @@ class BundleFile(_Record):
             raise ValueError("not the plain name of a file")
         return path
 
+    @property
+    def exact(self) -> bool:
+        """Whether its outputs, and not only its masks, are those of the network."""
+        return self.precision == "float32"
+
 
 def is_network(file: BundleFile) -> bool:
     """Whether it is an ONNX file of the network itself, which can be compared with its architecture."""
@@ -157,6 +182,7 @@ class Manifest(_Record):
 
     schema_version: Annotated[int, Field(ge=1)] = SCHEMA_VERSION
     architecture: dict[str, JsonValue]
+    """Empty where the bundle was made of an ONNX file of unknown origin, for which no latency need be promised."""
     parameters: Annotated[int, Field(ge=0)]
     input: InputLayout | None = None
     """The picture that a segmentation network takes; None for another network, which has ``inputs``."""
@@ -172,6 +198,8 @@ class Manifest(_Record):
     pipeline: Pipeline | None = None
     """Times from the file of a picture to its mask; None where they were not taken."""
     files: Annotated[tuple[BundleFile, ...], Field(min_length=1, max_length=_MOST)]
+    left_out: Annotated[tuple[str, ...], Field(max_length=_MOST)] = ()
+    """Formats that were asked for and not written, with the reason, one line each."""
     reproduce: str
     """Commands that make this bundle again; RUN stands for the run that the search then prints."""
     versions: dict[str, str]

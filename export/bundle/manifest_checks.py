@@ -7,7 +7,7 @@ from pathlib import Path
 
 from export.bundle.certificate import Certificate
 from export.bundle.manifest import FORMATS_WITHOUT_DEVICE, BundleFile, Manifest
-from export.parity import Parity
+from export.parity import Parity, worst
 
 _COMPANIONS = frozenset({"data", "safetensors", "python", "markdown"})
 """Formats of files that no device runs."""
@@ -51,6 +51,8 @@ def _file_faults(folder: Path, file: BundleFile, manifest: Manifest) -> Iterator
     expected = measured_ms(file, manifest.certificates)
     if file.measured_ms != expected:
         yield f"measured_ms is {file.measured_ms}, its certificate says {expected}"
+    if (file.load_ms is None) == bool(file.compute_units):
+        yield "its load time and its compute units belong together"
     yield from _format_faults(file)
     yield from _parity_faults(file, segments=manifest.input is not None)
 
@@ -58,7 +60,8 @@ def _file_faults(folder: Path, file: BundleFile, manifest: Manifest) -> Iterator
 def _format_faults(file: BundleFile) -> Iterator[str]:
     known = FORMATS_WITHOUT_DEVICE.get(file.format)
     if known is not None:
-        for name, value in {"device": None, "input": "tensors", "dynamic": False, **known}.items():
+        usual = {"device": None, "input": "tensors", "dynamic": False, "precision": "float32"}
+        for name, value in {**usual, **known}.items():
             if getattr(file, name) != value:
                 yield f"{name} is {getattr(file, name)}, not {value}"
     elif file.device is None and (file.executed or file.input != "tensors" or file.dynamic):
@@ -71,15 +74,25 @@ def _format_faults(file: BundleFile) -> Iterator[str]:
 
 def _parity_faults(file: BundleFile, *, segments: bool) -> Iterator[str]:
     """A model that was run has a parity, one that was not says so in its note and has none."""
-    found = Parity(file.parity_max_abs, file.parity_mask_iou)
+    found = Parity(file.parity_max_abs, file.parity_mask_iou, file.exact)
     if not file.executed:
         if (found.max_abs, found.mask_iou) != (None, None):
             yield "it has a parity but was not executed"
         if file.device is not None and "not executed: " not in file.note:
             yield "it was not executed and its note does not say why"
         return
+    yield from _size_faults(file, found)
     has = (found.max_abs is not None, found.mask_iou is not None)
     if has != (file.input == "tensors", segments):
         yield "its parity does not belong to its input"
     elif not found.ok or (found.max_abs or 0) < 0 or (found.mask_iou or 0) > 1:
         yield f"its parity is {found}"
+
+
+def _size_faults(file: BundleFile, found: Parity) -> Iterator[str]:
+    """Manifests of earlier versions have no parities by size."""
+    sizes = [Parity(one.max_abs, one.mask_iou, file.exact) for one in file.parity_by_size]
+    if sizes and not file.dynamic:
+        yield "it has parities by size but is not dynamic"
+    if sizes and worst(sizes) != found:
+        yield "its parity is not the worst of its sizes"

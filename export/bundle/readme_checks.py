@@ -11,11 +11,14 @@ from pathlib import Path
 from export.bundle.manifest import BundleFile, Manifest
 from export.bundle.texts import (
     certificate_line,
+    footprint_words,
     head_line,
+    left_out_line,
     numbers,
     pipeline_line,
     quality_line,
     refusal_line,
+    size_line,
     versions_line,
 )
 from export.parity import Parity
@@ -24,7 +27,7 @@ from foundation.regular_file import read_regular
 README_NAME = "README.md"
 _BYTES = 2**20
 """Most bytes of it; it has some kilobytes."""
-_PARITY_WORDS = ("largest difference", "mask IoU")
+_MEASURED_WORDS = ("largest difference", "mask IoU", "loads in ", "peak memory ")
 
 
 def readme_faults(folder: Path, manifest: Manifest) -> list[str]:
@@ -45,6 +48,8 @@ def readme_faults(folder: Path, manifest: Manifest) -> list[str]:
     counts = {
         "**NOT certified**": len(manifest.refusals),
         "- One run takes ": len(manifest.certificates),
+        "- At ": sum(len(file.parity_by_size) for file in manifest.models),
+        "- Not written: ": len(manifest.left_out),
         "- Pipeline, ": manifest.pipeline is not None,
     }
     faults += [f"it has another number of lines with {word!r}" for word, n in counts.items() if text.count(word) != n]
@@ -71,6 +76,8 @@ def _lines(manifest: Manifest) -> Iterator[str]:
     yield from map(refusal_line, manifest.refusals)
     yield from map(certificate_line, manifest.certificates)
     yield from () if manifest.pipeline is None else (pipeline_line(manifest.pipeline),)
+    yield from (size_line(file, size) for file in manifest.models for size in file.parity_by_size)
+    yield from map(left_out_line, manifest.left_out)
     yield from map(quality_line, manifest.quality)
     yield from (f"    {manifest.reproduce}",) if manifest.reproduce else ()
     yield versions_line(manifest)
@@ -80,4 +87,8 @@ def _is_row(line: str, file: BundleFile) -> bool:
     if not (line.startswith(f"| `{file.path}` | {file.format} | ") and line.endswith(f" | {file.note} |")):
         return False
     parts = [part for part in str(Parity(file.parity_max_abs, file.parity_mask_iou)).split(", ") if part]
-    return all(part in line for part in parts) and sum(line.count(word) for word in _PARITY_WORDS) == len(parts)
+    parts += footprint_words(file)
+    units = f" | {', '.join(file.compute_units)} | " if file.compute_units else ""
+    cells = line.removesuffix(f"{file.note} |")
+    words = sum(cells.count(word) for word in _MEASURED_WORDS)
+    return units in cells and all(part in cells for part in parts) and words == len(parts)

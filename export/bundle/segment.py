@@ -14,7 +14,8 @@ from PIL import Image
 
 from devices.device import Device
 from devices.hardware import core_count
-from devices.registry import get_device
+from devices.registry import get_device_here
+from devices.target import RunningTarget
 from export.bundle.bundle_files import changed, strangers
 from export.bundle.enlarge import Floats
 from export.bundle.manifest import NAME_BYTES, BundleFile, InputLayout, Manifest, ResizePolicy, read_manifest
@@ -31,6 +32,7 @@ from export.bundle.preprocess import (
 )
 from export.bundle.smoothing import Smoother
 from export.exporter import GetDevice
+from export.runner import runner_of
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
 from foundation.overlay import overlay
@@ -68,7 +70,7 @@ class Segmenter:
             in a process of its own: where it crashes, that picture has no result and the next one gets a new process.
         file_format: which of the bundle's files to run.
         edges: ``guided`` follows the edges of the picture, ``bilinear`` does not.
-        get_device: returns the device of a name.
+        get_device: returns the device of a name in the bundle; never one of another machine.
 
     Raises:
         UserError: not a bundle of a segmentation network, no such file in it, or one that was changed.
@@ -82,7 +84,7 @@ class Segmenter:
         device: Device | None = None,
         file_format: str = "onnx",
         edges: Edges = "guided",
-        get_device: GetDevice = get_device,
+        get_device: GetDevice = get_device_here,
     ) -> None:
         self.manifest: Manifest = read_manifest(bundle)
         self.layout: InputLayout = _picture_layout(bundle, self.manifest)
@@ -206,8 +208,8 @@ def _check_files(bundle: Path, manifest: Manifest, model: BundleFile) -> None:
             )
 
 
-def _own_device(name: str, get_device: GetDevice) -> Device:
-    return get_device(name, threads=core_count()) if name == "cpu" else get_device(name)
+def _own_device(name: str, get_device: GetDevice) -> RunningTarget:
+    return get_device(name, threads=core_count()) if name == "cpu" else runner_of(name, get_device)
 
 
 def _checked_logits(logits: NDArray[np.generic], layout: InputLayout, classes: int) -> Floats:

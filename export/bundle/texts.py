@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 
 from export.bundle.certificate import Certificate
-from export.bundle.manifest import BundleFile, Manifest, Quality
+from export.bundle.manifest import BundleFile, Manifest, Quality, SizeParity
 from export.bundle.pipeline import Pipeline
 from export.parity import Parity
 
 SCRIPT_NAME = "segment.py"
 _MARKER = "{{preprocess}}"
+_NEEDS = (
+    "on a device that was profiled and fitted (`latseg profile`, `latseg fit`); `RUN` is the id that the search prints."
+)
 _OWN_IMPORTS = ("from foundation.", "from export.")
 _HEAD_END = "from __future__ import annotations\n"
 
@@ -50,9 +54,12 @@ def readme(manifest: Manifest) -> str:
 
 ## Files
 
-| file | format | parity with torch | |
-|---|---|---|---|
+| file | format | bytes | what it takes | runs on | parity with {_reference(manifest)} | |
+|---|---|---|---|---|---|---|
 {chr(10).join(_row(file) for file in manifest.files)}
+
+{_sizes(manifest)}{_left_out(manifest)}Loading is timed without the start of the runtime; the peak memory is
+that of a process that loads the file and runs it once, with Python and the runtime.
 
 `manifest.json` holds all of this for programs, with every raw latency sample and the SHA-256 of every file.
 `latseg verify` checks the hashes and the parity and measures the latency again.
@@ -105,7 +112,7 @@ Pictures of another size are brought to it by **{layout.resize_policy}** ({_poli
 
 def _certificates(manifest: Manifest) -> str:
     if not manifest.certificates and not manifest.refusals:
-        return "Not certified: no latency was measured for these files."
+        return "Not certified: no latency was promised or measured for these files."
     lines = [*map(refusal_line, manifest.refusals), *map(certificate_line, manifest.certificates)]
     return "\n".join([*lines, *map(pipeline_line, [manifest.pipeline] if manifest.pipeline else [])])
 
@@ -152,9 +159,42 @@ def _policy(policy: str) -> str:
     }[policy]
 
 
+def _left_out(manifest: Manifest) -> str:
+    return _listed([left_out_line(reason) for reason in manifest.left_out])
+
+
+def _sizes(manifest: Manifest) -> str:
+    return _listed([size_line(file, size) for file in manifest.models for size in file.parity_by_size])
+
+
+def _listed(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines) + "\n" * bool(lines)
+
+
+def size_line(file: BundleFile, size: SizeParity) -> str:
+    """Parity of a dynamic file on pictures of one size."""
+    return f"- At {size.height} x {size.width}, `{file.path}`: {Parity(size.max_abs, size.mask_iou)}"
+
+
+def left_out_line(reason: str) -> str:
+    """A format that was asked for and not written."""
+    return f"- Not written: {reason}."
+
+
+def _reference(manifest: Manifest) -> str:
+    return "torch" if manifest.architecture else "ONNX Runtime"
+
+
 def _row(file: BundleFile) -> str:
     parity = str(Parity(file.parity_max_abs, file.parity_mask_iou)) or "-"
-    return f"| `{file.path}` | {file.format} | {parity} | {file.note} |"
+    cells = [f"{file.bytes:,}", ", ".join(footprint_words(file)) or "-", ", ".join(file.compute_units) or "-", parity]
+    return f"| `{file.path}` | {file.format} | {' | '.join(cells)} | {file.note} |"
+
+
+def footprint_words(file: BundleFile) -> list[str]:
+    """Time and memory that a file takes, where they were measured."""
+    words = [] if file.load_ms is None else [f"loads in {file.load_ms:g} ms"]
+    return words if file.peak_memory_mb is None else [*words, f"peak memory {file.peak_memory_mb:g} MB"]
 
 
 def versions_line(manifest: Manifest) -> str:
@@ -165,7 +205,5 @@ def versions_line(manifest: Manifest) -> str:
 def _reproduce(manifest: Manifest) -> str:
     if not manifest.reproduce:
         return versions_line(manifest)
-    return f"""    {manifest.reproduce}
-
-on a device that was profiled and fitted (`latseg profile`, `latseg fit`); `RUN` is the id that the search prints.
-{versions_line(manifest)}"""
+    needs = f"\n{_NEEDS}" if manifest.architecture else ""
+    return f"    {manifest.reproduce}\n{needs}\n{versions_line(manifest)}"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from devices.device import Device
 from devices.protocol import MeasurementProtocol
-from devices.registry import get_device
+from devices.registry import get_device_here
+from devices.target import RunningTarget
 from export.bundle.budget_checks import Remeasuring, check_budgets, check_certificates
 from export.bundle.bundle_files import changed, paths_in, strangers
 from export.bundle.check import Check, VerifyResult
@@ -20,6 +21,7 @@ from export.bundle.manifest import MANIFEST_NAME, Manifest, ManifestError, read_
 from export.bundle.signature import SIGNATURE_NAME, Signer, check_signature
 from export.exporter import GetDevice
 from export.parity import check_parity
+from export.runner import runner_of
 from foundation.errors import UserError
 
 _logger = logging.getLogger(__name__)
@@ -34,7 +36,7 @@ def verify_bundle(
     seed: int = 0,
     wait_s: float = 0.0,
     signer: Signer | None = None,
-    get_device: GetDevice = get_device,
+    get_device: GetDevice = get_device_here,
     known_reference: KnownReference = lambda _: None,
     check_architecture: ArchitectureCheck | None = None,
     on_check: Callable[[Check], None] | None = None,
@@ -55,7 +57,7 @@ def verify_bundle(
         seed: of the new measurement.
         wait_s: how long to wait for other programs to leave the machine before a measurement.
         signer: who must have signed the manifest; None looks at no signature.
-        get_device: returns the device of a name.
+        get_device: returns the device of a name in the bundle; never one of another machine.
         known_reference: the reference time of a device that is known on this machine; measured anew where it is not.
         check_architecture: compares the manifest's architecture with the model file.
         on_check: called after every check.
@@ -132,13 +134,13 @@ def _parities(folder: Path, manifest: Manifest, intact: Collection[str], get_dev
         yield Check("parity", False, str(error))
         return
     devices = {file.device: _device(get_device, file.device) for file in manifest.models if file.device}
-    runnable = {file.path for file in manifest.models if isinstance(devices[file.device or ""], Device)}
+    runnable = {file.path for file in manifest.models if isinstance(devices[file.device or ""], RunningTarget)}
     if not runnable:
         yield Check("parity", False, "no device that runs a model file of the bundle can be used here")
     for file in manifest.models:
         device = devices[file.device or ""]
         name = f"parity of {file.path} ({file.format})"
-        if not isinstance(device, Device):
+        if not isinstance(device, RunningTarget):
             if file.executed and file.path not in runnable:
                 yield Check(name, False, f"not run: {device}")
             continue
@@ -146,7 +148,7 @@ def _parities(folder: Path, manifest: Manifest, intact: Collection[str], get_dev
             yield Check(name, False, f"not run: {fault}")
             continue
         try:
-            parity = check_parity(folder / file.path, [example], device.infer, file.input)
+            parity = check_parity(folder / file.path, [example], device.infer, file.input, exact=file.exact)
         except UserError as error:
             yield Check(name, False, str(error))
         else:
@@ -162,10 +164,10 @@ def _not_whole(folder: Path, model: str, manifest: Manifest, intact: Collection[
     return f"beside it lies {', '.join(unlisted)}, which is not in the manifest" if unlisted else ""
 
 
-def _device(get_device: GetDevice, name: str) -> Device | str:
+def _device(get_device: GetDevice, name: str) -> RunningTarget | str:
     """The device, or why it cannot be used here."""
     try:
-        device = get_device(name)
+        device = runner_of(name, get_device)
     except UserError as error:
         return str(error)
     availability = device.availability()

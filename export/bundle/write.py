@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +18,6 @@ from export.bundle.examples import make_examples, write_example
 from export.bundle.manifest import (
     MANIFEST_NAME,
     BundleFile,
-    InputLayout,
     Manifest,
     Quality,
     TensorLayout,
@@ -31,13 +29,12 @@ from export.bundle.signature import check_signing
 from export.bundle.signature import sign as sign_bundle
 from export.bundle.swapped_folder import swapped_folder
 from export.bundle.texts import readme, segment_script
-from export.exporter import Exporter, GetDevice
-from export.parity import MASK_IOU_TOLERANCE, MAX_ABS_TOLERANCE, Example, check_parity
+from export.bundle.write_models import write_models
+from export.exporter import GetDevice
+from export.parity import Example
 from export.registry import get_exporters
 from export.source import Pictures, Source
 from foundation.errors import UserError
-
-_logger = logging.getLogger(__name__)
 
 _VERSIONS_OF = ("latseg", "torch", "onnx", "onnxruntime", "openvino", "mnn", "ncnn", "pnnx", "ai-edge-litert", "numpy")
 
@@ -65,7 +62,7 @@ def write_bundle(
     Args:
         folder: new, empty, or an earlier bundle.
         source: the network and what is known about it.
-        architecture: the architecture as JSON.
+        architecture: the architecture as JSON; empty for an ONNX file of unknown origin.
         parameters: number of trainable parameters.
         quality: scores and the data on which they were reached.
         certificates: each for one of the bundle's model files, found by SHA-256.
@@ -85,7 +82,7 @@ def write_bundle(
     exporters = get_exporters(formats)
     examples = make_examples(source, dynamic=any(exporter.dynamic for exporter in exporters))
     with _writing(Path(folder)) as fresh:
-        models = [_write_model(exporter, source, fresh, examples, get_device) for exporter in exporters]
+        models, left_out = write_models(exporters, source, fresh, examples, get_device)
         manifest = Manifest(
             architecture=dict(architecture),
             parameters=parameters,
@@ -94,6 +91,7 @@ def write_bundle(
             certificates=tuple(certificates),
             refusals=tuple(refusals),
             files=tuple(_with_latency(models, certificates)),
+            left_out=tuple(left_out),
             reproduce=reproduce,
             versions=_versions(),
         )
@@ -121,39 +119,6 @@ def _writing(folder: Path) -> Iterator[Path]:
         ) from error
 
 
-def _write_model(
-    exporter: Exporter, source: Source, folder: Path, examples: Sequence[Example], get_device: GetDevice
-) -> BundleFile:
-    usable = exporter.availability()
-    if not usable.available:
-        raise UserError(
-            f"export format {exporter.format}",
-            seen=usable.reason,
-            expected="a format that can be written here",
-            remedy=usable.remedy or "export another format",
-        )
-    file = exporter.write(source, folder)
-    assert file.device is not None, "an exporter's entry says by which device the file is checked"
-    device = get_device(file.device)
-    runnable = device.availability()
-    if not runnable.available:
-        _logger.warning("%s (%s) is not checked: %s", file.path, file.format, runnable.reason)
-        return file.model_copy(update={"note": f"{file.note}; not executed: {runnable.reason}"})
-    if not file.dynamic and source.pictures is not None:  # the taller picture is for dynamic files
-        examples = [example for example in examples if example.outputs[0].shape[2:] == source.size]
-    parity = check_parity(folder / file.path, examples, device.infer, file.input)
-    _logger.info("%s (%s) on %s, %d examples: %s", file.path, file.format, file.device, len(examples), parity)
-    if not parity.ok:
-        raise UserError(
-            f"parity of {file.path} ({file.format})",
-            seen=parity,
-            expected=f"at most {MAX_ABS_TOLERANCE:g} and at least {MASK_IOU_TOLERANCE:g}",
-            remedy="the file is not of this network: export it again",
-        )
-    found = {"executed": True, "parity_max_abs": parity.max_abs, "parity_mask_iou": parity.mask_iou}
-    return file.model_copy(update=found)
-
-
 def _manifest_input(source: Source) -> dict[str, Any]:
     pictures = source.pictures
     if pictures is None:
@@ -162,12 +127,8 @@ def _manifest_input(source: Source) -> dict[str, Any]:
             for name, tensor in source.inputs.items()
         ]
         return {"inputs": tuple(layouts), "task": dict(source.description)}
-    height, width = source.size
-    layout = InputLayout(
-        height=height, width=width, normalisation=pictures.normalisation, resize_policy=pictures.resize_policy
-    )
     more = {key: value for key, value in source.description.items() if key not in Pictures.model_fields}
-    return {"input": layout, "classes": pictures.classes, "task": more}
+    return {"input": source.layout, "classes": pictures.classes, "task": more}
 
 
 def _with_latency(models: Sequence[BundleFile], certificates: Sequence[Certificate]) -> list[BundleFile]:
@@ -191,7 +152,7 @@ def _with_companions(manifest: Manifest, folder: Path, example: Example) -> Mani
         if part.relative_to(folder).as_posix() not in models:
             manifest = _with_file(manifest, folder, part, "data", "part of a model")
     path = write_example(folder, example)
-    manifest = _with_file(manifest, folder, path, "safetensors", "inputs and torch's outputs, for `latseg verify`")
+    manifest = _with_file(manifest, folder, path, "safetensors", "inputs and expected outputs, for `latseg verify`")
     if manifest.input is not None:
         script = folder / "segment.py"
         script.write_text(segment_script(), encoding="utf-8")

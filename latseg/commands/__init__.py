@@ -27,6 +27,7 @@ from latseg.commands.profile import profile
 from latseg.commands.report import report
 from latseg.commands.search import search
 from latseg.commands.segment import segment
+from latseg.commands.serve import serve
 from latseg.commands.train import train
 from latseg.commands.transfer import transfer
 from latseg.commands.verify import verify
@@ -35,6 +36,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor,
     "devices": devices,
     "install": install,
+    "serve": serve,
     "profile": profile,
     "pretrain": pretrain,
     "fit": fit,

@@ -13,7 +13,7 @@ import typer
 from devices.support import Verdict
 from latseg.console import Console, plain, table
 from latseg.input_values import parse_inputs
-from latseg.options import DevicesOptions, InputsOption, SeedOption, ShapesOption, device_words, input_words
+from latseg.options import InputsOption, SeedOption, ShapesOption, TargetsOptions, device_words, input_words
 from latseg.results import CheckedModel
 from latseg.table import Row
 from latseg.units import parse_shapes
@@ -29,15 +29,18 @@ _NAMES = 4
 def check(
     context: typer.Context,
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An ONNX file.")],
-    target: DevicesOptions,
+    target: TargetsOptions,
     shape: ShapesOption = None,
     inputs: InputsOption = None,
+    allow_fallback: Annotated[
+        bool, typer.Option("--allow-fallback", help="Accept operators that run on another compute unit.")
+    ] = False,
     seed: SeedOption = 0,
 ) -> None:
     """Check whether a model runs on each device, operator by operator; exit code 4 where it does not run on all."""
     console: Console = context.obj
     shapes, values, api = parse_shapes(shape), parse_inputs(inputs), console.api
-    devices = [api.device(name, threads=target.threads) for name in dict.fromkeys(target.names)]
+    devices = [api.target(name, threads=target.threads) for name in dict.fromkeys(target.names)]
     chosen = [device_words(device.name, device.info.threads) for device in devices]  # all are there before one works
     found = [device.check(model, shapes=shapes, values=values, seed=seed) for device in devices]
     fixes = [console.line("fix", str(model), *words, *input_words(shape, inputs)) for words in chosen]
@@ -48,26 +51,40 @@ def check(
         ],
         lambda: [part for one, fix in zip(found, fixes, strict=True) for part in _parts(one, fix)],
     )
-    if not all(one.supported for one in found):
+    if not all(one.supported or (allow_fallback and one.falls_back) for one in found):
         raise typer.Exit(UNSUPPORTED)
 
 
 def _parts(found: CheckedModel, fix: str) -> Iterator[RenderableType]:
-    simulated = " (SIMULATED: ONNX Runtime was asked)" if found.device.simulated else ""
-    before = f"{plain(found.model)} on {plain(found.device.name)}{simulated}:"
+    before = f"{plain(found.model)} on {plain(found.device.name)}{plain(_who(found))}:"
     if found.supported:
-        yield f"{before} [bold green]runs[/], all {len(found.operators)} nodes; {_parity(found)}."
+        yield f"{before} [bold green]runs[/], all {len(found.operators)} nodes{_unit(found)}; {_parity(found)}."
     else:
-        yield f"{before} [bold red]does not run[/]: {plain(found.support.reason)}"
+        word = "runs in part" if found.falls_back else "does not run"
+        yield f"{before} [bold red]{word}[/]: {plain(found.support.reason)}"
         yield from _operators(found)
     for cause in found.lost_time:
         yield f"Costs time for nothing: {plain(cause)}. Write a file without, and measure the gain: {plain(fix)}"
 
 
+def _who(found: CheckedModel) -> str:
+    if found.compiled:
+        return f" (COMPILED for {found.device.hardware}, {found.device.precision}; nothing ran on the hardware)"
+    return " (SIMULATED: ONNX Runtime was asked)" if found.device.simulated else ""
+
+
+def _unit(found: CheckedModel) -> str:
+    units = sorted({row["unit"] for row in found.operators} - {""})
+    return f" on the {', '.join(units)}" if units else ""
+
+
 def _parity(found: CheckedModel) -> str:
+    if found.parity_max_abs is None and found.compiled:
+        return "its outputs were not computed"
     if found.parity_max_abs is None:
         return "ONNX Runtime computes nothing to compare its outputs with"
-    return f"its outputs differ from those of ONNX Runtime by {found.parity_max_abs:.1e} at most"
+    where = " in the compiler's emulator" if found.compiled else ""
+    return f"its outputs{where} differ from those of ONNX Runtime by {found.parity_max_abs:.1e} at most"
 
 
 def _operators(found: CheckedModel) -> Iterator[RenderableType]:

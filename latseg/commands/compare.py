@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from devices.other_load import BUSY_CORES, other_load
+from devices.other_load import BUSY_CORES
 from foundation.errors import UserError
 from latseg.commands.verify import TOO_BUSY, VERIFICATION_FAILED
 from latseg.console import Console, plain, table
@@ -77,7 +77,7 @@ def _busy(device: DeviceHandle) -> bool:
             "--fail-over", seen="a simulated device, which times no run", expected="a device that does",
             remedy="name one with --device, or leave --fail-over out",
         )  # fmt: skip
-    return other_load() >= BUSY_CORES
+    return device.device.other_load() >= BUSY_CORES
 
 
 def _verdict(percent: float, slower: bool | None) -> str:

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from latseg.console import Console, table
+from devices.ssh.address import FORM
+from latseg.console import Console, plain, table
 from latseg.options import IgnoredSeedOption
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from devices.doctor import DeviceStatus
+
+OTHER_MACHINES = f"On another machine: {plain(FORM)}"
 
 
 def devices(context: typer.Context, seed: IgnoredSeedOption = 0) -> None:  # noqa: ARG001 - every command takes --seed
@@ -23,7 +26,7 @@ def devices(context: typer.Context, seed: IgnoredSeedOption = 0) -> None:  # noq
 
     console: Console = context.obj
     found = diagnose().devices
-    console.emit([asdict(device) for device in found], lambda: devices_table(found))
+    console.emit([asdict(device) for device in found], lambda: [devices_table(found), OTHER_MACHINES])
 
 
 def devices_table(found: Sequence[DeviceStatus]) -> RenderableType:

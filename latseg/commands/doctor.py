@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foundation.errors import UserError
-from latseg.commands.devices import devices_table
+from latseg.commands.devices import OTHER_MACHINES, devices_table
 from latseg.console import Console, plain, table
 from latseg.options import IgnoredSeedOption
 
@@ -56,6 +56,7 @@ def _diagnose(console: Console) -> None:
         document,
         lambda: [
             devices_table(found.devices),
+            OTHER_MACHINES,
             table("Warnings", ("what", "how to fix it"), [(w.what, w.fix) for w in found.warnings])
             if found.warnings
             else "No warnings.",

@@ -1,8 +1,9 @@
-"""``latseg export``: the bundle of a winner or of a known network, with its certificate."""
+"""``latseg export``: the bundle of a winner, of a known network or of an ONNX file, with its certificate."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,54 +12,87 @@ import typer
 from export.registry import EXPORTERS
 from latseg.commands.verify import VERIFICATION_FAILED
 from latseg.console import Console, plain, table
-from latseg.options import LatencyOptions, RunArgument, RunSeedOption, WinnerOption
+from latseg.option_groups import refuse_options
+from latseg.options import LatencyOptions, ShapesOption, WinnerOption
 from latseg.run_handle import DEFAULT_FORMATS
+from latseg.units import parse_shapes
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from latseg.bundle import Bundle
+
+_COLUMNS = ("format", "path", "parity_max_abs", "parity_mask_iou", "measured_ms", "bytes", "load_ms", "peak_memory_mb")
 
 
 def export(
     context: typer.Context,
-    run: RunArgument,
+    target: Annotated[
+        str, typer.Argument(metavar="RUN|MODEL.onnx", help="Id of a run, as it was printed, or any ONNX file.")
+    ],
     limits: LatencyOptions,
     winner: WinnerOption = None,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", "-f", help=f"{', '.join(EXPORTERS.names)}; may be repeated."),
+        typer.Option("--format", "-f", help=f"{', '.join(EXPORTERS.names)}; may be repeated, or separated by commas."),
     ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "--out", "-o", help="Folder of a file's bundle. Default: MODEL-bundle.")
+    ] = None,
+    shape: ShapesOption = None,
     sign: Annotated[
         Path | None, typer.Option(metavar="KEY", help="Sign the bundle with this SSH key (ssh-keygen -Y sign).")
     ] = None,
-    seed: RunSeedOption = 0,  # noqa: ARG001 - the run's own seed counts
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of a file's inputs; a run has its own.")] = 0,
 ) -> None:
-    """Export a trained net, measure that very file, and write the bundle; exit code 4 if not certified.
+    """Export a trained net, or any ONNX file, with its certificate; exit code 4 if not certified.
 
-    The limits are those of the search; other ones, and those of a known network, are given here.
+    That very file is measured. The limits are those of the search; other ones, and those of a known network or of a
+    file, are given here.
     """
     console: Console = context.obj
     given = limits.device or limits.max_latency or limits.threads
-    bundle = console.api.run(run).export(
-        winner,
-        formats=formats or DEFAULT_FORMATS,
-        sign=sign,
-        budgets=limits.latency_ms if given else None,
-        threads=limits.threads,
-    )
-    document = _document(bundle)
-    columns = ("format", "path", "parity_max_abs", "parity_mask_iou", "measured_ms")
-    console.emit(
-        document,
-        lambda: [
-            table(f"Bundle {bundle.path}", columns, [[row[column] for column in columns] for row in document["files"]]),
-            *(plain(certificate.statement) for certificate in bundle.manifest.certificates),
-            *([plain(str(bundle.manifest.pipeline))] if bundle.manifest.pipeline else []),
-            *(f"[bold red]NOT certified[/] on {plain(refusal)}" for refusal in bundle.refusals),
-            "Continue with: " + plain(shlex.join(["latseg", "verify", str(bundle.path)])),
-        ],
-    )
+    names, budgets, threads = split_formats(formats or ()), limits.latency_ms if given else None, limits.threads
+    if target.endswith(".onnx") or Path(target).is_file():
+        refuse_options("an ONNX file", winner=winner)
+        shapes = parse_shapes(shape)
+        bundle = console.api.export(
+            target, output, formats=names, budgets=budgets, threads=threads, shapes=shapes, sign=sign, seed=seed
+        )
+    else:
+        refuse_options("a run", output=output, shape=shape)
+        run = console.api.run(target)
+        bundle = run.export(winner, formats=names or DEFAULT_FORMATS, sign=sign, budgets=budgets, threads=threads)
+    console.emit(_document(bundle), lambda: _lines(bundle))
     if bundle.refusals:
         raise typer.Exit(VERIFICATION_FAILED)
+
+
+def split_formats(texts: Sequence[str]) -> list[str]:
+    """Names of formats that may be separated by commas, as the options of one of them are."""
+    formats: list[str] = []
+    for part in ",".join(texts).split(","):
+        if "=" in part and ":" not in part and formats:
+            formats[-1] += f",{part}"
+        elif part:
+            formats.append(part)
+    return formats
+
+
+def _lines(bundle: Bundle) -> list[RenderableType]:
+    files = [{**row, "path": Path(row["path"]).relative_to(bundle.path)} for row in _document(bundle)["files"]]
+    rows = [[row[column] for column in _COLUMNS] for row in files]
+    manifest = bundle.manifest
+    unpromised = not (manifest.certificates or manifest.refusals)
+    return [
+        table(f"Bundle {bundle.path}", _COLUMNS, rows),
+        *(plain(certificate.statement) for certificate in manifest.certificates),
+        *(["No latency was promised or measured."] if unpromised else []),
+        *([plain(str(manifest.pipeline))] if manifest.pipeline else []),
+        *(plain(f"Not written: {reason}") for reason in manifest.left_out),
+        *(f"[bold red]NOT certified[/] on {plain(refusal)}" for refusal in bundle.refusals),
+        "Continue with: " + plain(shlex.join(["latseg", "verify", str(bundle.path)])),
+    ]
 
 
 def _document(bundle: Bundle) -> dict[str, Any]:
@@ -67,6 +101,7 @@ def _document(bundle: Bundle) -> dict[str, Any]:
         "bundle": str(bundle.path),
         "certified": bundle.certified,
         "refusals": list(bundle.refusals),
+        "left_out": list(bundle.manifest.left_out),
         "pipeline": None if bundle.manifest.pipeline is None else bundle.manifest.pipeline.model_dump(),
         "files": [
             {
@@ -76,6 +111,10 @@ def _document(bundle: Bundle) -> dict[str, Any]:
                 "parity_max_abs": file.parity_max_abs,
                 "parity_mask_iou": file.parity_mask_iou,
                 "measured_ms": file.measured_ms,
+                "bytes": file.bytes,
+                "load_ms": file.load_ms,
+                "peak_memory_mb": file.peak_memory_mb,
+                "compute_units": list(file.compute_units),
             }
             for file in models
         ],

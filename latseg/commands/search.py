@@ -11,8 +11,8 @@ from latseg.commands.verify import VERIFICATION_FAILED
 from latseg.console import Console, plain, table
 from latseg.option_groups import refuse_other_options
 from latseg.options import (
-    BudgetOptions,
     DataGroup,
+    SearchLimits,
     SearchOptions,
     SeedOption,
     SpaceOptions,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def search(
     context: typer.Context,
-    limits: BudgetOptions,
+    limits: SearchLimits,
     data: DataGroup,
     how: SearchOptions,
     within: SpaceOptions,
@@ -49,6 +49,8 @@ def search(
             sizes=within.size,
             training=training.checked(),
             threads=limits.threads,
+            portable=limits.portable_names,
+            allow_fallback=limits.allow_fallback,
             seed=seed,
             start=False,
             **asdict(how),

@@ -12,6 +12,7 @@ from foundation.errors import UserError
 from latseg.bundle import Bundle
 from latseg.console import Console, table
 from latseg.input_values import parse_inputs
+from latseg.option_groups import refuse_options
 from latseg.options import DEFAULT_DEVICE, InputsOption, SeedOption, ShapesOption
 from latseg.units import parse_shapes
 
@@ -55,7 +56,7 @@ def verify(
     """
     console: Console = context.obj
     if bundle.is_file() or bundle.suffix == ".onnx":
-        _refuse("a file", signer=signer, no_measure=not measure)
+        refuse_options("a file", signer=signer, no_measure=not measure)
         if max_latency is None:
             raise UserError(
                 "--max-latency", seen="none", expected="what the file may take", remedy="add for example 8ms"
@@ -64,7 +65,7 @@ def verify(
             bundle, max_latency, shapes=parse_shapes(shape), values=parse_inputs(inputs), seed=seed, wait_s=wait
         )
     else:
-        _refuse("a bundle", max_latency=max_latency, shape=shape, input=inputs)
+        refuse_options("a bundle", max_latency=max_latency, shape=shape, input=inputs)
         result = Bundle(bundle, workspace=console.workspace).verify(
             device=device,
             threads=threads,
@@ -84,13 +85,6 @@ def verify(
     )
     if not result.ok:
         raise typer.Exit(TOO_BUSY if result.undecided else VERIFICATION_FAILED)
-
-
-def _refuse(what: str, **options: object) -> None:
-    for name, value in options.items():
-        if value:
-            option = f"--{name.replace('_', '-')}"
-            raise UserError(option, seen=f"{option} with {what}", expected="none", remedy=f"leave {option} out")
 
 
 def _verdict(result: VerifyResult) -> str:

@@ -15,6 +15,7 @@ from devices.backends.ort.calls import open_session, run_session, session_option
 from devices.counted_blocks import counted_blocks
 from devices.device import Candidate, Device
 from devices.measurement import FailedMeasurement, Measurement
+from devices.model_inputs import model_inputs, random_inputs
 from devices.plausible import impossible_times
 from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
 from devices.support import Verdict
@@ -33,6 +34,8 @@ class DeviceContract:
     """Modules that constructing the device must not import."""
     construct: str = ""
     """Expression that makes the device, for a fresh interpreter."""
+    tolerance: float = 1e-4
+    """Absolute, of the outputs (about one in size) beside those of ONNX Runtime."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -200,7 +203,7 @@ class DeviceContract:
         image = np.random.default_rng(0).standard_normal((1, 3, 64, 64)).astype(np.float32)
         (seen,) = device.infer(path, {"image": image})
         (expected,) = run_session(open_session(str(path), session_options(1)), {"image": image})
-        np.testing.assert_allclose(np.asarray(seen, np.float32), np.asarray(expected, np.float32), atol=1e-4)
+        np.testing.assert_allclose(np.asarray(seen, np.float32), np.asarray(expected, np.float32), atol=self.tolerance)
 
     def test_supports_what_it_infers(self, device: Device, tmp_path: Path) -> None:
         path = saved(mobile_net(), tmp_path / "mobile.onnx")
@@ -215,6 +218,22 @@ class DeviceContract:
         for side in (16, 24):
             (seen,) = device.infer(path, {"image": np.zeros((1, 3, side, side), np.float32)})
             assert seen.shape == (1, 2, side, side)
+
+    def test_footprint_is_that_of_a_new_process(self, device: Device, tmp_path: Path) -> None:
+        """Weights of 7 MB need more than those of 2 kB, whatever this device has run before."""
+        found = []
+        for name, net in (("heavy", heavy_net()), ("small", small_net())):
+            path = saved(net, tmp_path / f"{name}.onnx")
+            inputs = random_inputs(model_inputs(net, ()))
+            device.infer(path, inputs)
+            footprint = device.footprint(path, inputs)
+            if footprint is None:
+                pytest.skip("it cannot tell")
+            assert footprint.load_ms > 0
+            assert footprint.compute_units
+            found.append(footprint.peak_memory_mb)
+        if found[0] is not None and found[1] is not None:
+            assert found[0] > found[1] > 10
 
     def test_infer_names_the_input_that_is_wrong(self, device: Device, tmp_path: Path) -> None:
         path = saved(small_net(), tmp_path / "small.onnx")

@@ -39,6 +39,23 @@ class TransportContract:
         path.write_bytes(bytes(range(256)))
         assert started.get(started.put(path)).read_bytes() == bytes(range(256))
 
+    def test_parts_keep_their_places_beside_their_file(self, started: Transport, tmp_path: Path) -> None:
+        for name in ("model.bin", "weights/first.bin"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(name)
+        there = started.put(tmp_path / "model.bin", [tmp_path / "weights" / "first.bin"])
+        assert started.get(there).read_text() == "model.bin"
+        assert started.get(str(Path(there).parent / "weights" / "first.bin")).read_text() == "weights/first.bin"
+
+    def test_what_was_discarded_can_be_brought_again(self, started: Transport, tmp_path: Path) -> None:
+        path = tmp_path / "numbers.bin"
+        for content in (b"first", b"second", b"first"):
+            path.write_bytes(content)
+            there = started.put(path)
+            assert started.get(there).read_bytes() == content
+            started.discard(there)
+            assert path.read_bytes() == content
+
     def test_nothing_comes_from_a_worker_without_requests(self, started: Transport) -> None:
         assert started.receive(0.01) is None
 

@@ -12,11 +12,12 @@ from typing import Protocol
 from foundation.errors import UserError
 from latency.operators.operator import OperatorGraph
 from search.architecture import Architecture
+from search.constraints.portability import Portability
 from search.known_prediction import KnownPrediction, known_prediction
 from search.spaces.space import SearchSpace
 
 PARAMETERS = "parameters"
-"""Name of the constraint on size; those on latency are ``latency:<device>``."""
+"""Name of the constraint on size; those on latency are ``latency:<device>``, on targets ``portable:<target>``."""
 
 
 class BoundedLatency(Protocol):
@@ -50,7 +51,9 @@ class ConstraintCheck:
     upper_ms: Mapping[str, float] = field(default_factory=dict)
     """Calibrated upper bounds; the hard constraint is checked on these."""
     violated: tuple[str, ...] = ()
-    """Names of the constraints that do not hold: ``parameters``, ``latency:<device>``."""
+    """Names of the constraints that do not hold: ``parameters``, ``latency:<device>``, ``portable:<target>``."""
+    refused: Mapping[str, float] = field(default_factory=dict)
+    """Share of the operators that a target does not run, by constraint; only those above zero."""
     predictions: Mapping[str, KnownPrediction] = field(default_factory=dict)
     """By device, where the predictor can be recognised later."""
 
@@ -109,6 +112,7 @@ class Budgets:
 
     parameters: ParameterBudget | None = None
     latencies: tuple[LatencyBudget, ...] = ()
+    portable: tuple[Portability, ...] = ()
 
     def __post_init__(self) -> None:
         devices = [budget.device for budget in self.latencies]
@@ -163,9 +167,18 @@ class Budgets:
         return self._size_ratio(parameters) | self._latency_ratios(upper_ms)
 
     def worst_ratio(self, check: ConstraintCheck) -> float:
-        """Largest ratio of value to limit, latency only where it was predicted; 0 without budgets."""
+        """Largest ratio of value to limit, latency only where it was predicted; 0 without budgets.
+
+        Refused operators are one more than their share.
+        """
         predicted = self._latency_ratios(check.upper_ms) if check.upper_ms else {}
-        return max((self._size_ratio(check.parameters) | predicted).values(), default=0.0)
+        refused = {name: 1.0 + share for name, share in check.refused.items()}
+        return max((self._size_ratio(check.parameters) | predicted | refused).values(), default=0.0)
+
+    def refused(self, graph: OperatorGraph) -> dict[str, float]:
+        """Share of the operators that a target does not run, by constraint; only those above zero."""
+        shares = {each.constraint: each.refused(graph) for each in self.portable}
+        return {name: share for name, share in shares.items() if share > 0}
 
     def excess(self, parameters: int, upper_ms: Mapping[str, float]) -> float:
         """Overall constraint violation (Deb et al. 2002): sum of the relative excesses; 0 where all hold."""
@@ -189,12 +202,14 @@ class Budgets:
         self, sized: ConstraintCheck, graph: OperatorGraph, bounds: Mapping[str, BoundedLatency]
     ) -> ConstraintCheck:
         upper_ms = {device: _upper_ms(bound.upper_ms) for device, bound in bounds.items()}
+        refused = self.refused(graph)
         return replace(
             sized,
             flops=graph.flops,
             predicted_ms={device: float(bound.latency_ms) for device, bound in bounds.items()},
             upper_ms=upper_ms,
-            violated=self.violated(sized.parameters, upper_ms),
+            violated=(*self.violated(sized.parameters, upper_ms), *refused),
+            refused=refused,
             predictions=self._known(bounds),
         )
 

@@ -18,6 +18,16 @@ class InfeasibleError(UserError):
 
     def __init__(self, budgets: Budgets, found: Feasibility) -> None:
         self.feasibility = found
+        refused = found.closest.refused
+        if refused and set(refused) == set(found.closest.violated):
+            names = ", ".join(name.removeprefix("portable:") for name in refused)
+            super().__init__(
+                "search space",
+                seen=f"operators that {names} refuses in each net that was looked at",
+                expected="nets of which it runs all",
+                remedy="choose another space, or leave the name out of --portable",
+            )
+            return
         limits = _limits(budgets)
         reached = _reached(budgets, found.smallest)
         beyond = [name for name, limit in limits.items() if reached[name] > limit]

@@ -40,7 +40,8 @@ def repair(
     """A feasible check for each given one, or None where ``steps`` cheaper moves were not enough.
 
     Each repair takes random moves of ``space.smaller`` while it is far from the budgets, and near them those that save
-    most of what is exceeded: parameters, or FLOPs in place of latency, which needs no prediction. ``chunk`` steps are
+    most of what is exceeded: parameters, or FLOPs in place of latency, which needs no prediction. Where nothing but
+    refused operators is left, it takes the move that leaves fewest of them and the largest net. ``chunk`` steps are
     taken between two batched checks; the first point that keeps the budgets is the result, so it stays close to the
     limit. Feasible ones come back unchanged.
     """
@@ -50,26 +51,31 @@ def repair(
         if not active:
             break
         for descent in active:
-            far = budgets.worst_ratio(descent.at) > _FAR
-            descent.points = _descend(space, descent.at, rng, chunk, compared=1 if far else _NEIGHBOURS)
+            descent.points = _descend(space, budgets, descent.at, rng, chunk)
         _check(space, budgets, active)
     return [descent.at if descent.at.feasible else None for descent in descents]
 
 
 def _descend(
-    space: SearchSpace, start: ConstraintCheck, rng: Random, chunk: int, *, compared: int
+    space: SearchSpace, budgets: Budgets, start: ConstraintCheck, rng: Random, chunk: int
 ) -> list[Architecture]:
     """Points to be checked: of random steps only the last one."""
+    only_refused = bool(start.refused) and set(start.violated) == set(start.refused)
+    far = budgets.worst_ratio(start) > _FAR and not only_refused
+    compared = 1 if far else _NEIGHBOURS
     points: list[Architecture] = []
     current = start.architecture
     for _ in range(chunk):
         neighbours = space.smaller(current)
         if not neighbours:
             break
-        sampled = rng.sample(neighbours, min(compared, len(neighbours)))
-        current = sampled[0] if compared == 1 else min(sampled, key=lambda a: _cost(space, a, start.violated))
+        if only_refused:
+            current = min(neighbours, key=lambda a: _refused(space, budgets, a))
+        else:
+            sampled = rng.sample(neighbours, min(compared, len(neighbours)))
+            current = sampled[0] if far else min(sampled, key=lambda a: _cost(space, a, start.violated))
         points.append(current)
-    return points[-1:] if compared == 1 else points
+    return points[-1:] if far else points
 
 
 def _check(space: SearchSpace, budgets: Budgets, descents: Sequence[_Descent]) -> None:
@@ -85,3 +91,9 @@ def _check(space: SearchSpace, budgets: Budgets, descents: Sequence[_Descent]) -
 
 def _cost(space: SearchSpace, architecture: Architecture, violated: Sequence[str]) -> int:
     return space.parameters(architecture) if PARAMETERS in violated else space.lower(architecture).flops
+
+
+def _refused(space: SearchSpace, budgets: Budgets, architecture: Architecture) -> tuple[float, int]:
+    """Of nets with as many refused operators the largest one is the most similar to a net that is large enough."""
+    graph = space.lower(architecture)
+    return sum(budgets.refused(graph).values()), -graph.flops

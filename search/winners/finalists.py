@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from devices.device import Candidate
 from devices.measurement import FailedMeasurement, Measurement
+from devices.model_file import sha256_of
 from export.bundle.certificate import Certificate, certify
 from export.to_onnx import export_module
 from latency.measuring import measure_each
@@ -23,13 +24,22 @@ class Finalists:
     evaluator: Evaluator
 
     def measure(self, architecture: Architecture) -> dict[str, Measurement | FailedMeasurement]:
-        """Exports the net and measures it on each device; every result is kept in the store."""
+        """Exports the net and measures it on each device; every result is kept in the store.
+
+        A net that a target of ``--portable`` does not run as a whole is not measured.
+        """
         context = self.context
         task, path = context.task, context.folder.candidate(architecture.id)
         weights = self.evaluator.weights(architecture)
         module = task.build(architecture) if weights is None else weights
         export_module(module, path, task.example_inputs(architecture))
         candidate = Candidate(architecture.id, path)
+        if faults := [fault for each in context.portable if (fault := each.fault(path))]:
+            sha256 = sha256_of(path)
+            return {
+                name: FailedMeasurement(architecture.id, sha256, device.info(), "; ".join(faults))
+                for name, device in context.devices.items()
+            }
         return {
             name: measure_each(device, [candidate], context.store, seed=context.config.seed, source="winner")[0]
             for name, device in context.devices.items()

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from devices.doctor import diagnose
-from devices.registry import DEVICES
+from devices.registry import COMPILED_TARGETS, DEVICES
 
 
 def test_lists_every_device_and_a_fix_for_every_warning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,7 +14,7 @@ def test_lists_every_device_and_a_fix_for_every_warning(monkeypatch: pytest.Monk
     monkeypatch.setattr("devices.hardware.frequency_governor", lambda: "powersave")
     monkeypatch.setattr("devices.hardware.is_virtual", lambda: True)
     diagnosis = diagnose()
-    assert [device.name for device in diagnosis.devices] == list(DEVICES.names)
+    assert [device.name for device in diagnosis.devices] == [*DEVICES.names, *COMPILED_TARGETS.names]
     warned = " ".join(warning.what for warning in diagnosis.warnings)
     for word in ("OMP_NUM_THREADS=7", "load average 50.0", "one core", "powersave", "virtual machine"):
         assert word in warned

@@ -27,6 +27,10 @@ def test_settings_of_the_simulated_device_are_part_of_its_name_and_fingerprint()
         "simulated:drift=11",
         "simulated:colour=1",
         "simulated:seed=-1",
+        "cpu:phone",
+        "page:../phone",
+        "page:phone,phone",
+        "page:phone,threads=0",
     ],
 )
 def test_unknown_names_are_refused(name: str) -> None:
@@ -44,6 +48,11 @@ def test_threads_are_an_option_and_an_argument(name: str) -> None:
     assert get_device(name).info().threads == get_device(name, threads=None).info().threads == 1
     assert get_device(name, threads=2).info() == get_device(f"{name}:threads=2").info()
     assert get_device(f"{name}:threads=2", threads=3).info().threads == 2
+
+
+def test_a_page_has_a_name_and_threads() -> None:
+    assert get_device("page:phone", threads=2).name == get_device("page:name=phone").name == "page:phone"
+    assert getattr(get_device("page:phone", threads=2), "threads", 0) == 2
 
 
 def test_devices_without_threads_ignore_the_argument() -> None:

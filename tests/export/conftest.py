@@ -17,6 +17,9 @@ from export.source import Source
 from tests.export.runtime_device import RuntimeDevice, measurement
 from tests.export.small_network import HEIGHT, MEAN, STD, WIDTH, export_small, small_network
 
+NEED_INSTALLATION = frozenset({"executorch", "litert", "web"})
+"""Formats that need what ``latseg install`` brings; they are tested with the targets."""
+
 
 def certificate_for(path: Path, budget_ms: float = 5.0) -> Certificate:
     certificate = certify(measurement(path), budget_ms=budget_ms, noise_floor_percent=2.0)
@@ -40,7 +43,8 @@ def segmentation_source(network: nn.Module, classes: int = 2, **settings: object
         "normalisation": {"mean": MEAN, "std": STD},
         "resize_policy": settings.pop("resize_policy", "letterbox"),
     }
-    return Source(network, {"image": torch.zeros(1, 3, HEIGHT, WIDTH)}, description, **settings)
+    inputs = settings.pop("inputs", {"image": torch.zeros(1, 3, HEIGHT, WIDTH)})
+    return Source(network, inputs, description, **settings)
 
 
 def write_small_bundle(tmp_path: Path, classes: int = 2, **settings: object) -> Manifest:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from devices.device import Availability, Candidate, Device
 from devices.device_info import DeviceInfo
+from devices.footprint import Footprint
 from devices.measurement import Block, FailedMeasurement, Measurement, NoiseFloor
 from devices.model_file import sha256_of
 from devices.protocol import MeasurementProtocol
@@ -85,7 +86,12 @@ class RuntimeDevice(Device):
             if self.crashes:
                 yield FailedMeasurement(candidate.label, sha256_of(candidate.path), self.device_info, "out of memory")
             else:
-                yield measurement(candidate.path, latency_ms=self.latency_ms, info=self.device_info)
+                label, ms = candidate.label, self.latency_ms
+                yield measurement(candidate.path, label=label, latency_ms=ms, info=self.device_info)
+
+    def footprint(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> Footprint:
+        self.infer(path, inputs)
+        return Footprint(12.5, 45.2, ("cpu",))
 
     def noise_floor(self, candidate: Candidate, **_: object) -> NoiseFloor:
         return NoiseFloor(1.0, 20.0, 10)

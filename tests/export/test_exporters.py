@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from devices.device import Device
-from devices.installations.registry import INSTALLATIONS
 from devices.registry import DEVICES, get_device
 from export.bundle.certificate import Certificate, certify
 from export.bundle.manifest import Manifest, read_manifest
@@ -24,6 +23,7 @@ from export.registry import EXPORTERS, get_exporters
 from foundation import registry
 from foundation.errors import UserError
 from latseg.testing.exporter_contract import ExporterContract, pair_source
+from tests.export.conftest import NEED_INSTALLATION
 from tests.export.packed import PackedExporter, Unpacker
 from tests.export.runtime_device import INFO, RuntimeDevice, measurement
 
@@ -33,7 +33,7 @@ Make = Callable[..., Manifest]
 class TestBuiltIn(ExporterContract):
     @pytest.fixture(
         params=[
-            pytest.param(name, marks=[pytest.mark.targets] if name in INSTALLATIONS.builtin else [])
+            pytest.param(name, marks=[pytest.mark.targets] if name in NEED_INSTALLATION else [])
             for name in EXPORTERS.builtin
         ]
     )

@@ -24,6 +24,13 @@ class Cat(Animal):
     pass
 
 
+class Horse(Animal):
+    class Options(PluginOptions):
+        bare = "name"
+        name: str = ""
+        legs: int = 4
+
+
 class Sheep(Animal):
     class Options(PluginOptions):
         wool: int
@@ -55,6 +62,16 @@ def test_options_are_validated_by_the_model_of_the_class() -> None:
     assert ANIMALS.parse("dog") == (Dog, {})
     assert ANIMALS.parse("dog:legs=3,name=Max") == (Dog, {"legs": 3, "name": "Max"})
     assert ANIMALS.parse("dog:name=a=b") == (Dog, {"name": "a=b"}), "only the first equals sign divides"
+
+
+def test_one_option_may_stand_first_without_its_key() -> None:
+    animals: Registry[Animal] = Registry("animal", "tests.animals", f"{HERE}:Animal", {"horse": f"{HERE}:Horse"})
+    assert animals.parse("horse:Max,legs=3") == animals.parse("horse:name=Max,legs=3") == (
+        Horse, {"name": "Max", "legs": 3},
+    )  # fmt: skip
+    assert animals.parse("horse") == animals.parse("horse:") == (Horse, {})
+    with pytest.raises(UserError, match="got 'Max'; expected KEY=VALUE"):
+        animals.parse("horse:legs=3,Max")
 
 
 @pytest.mark.parametrize(

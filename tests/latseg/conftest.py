@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import latseg
 from latency.operators.synthesize import to_model
 from latseg.run_handle import RunHandle
+from latseg.testing.nets import saved, small_net
 from search.spaces.portrait.space import PortraitSpace
 from segmentation.data.source import Pair
 from segmentation.data.synthetic.source import SyntheticPortraits
@@ -41,6 +43,22 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     device.profile(models=32, operators=8, sizes=["128x128"])
     device.fit()
     return folder
+
+
+@pytest.fixture(scope="session")
+def measured_cpu(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace that knows the nominal time and the noise floor of this processor, which take long to measure."""
+    folder = tmp_path_factory.mktemp("measured-cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on a busy machine
+        latseg.Workspace(folder).device("cpu").measure(saved(small_net(), folder / "small.onnx"))
+    return folder
+
+
+@pytest.fixture
+def cpu_workspace(measured_cpu: Path, tmp_path: Path) -> Path:
+    """A copy of ``measured_cpu``."""
+    return shutil.copytree(measured_cpu, tmp_path / "measured-cpu")
 
 
 @pytest.fixture

@@ -12,14 +12,15 @@ from foundation.errors import UserError
 from tests.latseg.test_fix import write
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cores", "warned"), [(BUSY_CORES, True), (BUSY_CORES / 2, False)])
 def test_it_is_told_once_for_each_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: float, warned: bool
+    cpu_workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: float, warned: bool
 ) -> None:
     monkeypatch.setattr("devices.other_load.other_load", lambda: cores)
     monkeypatch.setattr("latency.campaign.run_campaign", lambda *_, **__: None)
     told: list[str] = []
-    device = latseg.Workspace(tmp_path / "ws", on_warning=told.append).device("cpu")
+    device = latseg.Workspace(cpu_workspace, on_warning=told.append).device("cpu")
     path = write(tmp_path / "net.onnx", listed=())
     for number, call in enumerate(
         (lambda: device.measure(path), lambda: device.compare(path, path), lambda: device.profile(models=3)), start=1

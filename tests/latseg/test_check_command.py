@@ -25,7 +25,18 @@ from tests.latency.test_model_support import chain
 from tests.latseg.command_line import run, say
 from tests.latseg.test_wiring import StopError, options_of
 
-KEYS = ["device", "simulated", "supported", "reason", "parity_max_abs", "operators", "lost_time", "fix", "warnings"]
+KEYS = [
+    "device",
+    "simulated",
+    "compiled",
+    "supported",
+    "reason",
+    "parity_max_abs",
+    "operators",
+    "lost_time",
+    "fix",
+    "warnings",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +83,7 @@ def test_an_operator_that_no_runtime_has(tmp_path: Path, capsys: pytest.CaptureF
     assert (found["supported"], found["parity_max_abs"]) == (False, None)
     assert "NoSuchOperator" in found["reason"]
     (row,) = found["operators"]
-    assert list(row) == ["name", "kind", "verdict", "reason", "remedy"]
+    assert list(row) == ["name", "kind", "verdict", "reason", "remedy", "unit"]
     assert (row["name"], row["kind"], row["verdict"]) == ("logits", "com.microsoft.NoSuchOperator", "unsupported")
     assert row["reason"]
     assert row["remedy"]
@@ -261,4 +272,5 @@ def test_check_options(option: str, monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 def test_every_check_option_is_tested() -> None:
-    assert options_of("check") == set(CHECK_OPTIONS)
+    # --allow-fallback: tests/devices/worker/test_compiled_target.py
+    assert options_of("check") == {*CHECK_OPTIONS, "--allow-fallback"}

@@ -42,6 +42,8 @@ def test_devices_and_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     listed = document(capsys, "devices")
     assert {"name", "available", "reason", "runtime", "version"} <= set(listed[0])
     assert {"devices", "warnings"} <= set(document(capsys, "doctor"))
+    for command in ("devices", "doctor"):
+        assert "ssh://[USER@]HOST[:PORT]/DEVICE" in say(capsys, command)[1]
 
 
 def test_describe(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -88,6 +90,7 @@ def test_compare(capsys: pytest.CaptureFixture[str], workspace: Path, model: Pat
     _one_line(capsys, 2, *shared, "compare", str(model), str(tmp_path / "missing.onnx"), "-d", DEVICE)
 
 
+@pytest.mark.slow
 def test_pretrain_makes_few_measurements_do(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -132,6 +135,7 @@ def test_feasibility(capsys: pytest.CaptureFixture[str], workspace: Path) -> Non
     assert "smallest reachable" in err
 
 
+@pytest.mark.slow
 def test_a_search_on_the_simulated_device_certifies_nothing_and_can_be_resumed(
     capsys: pytest.CaptureFixture[str], workspace: Path, tmp_path: Path
 ) -> None:

@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-CASES = 60
+CASES = 30
 
 
+@pytest.mark.slow
 def test_damage_is_refused_or_told(finished: Path, tmp_path: Path) -> None:
     result = tmp_path / "fuzz.json"
     words = ["--workspaces", str(CASES), "--quick", "--workspace", str(finished), "--result", str(result)]

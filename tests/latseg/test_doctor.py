@@ -117,6 +117,7 @@ def test_special_files_are_named_at_once(copy: Path, name: str, kind: str) -> No
     assert (str(path.relative_to(copy)) in found) == (kind != "missing" or path.name == "run.json")
 
 
+@pytest.mark.slow
 def test_a_repaired_store_is_fitted_again(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = copy / "measurements.sqlite"
     alter(path, "UPDATE measurements SET measurement = replace(measurement, '1', '2') WHERE id = 1")

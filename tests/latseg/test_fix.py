@@ -309,10 +309,10 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(
         device.fix(write(tmp_path / "net.onnx"), tmp_path / "missing" / "net.onnx")
 
 
-def test_a_measurement_tells_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_measurement_tells_of_them(cpu_workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("devices.other_load.other_load", lambda: 0.0)
     told: list[str] = []
-    device = latseg.Workspace(tmp_path / "ws", on_warning=told.append).device("cpu")
+    device = latseg.Workspace(cpu_workspace, on_warning=told.append).device("cpu")
     measured = device.measure(write(tmp_path / "net.onnx"))
     assert len(told) == 1
     assert f"`latseg fix {tmp_path / 'net.onnx'}`" in told[0]
@@ -322,7 +322,7 @@ def test_a_measurement_tells_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_command_that_is_told_has_the_shapes_that_the_model_needs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cpu_workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("devices.other_load.other_load", lambda: 0.0)
     path = write(tmp_path / "net.onnx")
@@ -330,11 +330,11 @@ def test_the_command_that_is_told_has_the_shapes_that_the_model_needs(
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "n"
     onnx.save(model, path)
     told: list[str] = []
-    device = latseg.Workspace(tmp_path / "ws", on_warning=told.append).device("cpu")
+    device = latseg.Workspace(cpu_workspace, on_warning=told.append).device("cpu")
     device.measure(path, shapes={"x": SHAPE})
     (command,) = re.findall("`latseg (fix .*?)`", told[0])
     assert command == f"fix {path} --shape x=1x8x32x32"
-    assert cli.run(["--workspace", str(tmp_path / "ws"), *shlex.split(command)]) == 0
+    assert cli.run(["--workspace", str(cpu_workspace), *shlex.split(command)]) == 0
     assert (tmp_path / "net-fixed.onnx").exists(), capsys.readouterr().err
 
 

@@ -1,6 +1,5 @@
 """Exit codes for continuous integration: ``verify MODEL.onnx --max-latency`` and ``compare --fail-over``."""
 
-import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +9,11 @@ import pytest
 
 from devices.backends.simulated.device import SimulatedDevice
 from export.bundle.check import Check
-from export.bundle.decision import Budget, MeasureAgain
+from export.bundle.decision import Budget, MeasureAgain, OtherLoad
 from latseg.results import ComparedModel, Comparison
 from latseg.table import Table
 from latseg.testing.nets import mobile_net, saved, small_net
 from tests.latseg import command_line
-
-COMPARE = importlib.import_module("latseg.commands.compare")
 
 
 def say(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
@@ -67,14 +64,14 @@ def test_predicted_latencies_have_no_interval() -> None:
 
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(COMPARE, "other_load", lambda: 0.0)
+    monkeypatch.setattr("devices.other_load.other_load", lambda: 0.0)
 
 
 @pytest.mark.usefixtures("quiet")
 def test_compare_fails_where_the_second_is_slower(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Path, large: Path
+    capsys: pytest.CaptureFixture[str], cpu_workspace: Path, small: Path, large: Path
 ) -> None:
-    words = ("--workspace", tmp_path, "compare")
+    words = ("--workspace", cpu_workspace, "compare")
     code, found = document(capsys, *words, small, large, "--fail-over", "5%")
     assert (code, found["slower"], found["fail_over_percent"]) == (4, True, 5.0)
     code, found = document(capsys, *words, large, small, "--fail-over", "5%")
@@ -86,23 +83,23 @@ def test_compare_fails_where_the_second_is_slower(
 
 @pytest.mark.usefixtures("quiet")
 def test_compare_says_where_it_cannot_be_told(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], cpu_workspace: Path, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Comparison, "slower_by_over", lambda self, percent: None)
-    code, out, _ = say(capsys, "--workspace", tmp_path, "compare", small, small, "--fail-over", "5%")
+    code, out, _ = say(capsys, "--workspace", cpu_workspace, "compare", small, small, "--fail-over", "5%")
     assert code == 6
     assert "do not tell whether B takes over 5 % longer" in " ".join(out.split())
 
 
 @pytest.mark.parametrize("moment", [0, 1])
 def test_compare_decides_nothing_on_a_busy_machine(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Path, large: Path, moment: int,
+    capsys: pytest.CaptureFixture[str], cpu_workspace: Path, small: Path, large: Path, moment: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """Before the measurement, or after it."""
-    loads = iter([1.0, 0.0] if moment == 0 else [0.0, 1.0])
-    monkeypatch.setattr(COMPARE, "other_load", lambda: next(loads))
-    code, found = document(capsys, "--workspace", tmp_path, "compare", small, large, "--fail-over", "5%")
+    loads = iter([1.0, 0.0] if moment == 0 else [0.0, 0.0, 1.0])  # the second one is looked at for a warning
+    monkeypatch.setattr("devices.other_load.other_load", lambda: next(loads))
+    code, found = document(capsys, "--workspace", cpu_workspace, "compare", small, large, "--fail-over", "5%")
     assert (code, found["slower"]) == (6, None)
 
 
@@ -120,8 +117,9 @@ def test_a_percentage_has_its_sign(capsys: pytest.CaptureFixture[str], small: Pa
     assert f"--fail-over: got '{text}'; expected a positive percentage" in err
 
 
-def test_a_file_keeps_its_budget_or_not(capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Path) -> None:
-    words = ("--workspace", tmp_path, "verify", small, "--max-latency")
+@pytest.mark.slow
+def test_a_file_keeps_its_budget_or_not(capsys: pytest.CaptureFixture[str], cpu_workspace: Path, small: Path) -> None:
+    words = ("--workspace", cpu_workspace, "verify", small, "--max-latency")
     code, found = document(capsys, *words, "10s")
     assert (code, found["ok"]) == (0, True)
     (check,) = found["checks"]
@@ -139,12 +137,13 @@ def test_a_simulated_device_proves_nothing(capsys: pytest.CaptureFixture[str], t
     assert "certifies nothing" in found["checks"][0]["detail"]
 
 
+@pytest.mark.slow
 def test_every_option_reaches_the_measurement(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, Any] = {}
 
-    def decide(name: str, budget: Budget, measure: MeasureAgain, *, wait_s: float) -> Check:
+    def decide(name: str, budget: Budget, measure: MeasureAgain, other_load: OtherLoad, *, wait_s: float) -> Check:
         result = measure(2)
         seen.update(name=name, ms=budget.ms, wait_s=wait_s, shapes=result.input_shapes, threads=result.device.threads)
         return Check(name, result.model_sha256 == budget.model_sha256, "")
@@ -158,6 +157,7 @@ def test_every_option_reaches_the_measurement(
     real = DeviceHandle.measure
     monkeypatch.setattr("export.bundle.decision.decide", decide)
     monkeypatch.setattr(DeviceHandle, "measure", measured)
+    monkeypatch.setattr("devices.device.PROCESSES", 1)  # how exactly it is measured does not matter here
     dynamic = saved(small_net(size="side"), tmp_path / "dynamic.onnx")
     code, _, _ = say(
         capsys,

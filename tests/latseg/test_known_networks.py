@@ -87,6 +87,7 @@ def test_trained_and_exported_on_the_command_line(capsys: pytest.CaptureFixture[
     assert " train --network sinet --size 33x47 --data synthetic:12 --data-size 64x64 --epochs 2" in reproduce
 
 
+@pytest.mark.slow
 def test_a_certificate_like_that_of_a_winner(bundle: latseg.Bundle, trained: RunHandle) -> None:
     assert bundle.certified
     (certificate,) = bundle.manifest.certificates

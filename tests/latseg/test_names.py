@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from devices.registry import DEVICES
+from devices.registry import COMPILED_TARGETS, DEVICES
 from export.registry import EXPORTERS
 from search.evaluators.registry import EVALUATORS
 from search.spaces.registry import SPACES
@@ -21,7 +21,7 @@ from segmentation.baselines.registry import NETWORKS
 from segmentation.data.registry import SOURCES
 from tests.test_imports import PACKAGES, ROOT
 
-REGISTRIES = (DEVICES, STRATEGIES, SPACES, EVALUATORS, EXPORTERS, SOURCES, NETWORKS)
+REGISTRIES = (DEVICES, COMPILED_TARGETS, STRATEGIES, SPACES, EVALUATORS, EXPORTERS, SOURCES, NETWORKS)
 NAMES = {name for registry in REGISTRIES for name in registry.builtin}
 HELP = """
 import json, sys

@@ -23,6 +23,8 @@ SEARCH_OPTIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "--device": (("--device", "simulated:noise=0.5", "--max-latency", "3ms"), {"targets"}),
     "--max-latency": (("--device", "cpu", "--max-latency", "3ms"), {"targets"}),
     "--max-params": (("0.2M",), {"max_parameters"}),
+    "--portable": (("openvino,simulated",), {"portable"}),
+    "--allow-fallback": ((), {"allow_fallback"}),
     "--threads": (("--device", "cpu", "--max-latency", "3ms", "--threads", "2"), {"targets"}),
     "--data": (("synthetic:16",), {"data"}),
     "--data-size": (("32x64",), {"data_size"}),

@@ -22,6 +22,7 @@ from latency.store import MeasurementStore
 from search import launch as launching
 from search.constraints.budgets import Budgets
 from search.constraints.near_budget_record import NearBudget, read_near_budget
+from search.constraints.portability import Portability
 from search.launch import _check_estimates, launch
 from search.loop import SearchResult
 from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOptions
@@ -79,6 +80,7 @@ def budgets_of(context: RunContext) -> Budgets:
     return context.budgets(lambda _: FORMULA)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", ["portrait:sizes=128x128,no_resize=true", "vectors:layers=2"])
 def test_a_run_from_search_to_bundle(store: MeasurementStore, tmp_path: Path, space: str) -> None:
     data = DATA if space.startswith("portrait") else DataOptions(source="vectors:64")
@@ -298,3 +300,18 @@ def test_the_noise_floor_belongs_to_the_certificates_rule(tmp_path: Path) -> Non
                 RunContext(RunFolder(tmp_path), config(DATA), nothing, {"cpu": device}, store, nothing), nothing
             )
             assert finalists.holds(measured, 1.0, "cpu") == holds
+
+
+def test_a_finalist_that_a_target_refuses_as_a_whole_is_not_measured(
+    tmp_path: Path, store: MeasurementStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = SearchOptions(space="vectors", trials=1, calibration_nets=0)
+    context = RunContext.open(tmp_path / "run", config(DataOptions(source="vectors:64"), search), store)
+    refusing = Portability(get_device("cpu"))
+    whole = lambda path: path.is_relative_to(tmp_path)  # noqa: E731
+    monkeypatch.setattr(Portability, "fault", lambda _, path: "no such file runs there" if whole(path) else "")
+    monkeypatch.setattr(RunContext, "portable", (refusing,))
+    result = launch(context, budgets_of(context))
+    assert not result.winners
+    (trial,) = result.trials
+    assert {one.reason for one in trial.results} == {"no such file runs there"}

@@ -25,6 +25,7 @@ class CudaDevice(ProcessDevice):
     name = "cuda"
     runtime = "devices.backends.cuda.runtime:Cuda"
     package = "torch"
+    compute_units = ("gpu",)
     install = 'pip install "latseg[cuda]" and a build of torch with CUDA'
 
     class Options(PluginOptions):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from devices.backends.executorch.compiler import convert
 from devices.backends.executorch.installation import ExecuTorchEnvironment
 from devices.conversion import ConversionCache
 from devices.device import Availability
-from devices.device_info import DeviceInfo
 from devices.worker.fixed_sizes import FixedSizesDevice
 from devices.worker.transport import LocalTransport, Transport
 
@@ -33,15 +31,15 @@ class ExecuTorchDevice(FixedSizesDevice):
     install = ExecuTorchEnvironment().remedy
 
     @override
-    def availability(self) -> Availability:
+    def installed(self) -> Availability:
         environment = ExecuTorchEnvironment()
         if environment.is_installed():
             return Availability(True)
         return Availability(False, f"{environment.purpose}, is not installed", environment.remedy)
 
     @override
-    def info(self) -> DeviceInfo:
-        return replace(super().info(), settings=(("compiler", ExecuTorchEnvironment.packages[0]),))
+    def settings(self) -> tuple[tuple[str, str], ...]:
+        return (("compiler", ExecuTorchEnvironment.packages[0]),)
 
     @override
     def runtime_version(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from devices.backends.litert.converter import convert
 from devices.backends.litert.installation import LiteRtConverter
 from devices.conversion import ConversionCache
 from devices.device import Availability
-from devices.device_info import DeviceInfo
 from devices.worker.fixed_sizes import FixedSizesDevice
 
 FILE_NAME = "model.tflite"
@@ -30,17 +28,18 @@ class LiteRtDevice(FixedSizesDevice):
     runtime = "devices.backends.litert.runtime:LiteRt"
     package = "ai_edge_litert"
     install = 'pip install "latseg[litert]"'
+    over_ssh = True
 
     @override
-    def availability(self) -> Availability:
-        runtime, converter = super().availability(), LiteRtConverter()
-        if not runtime.available or converter.is_installed():
-            return runtime
+    def conversion(self) -> Availability:
+        converter = LiteRtConverter()
+        if converter.is_installed():
+            return Availability(True)
         return Availability(False, f"{converter.purpose} is not installed", converter.remedy)
 
     @override
-    def info(self) -> DeviceInfo:
-        return replace(super().info(), settings=(("converter", LiteRtConverter.packages[0]),))
+    def settings(self) -> tuple[tuple[str, str], ...]:
+        return (("converter", LiteRtConverter.packages[0]),)
 
     @cached_property
     def _converted(self) -> ConversionCache:

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from devices.backends.mnn.converter import convert
 from devices.conversion import ConversionCache, require_converted
+from devices.device import Availability
 from devices.worker.device import ProcessDevice
 
 FILE_NAME = "model.mnn"
@@ -25,6 +26,13 @@ class MnnDevice(ProcessDevice):
     runtime = "devices.backends.mnn.runtime:Mnn"
     package = "MNN"
     install = 'pip install "latseg[mnn]"'
+    imports = ("flatbuffers",)
+    over_ssh = True
+
+    @override
+    def conversion(self) -> Availability:
+        """MNN converts models itself."""
+        return self.installed()
 
     @cached_property
     def _converted(self) -> ConversionCache:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from devices.backends.ncnn.converter_program import INSTALL, converter_availabil
 from devices.backends.ncnn.signature import SUFFIX
 from devices.conversion import ConversionCache, require_converted
 from devices.device import Availability
-from devices.device_info import DeviceInfo
 from devices.worker.device import ProcessDevice
 
 
@@ -28,19 +26,19 @@ class NcnnDevice(ProcessDevice):
     package = "ncnn"
     format = "ncnn"
     install = INSTALL
+    over_ssh = True
 
     def __init__(self, *, threads: int = 1) -> None:
         super().__init__(threads=threads)
         self._converted = ConversionCache(PARAM_NAME, convert_to_ncnn)
 
     @override
-    def availability(self) -> Availability:
-        runtime = super().availability()
-        return converter_availability() if runtime.available else runtime
+    def conversion(self) -> Availability:
+        return converter_availability()
 
     @override
-    def info(self) -> DeviceInfo:
-        return replace(super().info(), settings=(("converter", f"pnnx {metadata.version('pnnx')}"),))
+    def settings(self) -> tuple[tuple[str, str], ...]:
+        return (("converter", f"pnnx {metadata.version('pnnx')}"),)
 
     @override
     def convert(self, onnx: Path) -> Path:
@@ -50,6 +48,10 @@ class NcnnDevice(ProcessDevice):
     def file_for_inference(self, path: Path) -> Path:
         if path.suffix != Path(PARAM_NAME).suffix:
             return super().file_for_inference(path)
-        for part in (path, path.with_suffix(".bin"), path.with_suffix(SUFFIX)):
+        for part in (path, *self.parts(path)):
             require_converted(part)
         return path
+
+    @override
+    def parts(self, path: Path) -> tuple[Path, ...]:
+        return path.with_suffix(".bin"), path.with_suffix(SUFFIX)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from devices.worker.runtime import Array, ModelFailedError, one_line
@@ -26,8 +26,15 @@ def session_options(threads: int) -> onnxruntime.SessionOptions:
     return options
 
 
-def open_session(model: str | bytes, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+def open_session(
+    model: str | bytes, options: onnxruntime.SessionOptions, *, without: Sequence[str] = ()
+) -> onnxruntime.InferenceSession:
     """Loads a model on the CPU provider.
+
+    Args:
+        model: path or content.
+        options: see ``session_options``.
+        without: names of ONNX Runtime's optimisers that are left out.
 
     Raises:
         ModelFailedError: ONNX Runtime refuses the model.
@@ -35,7 +42,9 @@ def open_session(model: str | bytes, options: onnxruntime.SessionOptions) -> onn
     import onnxruntime
 
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"], disabled_optimizers=list(without)
+        )
     except Exception as error:  # onnxruntime raises classes of its own that share no public base
         raise ModelFailedError(one_line(error)) from error
 

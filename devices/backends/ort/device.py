@@ -14,3 +14,4 @@ class CpuDevice(ProcessDevice):
     listed_weights_are_inputs = True
     relu_as_clip_is_slower = True
     install = "pip install onnxruntime"
+    over_ssh = True

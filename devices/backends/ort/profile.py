@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,9 @@ def profile_model(path: Path, feeds: Mapping[str, Array], threads: int, runs: in
         events = json.loads(Path(session.end_profiling()).read_text())
         optimized = onnx.load(str(folder / "optimized.onnx"), load_external_data=False)
     kernels = _kernels(events)
-    nodes = executed_nodes(TensorGraph(model.graph), optimized.graph, kernels)
+    nodes = executed_nodes(
+        TensorGraph(model.graph), optimized.graph, [kernels.get(node.name, 0.0) for node in optimized.graph.node]
+    )
     shapes = tensor_shapes(model, {name: array.shape for name, array in feeds.items()})
     return OperatorProfile(SOURCE, with_shapes(join_rows(nodes), shapes), _peak_memory(events))
 
@@ -76,14 +78,15 @@ def _peak_memory(events: list[dict[str, Any]]) -> int | None:
     return max(peaks, default=0) or None
 
 
-def executed_nodes(user: TensorGraph, optimized: onnx.GraphProto, kernels: Mapping[str, float]) -> list[ExecutedNode]:
+def executed_nodes(user: TensorGraph, optimized: onnx.GraphProto, ms: Sequence[float]) -> list[ExecutedNode]:
     """Nodes of the optimised graph with their times, inputs and the tensors of the user's model that they make."""
     producers: dict[str, int | str] = {name: name for name in user.inputs}
     nodes: list[ExecutedNode] = []
-    for index, (node, outputs) in enumerate(zip(optimized.node, _made_tensors(user, optimized), strict=True)):
+    made = _made_tensors(user, optimized)
+    for index, (node, time_ms, outputs) in enumerate(zip(optimized.node, ms, made, strict=True)):
         sources = tuple(producers[name] for name in node.input if name in producers)
         kind = f"{node.domain}:{node.op_type}" if node.domain else node.op_type
-        nodes.append(ExecutedNode(kind, kernels.get(node.name, 0.0), sources, outputs))
+        nodes.append(ExecutedNode(kind, time_ms, sources, outputs))
         producers.update((name, index) for name in node.output if name)
     return nodes
 

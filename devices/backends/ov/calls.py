@@ -12,10 +12,14 @@ if TYPE_CHECKING:
     import openvino
 
 
-def settings(threads: int, *, profiling: bool = False) -> dict[str, Any]:
-    """Float32 (bfloat16 is the default where the processor has it), fixed threads, one stream, no cache."""
+FLOAT32 = "f32"
+BFLOAT16 = "bf16"
+
+
+def settings(threads: int, precision: str, *, profiling: bool = False) -> dict[str, Any]:
+    """Fixed threads and precision (bfloat16 is OpenVINO's default where the processor has it), one stream, no cache."""
     return {
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": "1",
         "PERFORMANCE_HINT": "LATENCY",
@@ -27,7 +31,7 @@ def compile_model(model: str | bytes, shapes: Mapping[str, Shape], config: dict[
     """Reads a model, fixes its input shapes where they are given, and compiles it for the CPU.
 
     Raises:
-        ModelFailedError: OpenVINO refuses the model.
+        ModelFailedError: OpenVINO refuses the model, or computes it in another precision.
     """
     import openvino
 
@@ -36,9 +40,13 @@ def compile_model(model: str | bytes, shapes: Mapping[str, Shape], config: dict[
         network = core.read_model(model)
         if shapes and any(each.get_partial_shape().is_dynamic for each in network.inputs):
             network.reshape({name: list(shape) for name, shape in shapes.items()})
-        return core.compile_model(network, "CPU", config)
+        compiled = core.compile_model(network, "CPU", config)
     except (RuntimeError, ValueError) as error:
         raise ModelFailedError(_reason(error)) from error
+    wanted, chosen = config["INFERENCE_PRECISION_HINT"], compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+    if chosen != wanted:  # it does so without a word
+        raise ModelFailedError(f"OpenVINO takes {chosen} instead of {wanted} on this processor")
+    return compiled
 
 
 def infer(request: openvino.InferRequest, feeds: Mapping[str, Array]) -> list[Array]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from devices.backends.ov.calls import compile_model, infer, settings
+from devices.backends.ov.calls import compile_model, infer
 from devices.model_inputs import tensor_shapes
 from devices.operator_join import ExecutedNode, join_rows, with_shapes
 from devices.profiled_model import load_named, node_position
@@ -26,15 +26,21 @@ _TRUNCATED_MS = 0.0005
 _NOT_COMPUTED = frozenset({"Input", "Output", "Const"})
 
 
-def profile_model(path: Path, feeds: Mapping[str, Array], threads: int, runs: int) -> OperatorProfile:
+def profile_model(path: Path, feeds: Mapping[str, Array], config: dict[str, Any], runs: int) -> OperatorProfile:
     """Runs the model with performance counters and joins its rows to the model's tensors.
+
+    Args:
+        path: the user's ONNX file.
+        feeds: an array by input.
+        config: OpenVINO's settings, performance counters among them.
+        runs: over which times are averaged.
 
     Raises:
         ModelFailedError: OpenVINO fails.
     """
     model, content = load_named(path)
     given = {name: array.shape for name, array in feeds.items()}
-    compiled = compile_model(content, given, settings(threads, profiling=True))
+    compiled = compile_model(content, given, config)
     request = compiled.create_infer_request()
     for _ in range(runs):
         infer(request, feeds)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from devices.backends.ov.calls import compile_model, infer, settings
+from devices.backends.ov.calls import BFLOAT16, FLOAT32, compile_model, infer, settings
 from devices.backends.ov.profile import profile_model
 from devices.model_inputs import random_inputs
 from devices.worker.runtime import (
@@ -30,28 +30,37 @@ if TYPE_CHECKING:
 class OpenVino(Runtime):
     """Loads models into OpenVINO."""
 
+    precision: ClassVar[str] = FLOAT32
+
     def __init__(self, threads: int) -> None:
         self._threads = threads
 
     @override
     def load(self, file: ModelFile) -> OpenVinoModel:
-        return OpenVinoModel(file, self._threads)
+        return OpenVinoModel(file, self._threads, self.precision)
 
     @override
     def load_for_inference(self, path: Path) -> OpenVinoInferenceModel:
-        return OpenVinoInferenceModel(path, self._threads)
+        return OpenVinoInferenceModel(path, settings(self._threads, self.precision))
+
+
+class OpenVinoBf16(OpenVino):
+    """In bfloat16."""
+
+    precision = BFLOAT16
 
 
 class OpenVinoModel(ClockedModel):
     """A compiled model with fixed random inputs."""
 
-    def __init__(self, file: ModelFile, threads: int) -> None:
+    def __init__(self, file: ModelFile, threads: int, precision: str) -> None:
         self._file = file
         self.threads = threads
+        self._precision = precision
         self._feeds = random_inputs(file.inputs)
         shapes = {each.name: each.shape for each in file.inputs}
         start = time.perf_counter_ns()
-        self._request = compile_model(str(file.path), shapes, settings(threads)).create_infer_request()
+        self._request = compile_model(str(file.path), shapes, settings(threads, precision)).create_infer_request()
         self.load_ms = (time.perf_counter_ns() - start) / 1e6
 
     @override
@@ -60,14 +69,15 @@ class OpenVinoModel(ClockedModel):
 
     @override
     def profile(self, runs: int) -> OperatorProfile:
-        return profile_model(self._file.onnx, self._feeds, self.threads, runs)
+        config = settings(self.threads, self._precision, profiling=True)
+        return profile_model(self._file.onnx, self._feeds, config, runs)
 
 
 class OpenVinoInferenceModel(InferenceModel):
     """A compiled model with its inputs as the file declares them."""
 
-    def __init__(self, path: Path, threads: int) -> None:
-        compiled = compile_model(str(path), {}, settings(threads))
+    def __init__(self, path: Path, config: dict[str, Any]) -> None:
+        compiled = compile_model(str(path), {}, config)
         self._request = compiled.create_infer_request()
         self.inputs = tuple((_name(each), _sizes(each)) for each in compiled.inputs)
 

@@ -5,10 +5,14 @@ import onnx
 import onnx.parser
 import pytest
 
-from devices.backends.ov.device import OpenVinoDevice
+from devices.backends.ov.calls import compile_model, settings
+from devices.backends.ov.device import OpenVinoBf16Device, OpenVinoDevice
 from devices.device import Candidate, Device
+from devices.reference_net import REFERENCE_NET
+from devices.worker.runtime import ModelFailedError
 from foundation.errors import DeviceUnavailableError
 from latseg.testing.device_contract import FAST, RuntimeContract
+from latseg.testing.nets import mobile_net, saved
 
 
 @pytest.mark.skipif(not OpenVinoDevice().availability().available, reason="openvino is not installed")
@@ -30,6 +34,39 @@ class TestOpenVino(RuntimeContract):
         onnx.save(onnx.parser.parse_model(text), tmp_path / "half.onnx")
         (output,) = device.infer(tmp_path / "half.onnx", {"picture": np.ones((1, 3, 8, 8), np.float32)})
         assert output.min() == output.max() == 1
+
+
+@pytest.mark.skipif(not OpenVinoBf16Device().availability().available, reason="no openvino or no bfloat16")
+class TestOpenVinoBf16(RuntimeContract):
+    runtime_modules = ("openvino", "onnx", "torch")
+    construct = "from devices.registry import get_device; get_device('openvino-bf16').availability()"
+    tolerance = 0.1
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def device(cls) -> Device:
+        return OpenVinoBf16Device()
+
+    def test_it_is_another_precision(self, device: Device, tmp_path: Path) -> None:
+        path = saved(mobile_net(), tmp_path / "mobile.onnx")
+        image = np.random.default_rng(0).standard_normal((1, 3, 64, 64)).astype(np.float32)
+        half, full = (each.infer(path, {"image": image})[0] for each in (device, OpenVinoDevice()))
+        assert np.abs(half.astype(np.float64) - full).max() > 1e-4
+        assert device.info().differences(OpenVinoDevice().info()) == ("name", "precision")
+
+
+def test_a_processor_without_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devices.hardware.cpu_flags", lambda: frozenset({"avx512f"}))
+    status = OpenVinoBf16Device().availability()
+    assert (status.available, status.remedy) == (False, "use openvino, which takes float32")
+
+
+def test_another_precision_than_the_wanted_one_is_no_measurement() -> None:
+    """OpenVINO takes bfloat16 for half precision on a processor without half precision, without a word."""
+    pytest.importorskip("openvino")
+    if OpenVinoBf16Device().availability().available:
+        with pytest.raises(ModelFailedError, match="bf16 instead of f16"):
+            compile_model(str(REFERENCE_NET), {}, settings(1, "f16"))
 
 
 def test_absent_runtime_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ from devices.worker.runtime import (
     ModelFile,
     OperatorProfile,
     Runtime,
+    RuntimeLostError,
 )
 
 
@@ -44,6 +45,9 @@ class MisbehavingRuntime(Runtime):
             np.empty(int(0.97 * (free_bytes() or 0)), np.uint8)
         if path.stem == "hang-on-load":
             time.sleep(1000)
+        if path.stem == "lost" or (path.stem == "lost-once" and not path.with_suffix(".mark").exists()):
+            path.with_suffix(".mark").touch()
+            raise RuntimeLostError("the page was closed")
         return MisbehavingModel(path.stem)
 
     def load_for_inference(self, path: Path) -> MisbehavingInferenceModel:

@@ -39,8 +39,9 @@ def test_requests_arrive_as_they_were_sent(request_: messages.Request) -> None:
         messages.Timed(2, TIMING),
         messages.Profiled(1, OperatorProfile("profiler", ROWS, 4096)),
         messages.Failed(0, "no such operator"),
-        messages.Loaded((("image", (1, 3, None, None)),)),
+        messages.Loaded((("image", (1, 3, None, None)),), 1.5),
         messages.Done(),
+        messages.Done(2**40),
     ],
 )
 def test_answers_arrive_as_they_were_sent(answer: messages.Answer) -> None:

@@ -84,6 +84,20 @@ def test_unknown_where_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch,
     assert block.run_ms == pytest.approx(block.wall_ms)
 
 
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the kernel keeps no scheduler statistics")
+def test_threads_of_another_process(crowded_core: None) -> None:
+    code = "import time\nwhile time.process_time() < 0.2: pass\nprint(); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        with RunQueue([Path(f"/proc/{other.pid}/task/{other.pid}")]) as queue:
+            ran, (start, before) = queue.ran_ns(), queue.snapshot()
+            other.stdout.readline()
+            end, after = queue.snapshot()
+            assert 0.1e9 < queue.ran_ns() - ran < 0.4e9
+            assert 0.1e9 < after - before < end - start
+        other.kill()
+
+
 def test_a_thread_that_ends_leaves_plain_times() -> None:
     thread = threading.Thread(target=time.sleep, args=(0.1,))
     thread.start()

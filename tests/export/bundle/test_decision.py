@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from devices import other_load
 from devices.measurement import FailedMeasurement, Measurement
 from export.bundle import decision
 from export.bundle.certificate import Certificate, certify
@@ -48,13 +49,13 @@ def decided(certificate: Certificate, model: Path, *latencies: float, wait_s: fl
             return FailedMeasurement("bundle", "", INFO, "crashed")
         return measurement(model, latency_ms=latency_ms)
 
-    return decide("budget", budget_of(certificate), measure, wait_s=wait_s), len(taken)
+    return decide("budget", budget_of(certificate), measure, other_load.other_load, wait_s=wait_s), len(taken)
 
 
 def loads(monkeypatch: pytest.MonkeyPatch, *values: float) -> None:
     rest: Iterator[float] = iter(values)
     last = values[-1]
-    monkeypatch.setattr(decision, "other_load", lambda: next(rest, last))
+    monkeypatch.setattr(other_load, "other_load", lambda: next(rest, last))
 
 
 def test_the_first_measurement_within_the_budget_decides(certificate: Certificate, model: Path) -> None:
@@ -156,8 +157,8 @@ def test_a_crash_or_another_file_is_no_question_of_load(
     assert (later.ok, later.undecided) == (False, False)
     assert later.detail.startswith("crashed; ")
     other = replace(measurement(model), model_sha256="0" * 64)
-    assert decide("budget", budget_of(certificate), lambda _: other) == Check(
+    assert decide("budget", budget_of(certificate), lambda _: other, float) == Check(
         "budget", False, "another file was measured"
     )
     threads = replace(measurement(model), cpu_per_wall=1.9)
-    assert not decide("budget", budget_of(certificate), lambda _: threads).undecided
+    assert not decide("budget", budget_of(certificate), lambda _: threads, float).undecided

@@ -487,6 +487,16 @@ def test_certificate_on_two_threads_is_measured_on_two(bundle: Path) -> None:
     assert used[-1] == 2
 
 
+def test_a_bundle_names_no_machine_to_connect_to(bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # there is no ssh, so an attempt to connect would say so
+    name = "ssh://elsewhere/cpu"
+    edit(bundle, lambda content: content["certificates"][0].update(device=replace(INFO, name=name).to_json()))
+    (check,) = [check for check in verify_bundle(bundle).checks if check.name == f"budget on {name}"]
+    assert not check.ok
+    assert "a device of another machine, named in a file" in check.detail
+    assert f"--device {name}" in check.detail
+
+
 def test_threads_of_a_given_device_are_the_certified_ones(bundle: Path, tmp_path: Path) -> None:
     edit(bundle, lambda content: content["certificates"][0].update(device=replace(INFO, threads=2).to_json()))
     assert Bundle(bundle).certified_threads("cpu") == 2

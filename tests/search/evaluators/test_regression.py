@@ -73,6 +73,7 @@ def prepared(folder: Path, **options: int) -> tuple[RegressionEvaluator, Recordi
     return evaluator, task
 
 
+@pytest.mark.slow
 def test_it_predicts_nets_that_were_never_trained(tmp_path: Path) -> None:
     evaluator, task = prepared(tmp_path, nets=32)
     trained = {net for net, _ in task.trained}

@@ -202,6 +202,7 @@ def test_a_source_can_be_left_out() -> None:
     assert single.without("blue") is None
 
 
+@pytest.mark.slow
 def test_a_device_is_never_its_own_source() -> None:
     """Its test nets would come back to it: a source that was trained on them must not improve the scores."""
     names = (INFO.fingerprint, "green", "blue")

@@ -1,0 +1,1 @@
+"""The Arm builds of the runtimes, in an emulator."""

@@ -1,0 +1,1 @@
+"""NVIDIA TensorRT for RTX: its builder and ONNX parser, which need no GPU."""

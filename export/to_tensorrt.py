@@ -1,0 +1,89 @@
+"""The ONNX file as TensorRT builds it, the engine where it can be built here, and a program that builds it there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from typing_extensions import override
+
+from devices.backends.tensorrt_rtx.target import TensorRtRtxTarget
+from devices.model_file import check_model
+from devices.registry import get_device
+from export.build_engine import TENSOR
+from export.bundle.examples import natural_inputs
+from export.bundle.manifest import BundleFile
+from export.exporter import Exporter
+from export.parity import Array
+from export.source import Source
+from export.to_reduced_onnx import Float16OnnxExporter
+from foundation.errors import UserError
+from foundation.plugin_options import PluginOptions
+
+ENGINE_NAME = "model.rtx.engine"
+EXAMPLE_NAME = "model.tensorrt.npz"
+PROGRAM_NAME = "build_engine.py"
+
+
+class TensorRtOptions(PluginOptions):
+    """Options of the format."""
+
+    precision: Literal["float32", "float16"] = "float32"
+    """TensorRT computes in the types of the file."""
+
+
+class TensorRtExporter(Exporter):
+    """The file itself is run by ONNX Runtime; the engine and the program run on a GPU only, where ``verify`` is not."""
+
+    format = "tensorrt"
+    file_name = "model.tensorrt.onnx"
+    reads_onnx = False
+    note = f"`python {PROGRAM_NAME}` builds, verifies and times the engine on a GPU"
+    Options = TensorRtOptions
+
+    def __init__(self, *, precision: Literal["float32", "float16"] = "float32") -> None:
+        self._precision = precision
+
+    @override
+    def write(self, source: Source, folder: Path) -> BundleFile:
+        model, path = folder / "model.onnx", folder / self.file_name
+        if self._precision == "float32":
+            shutil.copyfile(model, path)
+        else:
+            source.require_pictures(self.format)
+            Float16OnnxExporter().reduce(model, path, source)
+        inputs = _example(source)
+        _write_example(model, inputs, folder / EXAMPLE_NAME)
+        (folder / PROGRAM_NAME).write_text(files("export").joinpath(PROGRAM_NAME).read_text("utf-8"), encoding="utf-8")
+        note = f"{self.note}; {_build(path, inputs, folder / ENGINE_NAME)}"
+        return self.entry(folder).model_copy(update={"precision": self._precision, "note": note})
+
+
+def _example(source: Source) -> Mapping[str, Array]:
+    if source.pictures is not None:
+        return natural_inputs(source)[0]
+    return {name: tensor.detach().cpu().numpy() for name, tensor in source.inputs.items()}
+
+
+def _write_example(model: Path, inputs: Mapping[str, Array], path: Path) -> None:
+    """Inputs by name, and the outputs of ONNX Runtime."""
+    names = [output.name for output in check_model(model).graph.output]
+    arrays: dict[str, Any] = {**inputs, **dict(zip(names, get_device("cpu").infer(model, inputs), strict=True))}
+    np.savez(path, **{f"{TENSOR}{name}": array for name, array in arrays.items()})
+
+
+def _build(model: Path, inputs: Mapping[str, Array], engine: Path) -> str:
+    """Writes the engine for RTX GPUs, and says so, or why there is none."""
+    target = TensorRtRtxTarget()
+    status = target.availability()
+    if not status.available:
+        return f"no engine was built here: {status.reason}"
+    try:
+        target.compile(model, inputs, engine)
+    except UserError as error:
+        return f"TensorRT for RTX builds no engine: {error.seen}"
+    return f"{engine.name} is the one for RTX GPUs, built by {target.info().runtime_version} and not executed"

@@ -1,0 +1,1 @@
+"""The page that segments photographs and the camera in a browser."""

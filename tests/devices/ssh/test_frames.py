@@ -1,0 +1,33 @@
+import os
+import struct
+
+import pytest
+
+from devices.ssh.frames import Frame, read_exactly, read_frame, write_frame
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\0", bytes(range(256)) * 100])
+def test_frames_go_through_a_pipe_one_by_one(content: bytes) -> None:
+    reading, writing = os.pipe()
+    frames = [Frame("put", {"path": "a/ü\n"}, content), Frame("end")]
+    for frame in frames:
+        write_frame(writing, frame)
+    assert [read_frame(lambda size: read_exactly(reading, size)) for _ in frames] == frames
+    os.close(writing)
+    with pytest.raises(EOFError):
+        read_frame(lambda size: read_exactly(reading, size))
+    os.close(reading)
+
+
+@pytest.mark.parametrize(("header", "content"), [(1 << 30, 0), (2, 1 << 40)])
+def test_sizes_that_nobody_sends_are_refused(header: int, content: int) -> None:
+    sizes = struct.pack(">IQ", header, content)
+    with pytest.raises(ValueError, match="a frame of"):
+        read_frame(lambda size: sizes[:size])
+
+
+@pytest.mark.parametrize("header", [b"[]", b"{}", b"1", b"{"])
+def test_what_is_no_frame_is_a_value_error(header: bytes) -> None:
+    pieces = iter([struct.pack(">IQ", len(header), 0), header, b""])
+    with pytest.raises(ValueError, match=r"a frame that begins|Expecting"):
+        read_frame(lambda _: next(pieces))

@@ -1,0 +1,142 @@
+"""The program that builds an engine where the GPU is, with stand-ins for TensorRT and the GPU."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from export import build_engine
+from export.build_engine import TENSOR, Array
+
+VERSION_10 = {"Layers": [{"Name": "conv", "Outputs": [{"Name": "a", "Format/Datatype": "Channel major FP16 format"}]}]}
+VERSION_11 = {"Layers": [{"Name": "conv", "Outputs": [{"Name": "a", "Datatype": "Half"}]}], "I/O Tensors": ["a"]}
+SLOW = {"Layers": [{"Name": "conv", "Outputs": [{"Name": "a", "Format/Datatype": "Row major linear FP32"}]}]}
+
+
+class HostMemory:
+    """Stands in for ``Cuda``: the memory of the GPU is that of the process."""
+
+    def __init__(self) -> None:
+        self.stream = ctypes.c_void_p(7)
+        self.kept: list[Any] = []
+
+    def allocate(self, size: int) -> ctypes.c_void_p:
+        self.kept.append(ctypes.create_string_buffer(size))
+        return ctypes.c_void_p(ctypes.addressof(self.kept[-1]))
+
+    def copy(self, target: Any, source: Any, size: int) -> None:
+        ctypes.memmove(target, source, size)
+
+    def wait(self) -> None:
+        pass
+
+
+class Engine:
+    """Computes ``formula`` of its input ``image`` of 1 x 2 x 4 x 4."""
+
+    def __init__(self, information: Mapping[str, Any], formula: Callable[[Array], Array]) -> None:
+        self.information, self.formula = information, formula
+        self.addresses: dict[str, int] = {}
+        self.num_io_tensors = 2
+
+    def get_tensor_name(self, number: int) -> str:
+        return ("image", "logits")[number]
+
+    def get_tensor_mode(self, name: str) -> str:
+        return "in" if name == "image" else "out"
+
+    def create_execution_context(self) -> Engine:
+        return self
+
+    def set_tensor_address(self, name: str, address: int) -> None:
+        self.addresses[name] = address
+
+    def execute_async_v3(self, stream: int) -> bool:
+        image, logits = (
+            np.ctypeslib.as_array((ctypes.c_float * 32).from_address(self.addresses[name])).reshape(1, 2, 4, 4)
+            for name in ("image", "logits")
+        )
+        logits[:] = self.formula(image)
+        return stream == 7
+
+    def create_engine_inspector(self) -> Engine:
+        return self
+
+    def get_engine_information(self, form: str) -> str:
+        assert form == "json"
+        return json.dumps(self.information)
+
+
+@pytest.fixture
+def verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Verifies an engine of a network in half precision that doubles its input."""
+    image = np.random.default_rng(0).normal(size=(1, 2, 4, 4)).astype(np.float32)
+    np.savez(tmp_path / "model.tensorrt.npz", **{f"{TENSOR}image": image, f"{TENSOR}logits": 2 * image})
+    monkeypatch.setattr(build_engine, "HERE", tmp_path)
+    monkeypatch.setattr(build_engine, "Cuda", HostMemory)
+
+    def verify(
+        information: Mapping[str, Any] = VERSION_10,
+        formula: Callable[[Array], Array] = lambda image: 2 * image,
+        wanted: str = "HALF",
+    ) -> dict[str, Any]:
+        trt = SimpleNamespace(
+            Logger=SimpleNamespace(WARNING=1),
+            Runtime=lambda logger: SimpleNamespace(deserialize_cuda_engine=lambda _: Engine(information, formula)),
+            LayerInformationFormat=SimpleNamespace(JSON="json"),
+            TensorIOMode=SimpleNamespace(INPUT="in"),
+        )
+        trt.Logger = type("Logger", (), {"WARNING": 1, "__init__": lambda self, _: None})
+        return build_engine.verify(trt, b"engine", wanted)
+
+    return verify
+
+
+@pytest.mark.parametrize("information", [VERSION_10, VERSION_11])
+def test_an_engine_that_agrees_is_timed(
+    verified: Callable[..., dict[str, Any]], information: Mapping[str, Any]
+) -> None:
+    report = verified(information)
+    assert (report["precision"], report["max_abs"], report["mask_iou"]) == ("HALF", 0, 1)
+    assert 0 < report["p10_ms"] <= report["p50_ms"] <= report["p90_ms"]
+
+
+def test_an_engine_of_another_precision_is_refused(verified: Callable[..., dict[str, Any]]) -> None:
+    with pytest.raises(SystemExit, match="computes in FLOAT and not in HALF"):
+        verified(SLOW)
+
+
+def test_other_outputs_are_refused(verified: Callable[..., dict[str, Any]]) -> None:
+    for formula in (lambda image: -image, lambda image: np.nan * image):
+        with pytest.raises(SystemExit, match="computes something else"):
+            verified(formula=formula)
+    near = lambda image: 2 * image + 0.01  # noqa: E731
+    assert verified(formula=near)["mask_iou"] == 1
+    with pytest.raises(SystemExit, match="computes something else"):
+        verified(SLOW, near, "FLOAT")
+
+
+def test_types_of_the_file_hold_in_every_version() -> None:
+    flags = SimpleNamespace(STRONGLY_TYPED=1)
+    assert build_engine.creation_flags(SimpleNamespace(NetworkDefinitionCreationFlag=flags)) == 2
+    assert build_engine.creation_flags(SimpleNamespace(NetworkDefinitionCreationFlag=SimpleNamespace())) == 0
+    assert build_engine.creation_flags(SimpleNamespace()) == 0
+
+
+def test_the_precision_is_that_of_most_tensors() -> None:
+    layers = [SimpleNamespace(get_output=lambda _, name=name: SimpleNamespace(dtype=SimpleNamespace(name=name)))
+              for name in ("FLOAT", "HALF", "HALF", "INT64", "INT64", "INT64")]  # fmt: skip
+    network = SimpleNamespace(num_layers=6, get_layer=layers.__getitem__)
+    assert build_engine.network_precision(network) == "HALF"
+
+
+def test_without_tensorrt_one_line_says_so() -> None:
+    with pytest.raises(SystemExit, match="no TensorRT"):
+        build_engine.find_tensorrt()
