@@ -21,6 +21,7 @@ from devices.worker.runtime import (
     ModelFile,
     OperatorProfile,
     Runtime,
+    consume,
     numbers,
     one_line,
 )
@@ -58,8 +59,7 @@ class ExecuTorchModel(ClockedModel):
 
     @override
     def run(self) -> None:
-        for output in _outputs(self._program, self._inputs):
-            output.data_ptr()
+        consume([output.numpy() for output in _outputs(self._program, self._inputs)])
 
     @override
     def profile(self, runs: int) -> OperatorProfile:
