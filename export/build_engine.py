@@ -25,8 +25,8 @@ HERE = Path(__file__).resolve().parent
 TENSOR = "tensor."
 """Begins the names in the file of the example."""
 MODULES = ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings.tensorrt_rtx")
-NAMES = {"HALF": ("FP16", "HALF"), "BF16": ("BF16", "BFLOAT16"), "FLOAT": ("FP32", "FLOAT")}
-"""How the inspector of one version or another calls a type of numbers."""
+NAMES = {"BF16": ("BF16", "BFLOAT16"), "HALF": ("FP16", "HALF", "FLOAT16"), "FLOAT": ("FP32", "FLOAT")}
+"""How the inspector of one version or another calls a type of numbers; the first that fits counts."""
 SMALLEST_IOU = 0.99
 LARGEST_DIFFERENCE = 1e-3
 WARM_UP_RUNS, RUNS = 50, 300
@@ -72,14 +72,19 @@ def creation_flags(trt: Any) -> int:
 def network_precision(network: Any) -> str:
     """``HALF``, ``BF16`` or ``FLOAT``: the type of most tensors of the network."""
     layers = [network.get_layer(number) for number in range(network.num_layers)]
-    types = Counter(layer.get_output(0).dtype.name for layer in layers)
+    types = Counter(layer.get_output(0).dtype.name for layer in layers if layer.num_outputs)
     return max(NAMES, key=lambda name: types[name])
 
 
 def engine_precision(information: str) -> str:
     """The same of the built engine, by the JSON of its inspector."""
-    texts = [text.upper() for text in types_in(json.loads(information).get("Layers", []))]
-    return max(NAMES, key=lambda name: sum(any(word in text for word in NAMES[name]) for text in texts))
+    types = Counter(type_of(text.upper()) for text in types_in(json.loads(information).get("Layers", [])))
+    return max(NAMES, key=lambda name: types[name])
+
+
+def type_of(text: str) -> str:
+    """The type that a text of the inspector names; empty for whole numbers."""
+    return next((name for name, words in NAMES.items() if any(word in text for word in words)), "")
 
 
 def types_in(value: Any) -> Iterator[str]:

@@ -36,7 +36,7 @@ class TensorRtOptions(PluginOptions):
 
 
 class TensorRtExporter(Exporter):
-    """The file itself is run by ONNX Runtime; the engine and the program run on a GPU only, where ``verify`` is not."""
+    """ONNX Runtime runs the file itself for its parity; the engine and the program need a GPU."""
 
     format = "tensorrt"
     file_name = "model.tensorrt.onnx"

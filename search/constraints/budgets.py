@@ -169,7 +169,7 @@ class Budgets:
     def worst_ratio(self, check: ConstraintCheck) -> float:
         """Largest ratio of value to limit, latency only where it was predicted; 0 without budgets.
 
-        Refused operators are one more than their share.
+        Where a target refuses operators, the ratio is one plus their share.
         """
         predicted = self._latency_ratios(check.upper_ms) if check.upper_ms else {}
         refused = {name: 1.0 + share for name, share in check.refused.items()}

@@ -131,12 +131,24 @@ def test_types_of_the_file_hold_in_every_version() -> None:
 
 
 def test_the_precision_is_that_of_most_tensors() -> None:
-    layers = [SimpleNamespace(get_output=lambda _, name=name: SimpleNamespace(dtype=SimpleNamespace(name=name)))
-              for name in ("FLOAT", "HALF", "HALF", "INT64", "INT64", "INT64")]  # fmt: skip
-    network = SimpleNamespace(num_layers=6, get_layer=layers.__getitem__)
+    def layer(name: str) -> SimpleNamespace:
+        tensor = SimpleNamespace(dtype=SimpleNamespace(name=name))
+        return SimpleNamespace(num_outputs=1, get_output=lambda _: tensor)
+
+    layers = [layer(name) for name in ("FLOAT", "HALF", "HALF", "INT64", "INT64", "INT64")]
+    layers.append(SimpleNamespace(num_outputs=0))
+    network = SimpleNamespace(num_layers=7, get_layer=layers.__getitem__)
     assert build_engine.network_precision(network) == "HALF"
 
 
 def test_without_tensorrt_one_line_says_so() -> None:
     with pytest.raises(SystemExit, match="no TensorRT"):
         build_engine.find_tensorrt()
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("BFloat16", "BF16"), ("Row major linear BF16", "BF16"), ("Float16", "HALF"), ("Float", "FLOAT"), ("Int32", "")],
+)
+def test_names_of_types(text: str, name: str) -> None:
+    assert build_engine.type_of(text.upper()) == name
