@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from devices.backends.web.server import PageServer
 
 _LOOK_S = 1.0
-_LOOPBACK = re.compile(r"127\..*|localhost|::1")
+_LOOPBACK = re.compile(r"127\..*|localhost")
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - the user asks for it
 _ELSEWHERE = ("192.0.2.1", 9)
 """An address that belongs to nobody (RFC 5737): the way there begins at this machine's own address."""

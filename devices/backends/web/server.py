@@ -34,15 +34,12 @@ _HEADERS = {
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src data:",
-    "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",
 }
 _DESCRIPTION_BYTES = 4096
 _INSTANCE = re.compile("[0-9a-f]{8,64}")
 _NUMBER = re.compile("[0-9]{1,18}")
-_SILENT_S = 60.0
-"""A connection on which nothing comes for so long is closed."""
 
 
 class PageServer:
@@ -65,15 +62,13 @@ class PageServer:
     ) -> None:  # fmt: skip
         self.pages: Mapping[str, PageLink] = {name: PageLink() for name in names}
         self.token = secrets.token_urlsafe(16)
-        files = {f"/{path.name}": path for path in _FILES.iterdir() if path.suffix in _TYPES}
-        self.files = {**files, **{f"/runtime/{name}": runtime / name for name in _RUNTIME}}
+        self.files = {f"/{path.name}": path for path in _FILES.iterdir() if path.suffix in _TYPES}
+        self.files.update((f"/runtime/{name}", runtime / name) for name in _RUNTIME)
         self._server = _Server((host, port), partial(_Handler, self))
-        self._scheme = "http"
-        if https is not None:
-            self._server.socket = https.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
-            self._scheme = "https"
+        self._scheme = "https" if https else "http"
+        if https:
+            plain = self._server.socket
+            self._server.socket = https.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property
@@ -103,7 +98,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    timeout = _SILENT_S
+    timeout = 60.0  # a connection on which nothing comes for so long is closed
 
     def __init__(self, owner: PageServer, *arguments: object) -> None:
         self._owner = owner
@@ -153,8 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
                 if order is None:
                     self._send(HTTPStatus.NO_CONTENT)
                 else:
-                    numbers = {"X-Order": str(order.number), "X-Session": str(order.session)}
-                    self._send(HTTPStatus.OK, order.body, numbers)
+                    self._send(HTTPStatus.OK, order.body, {"X-Order": order.number, "X-Session": order.session})
         except PageReplacedError:
             self._text(HTTPStatus.CONFLICT, "this page was opened again somewhere else, which goes on in its place")
 
@@ -162,11 +156,13 @@ class _Handler(BaseHTTPRequestHandler):
         number = self.headers.get("X-Order", "")
         try:
             body = self._body(MAX_OUTPUT_BYTES)
-            page.answer(int(_NUMBER.fullmatch(number)[0]), body)  # type: ignore[index]
-        except (ValueError, TypeError):
+            if not _NUMBER.fullmatch(number):
+                raise ValueError
+        except ValueError:
             self._text(HTTPStatus.BAD_REQUEST, "no answer to an order")
-        else:
-            self._send(HTTPStatus.NO_CONTENT)
+            return
+        page.answer(int(number), body)
+        self._send(HTTPStatus.NO_CONTENT)
 
     def _body(self, limit: int) -> bytes:
         """The content of the request.
@@ -192,13 +188,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _text(self, status: HTTPStatus, text: str) -> None:
         """A refusal; what the request holds further is not read."""
-        headers = {"Content-Type": "text/plain; charset=utf-8", "Connection": "close"}
-        self._send(status, f"{text}\n".encode(), headers)
+        self._send(status, f"{text}\n".encode(), {"Content-Type": "text/plain; charset=utf-8", "Connection": "close"})
 
-    def _send(self, status: HTTPStatus, content: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
+    def _send(self, status: HTTPStatus, content: bytes = b"", headers: Mapping[str, object] | None = None) -> None:
         self.send_response(status)
         for name, value in {**_HEADERS, **(headers or {})}.items():
-            self.send_header(name, value)
+            self.send_header(name, str(value))
         if status != HTTPStatus.NO_CONTENT:
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()

@@ -46,7 +46,7 @@ async function hardware() {
   const known = await navigator.userAgentData?.getHighEntropyValues?.(["model", "architecture", "platformVersion"]);
   const system = /\(([^)]*)\)/.exec(navigator.userAgent)?.[1] ?? "unknown";
   const words = known ? [known.model, known.platform, known.platformVersion, known.architecture] : [system];
-  return `${words.filter(Boolean).join(" ")} (${navigator.hardwareConcurrency ?? 1} cores)`;
+  return `${words.filter(Boolean).join(" ").slice(0, 150)} (${navigator.hardwareConcurrency ?? 1} cores)`;
 }
 
 async function description() {

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from socketserver import BaseServer
 
 import pytest
 
@@ -35,6 +36,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(page_link, "_LOOK_S", 0.01)
     monkeypatch.setattr(page_link, "_GRACE_S", 0.1)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    serve_forever = BaseServer.serve_forever  # looks every half second whether it is to end
+    monkeypatch.setattr(BaseServer, "serve_forever", lambda server: serve_forever(server, 0.02))
     return tmp_path
 
 
