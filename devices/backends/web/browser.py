@@ -74,7 +74,7 @@ class Browser:
     def engine_threads(self) -> Iterator[Path]:
         """Folders of the threads in which pages run engines; none on systems other than Linux."""
         for process in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError, ValueError):
+            with suppress(OSError):
                 if os.getsid(int(process.name)) == self._process.pid:
                     yield from (task for task in process.glob("task/*") if _name(task) == _ENGINE_THREAD)
 
@@ -90,7 +90,10 @@ class Browser:
 
 
 def _name(task: Path) -> str:
-    return (task / "comm").read_text().strip()
+    try:
+        return (task / "comm").read_text().strip()
+    except OSError:  # it has ended
+        return ""
 
 
 def _sandbox() -> Sequence[str]:
