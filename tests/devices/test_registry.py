@@ -38,7 +38,7 @@ def test_unknown_names_are_refused(name: str) -> None:
         get_device(name)
 
 
-@pytest.mark.parametrize("name", ["cpu", "executorch", "litert", "mnn", "ncnn", "openvino"])
+@pytest.mark.parametrize("name", ["cpu", "mnn", "ncnn", "openvino"])
 def test_threads_are_an_option_and_an_argument(name: str) -> None:
     for text in (f"{name}:threads=0", f"{name}:threads=x", f"{name}:threads=100000000"):
         with pytest.raises(UserError, match="threads"):
