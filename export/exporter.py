@@ -31,6 +31,8 @@ class Exporter(ABC):
     """Name of the file in the bundle."""
     device: ClassVar[str] = "cpu"
     """Name of the device that runs the file; its ``infer`` reads files of this format."""
+    parity_only: ClassVar[bool] = False
+    """Whether the file is for other hardware and ``device`` only checks it: then no time or memory is measured."""
     input: ClassVar[InputKind] = "tensors"
     dynamic: ClassVar[bool] = False
     """Whether the file takes pictures of other heights and widths."""
@@ -70,6 +72,7 @@ class Exporter(ABC):
             sha256=sha256_of(path),
             bytes=path.stat().st_size,
             device=self.device,
+            parity_only=self.parity_only,
             input=self.input,
             dynamic=self.dynamic,
             precision=self.precision,
