@@ -24,7 +24,7 @@ from typing_extensions import override
 
 from export.bundle.manifest import BundleFile
 from export.exporter import Exporter
-from export.source import INPUT_NAME, Source
+from export.source import INPUT_NAME, LOGITS_NAME, Source
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
 from foundation.evaluation_mode import evaluation_mode
@@ -33,7 +33,6 @@ from foundation.plugin_options import PluginOptions
 _logger = logging.getLogger(__name__)
 
 MODEL_NAME = "model.onnx"
-LOGITS_NAME = "logits"
 LOWEST_OPSET = 17
 HIGHEST_OPSET = 20  # what torch's TorchScript exporter knows
 _FOLDING = [fuse_batchnorm_into_conv_transpose_rule, fuse_batchnorm_into_gemm_rule]
