@@ -56,8 +56,9 @@ def write_bundle(
 ) -> Manifest:
     """Writes a bundle, whole or not at all; an existing bundle is replaced when the new one is complete.
 
-    Every model file is run by its device and compared with torch before it is accepted: a segmentation network on
-    noise, on a smooth picture and on the photographs of ``source``, another network on its example inputs.
+    Every model file whose device is here is run and compared with torch before it is accepted: a segmentation network
+    on noise, on a smooth picture and on the photographs of ``source``, another network on its example inputs. The note
+    of any other one says that it was not executed.
 
     Args:
         folder: new, empty, or an earlier bundle.
