@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -44,6 +44,8 @@ class Exporter(ABC):
     """Whether a file of lower precision is kept although it is not faster."""
     note: ClassVar[str] = ""
     """What a user of the file should know, in a few words."""
+    packages: ClassVar[Sequence[str]] = ()
+    """``NAME==VERSION`` (npm: ``NAME@VERSION``) of what an installation brings to write the file, for the manifest."""
     Options: ClassVar[type[PluginOptions]] = PluginOptions
     """Options that a user may write after the name, as in ``onnx:opset=18``."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
+from devices.backends.coreml.installation import CoreMlInstallation
 from devices.backends.coreml.target import CoreMlTarget
 from devices.device import Availability
 from export.bundle.manifest import BundleFile
@@ -22,6 +23,7 @@ class CoreMlExporter(Exporter):
     file_name = COREML_FILE_NAME
     device = "coreml"
     precision = "float16"
+    packages = CoreMlInstallation.packages
     reads_onnx = False
     note = f"ML program for iOS 16 and macOS 13, float input; {SWIFT_NAME} is an example that was not executed"
 

@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from devices.backends.executorch.compiler import convert
 from devices.backends.executorch.device import FILE_NAME, ExecuTorchDevice
+from devices.backends.executorch.installation import ExecuTorchEnvironment
 from devices.device import Availability
 from export.bundle.manifest import BundleFile
 from export.exporter import Exporter
@@ -21,6 +22,7 @@ class ExecuTorchExporter(Exporter):
     format = "executorch"
     file_name = FILE_NAME
     device = "executorch"
+    packages = ExecuTorchEnvironment.packages
     note = "for ExecuTorch with XNNPACK, float input, fixed size; model.executorch.json holds the names"
 
     @override

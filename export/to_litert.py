@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from devices.backends.litert.converter import convert
 from devices.backends.litert.device import FILE_NAME, LiteRtDevice
+from devices.backends.litert.installation import LiteRtConverter
 from devices.device import Availability
 from export.bundle.manifest import BundleFile
 from export.exporter import Exporter
@@ -22,6 +23,7 @@ class LiteRtExporter(Exporter):
     format = "litert"
     file_name = FILE_NAME
     device = "litert"
+    packages = LiteRtConverter.packages
     note = f"for LiteRT, float input, fixed size; {KOTLIN_NAME} is an example for Android that was not executed"
 
     @override

@@ -28,6 +28,7 @@ class WebExporter(Exporter):
     format = "web"
     file_name = f"{FOLDER}/model.onnx"
     device = "web"
+    packages = WebPackages.packages
     note = f"a page: python -m http.server --directory {FOLDER}"
 
     @override

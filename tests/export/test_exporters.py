@@ -145,6 +145,34 @@ def test_opset_of_each_onnx_format(make_bundle: Make, tmp_path: Path, name: str)
     assert model.opset_import[0].version == 18
 
 
+def test_the_opset_of_a_measured_file_stays(make_bundle: Make) -> None:
+    with pytest.raises(UserError, match="opset of the format onnx: got 18; expected 17, that of the file"):
+        make_bundle(formats=["onnx:opset=18"])
+    assert make_bundle(formats=["onnx:opset=17"]).file("onnx").measured_ms == 4.0
+
+
+def test_packages_of_installations_are_versions(make_bundle: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EXPORTERS.get("openvino"), "packages", ("onnx2tf==2.6.9", "torch==0.1", "@scope/page@1.30.0"))
+    versions = make_bundle(formats=["openvino"]).versions
+    assert (versions["onnx2tf"], versions["@scope/page"]) == ("2.6.9", "1.30.0")
+    assert versions["torch"] != "0.1"  # that of this environment
+    assert "onnx2tf" not in make_bundle().versions
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [
+        ("coreml", "coremltools"),
+        ("executorch", "executorch"),
+        ("litert", "onnx2tf"),
+        ("qnn", "onnxruntime-qnn"),
+        ("web", "onnxruntime-web"),
+    ],
+)
+def test_the_converter_is_among_the_packages(name: str, package: str) -> None:
+    assert any(each.startswith((f"{package}==", f"{package}@")) for each in EXPORTERS.get(name).packages)
+
+
 @pytest.mark.parametrize("text", ["onnx:opset=16", "onnx:opset=21", "onnx-uint8:size=3"])
 def test_options_that_a_format_does_not_have(text: str) -> None:
     with pytest.raises(UserError, match=f"export format '{text}'"):
