@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from devices.device import Availability, Device
 from devices.model_file import sha256_of
 from export.bundle.manifest import BundleFile, InputKind, Precision
 from export.source import Source
+from foundation.errors import UserError
 from foundation.plugin_options import PluginOptions
 
 GetDevice = Callable[..., Device]
@@ -64,6 +66,20 @@ class Exporter(ABC):
         Raises:
             UserError: the network cannot be written in this format.
         """
+
+    @contextmanager
+    def converting(self) -> Iterator[None]:
+        """In it the errors of a converter become those of the format.
+
+        Raises:
+            UserError: the converter raised one.
+        """
+        try:
+            yield
+        except UserError as error:
+            raise UserError(
+                f"export format {self.format}", seen=error.seen, expected=error.expected, remedy="export another format"
+            ) from error
 
     def entry(self, folder: Path) -> BundleFile:
         """The manifest's entry of the file that was written into ``folder``."""

@@ -13,7 +13,6 @@ from export.bundle.manifest import BundleFile
 from export.exporter import Exporter
 from export.phone_examples import COREML_FILE_NAME, SWIFT_NAME, swift_example
 from export.source import Source
-from foundation.errors import UserError
 
 
 class CoreMlExporter(Exporter):
@@ -34,12 +33,8 @@ class CoreMlExporter(Exporter):
     @override
     def write(self, source: Source, folder: Path) -> BundleFile:
         inputs = {name: tensor.detach().cpu().numpy() for name, tensor in source.inputs.items()}
-        try:
+        with self.converting():
             CoreMlTarget().compile(folder / "model.onnx", inputs, folder / self.file_name)
-        except UserError as error:
-            raise UserError(
-                f"export format {self.format}", seen=error.seen, expected=error.expected, remedy="export another format"
-            ) from error
         if source.pictures:
             (folder / SWIFT_NAME).write_text(swift_example(source.pictures, source.size), encoding="utf-8")
         return self.entry(folder)

@@ -13,7 +13,6 @@ from devices.device import Availability
 from export.bundle.manifest import BundleFile
 from export.exporter import Exporter
 from export.source import Source
-from foundation.errors import UserError
 
 
 class ExecuTorchExporter(Exporter):
@@ -31,10 +30,6 @@ class ExecuTorchExporter(Exporter):
 
     @override
     def write(self, source: Source, folder: Path) -> BundleFile:
-        try:
+        with self.converting():
             convert(folder / "model.onnx", folder / self.file_name)
-        except UserError as error:
-            raise UserError(
-                f"export format {self.format}", seen=error.seen, expected=error.expected, remedy="export another format"
-            ) from error
         return self.entry(folder)

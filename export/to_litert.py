@@ -14,7 +14,6 @@ from export.bundle.manifest import BundleFile
 from export.exporter import Exporter
 from export.phone_examples import KOTLIN_NAME, kotlin_example
 from export.source import Source
-from foundation.errors import UserError
 
 
 class LiteRtExporter(Exporter):
@@ -32,12 +31,8 @@ class LiteRtExporter(Exporter):
 
     @override
     def write(self, source: Source, folder: Path) -> BundleFile:
-        try:
+        with self.converting():
             signature = convert(folder / "model.onnx", folder / self.file_name)
-        except UserError as error:
-            raise UserError(
-                f"export format {self.format}", seen=error.seen, expected=error.expected, remedy="export another format"
-            ) from error
         if source.pictures:
             channels_last = signature.outputs[0].channels_last
             text = kotlin_example(source.pictures, source.size, channels_last=channels_last)

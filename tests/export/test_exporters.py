@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import onnx
 import pytest
 from PIL import Image
 
+from devices.backends.coreml.target import CoreMlTarget
 from devices.device import Device
 from devices.registry import DEVICES, get_device
 from export.bundle.certificate import Certificate, certify
@@ -149,6 +151,23 @@ def test_the_opset_of_a_measured_file_stays(make_bundle: Make) -> None:
     with pytest.raises(UserError, match="opset of the format onnx: got 18; expected 17, that of the file"):
         make_bundle(formats=["onnx:opset=18"])
     assert make_bundle(formats=["onnx:opset=17"]).file("onnx").measured_ms == 4.0
+
+
+@pytest.mark.parametrize("name", ["coreml", "executorch", "litert", "mnn"])
+def test_a_converter_that_refuses_is_named_by_its_format(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise UserError("converter", seen="operator Mish", expected="another", remedy="mend it")
+
+    exporter = EXPORTERS.get(name)()
+    module = import_module(type(exporter).__module__)
+    monkeypatch.setattr(CoreMlTarget, "compile", refuse)
+    if name != "coreml":
+        monkeypatch.setattr(module, "convert", refuse)
+    line = f"^export format {name}: got operator Mish; expected another; export another format$"
+    with pytest.raises(UserError, match=line):
+        exporter.write(pair_source(), tmp_path)
 
 
 def test_packages_of_installations_are_versions(make_bundle: Make, monkeypatch: pytest.MonkeyPatch) -> None:
