@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from devices.device import Availability, Device
 from devices.model_file import sha256_of
 from export.bundle.manifest import BundleFile, InputKind, Precision
 from export.source import Source
+from foundation.errors import UserError
 from foundation.plugin_options import PluginOptions
 
 GetDevice = Callable[..., Device]
@@ -31,6 +33,8 @@ class Exporter(ABC):
     """Name of the file in the bundle."""
     device: ClassVar[str] = "cpu"
     """Name of the device that runs the file; its ``infer`` reads files of this format."""
+    parity_only: ClassVar[bool] = False
+    """Whether the file is for other hardware and ``device`` only checks it: then no time or memory is measured."""
     input: ClassVar[InputKind] = "tensors"
     dynamic: ClassVar[bool] = False
     """Whether the file takes pictures of other heights and widths."""
@@ -42,6 +46,8 @@ class Exporter(ABC):
     """Whether a file of lower precision is kept although it is not faster."""
     note: ClassVar[str] = ""
     """What a user of the file should know, in a few words."""
+    packages: ClassVar[Sequence[str]] = ()
+    """``NAME==VERSION`` (npm: ``NAME@VERSION``) of what an installation brings to write the file, for the manifest."""
     Options: ClassVar[type[PluginOptions]] = PluginOptions
     """Options that a user may write after the name, as in ``onnx:opset=18``."""
 
@@ -61,6 +67,20 @@ class Exporter(ABC):
             UserError: the network cannot be written in this format.
         """
 
+    @contextmanager
+    def converting(self) -> Iterator[None]:
+        """In it the errors of a converter become those of the format.
+
+        Raises:
+            UserError: the converter raised one.
+        """
+        try:
+            yield
+        except UserError as error:
+            raise UserError(
+                f"export format {self.format}", seen=error.seen, expected=error.expected, remedy="export another format"
+            ) from error
+
     def entry(self, folder: Path) -> BundleFile:
         """The manifest's entry of the file that was written into ``folder``."""
         path = folder / self.file_name
@@ -70,6 +90,7 @@ class Exporter(ABC):
             sha256=sha256_of(path),
             bytes=path.stat().st_size,
             device=self.device,
+            parity_only=self.parity_only,
             input=self.input,
             dynamic=self.dynamic,
             precision=self.precision,

@@ -18,6 +18,8 @@ from foundation.temporary_folder import TemporaryFolder
 
 _NAMED = 4
 """Operators that are named where the first one that differs is not known exactly."""
+_REFUSED = 8
+"""Conversions of a small model that may fail; each takes as long as that of the model."""
 
 
 def first_difference(
@@ -32,7 +34,7 @@ def first_difference(
 
     The model is cut after an operator; what stands before the cut is converted and run, and its outputs are compared.
     Bisection finds the cut behind which they differ. Cuts that the converter refuses, and those with an output that is
-    no float32 tensor, are left out: then several operators are named.
+    no float32 tensor, are left out: then several operators are named. So they are where too many cuts are refused.
 
     Args:
         exporter: wrote ``file``.
@@ -43,17 +45,25 @@ def first_difference(
         get_device: returns the device of a name.
 
     Returns:
-        Words; empty where the file is not made of ``model.onnx``, or computes what that computes.
+        Words; empty where the file is not made of ``model.onnx``, computes what that computes, or does not run.
     """
     if not exporter.reads_onnx:
         return ""
     comparison = _Comparison(exporter, source, inputs, get_device)
-    if not comparison.differs(folder / "model.onnx", folder / file.path):
+    if not comparison.runs_and_differs(folder / "model.onnx", folder / file.path):
         return ""
     model = CutModel(read_model(folder / "model.onnx"))
+    return _words(model, *_bisected(model, comparison))
+
+
+def _bisected(model: CutModel, comparison: _Comparison) -> tuple[int, int]:
+    """The last cut before which nothing differs, and the first behind something that does, as far as it was found."""
     cuts = [cut for cut in range(1, len(model.nodes)) if model.outputs(cut)]
     first, end = 0, len(model.nodes)
-    while inner := [cut for cut in cuts if first < cut < end]:
+    for _ in range(2 * end.bit_length() + _REFUSED):
+        inner = [cut for cut in cuts if first < cut < end]
+        if not inner:
+            break
         cut = inner[len(inner) // 2]
         differs = comparison.after(model, cut)
         if differs is None:
@@ -62,7 +72,7 @@ def first_difference(
             end = cut
         else:
             first = cut
-    return _words(model, first, end)
+    return first, end
 
 
 class _Comparison:
@@ -79,12 +89,18 @@ class _Comparison:
             path.write_bytes(model.after(cut).SerializeToString())
             try:
                 file = self._exporter.write(replace(self._source, model_path=path), folder.path)
-                return self.differs(path, folder.path / file.path)
             except UserError:
                 return None
+            return self.runs_and_differs(path, folder.path / file.path)
 
-    def differs(self, model: Path, file: Path) -> bool:
-        """Whether ``file`` computes something else than the ONNX file ``model``."""
+    def runs_and_differs(self, model: Path, file: Path) -> bool | None:
+        """Whether ``file`` computes something else than the ONNX file ``model``; None where one of them fails."""
+        try:
+            return self._differs(model, file)
+        except UserError:
+            return None
+
+    def _differs(self, model: Path, file: Path) -> bool:
         names = {value.name for value in read_model(model).graph.input}
         feeds = {name: array for name, array in self._inputs.items() if name in names}
         expected, answers = self._reference.infer(model, feeds), self._device.infer(file, feeds)

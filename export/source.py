@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 INPUT_NAME = "image"
 """The input of a segmentation network."""
+LOGITS_NAME = "logits"
+"""The output of a segmentation network."""
 
 
 class Pictures(BaseModel):

@@ -8,11 +8,11 @@ from typing_extensions import override
 
 from devices.backends.executorch.compiler import convert
 from devices.backends.executorch.device import FILE_NAME, ExecuTorchDevice
+from devices.backends.executorch.installation import ExecuTorchEnvironment
 from devices.device import Availability
 from export.bundle.manifest import BundleFile
 from export.exporter import Exporter
 from export.source import Source
-from foundation.errors import UserError
 
 
 class ExecuTorchExporter(Exporter):
@@ -21,6 +21,7 @@ class ExecuTorchExporter(Exporter):
     format = "executorch"
     file_name = FILE_NAME
     device = "executorch"
+    packages = ExecuTorchEnvironment.packages
     note = "for ExecuTorch with XNNPACK, float input, fixed size; model.executorch.json holds the names"
 
     @override
@@ -29,10 +30,6 @@ class ExecuTorchExporter(Exporter):
 
     @override
     def write(self, source: Source, folder: Path) -> BundleFile:
-        try:
+        with self.converting():
             convert(folder / "model.onnx", folder / self.file_name)
-        except UserError as error:
-            raise UserError(
-                f"export format {self.format}", seen=error.seen, expected=error.expected, remedy="export another format"
-            ) from error
         return self.entry(folder)

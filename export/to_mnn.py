@@ -12,7 +12,6 @@ from devices.device import Availability
 from export.bundle.manifest import BundleFile
 from export.exporter import Exporter
 from export.source import Source
-from foundation.errors import UserError
 
 
 class MnnExporter(Exporter):
@@ -29,10 +28,6 @@ class MnnExporter(Exporter):
 
     @override
     def write(self, source: Source, folder: Path) -> BundleFile:
-        try:
+        with self.converting():
             convert(folder / "model.onnx", folder / self.file_name)
-        except UserError as error:
-            raise UserError(
-                f"export format {self.format}", seen=error.seen, expected=error.expected, remedy="export another format"
-            ) from error
         return self.entry(folder)

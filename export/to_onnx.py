@@ -22,9 +22,10 @@ from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
 from typing_extensions import override
 
+from devices.model_file import read_model
 from export.bundle.manifest import BundleFile
 from export.exporter import Exporter
-from export.source import INPUT_NAME, Source
+from export.source import INPUT_NAME, LOGITS_NAME, Source
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
 from foundation.evaluation_mode import evaluation_mode
@@ -33,7 +34,6 @@ from foundation.plugin_options import PluginOptions
 _logger = logging.getLogger(__name__)
 
 MODEL_NAME = "model.onnx"
-LOGITS_NAME = "logits"
 LOWEST_OPSET = 17
 HIGHEST_OPSET = 20  # what torch's TorchScript exporter knows
 _FOLDING = [fuse_batchnorm_into_conv_transpose_rule, fuse_batchnorm_into_gemm_rule]
@@ -82,7 +82,7 @@ def export_module(
 class OnnxOptions(PluginOptions):
     """Options of the ONNX formats."""
 
-    opset: int = Field(default=LOWEST_OPSET, ge=LOWEST_OPSET, le=HIGHEST_OPSET)
+    opset: int | None = Field(default=None, ge=LOWEST_OPSET, le=HIGHEST_OPSET)
 
 
 class OpsetExporter(Exporter):
@@ -91,8 +91,9 @@ class OpsetExporter(Exporter):
     Options = OnnxOptions
     reads_onnx = False
 
-    def __init__(self, *, opset: int = LOWEST_OPSET) -> None:
-        self.opset = opset
+    def __init__(self, *, opset: int | None = None) -> None:
+        self.wanted_opset = opset
+        self.opset = opset or LOWEST_OPSET
 
 
 class OnnxExporter(OpsetExporter):
@@ -106,11 +107,24 @@ class OnnxExporter(OpsetExporter):
     def write(self, source: Source, folder: Path) -> BundleFile:
         path = folder / self.file_name
         if source.model_path is not None:
+            self._check_opset(source.model_path)
             # The certified file is the measured file, byte for byte.
             shutil.copyfile(source.model_path, path)
         else:
             export_module(source.module, path, source.inputs, opset=self.opset)
         return self.entry(folder)
+
+    def _check_opset(self, measured: Path) -> None:
+        if self.wanted_opset is None:
+            return
+        own = next((one.version for one in read_model(measured).opset_import if one.domain in ("", "ai.onnx")), None)
+        if own != self.wanted_opset:
+            raise UserError(
+                f"option opset of the format {self.format}",
+                seen=self.wanted_opset,
+                expected=f"{own}, that of the file, which is not changed",
+                remedy="leave the option out",
+            )
 
 
 class DynamicOnnxExporter(OpsetExporter):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
+from devices.backends.qnn.installation import QnnInstallation
 from devices.backends.qnn.quantise import quantise
 from devices.backends.qnn.target import QnnTarget
 from devices.device import Availability
@@ -26,6 +27,7 @@ class QnnExporter(Exporter):
     file_name = "model.qnn.onnx"
     device = "qnn"
     precision = "w8a16"
+    packages = QnnInstallation.packages
     reads_onnx = False
     note = f"float input; {CONTEXT_NAME} is compiled; parity was shown in Qualcomm's emulator, not on the hardware"
 

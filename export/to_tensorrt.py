@@ -40,6 +40,7 @@ class TensorRtExporter(Exporter):
 
     format = "tensorrt"
     file_name = "model.tensorrt.onnx"
+    parity_only = True
     reads_onnx = False
     note = f"`python {BUILDER_NAME}` builds, verifies and times the engine on a GPU"
     Options = TensorRtOptions

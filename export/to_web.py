@@ -16,6 +16,7 @@ from export.exporter import Exporter
 from export.source import Source
 
 FOLDER = "web"
+RUNTIME_FOLDER = f"{FOLDER}/runtime"
 PAGE = ("index.html", "page.css", "page.js", "network.js", "resample.js")
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 LICENCE = "LICENSE"
@@ -27,6 +28,7 @@ class WebExporter(Exporter):
     format = "web"
     file_name = f"{FOLDER}/model.onnx"
     device = "web"
+    packages = WebPackages.packages
     note = f"a page: python -m http.server --directory {FOLDER}"
 
     @override
@@ -39,14 +41,19 @@ class WebExporter(Exporter):
     @override
     def write(self, source: Source, folder: Path) -> BundleFile:
         pictures = source.require_pictures(self.format)
-        web = folder / FOLDER
-        (web / "runtime").mkdir(parents=True)
+        web, runtime = folder / FOLDER, folder / RUNTIME_FOLDER
+        runtime.mkdir(parents=True)
         for name in PAGE:
-            (web / name).write_bytes(files("export.web_page").joinpath(name).read_bytes())
+            (web / name).write_bytes(page_file(name))
         for name in RUNTIME:
-            shutil.copyfile(WebPackages().files / name, web / "runtime" / name)
-        (web / "runtime" / LICENCE).write_bytes(files("onnxruntime").joinpath(LICENCE).read_bytes())
+            shutil.copyfile(WebPackages().files / name, runtime / name)
+        (runtime / LICENCE).write_bytes(files("onnxruntime").joinpath(LICENCE).read_bytes())
         shutil.copyfile(folder / "model.onnx", folder / self.file_name)
         known = {**source.layout.model_dump(), "classes": pictures.classes}
         (web / "network.json").write_text(json.dumps(known, indent=2), encoding="utf-8")
         return self.entry(folder)
+
+
+def page_file(name: str) -> bytes:
+    """A file of the page, one of ``PAGE``."""
+    return files("export.web_page").joinpath(name).read_bytes()

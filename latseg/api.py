@@ -310,7 +310,10 @@ class Workspace(OpenWorkspace):
         sign: str | Path | None = None,
         seed: int = 0,
     ) -> Bundle:
-        """Writes any ONNX file in other formats, each of which is run and compared with ONNX Runtime.
+        """Writes any ONNX file in other formats and compares them with ONNX Runtime.
+
+        Each file is run by the device of its format; where that is not here, or the format has none (``coreml``), the
+        manifest says that it was not executed, and why.
 
         >>> bundle = workspace.export(example_model, formats=["openvino"])
         >>> bundle.verify(measure=False).ok

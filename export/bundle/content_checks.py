@@ -9,10 +9,9 @@ from export.bundle.check import Check
 from export.bundle.manifest import FORMATS_WITHOUT_DEVICE, BundleFile, Manifest, is_network
 from export.bundle.manifest_checks import manifest_faults
 from export.bundle.model_checks import model_faults
+from export.bundle.programs import check_programs
 from export.bundle.readme_checks import README_NAME, readme_faults
-from export.bundle.texts import BUILDER_NAME, SCRIPT_NAME, builder_script, segment_script
 from foundation.errors import UserError
-from foundation.regular_file import DOCUMENT_BYTES, read_regular
 
 ArchitectureCheck = Callable[[Manifest, Path], list[str]]
 """What in the manifest's architecture contradicts its space or the ONNX file."""
@@ -25,9 +24,7 @@ def check_content(
     yield _check("manifest against itself", manifest_faults(folder, manifest))
     if README_NAME in intact:
         yield _check("manifest against README.md", _readme_faults(folder, manifest))
-    for name in (SCRIPT_NAME, BUILDER_NAME):
-        if name in intact:
-            yield _check_script(folder, name)
+    yield from check_programs(manifest, intact)
     files = [file for file in manifest.models if file.format in FORMATS_WITHOUT_DEVICE and file.path in intact]
     if files:
         yield _check(
@@ -41,18 +38,6 @@ def check_content(
 
 def _check(name: str, faults: list[str]) -> Check:
     return Check(name, not faults, "; ".join(faults) or "nothing contradicts")
-
-
-def _check_script(folder: Path, name: str) -> Check:
-    """Another version's script is no fault of the bundle, but whoever runs it should know."""
-    known = segment_script() if name == SCRIPT_NAME else builder_script()
-    instead = ", or use `latseg segment`" if name == SCRIPT_NAME else ""
-    try:
-        own = read_regular(folder / name, limit=DOCUMENT_BYTES, follow_links=False) == known.encode()
-    except OSError as error:
-        return Check(f"program {name}", False, str(error))
-    unknown = f"not the one that this version writes: read it before you run it{instead}"
-    return Check(f"program {name}", True, "the one that this version writes" if own else unknown)
 
 
 def _readme_faults(folder: Path, manifest: Manifest) -> list[str]:

@@ -29,6 +29,8 @@ def manifest_faults(folder: Path, manifest: Manifest) -> list[str]:
 
 def measured_ms(file: BundleFile, certificates: Sequence[Certificate]) -> float | None:
     """Certified latency of the file on its device; one ONNX file serves several devices."""
+    if file.parity_only:
+        return None
     for certificate in certificates:
         if certificate.model_sha256 == file.sha256 and certificate.device.name == file.device:
             return certificate.latency_ms
@@ -53,6 +55,8 @@ def _file_faults(folder: Path, file: BundleFile, manifest: Manifest) -> Iterator
         yield f"measured_ms is {file.measured_ms}, its certificate says {expected}"
     if (file.load_ms is None) == bool(file.compute_units):
         yield "its load time and its compute units belong together"
+    if file.parity_only and (file.load_ms, file.peak_memory_mb) != (None, None):
+        yield "its time or memory is that of a device that only checks it"
     yield from _format_faults(file)
     yield from _parity_faults(file, segments=manifest.input is not None)
 
@@ -60,11 +64,11 @@ def _file_faults(folder: Path, file: BundleFile, manifest: Manifest) -> Iterator
 def _format_faults(file: BundleFile) -> Iterator[str]:
     known = FORMATS_WITHOUT_DEVICE.get(file.format)
     if known is not None:
-        usual = {"device": None, "input": "tensors", "dynamic": False, "precision": "float32"}
+        usual = {"device": None, "parity_only": False, "input": "tensors", "dynamic": False, "precision": "float32"}
         for name, value in {**usual, **known}.items():
             if getattr(file, name) != value:
                 yield f"{name} is {getattr(file, name)}, not {value}"
-    elif file.device is None and (file.executed or file.input != "tensors" or file.dynamic):
+    elif file.device is None and (file.executed or file.input != "tensors" or file.dynamic or file.parity_only):
         yield "it is described as a model but no device runs it"
     if file.device is None and file.format not in _COMPANIONS:
         yield "no device runs a file of this format"

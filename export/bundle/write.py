@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -30,7 +31,7 @@ from export.bundle.signature import sign as sign_bundle
 from export.bundle.swapped_folder import swapped_folder
 from export.bundle.texts import readme, segment_script
 from export.bundle.write_models import write_models
-from export.exporter import GetDevice
+from export.exporter import Exporter, GetDevice
 from export.parity import Example
 from export.registry import get_exporters
 from export.source import Pictures, Source
@@ -56,8 +57,9 @@ def write_bundle(
 ) -> Manifest:
     """Writes a bundle, whole or not at all; an existing bundle is replaced when the new one is complete.
 
-    Every model file is run by its device and compared with torch before it is accepted: a segmentation network on
-    noise, on a smooth picture and on the photographs of ``source``, another network on its example inputs.
+    Every model file whose device is here is run and compared with torch before it is accepted: a segmentation network
+    on noise, on a smooth picture and on the photographs of ``source``, another network on its example inputs. The note
+    of any other one says that it was not executed.
 
     Args:
         folder: new, empty, or an earlier bundle.
@@ -93,7 +95,7 @@ def write_bundle(
             files=tuple(_with_latency(models, certificates)),
             left_out=tuple(left_out),
             reproduce=reproduce,
-            versions=_versions(),
+            versions=_versions(exporters),
         )
         manifest = _with_companions(manifest, fresh, examples[0])
         if time_pipeline and manifest.input is not None:
@@ -183,11 +185,14 @@ def _with_file(manifest: Manifest, folder: Path, path: Path, file_format: str, n
     return manifest.model_copy(update={"files": (*manifest.files, entry)})
 
 
-def _versions() -> dict[str, str]:
+def _versions(exporters: Sequence[Exporter]) -> dict[str, str]:
     versions = {"python": platform.python_version()}
     for name in _VERSIONS_OF:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
             continue
+    for package in (package for exporter in exporters for package in exporter.packages):
+        name, number = re.split("==|(?<=.)@", package)
+        versions.setdefault(name, number)
     return versions

@@ -47,7 +47,7 @@ def write_model(
                 file, wrong, parities[-1], first_difference(exporter, source, folder, file, wrong.inputs, get_device)
             )
     found = _checked_entry(file, examples, parities)
-    if not isinstance(device, Device):
+    if file.parity_only or not isinstance(device, Device):
         return found
     footprint = device.footprint(folder / file.path, examples[0].feeds(file.input))
     return found if footprint is None else found.model_copy(update=asdict(footprint))

@@ -38,13 +38,19 @@ def write_models(
         if exporter.precision == "float32" or exporter.device in COMPILED_TARGETS.names:  # there nothing is measured
             models.append(write_model(exporter, source, folder, examples, get_device))
             continue
+        before = _files(folder)
         found = _reduced(exporter, source, folder, examples, get_device)
         if isinstance(found, BundleFile):
             models.append(found)
         else:
-            (folder / exporter.file_name).unlink(missing_ok=True)
+            for path in _files(folder) - before:
+                path.unlink()
             left_out.append(f"{exporter.format} {found}")
     return models, left_out
+
+
+def _files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
 
 
 def _reduced(

@@ -70,10 +70,12 @@ def export(
 def _lines(bundle: Bundle) -> list[RenderableType]:
     files = [{**row, "path": Path(row["path"]).relative_to(bundle.path)} for row in _document(bundle)["files"]]
     rows = [[row[column] for column in _COLUMNS] for row in files]
+    unexecuted = [f"{row['path']} ({row['format']}): {row['note']}" for row in files if not row["executed"]]
     manifest = bundle.manifest
     unpromised = not (manifest.certificates or manifest.refusals)
     return [
         table(f"Bundle {bundle.path}", _COLUMNS, rows),
+        *map(plain, unexecuted),
         *(plain(certificate.statement) for certificate in manifest.certificates),
         *(["No latency was promised or measured."] if unpromised else []),
         *([plain(str(manifest.pipeline))] if manifest.pipeline else []),
@@ -84,7 +86,6 @@ def _lines(bundle: Bundle) -> list[RenderableType]:
 
 
 def _document(bundle: Bundle) -> dict[str, Any]:
-    models = [file for file in bundle.manifest.files if file.executed]
     return {
         "bundle": str(bundle.path),
         "certified": bundle.certified,
@@ -96,6 +97,8 @@ def _document(bundle: Bundle) -> dict[str, Any]:
                 "format": file.format,
                 "path": str(bundle.path / file.path),
                 "sha256": file.sha256,
+                "executed": file.executed,
+                "note": file.note,
                 "parity_max_abs": file.parity_max_abs,
                 "parity_mask_iou": file.parity_mask_iou,
                 "measured_ms": file.measured_ms,
@@ -104,6 +107,6 @@ def _document(bundle: Bundle) -> dict[str, Any]:
                 "peak_memory_mb": file.peak_memory_mb,
                 "compute_units": list(file.compute_units),
             }
-            for file in models
+            for file in bundle.manifest.models
         ],
     }

@@ -6,7 +6,7 @@ import io
 import re
 import socket
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,8 +52,16 @@ def serve(
     packages = WebPackages()
     packages.require()
     https = _https(certificate) if certificate else None
-    server = _server(_checked(names or [""]), packages.files, host, port, https)
-    gate = PageGate(server)
+    with (
+        closing(_server(_checked(names or [""]), packages.files, host, port, https)) as server,
+        closing(PageGate(server)),
+        suppress(KeyboardInterrupt),
+    ):
+        _show(console, server, host, https)
+        _report(console, server)
+
+
+def _show(console: Console, server: PageServer, host: str, https: SSLContext | None) -> None:
     shown_host = _own_address() if host == _EVERYWHERE else host
     pages = [{"device": _device(name), "url": server.address(name, shown_host)} for name in server.pages]
     console.emit({"url": pages[0]["url"], "pages": pages}, lambda: [part for page in pages for part in _shown(page)])
@@ -62,10 +70,6 @@ def serve(
             "over plain HTTP a browser gives pages one thread and a coarse clock; for more give a --certificate, or "
             f"run `adb reverse tcp:{server.port} tcp:{server.port}` and open the address with 127.0.0.1 on the phone"
         )
-    with suppress(KeyboardInterrupt):
-        _report(console, server)
-    gate.close()
-    server.close()
 
 
 def _checked(names: Sequence[str]) -> Sequence[str]:

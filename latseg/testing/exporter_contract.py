@@ -110,6 +110,7 @@ class ExporterContract:
         assert (entry.path, entry.format) == (exporter.file_name, exporter.format)
         assert (entry.sha256, entry.bytes) == (sha256_of(path), path.stat().st_size)
         assert (entry.device, entry.input, entry.dynamic) == (exporter.device, exporter.input, exporter.dynamic)
+        assert entry.parity_only == exporter.parity_only
         assert not entry.executed
 
     def test_the_measured_file_is_left_as_it_is(self, exporter: Exporter, tmp_path: Path) -> None:

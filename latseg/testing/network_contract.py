@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from export.parity import Array, Example, check_parity, torch_outputs
-from export.source import INPUT_NAME
-from export.to_onnx import LOGITS_NAME, export_module
+from export.source import INPUT_NAME, LOGITS_NAME
+from export.to_onnx import export_module
 from segmentation.baselines.baseline import Baseline
 from segmentation.losses import segmentation_loss
 

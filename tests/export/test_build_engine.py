@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -121,6 +122,51 @@ def test_other_outputs_are_refused(verified: Callable[..., dict[str, Any]]) -> N
     assert verified(formula=near)["mask_iou"] == 1
     with pytest.raises(SystemExit, match="computes something else"):
         verified(SLOW, near, "FLOAT")
+
+
+@pytest.mark.parametrize(("precision", "near", "far"), [("FLOAT", 1e-4, 1e-2), ("HALF", 1e-3, 0.1), ("BF16", 0.01, 1)])
+def test_outputs_that_are_no_maps_are_compared_by_size(precision: str, near: float, far: float) -> None:
+    expected = {"scores": np.array([[1.0, -500.0]], np.float32), "size": np.array([3])}
+
+    def agrees(scores: Array, size: int = 3) -> bool:
+        found = build_engine.parity(expected, {"scores": scores, "size": np.array([size])})
+        return build_engine.is_equal(found, precision)
+
+    assert agrees(expected["scores"] * np.float32(1 + near))
+    assert not agrees(expected["scores"] * np.float32(1 + far))
+    assert not agrees(expected["scores"] * np.float32(np.nan))
+    assert not agrees(expected["scores"], size=5)
+
+
+def test_a_map_with_numbers_that_are_none_is_refused() -> None:
+    expected = np.random.default_rng(0).normal(size=(1, 2, 4, 4)).astype(np.float32)
+    for wrong in (np.nan, np.inf):
+        answer = expected.copy()
+        np.put_along_axis(answer, expected.argmax(1)[:, None], wrong, 1)
+        found = build_engine.parity({"logits": expected}, {"logits": answer})
+        assert found["mask_iou"] == 1
+        assert not build_engine.is_equal(found, "HALF")
+
+
+@pytest.mark.parametrize(("kind", "step"), [(np.bool_, 1), (np.uint8, 1), (np.uint8, 255)])
+def test_differences_of_any_type(kind: type[np.generic], step: int) -> None:
+    low, high = np.array([0], kind), np.array([step], kind)
+    assert build_engine.difference(low, high) == step
+    assert build_engine.difference(high, low) == 1
+
+
+def test_an_engine_that_computes_something_else_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_engine, "HERE", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["build_engine.py"])
+    monkeypatch.setattr(build_engine, "find_tensorrt", lambda: SimpleNamespace(__name__="tensorrt"))
+    monkeypatch.setattr(build_engine, "build", lambda *_: (b"engine", "HALF"))
+    monkeypatch.setattr(build_engine, "verify", lambda *_: sys.exit("the engine computes something else"))
+    with pytest.raises(SystemExit, match="computes something else"):
+        build_engine.main()
+    assert not (tmp_path / "model.engine").exists()
+    monkeypatch.setattr(build_engine, "verify", lambda *_: {})
+    build_engine.main()
+    assert (tmp_path / "model.engine").read_bytes() == b"engine"
 
 
 def test_types_of_the_file_hold_in_every_version() -> None:

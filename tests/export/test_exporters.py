@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import onnx
 import pytest
 from PIL import Image
 
+from devices.backends.coreml.target import CoreMlTarget
 from devices.device import Device
 from devices.registry import DEVICES, get_device
 from export.bundle.certificate import Certificate, certify
@@ -143,6 +145,51 @@ def test_opset_of_each_onnx_format(make_bundle: Make, tmp_path: Path, name: str)
     manifest = make_bundle(formats=[f"{name}:opset=18"], model_path=None, certificates=())
     model = onnx.load(tmp_path / "bundle" / manifest.file(name).path)
     assert model.opset_import[0].version == 18
+
+
+def test_the_opset_of_a_measured_file_stays(make_bundle: Make) -> None:
+    with pytest.raises(UserError, match="opset of the format onnx: got 18; expected 17, that of the file"):
+        make_bundle(formats=["onnx:opset=18"])
+    assert make_bundle(formats=["onnx:opset=17"]).file("onnx").measured_ms == 4.0
+
+
+@pytest.mark.parametrize("name", ["coreml", "executorch", "litert", "mnn"])
+def test_a_converter_that_refuses_is_named_by_its_format(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise UserError("converter", seen="operator Mish", expected="another", remedy="mend it")
+
+    exporter = EXPORTERS.get(name)()
+    module = import_module(type(exporter).__module__)
+    monkeypatch.setattr(CoreMlTarget, "compile", refuse)
+    if name != "coreml":
+        monkeypatch.setattr(module, "convert", refuse)
+    line = f"^export format {name}: got operator Mish; expected another; export another format$"
+    with pytest.raises(UserError, match=line):
+        exporter.write(pair_source(), tmp_path)
+
+
+def test_packages_of_installations_are_versions(make_bundle: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EXPORTERS.get("openvino"), "packages", ("onnx2tf==2.6.9", "torch==0.1", "@scope/page@1.30.0"))
+    versions = make_bundle(formats=["openvino"]).versions
+    assert (versions["onnx2tf"], versions["@scope/page"]) == ("2.6.9", "1.30.0")
+    assert versions["torch"] != "0.1"  # that of this environment
+    assert "onnx2tf" not in make_bundle().versions
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [
+        ("coreml", "coremltools"),
+        ("executorch", "executorch"),
+        ("litert", "onnx2tf"),
+        ("qnn", "onnxruntime-qnn"),
+        ("web", "onnxruntime-web"),
+    ],
+)
+def test_the_converter_is_among_the_packages(name: str, package: str) -> None:
+    assert any(each.startswith((f"{package}==", f"{package}@")) for each in EXPORTERS.get(name).packages)
 
 
 @pytest.mark.parametrize("text", ["onnx:opset=16", "onnx:opset=21", "onnx-uint8:size=3"])

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from torch import nn
 
 from export.bundle.examples import make_examples
 from export.bundle.manifest import BundleFile
 from export.bundle.write_model import write_model
 from export.cut_model import CutModel
 from export.exporter import Exporter, GetDevice
+from export.parity import Array
 from export.source import Source
 from export.to_onnx import OnnxExporter
 from foundation.errors import UserError
@@ -30,13 +32,14 @@ class WrongExporter(Exporter):
 
     format, file_name = "wrong", "wrong.onnx"
 
-    def __init__(self, kind: str, *, refused: str = "") -> None:
+    def __init__(self, kind: str, *, refused: str = "", refuses_parts: bool = False) -> None:
         self.kind, self.refused, self.conversions = kind, refused, 0
+        self.refuses_parts = refuses_parts
 
     def write(self, source: Source, folder: Path) -> BundleFile:
         self.conversions += 1
         model = onnx.load(folder / "model.onnx")
-        if model.graph.node[-1].op_type == self.refused:
+        if model.graph.node[-1].op_type == self.refused or (self.refuses_parts and self.conversions > 1):
             raise UserError(self.refused, seen="at the end", expected="another", remedy="none")
         for node in model.graph.node:
             if node.op_type == self.kind:
@@ -89,6 +92,27 @@ def test_several_are_named_where_the_converter_refuses_parts(nodes: list[onnx.No
     assert named is not None, line
     resize = next(node for node in nodes if node.op_type == "Resize")
     assert named[1] == f"Resize {resize.name} or {after.op_type} {after.name}"
+
+
+def test_a_converter_that_refuses_all_parts_is_soon_left_alone(tmp_path: Path) -> None:
+    network = nn.Sequential(*[each for _ in range(30) for each in (nn.Conv2d(3, 3, 1), nn.Sigmoid())][:-1])
+    exporter = WrongExporter("Conv", refuses_parts=True)
+    line = complaint(exporter, tmp_path, segmentation_source(network, 3))
+    assert " or one of 55 before: replace it" in line
+    assert exporter.conversions == 1 + 2 * 6 + 8
+
+
+class Broken(RuntimeDevice):
+    """Runs nothing any more."""
+
+    def infer(self, path: Path, inputs: Mapping[str, Array]) -> list[Array]:
+        raise UserError("device", seen=f"no memory for {path} and {len(inputs)} inputs", expected="some", remedy="none")
+
+
+def test_a_device_that_then_fails_leaves_the_error_of_parity(tmp_path: Path) -> None:
+    devices = iter([RuntimeDevice()])
+    line = complaint(WrongExporter("Conv"), tmp_path, get_device=lambda name: next(devices, Broken(name=name)))
+    assert line.startswith("parity of wrong.onnx (wrong): got largest difference")
 
 
 def test_a_file_of_another_network_has_no_such_operator(tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ import pytest
 from devices.device import Candidate
 from devices.measurement import FailedMeasurement, Measurement
 from export.bundle.examples import make_examples
-from export.bundle.manifest import Manifest, read_manifest
+from export.bundle.manifest import BundleFile, Manifest, read_manifest
 from export.bundle.verify import verify_bundle
 from export.bundle.write_model import ParityError, write_model
+from export.bundle.write_models import write_models
 from export.registry import get_exporters
 from export.source import Source
 from export.to_onnx import OnnxExporter
@@ -91,6 +92,23 @@ def test_what_may_be_as_fast_is_not_written(export: Callable[..., Manifest]) -> 
 def test_the_user_may_force_it(export: Callable[..., Manifest]) -> None:
     manifest = export("onnx-fp16:force=true", factor=2.0)
     assert "; 2.00 times the time" in manifest.file("onnx-fp16").note
+
+
+class TwoFiles(Float16OnnxExporter):
+    """Writes a second file into a folder."""
+
+    def write(self, source: Source, folder: Path) -> BundleFile:
+        (folder / "tables").mkdir()
+        (folder / "tables" / "table.bin").write_bytes(b"1")
+        return super().write(source, folder)
+
+
+def test_nothing_stays_of_what_is_left_out(tmp_path: Path) -> None:
+    source = segmentation_source(small_network())
+    exporters = [OnnxExporter(), TwoFiles()]
+    models, (reason,) = write_models(exporters, source, tmp_path, make_examples(source), lambda name: Timed())
+    assert (len(models), reason[:15]) == (1, "onnx-fp16 takes")
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["model.onnx"]
 
 
 @pytest.mark.parametrize("name", ["onnx-fp16", "onnx-fp16:force=true"])

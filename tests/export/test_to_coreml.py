@@ -11,8 +11,8 @@ from devices.backends.coreml.target import CoreMlTarget
 from devices.registry import get_device
 from export.bundle.manifest import Manifest, Normalisation
 from export.bundle.verify import verify_bundle
+from export.phone_examples import swift_example
 from export.source import Pictures
-from export.to_coreml import swift_example
 
 
 def test_the_example_knows_the_network() -> None:
@@ -23,6 +23,7 @@ def test_the_example_knows_the_network() -> None:
     for line in (
         r'static let classes = ["background", "a \u{22}\u{5c}(person)"]',
         "private let height = 64, width = 48",
+        "model.mlpackage.zip",
         "private let mean: [Float] = [0.25, 0.5, 0.75]",
         "private let deviation: [Float] = [0.125, 0.25, 0.5]",
         'dictionary: ["image": ',

@@ -4,17 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from devices.backends.litert.signature import Output, Signature
+from export.phone_examples import KOTLIN_NAME, kotlin_example
 from export.source import Pictures
-from export.to_litert import EXAMPLE_NAME, LiteRtExporter, kotlin_example
+from export.to_litert import LiteRtExporter
 from export.to_onnx import OnnxExporter
 from latseg.testing.exporter_contract import pair_source, segmentation_source
 
 
 def example(*classes: str, channels_last: bool) -> str:
     pictures = Pictures.model_validate({"classes": classes, "normalisation": {"mean": [0.5] * 3, "std": [0.25] * 3}})
-    output = Output("logits", (1, len(classes), 32, 48), channels_last)
-    return kotlin_example(pictures, (32, 48), Signature((("image", (1, 3, 32, 48)),), (output,)))
+    return kotlin_example(pictures, (32, 48), channels_last=channels_last)
 
 
 @pytest.mark.parametrize("channels_last", [True, False])
@@ -35,8 +34,8 @@ def test_the_example_fits_the_file(channels_last: bool) -> None:
 
 
 def test_names_of_classes_stay_text() -> None:
-    text = example("background", 'a"$b\\\n', channels_last=True)
-    assert r'listOf("background", "a\u0022\u0024b\u005c\u000a")' in text
+    text = example("background", 'a"$b\\\n', "\U000e0041\U0001f600", channels_last=True)
+    assert r'listOf("background", "a\u0022\u0024b\u005c\u000a", "\udb40\udc41😀")' in text
 
 
 @pytest.mark.targets
@@ -47,5 +46,5 @@ def test_only_networks_that_segment_have_an_example(tmp_path: Path) -> None:
         folder.mkdir()
         OnnxExporter().write(source, folder)
         LiteRtExporter().write(source, folder)
-        assert (folder / EXAMPLE_NAME).exists() == (name == "pictures")
-    assert "CHANNELS_LAST = true" in (tmp_path / "pictures" / EXAMPLE_NAME).read_text()
+        assert (folder / KOTLIN_NAME).exists() == (name == "pictures")
+    assert "CHANNELS_LAST = true" in (tmp_path / "pictures" / KOTLIN_NAME).read_text()

@@ -14,6 +14,7 @@ from devices.backends.tensorrt_rtx.installation import TensorRtRtxInstallation
 from devices.registry import get_device
 from devices.worker.transport import worker_environment
 from export.bundle.manifest import Manifest
+from export.bundle.manifest_checks import manifest_faults
 from export.bundle.verify import verify_bundle
 
 BUILD_ONLY = """
@@ -52,6 +53,24 @@ def test_half_precision_is_decided_in_the_file(make_bundle: Make, tmp_path: Path
     assert entry.precision == "float16"
     types = {tensor.data_type for tensor in onnx.load(tmp_path / "bundle" / entry.path).graph.initializer}
     assert onnx.TensorProto.FLOAT16 in types
+
+
+def test_what_the_cpu_takes_is_not_told(make_bundle: Make, tmp_path: Path) -> None:
+    """The file is that of the certificate, byte for byte."""
+    manifest = make_bundle(formats=["tensorrt"])
+    entry, model = manifest.file("tensorrt"), manifest.file("onnx")
+    assert (entry.sha256, model.measured_ms) == (model.sha256, 4.0)
+    assert model.load_ms is not None
+    assert (entry.measured_ms, entry.load_ms, entry.peak_memory_mb, entry.compute_units) == (None, None, None, ())
+    assert not manifest_faults(tmp_path / "bundle", manifest)
+    for told, fault in (
+        ({"measured_ms": 4.0}, "measured_ms is 4.0"),
+        ({"load_ms": 1.5, "compute_units": ("cpu",)}, "device that only checks it"),
+        ({"peak_memory_mb": 70.0}, "device that only checks it"),
+    ):
+        files = tuple(file.model_copy(update=told) if file == entry else file for file in manifest.files)
+        (found,) = manifest_faults(tmp_path / "bundle", manifest.model_copy(update={"files": files}))
+        assert fault in found
 
 
 @pytest.mark.targets

@@ -11,7 +11,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import latseg
-from devices.device import Candidate, Device
+from devices.backends.ov.device import OpenVinoDevice
+from devices.device import Availability, Candidate, Device
 from devices.measurement import NoiseFloor
 from export.bundle.verify import verify_bundle
 from foundation.errors import UserError
@@ -64,6 +65,22 @@ def test_a_file_is_exported_and_verified(capsys: pytest.CaptureFixture[str], sma
     assert details["certificate"].startswith("none: no latency was promised")
     (tmp_path / "out" / "model.mnn").write_bytes(b"something else")
     assert say(capsys, "--quiet", "verify", str(tmp_path / "out"))[0] == 4
+
+
+def test_a_file_that_nothing_runs_is_listed(
+    capsys: pytest.CaptureFixture[str], small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OpenVinoDevice, "availability", lambda _: Availability(False, "not installed"))
+    words = ["export", str(small), "--format", "openvino", "--out", str(tmp_path / "out")]
+    code, out, err = say(capsys, "--json", "--quiet", *words)
+    assert code == 0, err
+    model, file = json.loads(out)["files"]
+    assert (model["format"], model["executed"]) == ("onnx", True)
+    assert (file["format"], file["executed"], file["parity_max_abs"]) == ("openvino", False, None)
+    assert file["note"].endswith("not executed: not installed")
+    code, out, _ = say(capsys, *words)
+    assert "model.onnx (openvino): " in out
+    assert "model.onnx (onnx): " not in out
 
 
 def test_open_shapes_are_fixed_and_external_weights_come_along(tmp_path: Path) -> None:

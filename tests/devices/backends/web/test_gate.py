@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from socketserver import BaseServer
 
@@ -180,6 +182,20 @@ def test_the_command_serves_until_it_is_interrupted(installed: None) -> None:
         assert document["url"] in get_device("page:phone").availability().remedy
         command.send_signal(signal.SIGINT)
         assert command.wait(20.0) == 0
+
+
+def test_what_fails_later_leaves_no_server(
+    installed: None, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise UserError("console", seen="closed", expected="open", remedy="none")
+
+    monkeypatch.setattr(import_module("latseg.commands.serve"), "_report", fail)  # the package has the function
+    assert run("--json", "serve", "--port", "0") == 2
+    assert not (home / "latseg" / "serve" / "socket").exists()
+    document, _ = json.JSONDecoder().raw_decode(capsys.readouterr().out)
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        urllib.request.urlopen(document["url"])
 
 
 @pytest.mark.parametrize(
