@@ -41,6 +41,11 @@ class PythonEnvironment(Installation):
         return "\n".join((f"python {version}", *self.packages))
 
     @override
+    def is_installed(self) -> bool:
+        """The interpreter is a link to the one that made the environment, which may have been removed since then."""
+        return super().is_installed() and self.python.exists()
+
+    @override
     def build(self, on_line: OnLine) -> None:
         self.run((self._interpreter(), "-m", "venv", self.folder), on_line)
         options = ("--disable-pip-version-check", "--no-input", "--progress-bar=off")

@@ -141,6 +141,22 @@ def test_python_packages_lie_in_an_environment_of_their_own(tmp_path: Path) -> N
     assert subprocess.run([sys.executable, "-c", "import smallest"], capture_output=True, check=False).returncode
 
 
+def test_an_environment_whose_python_was_removed_is_not_installed(home: Path) -> None:
+    class Environment(PythonEnvironment):
+        name = "environment"
+        purpose = "tests"
+        packages = ("smallest==1.0",)
+
+    (home / "environment" / "bin").mkdir(parents=True)
+    (home / "environment" / "latseg.txt").write_text(Environment().recipe)
+    Environment().python.symlink_to(sys.executable)
+    assert Environment().is_installed()
+    Environment().python.unlink()
+    Environment().python.symlink_to(home / "removed")
+    with pytest.raises(UserError, match="latseg install environment"):
+        Environment().require()
+
+
 def test_a_version_of_python_that_is_not_there() -> None:
     class Future(PythonEnvironment):
         name = "future"
