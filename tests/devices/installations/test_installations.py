@@ -127,7 +127,9 @@ def wheel(folder: Path) -> Path:
     return path
 
 
-def test_python_packages_lie_in_an_environment_of_their_own(tmp_path: Path) -> None:
+def test_python_packages_lie_in_an_environment_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the user's own Python is told by the environment."""
+
     class Environment(PythonEnvironment):
         name = "environment"
         purpose = "tests"
@@ -135,7 +137,14 @@ def test_python_packages_lie_in_an_environment_of_their_own(tmp_path: Path) -> N
         download_mb = 1
         packages = ("--no-index", str(wheel(tmp_path / "wheels")))
 
+    with zipfile.ZipFile(tmp_path / "wheels" / "smallest-1.0-py3-none-any.whl") as archive:
+        archive.extractall(tmp_path / "users")
+    variables = {"PYTHONPATH": tmp_path / "users", "PYTHONHOME": tmp_path, "PIP_TARGET": tmp_path, "PIP_USER": 1}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, str(value))
     Environment().install()
+    for name in variables:
+        monkeypatch.delenv(name)
     words = [Environment().python, "-c", "import smallest; print(smallest.answer)"]
     assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "42\n"
     assert subprocess.run([sys.executable, "-c", "import smallest"], capture_output=True, check=False).returncode
