@@ -166,6 +166,15 @@ def test_an_environment_whose_python_was_removed_is_not_installed(home: Path) ->
         Environment().require()
 
 
+def test_torch_is_announced_with_the_libraries_that_it_brings() -> None:
+    environments = [kind for kind in map(INSTALLATIONS.get, INSTALLATIONS.names) if issubclass(kind, PythonEnvironment)]
+    with_torch = [each for each in environments if any(package.startswith("torch==") for package in each.packages)]
+    assert {"coreml", "executorch"} <= {each.name for each in with_torch}
+    for each in with_torch:
+        assert "proprietary libraries of NVIDIA" in each.licence
+        assert each.download_mb > 2000
+
+
 def test_a_version_of_python_that_is_not_there() -> None:
     class Future(PythonEnvironment):
         name = "future"
