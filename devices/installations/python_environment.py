@@ -34,6 +34,10 @@ class PythonEnvironment(Installation):
         """The environment's interpreter."""
         return self.folder / "bin" / "python"
 
+    def version(self, distribution: str) -> str:
+        """The version of one of ``packages``."""
+        return dict(package.split("==") for package in self.packages)[distribution]
+
     @property
     @override
     def recipe(self) -> str:

@@ -20,7 +20,7 @@ from devices.model_inputs import model_inputs, random_inputs
 from devices.worker.lifeline import end_group_with_the_other_side
 from devices.worker.memory_limit import limit_memory
 from devices.worker.messages import write_arrays
-from devices.worker.transport import described, worker_environment
+from devices.worker.transport import described, last_line, worker_environment
 from foundation.regular_file import MODEL_BYTES
 from foundation.temporary_folder import TemporaryFolder
 
@@ -53,10 +53,7 @@ def convert_in_environment(environment: PythonEnvironment, module: str, onnx: Pa
         except subprocess.TimeoutExpired as error:
             raise ConversionFailedError(f"a converter that was not done after {_TIMEOUT_S:g} s") from error
         if code:
-            printed.seek(0)
-            lines = printed.read().decode(errors="replace").split("\n")
-            last = next((line.strip() for line in reversed(lines) if line.strip()), "no reason")
-            raise ConversionFailedError(last[:400] if code > 0 else described(code))
+            raise ConversionFailedError((last_line(printed) or "no reason") if code > 0 else described(code))
 
 
 def _ended(command: Sequence[str], printed: IO[bytes], folder: Path) -> int:

@@ -17,6 +17,7 @@ from shlex import quote
 from typing_extensions import override
 
 from devices.installations.installation import Installation, OnLine
+from devices.installations.worker_packages import WORKER_PACKAGES
 from foundation.errors import UserError
 
 _SOURCE = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main\n"
@@ -42,8 +43,7 @@ _SYSTEM = (
     "qemu-user-static:amd64",
 )  # fmt: skip
 _PACKAGES = (
-    "onnxruntime==1.32.0", "ncnn==1.0.20261020", "MNN==3.6.1", "flatbuffers==25.12.19", "numpy==2.4.6", "onnx==1.23.2",
-    "pydantic==2.14.3", "typing_extensions==4.16.0",
+    "onnxruntime==1.32.0", "ncnn==1.0.20261020", "MNN==3.6.1", "flatbuffers==25.12.19", *WORKER_PACKAGES,
 )  # fmt: skip
 _WHEELS = ("manylinux2014", "manylinux_2_17", "manylinux_2_27", "manylinux_2_28")
 _CORE = """processor\t: {number}

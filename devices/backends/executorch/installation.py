@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from devices.installations.python_environment import PythonEnvironment
+from devices.installations.worker_packages import DOCUMENTS, ONNX
 
 
 class ExecuTorchEnvironment(PythonEnvironment):
@@ -12,4 +13,4 @@ class ExecuTorchEnvironment(PythonEnvironment):
     purpose = "ExecuTorch, the runtime and its compiler"
     licence = "BSD-3-Clause, Apache-2.0 and MIT; torch on Linux brings proprietary libraries of NVIDIA"
     download_mb = 2900
-    packages = ("torch==2.13.0", "executorch==1.5.0", "onnx==1.23.2", "pydantic==2.14.3", "typing_extensions==4.16.0")
+    packages = ("torch==2.13.0", "executorch==1.5.0", ONNX, *DOCUMENTS)
