@@ -52,6 +52,8 @@ class CompiledTarget(Target):
     def placed(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> FileSupport:
         """What the compiler says on the model; nothing is run.
 
+        Where it names no compute unit at all, the model is supported and ``unit`` is empty: the device will choose.
+
         Raises:
             DeviceUnavailableError: the compiler is not here.
         """
@@ -64,7 +66,7 @@ class CompiledTarget(Target):
             return FileSupport(Verdict.UNSUPPORTED, str(error.seen))
         others = [unit for unit in units if unit not in ("", self.unit)]
         if not others:
-            return FileSupport(Verdict.SUPPORTED, units=units, unit=self.unit)
+            return FileSupport(Verdict.SUPPORTED, units=units, unit=self.unit if any(units) else "")
         reason = f"{len(others)} of {len(units)} operators run on the {others[0]} and not on the {self.unit}"
         return FileSupport(Verdict.FALLS_BACK, reason, units=units, unit=self.unit)
 

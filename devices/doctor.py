@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from devices import hardware
 from devices.device import Device
 from devices.registry import COMPILED_TARGETS, DEVICES, get_target
+from foundation.errors import DeviceUnavailableError
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "KMP_AFFINITY")
 _CALM_LOAD_PER_CORE = 0.5
@@ -46,7 +47,7 @@ class Diagnosis:
 
 
 def diagnose() -> Diagnosis:
-    """Looks at the devices and at the machine; takes milliseconds and measures nothing."""
+    """Looks at the devices and at the machine; measures nothing, but a browser is started for its version."""
     devices = tuple(_status(name) for name in (*DEVICES.names, *COMPILED_TARGETS.names))
     return Diagnosis(devices, tuple(_machine_warnings()))
 
@@ -56,7 +57,10 @@ def _status(name: str) -> DeviceStatus:
     status, kind = device.availability(), "measured" if isinstance(device, Device) else "compiled"
     if not status.available:
         return DeviceStatus(name, kind, False, f"{status.reason}: {status.remedy}", "", "")
-    info = device.info()
+    try:
+        info = device.info()
+    except DeviceUnavailableError as error:
+        return DeviceStatus(name, kind, False, f"{error.seen}: {error.remedy}", "", "")
     return DeviceStatus(name, "simulated" if info.simulated else kind, True, "", info.runtime, info.runtime_version)
 
 

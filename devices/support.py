@@ -36,7 +36,7 @@ class FileSupport:
     units: tuple[str, ...] = ()
     """Compute unit of each node of the file, where the target names them; empty for nodes that were merged away."""
     unit: str = ""
-    """The unit on which all of them were to run."""
+    """The unit on which all of them were to run; empty where the target names none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,14 @@ class Target(ABC):
     def availability(self) -> Availability:
         """Whether the target can be used on this machine. Never raises."""
 
+    def require_available(self) -> None:
+        """Raises ``DeviceUnavailableError`` where the target cannot be used."""
+        status = self.availability()
+        if not status.available:
+            raise DeviceUnavailableError(
+                f"device {self.name!r}", seen=status.reason, expected="a device that can be used", remedy=status.remedy
+            )
+
     @abstractmethod
     def info(self) -> DeviceInfo:
         """Fingerprint and state of the target.

@@ -77,7 +77,7 @@ def _write_example(model: Path, inputs: Mapping[str, Array], path: Path) -> None
 
 
 def _build(model: Path, inputs: Mapping[str, Array], engine: Path) -> str:
-    """Writes the engine for RTX GPUs, and says so, or why there is none."""
+    """Writes the engine for RTX GPUs, and says for which, or why there is none."""
     target = TensorRtRtxTarget()
     status = target.availability()
     if not status.available:
@@ -86,4 +86,4 @@ def _build(model: Path, inputs: Mapping[str, Array], engine: Path) -> str:
         target.compile(model, inputs, engine)
     except UserError as error:
         return f"TensorRT for RTX builds no engine: {error.seen}"
-    return f"{engine.name} is the one for RTX GPUs, built by {target.info().runtime_version} and not executed"
+    return f"{engine.name} is the one for {target.hardware}, built by {target.info().runtime_version} and not executed"

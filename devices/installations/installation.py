@@ -22,6 +22,8 @@ OnLine = Callable[[str], None]
 _MARK = "latseg.txt"
 _BEGUN = "latseg-begun.txt"
 _LAST_LINES = 200
+_CHANGES_PYTHON = frozenset({"PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_USER"})
+"""Variables by which an installer would find, or install, packages outside of the folder."""
 
 
 class Installation(ABC):
@@ -109,7 +111,7 @@ class Installation(ABC):
         lines: deque[str] = deque(maxlen=_LAST_LINES)
         with subprocess.Popen(
             words, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace",
+            text=True, errors="replace", env={k: v for k, v in os.environ.items() if k not in _CHANGES_PYTHON},
         ) as process:  # fmt: skip
             try:
                 for line in process.stdout or ():

@@ -34,11 +34,20 @@ class PythonEnvironment(Installation):
         """The environment's interpreter."""
         return self.folder / "bin" / "python"
 
+    def version(self, distribution: str) -> str:
+        """The version of one of ``packages``."""
+        return dict(package.split("==") for package in self.packages)[distribution]
+
     @property
     @override
     def recipe(self) -> str:
         version = self.python_version or ".".join(map(str, sys.version_info[:2]))
         return "\n".join((f"python {version}", *self.packages))
+
+    @override
+    def is_installed(self) -> bool:
+        """The interpreter is a link to the one that made the environment, which may have been removed since then."""
+        return super().is_installed() and self.python.exists()
 
     @override
     def build(self, on_line: OnLine) -> None:

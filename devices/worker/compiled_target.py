@@ -20,7 +20,7 @@ from devices.worker.client import WorkerClient
 from devices.worker.inference import InferenceProcess
 from devices.worker.runtime import ModelFailedError
 from devices.worker.transport import LocalTransport
-from foundation.errors import DeviceUnavailableError, UserError
+from foundation.errors import UserError
 from foundation.temporary_folder import TemporaryFolder
 
 COMPILE_TIMEOUT_S = 300.0
@@ -53,19 +53,19 @@ class ProcessCompiler(CompiledTarget):
 
     @override
     def info(self) -> DeviceInfo:
-        self._require()
+        self.require_available()
         return DeviceInfo(
             name=self.name,
             hardware=self.hardware,
             runtime=self.package,
-            runtime_version=self._version(),
+            runtime_version=self._environment.version(self.package),
             threads=1,
             precision=self.precision,
         )
 
     @override
     def compile(self, path: Path, inputs: Mapping[str, NDArray[np.generic]], artifact: Path) -> tuple[str, ...]:
-        self._require()
+        self.require_available()
         check_model(path)
         try:
             return self._worker().compile(path, inputs, artifact)
@@ -100,18 +100,6 @@ class ProcessCompiler(CompiledTarget):
             f"model {path}", seen=str(error), expected=f"operators that {self.name} compiles",
             remedy="replace the operator",
         )  # fmt: skip
-
-    def _version(self) -> str:
-        versions = dict(each.split("==") for each in self._environment.packages)
-        return versions[self.package]
-
-    def _require(self) -> None:
-        status = self.availability()
-        if not status.available:
-            raise DeviceUnavailableError(
-                f"target {self.name!r}", seen=status.reason, expected="its compiler on this machine",
-                remedy=status.remedy,
-            )  # fmt: skip
 
 
 class CompilersEmulator(EmulatedDevice):

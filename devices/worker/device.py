@@ -113,14 +113,6 @@ class ProcessDevice(Device):
         """Of the package, which is installed."""
         return metadata.version(self.package)
 
-    def require_available(self) -> None:
-        """Raises ``DeviceUnavailableError`` where the device cannot be used."""
-        status = self.availability()
-        if not status.available:
-            raise DeviceUnavailableError(
-                f"device {self.name!r}", seen=status.reason, expected="a device that can be used", remedy=status.remedy
-            )
-
     def transport(self) -> Transport:
         """The way to a new worker: a process on this machine unless a device overrides it."""
         return LocalTransport()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -14,9 +17,10 @@ from devices.installations.python_environment import PythonEnvironment
 from devices.listed_weights import drop_listed_weights
 from devices.model_file import read_model
 from devices.model_inputs import model_inputs, random_inputs
+from devices.worker.lifeline import end_group_with_the_other_side
 from devices.worker.memory_limit import limit_memory
 from devices.worker.messages import write_arrays
-from devices.worker.transport import described, worker_environment
+from devices.worker.transport import described, last_line, worker_environment
 from foundation.regular_file import MODEL_BYTES
 from foundation.temporary_folder import TemporaryFolder
 
@@ -49,26 +53,41 @@ def convert_in_environment(environment: PythonEnvironment, module: str, onnx: Pa
         except subprocess.TimeoutExpired as error:
             raise ConversionFailedError(f"a converter that was not done after {_TIMEOUT_S:g} s") from error
         if code:
-            printed.seek(0)
-            lines = printed.read().decode(errors="replace").split("\n")
-            last = next((line.strip() for line in reversed(lines) if line.strip()), "no reason")
-            raise ConversionFailedError(last[:400] if code > 0 else described(code))
+            raise ConversionFailedError((last_line(printed) or "no reason") if code > 0 else described(code))
 
 
 def _ended(command: Sequence[str], printed: IO[bytes], folder: Path) -> int:
-    """The program's exit code; what it prints on stderr goes to ``printed``."""
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=printed,
-        env=worker_environment(folder, own=False),
-    ) as process:
+    """The program's exit code; what it prints on stderr goes to ``printed``. What it started ends with it."""
+    with (
+        _lifeline() as reading_end,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=printed,
+            env=worker_environment(folder, own=False),
+            pass_fds=[reading_end],
+            start_new_session=True,
+        ) as process,
+    ):
         try:
+            end_group_with_the_other_side(reading_end, process.pid)
             limit_memory(process.pid)
             return process.wait(_TIMEOUT_S)
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):  # nothing of it is left
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def _lifeline() -> Iterator[int]:
+    """The reading end of a pipe whose other end is open until the context or this process ends."""
+    ends = os.pipe()
+    try:
+        yield ends[0]
+    finally:
+        for each in ends:
+            os.close(each)
 
 
 def _prepared(onnx: Path, folder: Path) -> tuple[Path, Path]:

@@ -17,7 +17,19 @@ import signal
 def end_with_the_other_side(descriptor: int) -> None:
     """From now on this process ends when the other end of the pipe is closed; ``descriptor`` is the reading end."""
     signal.signal(signal.SIGIO, signal.SIG_DFL)
-    fcntl.fcntl(descriptor, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_ASYNC)
+    _signal_when_closed(descriptor, os.getpid())
     if select.select([descriptor], [], [], 0)[0]:  # closed before there was a signal for it
         os._exit(0)
+
+
+def end_group_with_the_other_side(descriptor: int, group: int) -> None:
+    """From now on all processes of a group end when the other end of the pipe is closed.
+
+    For programs that are not ours: the process that holds the other end calls it, and they inherit the reading end.
+    """
+    _signal_when_closed(descriptor, -group)
+
+
+def _signal_when_closed(descriptor: int, receiver: int) -> None:
+    fcntl.fcntl(descriptor, fcntl.F_SETOWN, receiver)
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_ASYNC)

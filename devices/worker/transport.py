@@ -110,6 +110,7 @@ class LocalTransport(Transport):
         self._folder = TemporaryFolder()
         """For whatever the worker and its runtime write; what is left is removed with it."""
         self._pipes: tuple[int, ...] = ()
+        self._started = False
 
     @property
     def pid(self) -> int:
@@ -145,6 +146,7 @@ class LocalTransport(Transport):
             stderr=self._errors,
             env=worker_environment(self._folder.path, own=self._python is None),
         )
+        self._started = True
         for descriptor in (request_read, answer_write, lifeline_read):
             os.close(descriptor)
 
@@ -188,7 +190,7 @@ class LocalTransport(Transport):
 
     @override
     def kill(self) -> None:
-        if self._pipes:
+        if self._started:
             self._process.kill()
             self._process.wait()
         for descriptor in self._pipes:

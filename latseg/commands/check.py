@@ -37,7 +37,10 @@ def check(
     ] = False,
     seed: SeedOption = 0,
 ) -> None:
-    """Check whether a model runs on each device, operator by operator; exit code 4 where it does not run on all."""
+    """Check whether a model runs on each device, operator by operator; exit code 4 where it does not run on all.
+
+    Where a compiler names no compute units, the model is converted, and units are chosen on the device.
+    """
     console: Console = context.obj
     shapes, values, api = parse_shapes(shape), parse_inputs(inputs), console.api
     devices = [api.target(name, threads=target.threads) for name in dict.fromkeys(target.names)]
@@ -58,7 +61,8 @@ def check(
 def _parts(found: CheckedModel, fix: str) -> Iterator[RenderableType]:
     before = f"{plain(found.model)} on {plain(found.device.name)}{plain(_who(found))}:"
     if found.supported:
-        yield f"{before} [bold green]runs[/], all {len(found.operators)} nodes{_unit(found)}; {_parity(found)}."
+        word = "runs" if _units(found) or not found.compiled else "converted"
+        yield f"{before} [bold green]{word}[/], all {len(found.operators)} nodes{_unit(found)}; {_parity(found)}."
     else:
         word = "runs in part" if found.falls_back else "does not run"
         yield f"{before} [bold red]{word}[/]: {plain(found.support.reason)}"
@@ -73,9 +77,14 @@ def _who(found: CheckedModel) -> str:
     return " (SIMULATED: ONNX Runtime was asked)" if found.device.simulated else ""
 
 
+def _units(found: CheckedModel) -> list[str]:
+    return sorted({row["unit"] for row in found.operators} - {""})
+
+
 def _unit(found: CheckedModel) -> str:
-    units = sorted({row["unit"] for row in found.operators} - {""})
-    return f" on the {', '.join(units)}" if units else ""
+    if units := _units(found):
+        return f" on the {', '.join(units)}"
+    return "; the unit of each is chosen on the device" if found.compiled else ""
 
 
 def _parity(found: CheckedModel) -> str:

@@ -1,8 +1,11 @@
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from devices.backends.web.installation import WebPackages
 from devices.doctor import diagnose
 from devices.registry import COMPILED_TARGETS, DEVICES
 
@@ -28,6 +31,21 @@ def test_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not status.available
     assert 'pip install "latseg[openvino]"' in status.reason
     assert not any("openvino" in warning.what for warning in diagnosis.warnings), "it is said once"
+
+
+@pytest.mark.parametrize(("start", "reason"), [("#!/bin/sh\nexec sleep 60\n", "timed out"), ("", "Exec format")])
+def test_a_browser_that_does_not_tell_its_version_is_not_available(
+    start: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "chromium").write_text(start)
+    (tmp_path / "chromium").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(WebPackages, "is_installed", lambda _: True)
+    monkeypatch.setattr("devices.backends.web.browser._VERSION_S", 0.2)
+    (status,) = [device for device in diagnose().devices if device.name == "web"]
+    assert not status.available
+    assert reason in status.reason
+    assert status.reason.endswith(f"make `{tmp_path / 'chromium'} --version` work first")
 
 
 def test_says_what_can_be_measured() -> None:

@@ -79,7 +79,7 @@ def test_what_the_cpu_takes_is_not_told(make_bundle: Make, tmp_path: Path) -> No
 def test_the_engine_is_built_here_and_by_the_program(make_bundle: Make, tmp_path: Path, precision: str) -> None:
     text, bundle = f"tensorrt:precision={precision}", tmp_path / "bundle"
     entry = make_bundle(formats=[text], get_device=get_device, certificates=()).file("tensorrt")
-    assert "built by 1.7.1.116 and not executed" in entry.note
+    assert "RTX GPUs of compute capability 8.0 and newer, built by 1.7.1.116 and not executed" in entry.note
     assert (bundle / "model.rtx.engine").stat().st_size > 1000
     done = subprocess.run(
         [TensorRtRtxInstallation().python, "-c", BUILD_ONLY, bundle / "build_engine.py"],

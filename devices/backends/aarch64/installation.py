@@ -17,6 +17,7 @@ from shlex import quote
 from typing_extensions import override
 
 from devices.installations.installation import Installation, OnLine
+from devices.installations.worker_packages import WORKER_PACKAGES
 from foundation.errors import UserError
 
 _SOURCE = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main\n"
@@ -29,6 +30,12 @@ Dir::State::status "{folder}/apt/status";
 Dir::Cache "{folder}/apt/cache";
 Dir::Etc::sourcelist "{folder}/apt/sources.list";
 Dir::Etc::sourceparts "-";
+Dir::Etc::main "/dev/null";
+Dir::Etc::parts "/dev/null";
+"""
+"""Read first, by ``APT_CONFIG``, so that the configuration of this machine, which may have hooks, is not read at all.
+
+A proxy comes from ``http_proxy``. Source: apt.conf(5).
 """
 _SYSTEM = (
     "python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib", "libbz2-1.0", "libc6", "libexpat1",
@@ -36,8 +43,7 @@ _SYSTEM = (
     "qemu-user-static:amd64",
 )  # fmt: skip
 _PACKAGES = (
-    "onnxruntime==1.32.0", "ncnn==1.0.20261020", "MNN==3.6.1", "flatbuffers==25.12.19", "numpy==2.4.6", "onnx==1.23.2",
-    "pydantic==2.14.3", "typing_extensions==4.16.0",
+    "onnxruntime==1.32.0", "ncnn==1.0.20261020", "MNN==3.6.1", "flatbuffers==25.12.19", *WORKER_PACKAGES,
 )  # fmt: skip
 _WHEELS = ("manylinux2014", "manylinux_2_17", "manylinux_2_27", "manylinux_2_28")
 _CORE = """processor\t: {number}
@@ -85,7 +91,7 @@ class Aarch64Userland(Installation):
             )  # fmt: skip
         self._fetch_system(on_line)
         self._fetch_packages(on_line)
-        for name in ("apt", "downloads", "host"):
+        for name in ("apt", "downloads", "host", "pip"):
             shutil.rmtree(self.folder / name)
         self._write_python()
 
@@ -96,7 +102,7 @@ class Aarch64Userland(Installation):
         (apt / "status").touch()
         (apt / "sources.list").write_text(_SOURCE)
         (apt / "apt.conf").write_text(_APT.format(folder=self.folder))
-        apt_get = ("apt-get", "-c", apt / "apt.conf")
+        apt_get = ("env", f"APT_CONFIG={apt / 'apt.conf'}", "apt-get")
         self.run((*apt_get, "update"), on_line)
         self.run(("sh", "-c", 'cd downloads && exec "$@"', "sh", *apt_get, "download", *_SYSTEM), on_line)
         for package in sorted(downloads.glob("*.deb")):
@@ -108,7 +114,8 @@ class Aarch64Userland(Installation):
         wheels = [f"--platform={name}_aarch64" for name in _WHEELS]
         options = ("--disable-pip-version-check", "--no-input", "--progress-bar=off", "--only-binary=:all:", *wheels)
         target = ("--python-version=3.11", "--implementation=cp", "--target", self.folder / "root" / "opt" / "packages")
-        self.run((sys.executable, "-m", "pip", "install", *options, *target, *_PACKAGES), on_line)
+        self.run((sys.executable, "-m", "venv", self.folder / "pip"), on_line)  # this environment may have no pip
+        self.run((self.folder / "pip/bin/python", "-m", "pip", "install", *options, *target, *_PACKAGES), on_line)
 
     def _write_python(self) -> None:
         processor = self.folder / "root" / "proc" / "cpuinfo"

@@ -43,8 +43,7 @@ class ExecuTorchDevice(FixedSizesDevice):
 
     @override
     def runtime_version(self) -> str:
-        versions = dict(each.split("==") for each in ExecuTorchEnvironment.packages)
-        return versions[self.package]
+        return ExecuTorchEnvironment().version(self.package)
 
     @override
     def transport(self) -> Transport:

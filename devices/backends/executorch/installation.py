@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from devices.installations.python_environment import PythonEnvironment
+from devices.installations.worker_packages import DOCUMENTS, ONNX
 
 
 class ExecuTorchEnvironment(PythonEnvironment):
-    """ExecuTorch, and what our worker needs beside it."""
+    """On Linux, torch as PyPI has it brings the libraries of CUDA, which are most of the download."""
 
     name = "executorch"
     purpose = "ExecuTorch, the runtime and its compiler"
-    licence = "BSD-3-Clause (ExecuTorch, torch), Apache-2.0, BSD and MIT"
-    download_mb = 600
-    packages = ("torch==2.13.0", "executorch==1.5.0", "onnx==1.23.2", "pydantic==2.14.3", "typing_extensions==4.16.0")
+    licence = "BSD-3-Clause, Apache-2.0 and MIT; torch on Linux brings proprietary libraries of NVIDIA"
+    download_mb = 2900
+    packages = ("torch==2.13.0", "executorch==1.5.0", ONNX, *DOCUMENTS)

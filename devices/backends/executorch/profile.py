@@ -11,8 +11,8 @@ from devices.backends.executorch.document import Operator, Step, read_document
 from devices.model_file import read_model
 from devices.model_inputs import tensor_shapes
 from devices.operator_join import ExecutedNode, join_rows, with_shapes
-from devices.statistics import interquartile_mean
 from devices.tensor_graph import TensorGraph
+from devices.traced_runs import mean_times
 from devices.worker.runtime import PROFILE_WARM_UP_RUNS, ModelFailedError, ModelFile, OperatorProfile
 from devices.xnnpack_kernels import operators_of_kernels
 from foundation.temporary_folder import TemporaryFolder
@@ -59,9 +59,9 @@ def timed_operators(
     """The operators of a program, each with the names and the mean milliseconds of its kernels.
 
     Raises:
-        ModelFailedError: the trace has another number of instructions than the program.
+        ModelFailedError: the trace has another number of instructions than the program, or runs differ.
     """
-    times = [interquartile_mean([each.ms for each in row]) for row in zip(*runs, strict=True)]
+    times = mean_times([[event.ms for event in run] for run in runs])
     instructions = sorted({event.instruction for event in runs[0]})
     if len(instructions) != len(steps):
         raise ModelFailedError(f"ExecuTorch traces {len(instructions)} instructions of {len(steps)}")

@@ -28,6 +28,7 @@ class LiteRtDevice(FixedSizesDevice):
     runtime = "devices.backends.litert.runtime:LiteRt"
     package = "ai_edge_litert"
     install = 'pip install "latseg[litert]"'
+    imports = ("flatbuffers", "onnxruntime")
     over_ssh = True
 
     @override

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from devices.installations.python_environment import PythonEnvironment
+from devices.installations.worker_packages import DOCUMENTS
 
 
 class LiteRtConverter(PythonEnvironment):
@@ -12,5 +13,5 @@ class LiteRtConverter(PythonEnvironment):
     purpose = "the converter from ONNX to TFLite (LiteRT)"
     licence = "MIT (onnx2tf), Apache-2.0, BSD and MIT"
     download_mb = 165
-    packages = ("onnx2tf==2.6.9", "pydantic==2.14.3", "typing_extensions==4.16.0")
+    packages = ("onnx2tf==2.6.9", *DOCUMENTS)
     python_version = "3.12"

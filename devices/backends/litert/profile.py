@@ -12,9 +12,9 @@ from devices.layer_join import Layer, LayerGraph, LayerTime, executed_nodes
 from devices.model_inputs import tensor_shapes
 from devices.operator_join import join_rows, with_shapes
 from devices.profiled_model import load_named
-from devices.statistics import interquartile_mean
 from devices.tensor_graph import TensorGraph
 from devices.tensor_values import TensorFinder, tensor_values
+from devices.traced_runs import mean_times
 from devices.worker.runtime import PROFILE_WARM_UP_RUNS, Array, ModelFailedError, ModelFile, OperatorProfile
 from devices.xnnpack_kernels import operators_of_kernels
 
@@ -46,13 +46,17 @@ def profile_model(file: ModelFile, feeds: Mapping[str, Array], threads: int, run
 
 
 def timed_layers(net: TfliteNet, runs: Sequence[Sequence[Event]]) -> tuple[LayerGraph, list[LayerTime]]:
-    """The operators of the file with the names and mean times of their kernels; none for one that was fused away."""
+    """The operators of the file with the names and mean times of their kernels; none for one that was fused away.
+
+    Raises:
+        ModelFailedError: runs differ, or the profiler names what the file does not have.
+    """
+    times_us = mean_times([[event.us for event in run] for run in runs])
     kernels: list[list[str]] = [[] for _ in net.operators]
     times_ms = [0.0] * len(net.operators)
-    places = _places(net.operators, runs[0])
-    for event, place, times in zip(runs[0], places, zip(*runs, strict=True), strict=True):
+    for event, place, us in zip(runs[0], _places(net.operators, runs[0]), times_us, strict=True):
         kernels[place].append(event.kernel)
-        times_ms[place] += (interquartile_mean([each.us for each in times]) + _ROUNDED_DOWN_US) / 1e3
+        times_ms[place] += (us + _ROUNDED_DOWN_US) / 1e3
     layers = tuple(
         Layer("+".join(dict.fromkeys(names)) or operator.kind, operator.inputs, operator.outputs)
         for operator, names in zip(net.operators, kernels, strict=True)
@@ -62,7 +66,10 @@ def timed_layers(net: TfliteNet, runs: Sequence[Sequence[Event]]) -> tuple[Layer
 
 def _places(operators: Sequence[TfliteOperator], events: Sequence[Event]) -> list[int]:
     """The operator of each event: LiteRT's own kernels name it, those of XNNPACK lie between two of these."""
-    groups = partitions(operators, {event.operator for event in events if event.operator is not None})
+    own = {event.operator for event in events if event.operator is not None}
+    if max(own, default=-1) >= len(operators):
+        raise ModelFailedError(f"the profiler names operator {max(own)} of {len(operators)}")
+    groups = partitions(operators, own)
     group_of = {place: number for number, group in enumerate(groups) for place in group}
     found: list[int] = []
     before, waiting = -1, list[str]()

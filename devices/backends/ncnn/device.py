@@ -26,6 +26,7 @@ class NcnnDevice(ProcessDevice):
     package = "ncnn"
     format = "ncnn"
     install = INSTALL
+    imports = ("onnxruntime",)
     over_ssh = True
 
     def __init__(self, *, threads: int = 1) -> None:

@@ -24,7 +24,7 @@ _UNIT = "gpu"
 
 
 class TensorRtRtx(Compiler):
-    """Builds strongly typed engines for every GPU that the library knows: precision is decided in the ONNX file."""
+    """Builds strongly typed engines for several GPUs at once: precision is decided in the ONNX file."""
 
     def __init__(self, threads: int) -> None:
         del threads  # the builder chooses

@@ -7,12 +7,15 @@ from devices.worker.compiled_target import ProcessCompiler
 
 
 class TensorRtRtxTarget(ProcessCompiler):
-    """Engines for GPUs of compute capability 7.5 to 12.x with RTX; not for data centre GPUs such as Hopper."""
+    """Engines as the builder makes them unless a compute capability is named; Turing (7.5) would have to be.
+
+    Source: NVIDIA's documentation of TensorRT for RTX, "CPU-Only AOT and TensorRT-RTX Engines".
+    """
 
     name = "tensorrt-rtx"
     unit = "gpu"
     runtime = "devices.backends.tensorrt_rtx.compiler:TensorRtRtx"
     installation = TensorRtRtxInstallation
     package = "tensorrt-rtx-cu12-bindings"
-    hardware = "NVIDIA RTX GPU"
+    hardware = "NVIDIA RTX GPUs of compute capability 8.0 and newer"
     precision = "of the file"

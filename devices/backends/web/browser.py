@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from shutil import which
 
+from foundation.errors import DeviceUnavailableError
 from foundation.temporary_folder import TemporaryFolder
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -26,6 +27,7 @@ _FLAGS = (
     "--disable-dev-shm-usage",
 )
 _END_S = 10.0
+_VERSION_S = 60.0
 _ENGINE_THREAD = "DedicatedWorker"
 """Chromium's name of the thread of a worker."""
 
@@ -37,8 +39,18 @@ def find_browser() -> str | None:
 
 @lru_cache
 def browser_version(path: str) -> str:
-    """Name and main version, such as ``Chromium 150``: what a program prints that updates itself every month."""
-    printed = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60.0, check=False).stdout
+    """Name and main version, such as ``Chromium 150``: what a program prints that updates itself every month.
+
+    Raises:
+        DeviceUnavailableError: it does not start, or does not answer.
+    """
+    try:
+        command = [path, "--version"]
+        printed = subprocess.run(command, capture_output=True, text=True, timeout=_VERSION_S, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DeviceUnavailableError(
+            "browser", seen=str(error), expected="its version", remedy=f"make `{path} --version` work first"
+        ) from error
     words = printed.split()
     at = next((position for position, word in enumerate(words) if word[:1].isdigit()), len(words))
     return " ".join([*words[:at], *(word.partition(".")[0] for word in words[at : at + 1])]) or "unknown"

@@ -84,6 +84,10 @@ def test_kernels_of_a_call_are_those_of_its_operators() -> None:
     assert [ms for _, ms in times] == pytest.approx([2.0005, 0, 0.5, 2.251])
     with pytest.raises(ModelFailedError, match="3 instructions of 2"):
         timed_operators(steps[:2], runs)
+    with pytest.raises(ModelFailedError, match="traced 3 or 4 kernels"):
+        timed_operators(steps, [runs[0][:3], runs[1]])
+    with pytest.raises(ModelFailedError, match="traced no kernels"):
+        timed_operators(steps, [])
 
 
 def test_files_with_functions_have_no_operator_times(tmp_path: Path) -> None:

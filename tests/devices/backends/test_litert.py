@@ -115,6 +115,20 @@ def test_kernels_without_an_operator_are_no_profile() -> None:
         timed_layers(TfliteNet((operator,), {0: "x"}, {1: "y"}), [[Event(ADD, 1, None), Event("CEIL", 1, 0)]])
 
 
+@pytest.mark.parametrize(
+    ("runs", "reason"),
+    [
+        ([[Event("CEIL", 1, 0)], []], "traced 0 or 1 kernels"),
+        ([], "traced no kernels"),
+        ([[Event("CEIL", 1, 0), Event("CEIL", 1, 1)]], "names operator 1 of 1"),
+    ],
+)
+def test_another_trace_than_that_of_the_file_is_no_profile(runs: list[list[Event]], reason: str) -> None:
+    operator = TfliteOperator("CEIL", (0,), (1,))
+    with pytest.raises(ModelFailedError, match=reason):
+        timed_layers(TfliteNet((operator,), {0: "x"}, {1: "y"}), runs)
+
+
 def test_another_version_of_litert_has_no_operator_times(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its structures may be others; the worker then says so and goes on."""
     monkeypatch.setattr("devices.backends.litert.profiler.metadata.version", lambda _: "9.0")

@@ -1,11 +1,12 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
 import onnx.parser
 import pytest
 
-from devices.backends.ov.calls import compile_model, settings
+from devices.backends.ov.calls import BFLOAT16, FLOAT32, compile_model, settings
 from devices.backends.ov.device import OpenVinoBf16Device, OpenVinoDevice
 from devices.device import Candidate, Device
 from devices.reference_net import REFERENCE_NET
@@ -61,12 +62,22 @@ def test_a_processor_without_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (status.available, status.remedy) == (False, "use openvino, which takes float32")
 
 
+@pytest.mark.skipif(not OpenVinoBf16Device().availability().available, reason="no openvino or no bfloat16")
 def test_another_precision_than_the_wanted_one_is_no_measurement() -> None:
     """OpenVINO takes bfloat16 for half precision on a processor without half precision, without a word."""
-    pytest.importorskip("openvino")
-    if OpenVinoBf16Device().availability().available:
-        with pytest.raises(ModelFailedError, match="bf16 instead of f16"):
-            compile_model(str(REFERENCE_NET), {}, settings(1, "f16"))
+    with pytest.raises(ModelFailedError, match="bf16 instead of f16"):
+        compile_model(str(REFERENCE_NET), {}, settings(1, "f16"))
+
+
+@pytest.mark.skipif(not OpenVinoDevice().availability().available, reason="openvino is not installed")
+def test_the_precision_of_the_compiled_model_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    import openvino
+
+    compiled = SimpleNamespace(get_property=lambda name: {"INFERENCE_PRECISION_HINT": openvino.Type.bf16}[name])
+    monkeypatch.setattr(openvino.Core, "compile_model", lambda *_: compiled)
+    assert compile_model(str(REFERENCE_NET), {}, settings(1, BFLOAT16)) is compiled
+    with pytest.raises(ModelFailedError, match="bf16 instead of f32"):
+        compile_model(str(REFERENCE_NET), {}, settings(1, FLOAT32))
 
 
 def test_absent_runtime_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

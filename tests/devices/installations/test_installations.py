@@ -135,7 +135,9 @@ def wheel(folder: Path) -> Path:
     return path
 
 
-def test_python_packages_lie_in_an_environment_of_their_own(tmp_path: Path) -> None:
+def test_python_packages_lie_in_an_environment_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the user's own Python is told by the environment."""
+
     class Environment(PythonEnvironment):
         name = "environment"
         purpose = "tests"
@@ -143,10 +145,42 @@ def test_python_packages_lie_in_an_environment_of_their_own(tmp_path: Path) -> N
         download_mb = 1
         packages = ("--no-index", str(wheel(tmp_path / "wheels")))
 
+    with zipfile.ZipFile(tmp_path / "wheels" / "smallest-1.0-py3-none-any.whl") as archive:
+        archive.extractall(tmp_path / "users")
+    variables = {"PYTHONPATH": tmp_path / "users", "PYTHONHOME": tmp_path, "PIP_TARGET": tmp_path, "PIP_USER": 1}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, str(value))
     Environment().install()
+    for name in variables:
+        monkeypatch.delenv(name)
     words = [Environment().python, "-c", "import smallest; print(smallest.answer)"]
     assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "42\n"
     assert subprocess.run([sys.executable, "-c", "import smallest"], capture_output=True, check=False).returncode
+
+
+def test_an_environment_whose_python_was_removed_is_not_installed(home: Path) -> None:
+    class Environment(PythonEnvironment):
+        name = "environment"
+        purpose = "tests"
+        packages = ("smallest==1.0",)
+
+    (home / "environment" / "bin").mkdir(parents=True)
+    (home / "environment" / "latseg.txt").write_text(Environment().recipe)
+    Environment().python.symlink_to(sys.executable)
+    assert Environment().is_installed()
+    Environment().python.unlink()
+    Environment().python.symlink_to(home / "removed")
+    with pytest.raises(UserError, match="latseg install environment"):
+        Environment().require()
+
+
+def test_torch_is_announced_with_the_libraries_that_it_brings() -> None:
+    environments = [kind for kind in map(INSTALLATIONS.get, INSTALLATIONS.names) if issubclass(kind, PythonEnvironment)]
+    with_torch = [each for each in environments if any(package.startswith("torch==") for package in each.packages)]
+    assert {"coreml", "executorch"} <= {each.name for each in with_torch}
+    for each in with_torch:
+        assert "proprietary libraries of NVIDIA" in each.licence
+        assert each.download_mb > 2000
 
 
 def test_a_version_of_python_that_is_not_there() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import grimp
 import numpy as np
 import onnx
 import pytest
@@ -14,10 +16,12 @@ import pytest
 from devices.backends.ort.device import CpuDevice
 from devices.device import Candidate, Device
 from devices.measurement import FailedMeasurement, Measurement
-from devices.registry import get_device
+from devices.registry import DEVICES, get_device
+from devices.ssh.address import SshAddress
 from devices.ssh.connection import Connection
-from devices.ssh.device import SshDevice
+from devices.ssh.device import SshDevice, device_on
 from devices.ssh.frames import Frame
+from devices.worker.device import ProcessDevice
 from foundation.errors import DeviceUnavailableError
 from latseg.testing.device_contract import FAST, NOMINAL_MS
 from latseg.testing.nets import saved, small_net
@@ -43,6 +47,18 @@ def _within(seconds: float, condition: Callable[[], bool]) -> bool:
 def _misbehaving() -> SshDevice:
     found = type(get_device("ssh://board/cpu"))
     return type("Misbehaving", (found,), {"runtime": MisbehavingDevice.runtime})()  # type: ignore[no-any-return]
+
+
+def test_that_machine_is_asked_for_whatever_a_worker_imports() -> None:
+    """Imports inside functions count, too."""
+    graph = grimp.build_graph("devices", "foundation", include_external_packages=True, cache_dir=None)
+    ours = {"devices", "foundation", *sys.stdlib_module_names}
+    kinds = [kind for kind in map(DEVICES.get, DEVICES.names) if issubclass(kind, ProcessDevice) and kind.over_ssh]
+    assert {"cpu", "litert", "mnn", "ncnn", "openvino"} <= {kind.name for kind in kinds}
+    for kind in kinds:
+        imported = graph.find_upstream_modules(kind.runtime.partition(":")[0])
+        asked = device_on(SshAddress("board"), kind).host.packages
+        assert {module.partition(".")[0] for module in imported} - ours <= set(asked), kind.name
 
 
 def test_nets_are_measured_there_and_nothing_is_left(fake_ssh: Path, tmp_path: Path) -> None:

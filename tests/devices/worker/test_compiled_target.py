@@ -93,6 +93,18 @@ def test_a_runtime_is_no_compiler(tmp_path: Path) -> None:
         NoCompiler().compile(saved(raw_model("Sin"), tmp_path / "net.onnx"), FEEDS, tmp_path / "artifact")
 
 
+def test_a_compiler_that_names_no_unit_has_converted_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = saved(raw_model("Relu"), tmp_path / "net.onnx")
+    answer = PickyTarget().placed(path, FEEDS)
+    assert (answer.verdict, answer.units, answer.unit) == (Verdict.SUPPORTED, ("",), "")
+    monkeypatch.setitem(COMPILED_TARGETS.targets, "picky-npu", "tests.devices.worker.compiling:PickyTarget")  # type: ignore[arg-type]
+    code, out, _ = say(capsys, "check", str(path), "-d", "picky-npu")
+    assert code == 0
+    assert "converted, all 1 nodes; the unit of each is chosen on the device;" in " ".join(out.split())
+
+
 def test_the_command_fails_for_a_fallback_unless_it_is_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,3 +21,10 @@ class TestWithoutSharedStatus(TransportContract):
         made = LocalTransport(shared_status=False)
         yield made
         made.kill()
+
+
+def test_what_did_not_start_can_be_ended(tmp_path: Path) -> None:
+    transport = LocalTransport(python=tmp_path / "removed")
+    with pytest.raises(FileNotFoundError):
+        transport.start("module:Runtime", 1)
+    transport.kill()
