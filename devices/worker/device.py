@@ -96,9 +96,10 @@ class ProcessDevice(Device):
         return self._info(hardware.cpu_name(), self.runtime_version(), hardware.clock_mhz(), hardware.load_average())
 
     def _info(self, processor: str, version: str, clock_mhz: float | None, load_average: float | None) -> DeviceInfo:
+        emulator = self.emulated_by()
         return DeviceInfo(
             name=self.name,
-            hardware=processor,
+            hardware=f"{processor}, emulated by {emulator}" if emulator else processor,
             runtime=self.package,
             runtime_version=version,
             threads=self.threads,
@@ -108,6 +109,10 @@ class ProcessDevice(Device):
             clock_mhz=clock_mhz,
             load_average=load_average,
         )
+
+    def emulated_by(self) -> str:
+        """The program that emulates the processor of an available device; empty where none does."""
+        return hardware.emulator()
 
     def runtime_version(self) -> str:
         """Of the package, which is installed."""
@@ -119,6 +124,15 @@ class ProcessDevice(Device):
         if not status.available:
             raise DeviceUnavailableError(
                 f"device {self.name!r}", seen=status.reason, expected="a device that can be used", remedy=status.remedy
+            )
+
+    def _require_meaningful_times(self) -> None:
+        if emulator := self.emulated_by():
+            raise DeviceUnavailableError(
+                f"device {self.name!r}",
+                seen=f"a processor that is emulated by {emulator}",
+                expected="a processor whose times mean something",
+                remedy="use it for `latseg check` only, which compares outputs",
             )
 
     def transport(self) -> Transport:
@@ -154,6 +168,7 @@ class ProcessDevice(Device):
         seed: int = 0,
     ) -> Iterator[Result]:
         self.require_available()
+        self._require_meaningful_times()
         prepared = [self.prepared(candidate) for candidate in candidates]
         return self._measure(prepared, nominal_reference_ms, protocol, seed)
 
@@ -179,8 +194,10 @@ class ProcessDevice(Device):
             raise _unsupported(path, error) from error
 
     @override
-    def footprint(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> Footprint:
+    def footprint(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> Footprint | None:
         self.require_available()
+        if self.emulated_by():
+            return None
         return Reconnection(self.name).call(lambda: self._footprint(path, inputs))
 
     def _footprint(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> Footprint:
