@@ -39,6 +39,10 @@ _BANNER_BYTES = 1 << 16
 """Most that a login shell may print before the agent answers."""
 
 
+class AgentFailedError(ConnectionLostError):
+    """ssh reached the machine, and the agent ended there."""
+
+
 class Connection:
     """A started agent; ``close`` ends it.
 
@@ -53,6 +57,7 @@ class Connection:
 
     def __init__(self, address: SshAddress, packages: Sequence[str]) -> None:
         self._address = address
+        self._reached = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close
         words = ("exec", "sh", "-c", _SHELL, loader_text(), own_sources().digest, *packages)
         self._process = self._started([*_SSH, *address.words, join(words)])
@@ -109,6 +114,7 @@ class Connection:
 
     def _state(self) -> HostState:
         hello = self._hello()
+        self._reached = True
         if not hello["usable"]:
             venv = quote(f"{hello['folder']}/venv")
             remedy = f"install it there and make an environment with it: `python3.11 -m venv {venv}`"
@@ -154,7 +160,8 @@ class Connection:
             return self._unusable("no python3 there", "Python 3.11 or newer", "install it there")
         if code == _SSH_FAILED:
             return ConnectionLostError(last or "ssh gave no reason")
-        return ConnectionLostError(f"the agent {described(code)}{f': {last}' if last else ''}")
+        kind = AgentFailedError if self._reached else ConnectionLostError
+        return kind(f"the agent {described(code)}{f': {last}' if last else ''}")
 
     def _code(self) -> int:
         """Exit code of ssh, which ends now."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from shlex import join, quote
 
 from devices.ssh.address import SshAddress
-from devices.ssh.connection import Connection
+from devices.ssh.connection import AgentFailedError, Connection
 from devices.ssh.host_state import HostState
 from devices.worker.transport import ConnectionLostError
 from foundation.errors import DeviceUnavailableError
@@ -73,6 +73,11 @@ class SshHost:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: ConnectionLostError) -> DeviceUnavailableError:
+        if isinstance(error, AgentFailedError):
+            return DeviceUnavailableError(
+                f"machine {self.address}", seen=str(error), expected="an agent that runs there",
+                remedy="repair what it names on that machine and repeat the command",
+            )  # fmt: skip
         command = join(["ssh", "-o", "BatchMode=yes", *self.address.words, "python3 -V"])
         return DeviceUnavailableError(
             f"machine {self.address}", seen=str(error), expected="a machine that ssh reaches without any question",

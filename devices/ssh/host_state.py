@@ -5,10 +5,9 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
-from importlib.util import find_spec
 
 from devices import hardware
+from devices.package_version import package_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +43,5 @@ def state_here(folder: str, files: str, packages: Sequence[str]) -> HostState:
         emulator=hardware.emulator(),
         clock_mhz=hardware.clock_mhz(),
         load_average=hardware.load_average(),
-        versions={name: metadata.version(name) if find_spec(name) else None for name in packages},
+        versions={name: package_version(name) for name in packages},
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -22,6 +21,7 @@ from devices.device_info import DeviceInfo
 from devices.footprint import Footprint
 from devices.measurement import FailedMeasurement
 from devices.model_file import check_model
+from devices.package_version import package_version
 from devices.prepared import PreparedCandidate, prepare
 from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
 from devices.worker.client import START_S, WorkerClient, WorkerFailedError
@@ -116,7 +116,7 @@ class ProcessDevice(Device):
 
     def runtime_version(self) -> str:
         """Of the package, which is installed."""
-        return metadata.version(self.package)
+        return package_version(self.package) or "unknown"
 
     def require_available(self) -> None:
         """Raises ``DeviceUnavailableError`` where the device cannot be used."""

@@ -61,6 +61,14 @@ def test_a_machine_without_something(
     assert seen in availability.reason
 
 
+def test_an_agent_that_fails_is_not_a_machine_that_is_not_reached(fake_ssh: Path) -> None:
+    fake_ssh.mkdir(parents=True)
+    (fake_ssh / "work").touch()
+    error = _error(SshHost(ADDRESS, ()))
+    assert "FileExistsError" in str(error.seen)
+    assert error.remedy == "repair what it names on that machine and repeat the command"
+
+
 def test_no_ssh_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "OpenSSH" in _error(SshHost(ADDRESS, ())).expected
@@ -74,6 +82,11 @@ def test_a_missing_runtime_is_named_with_the_command_that_installs_it(fake_ssh: 
     venv = str(fake_ssh / "venv")
     there = ["python3", "-m", "venv", venv, "&&", f"{venv}/bin/pip", "install", "numpy", "no-such-runtime"]
     assert shlex.split(words[3]) == there
+
+
+def test_a_runtime_from_a_distribution_of_another_name_says_its_version(fake_ssh: Path, tmp_path: Path) -> None:
+    (tmp_path / "packages" / "boardruntime.py").write_text("__version__ = '1.23.0'")
+    assert SshHost(ADDRESS, ("numpy", "boardruntime")).state().versions["boardruntime"] == "1.23.0"
 
 
 def test_the_environment_in_the_agents_folder_comes_before_python3(fake_ssh: Path, script: Script) -> None:
