@@ -41,10 +41,10 @@ class SshDevice(ProcessDevice):
     @override
     def availability(self) -> Availability:
         try:
-            self.host.state()
+            state = self.host.state()
         except DeviceUnavailableError as error:
             return Availability(False, f"{error.what}: {error.seen}", error.remedy)
-        return self.conversion()
+        return self._usable_with(frozenset(state.cpu_flags))
 
     @override
     def info(self) -> DeviceInfo:

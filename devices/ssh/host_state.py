@@ -22,6 +22,7 @@ class HostState:
     hardware: str
     emulator: str
     """Where the processor is emulated: the program that does it. Else empty."""
+    cpu_flags: tuple[str, ...]
     clock_mhz: float | None
     load_average: float | None
     versions: dict[str, str | None]
@@ -41,6 +42,7 @@ def state_here(folder: str, files: str, packages: Sequence[str]) -> HostState:
         python=platform.python_version(),
         hardware=hardware.cpu_name(),
         emulator=hardware.emulator(),
+        cpu_flags=tuple(sorted(hardware.cpu_flags())),
         clock_mhz=hardware.clock_mhz(),
         load_average=hardware.load_average(),
         versions={name: package_version(name) for name in packages},

@@ -74,12 +74,20 @@ class ProcessDevice(Device):
     @override
     def availability(self) -> Availability:
         installed = self.installed()
-        return self.conversion() if installed.available else installed
+        return self._usable_with(hardware.cpu_flags()) if installed.available else installed
+
+    def _usable_with(self, flags: frozenset[str]) -> Availability:
+        computes = self.computing(flags)
+        return self.conversion() if computes.available else computes
 
     def installed(self) -> Availability:
         """Whether the runtime's package is installed on this machine."""
         if find_spec(self.package) is None:
             return Availability(False, f"{self.package} is not installed", self.install)
+        return Availability(True)
+
+    def computing(self, flags: frozenset[str]) -> Availability:  # noqa: ARG002
+        """Whether a processor with these ``hardware.cpu_flags`` computes in ``precision``. Never raises."""
         return Availability(True)
 
     def conversion(self) -> Availability:
