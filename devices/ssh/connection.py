@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import subprocess
 import tempfile
@@ -35,6 +36,8 @@ _SHELL = (
 _NO_PYTHON, _SSH_FAILED = 127, 255
 _START_S = 60.0
 _END_S = 5.0
+_PROGRESS_S = 60.0
+"""Longest time without a byte in the middle of a frame. ssh's keep-alive does not notice an agent that stands still."""
 _BANNER_BYTES = 1 << 16
 """Most that a login shell may print before the agent answers."""
 
@@ -64,6 +67,7 @@ class Connection:
         assert self._process.stdin is not None, "a pipe"
         assert self._process.stdout is not None, "a pipe"
         self._requests, self._answers = self._process.stdin, self._process.stdout
+        os.set_blocking(self._requests.fileno(), False)
         try:
             self.state = self._state()
             """Of the machine, when the agent started."""
@@ -80,7 +84,7 @@ class Connection:
         Raises:
             ConnectionLostError: the connection is lost.
         """
-        self._write(lambda: write_frame(self._requests.fileno(), Frame(kind, values, content)))
+        self._write(lambda: write_frame(self._requests.fileno(), Frame(kind, values, content), _PROGRESS_S))
 
     def receive(self, timeout_s: float) -> Frame | None:
         """The next frame; None where none begins in time.
@@ -122,7 +126,7 @@ class Connection:
         if not hello["known"]:
             archive = own_sources().archive
             content = len(archive).to_bytes(SIZE_BYTES, "big") + archive
-            self._write(lambda: write_exactly(self._requests.fileno(), content))
+            self._write(lambda: write_exactly(self._requests.fileno(), content, _PROGRESS_S))
         frame = self.receive(_START_S)
         if frame is None:
             raise ConnectionLostError(f"the agent did not start within {_START_S:g} s")
@@ -143,15 +147,19 @@ class Connection:
 
     def _read(self, size: int) -> bytes:
         try:
-            return read_exactly(self._answers.fileno(), size)
+            return read_exactly(self._answers.fileno(), size, _PROGRESS_S)
         except EOFError as error:
             raise self._failure() from error
+        except TimeoutError as error:
+            raise ConnectionLostError(str(error)) from error
 
     def _write(self, write: Callable[[], None]) -> None:
         try:
             write()
         except BrokenPipeError as error:
             raise self._failure() from error
+        except TimeoutError as error:
+            raise ConnectionLostError(str(error)) from error
 
     def _failure(self) -> Exception:
         """Why the channel closed."""

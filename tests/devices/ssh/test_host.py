@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from devices.registry import get_device
 from devices.ssh.address import SshAddress
 from devices.ssh.host import SshHost
 from devices.ssh.sources import own_sources
+from devices.worker.transport import ConnectionLostError
 from foundation.errors import DeviceUnavailableError
 
 Script = Callable[[str, str], None]
@@ -137,3 +140,25 @@ def test_the_agent_writes_nowhere_else(fake_ssh: Path, tmp_path: Path) -> None:
 @pytest.mark.targets
 def test_the_agent_tells_the_load_there(fake_ssh: Path) -> None:
     assert SshHost(ADDRESS, ()).other_load() >= 0
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devices.ssh.connection._PROGRESS_S", 0.5)
+    monkeypatch.setattr("devices.ssh.connection._END_S", 0.1)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_agent_that_stops_in_the_middle_of_a_frame_is_lost(fake_ssh: Path, script: Script) -> None:
+    hello = json.dumps({"folder": "/", "python": "3.11", "usable": True, "known": True})
+    script("ssh", f"#!/bin/sh\necho 'latseg agent: {hello}'\nprintf 1\nexec sleep 60\n")
+    assert "no byte came within 0.5 s" in str(_error(SshHost(ADDRESS, ())).seen)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_agent_that_reads_no_more_is_lost(fake_ssh: Path) -> None:
+    connection = SshHost(ADDRESS, ()).connect()
+    connection._process.send_signal(signal.SIGSTOP)
+    with pytest.raises(ConnectionLostError, match="no byte was taken within"):
+        connection.send("put", bytes(1 << 20), path=f"{connection.state.files}/net")
+    connection.close()
