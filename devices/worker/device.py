@@ -118,8 +118,8 @@ class ProcessDevice(Device):
             load_average=load_average,
         )
 
+    @override
     def emulated_by(self) -> str:
-        """The program that emulates the processor of an available device; empty where none does."""
         return hardware.emulator()
 
     def runtime_version(self) -> str:
