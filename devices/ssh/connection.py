@@ -52,17 +52,18 @@ class Connection:
     Args:
         address: the machine.
         packages: whose versions are looked up there.
+        lost: names of the folders of agents that are ended first (see ``devices/ssh/agent.py``).
 
     Raises:
         ConnectionLostError: the machine cannot be reached, or its agent does not start.
         DeviceUnavailableError: there is no ssh client here, or no suitable Python there.
     """
 
-    def __init__(self, address: SshAddress, packages: Sequence[str]) -> None:
+    def __init__(self, address: SshAddress, packages: Sequence[str], lost: Sequence[str] = ()) -> None:
         self._address = address
         self._reached = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close
-        words = ("exec", "sh", "-c", _SHELL, loader_text(), own_sources().digest, *packages)
+        words = ("exec", "sh", "-c", _SHELL, loader_text(), own_sources().digest, " ".join(lost), *packages)
         self._process = self._started([*_SSH, *address.words, join(words)])
         assert self._process.stdin is not None, "a pipe"
         assert self._process.stdout is not None, "a pipe"
@@ -99,12 +100,13 @@ class Connection:
         except ValueError as error:
             raise _unreadable(error) from error
 
-    def close(self) -> None:
-        """Ends the agent, and its worker with it; may be called twice."""
+    def close(self) -> bool:
+        """Ends the agent, and its worker with it; False where it may still be running. May be called twice."""
         for pipe in (self._requests, self._answers):
             pipe.close()
-        self._code()
+        code = self._code()
         self._errors.close()
+        return code == 0
 
     def _started(self, words: list[str]) -> subprocess.Popen[bytes]:
         try:

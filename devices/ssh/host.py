@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from shlex import join, quote
 
 from devices.ssh.address import SshAddress
@@ -22,17 +23,25 @@ class SshHost:
     packages: tuple[str, ...]
     """Distributions that the agent's interpreter must have."""
     _last: HostState | None = field(default=None, init=False)
+    _lost: list[str] = field(default_factory=list, init=False)
+    """Names of the folders of agents that may still be running."""
 
     def connect(self) -> Connection:
-        """A new connection.
+        """A new connection; agents whose connection was lost have ended then.
 
         Raises:
             ConnectionLostError: see ``Connection``.
             DeviceUnavailableError: see ``Connection``.
         """
-        connection = Connection(self.address, self.packages)
+        connection = Connection(self.address, self.packages, self._lost)
+        self._lost = []
         self._last = connection.state
         return connection
+
+    def close(self, connection: Connection) -> None:
+        """Closes one that ``connect`` gave; may be called twice."""
+        if not connection.close():
+            self._lost.append(PurePosixPath(connection.state.files).name)
 
     def state(self) -> HostState:
         """As the last connection found the machine; opens one if there was none.
