@@ -170,7 +170,7 @@ class Connection:
             return self._unusable("no python3 there", "Python 3.11 or newer", "install it there")
         if code == _SSH_FAILED:
             return ConnectionLostError(last or "ssh gave no reason")
-        kind = AgentFailedError if self._reached else ConnectionLostError
+        kind = AgentFailedError if self._reached and code >= 0 else ConnectionLostError  # a signal ended ssh, here
         return kind(f"the agent {described(code)}{f': {last}' if last else ''}")
 
     def _code(self) -> int:

@@ -11,6 +11,7 @@ from devices.worker.transport import Transport
 from foundation.temporary_folder import owner
 from latseg.testing.transport_contract import TransportContract
 from tests.devices.ssh.conftest import SSH
+from tests.devices.ssh.sshd import children
 from tests.devices.ssh.test_ssh_device import _within
 
 HOST = SshHost(SshAddress("board"), ("numpy", "onnx"))
@@ -37,8 +38,8 @@ def test_a_worker_whose_connection_was_lost_ends_before_another_one_starts(
     files = Path(host.state().files)
     agent = owner(files)
     assert agent
-    assert _within(20.0, lambda: bool(_children(agent)))
-    (worker,) = _children(agent)
+    assert _within(20.0, lambda: bool(children(agent)))
+    (worker,) = children(agent)
     lost.kill()
     assert owner(files) == agent
     script("ssh", SSH)
@@ -46,7 +47,3 @@ def test_a_worker_whose_connection_was_lost_ends_before_another_one_starts(
     assert owner(files) is None
     assert not files.exists()
     assert _within(5.0, lambda: not Path("/proc", worker).exists())
-
-
-def _children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
