@@ -63,6 +63,10 @@ class Target(ABC):
             DeviceUnavailableError: the target cannot be used here.
         """
 
+    def emulated_by(self) -> str:
+        """The program that emulates the processor of an available target; empty where none does."""
+        return ""
+
     @abstractmethod
     def support(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> FileSupport:
         """Whether the target accepts a model that ``devices.model_file.check_model`` accepts; outputs where it runs it.

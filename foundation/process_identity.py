@@ -47,6 +47,11 @@ def this_process() -> ProcessIdentity:
     return _identity(os.getpid())
 
 
+def start_ticks(pid: int) -> str:
+    """Start of a process in clock ticks since the boot; "0" where it has ended or the system does not tell."""
+    return _state_and_start(pid)[1].rpartition(" ")[2] or "0"
+
+
 @lru_cache(maxsize=1)
 def _identity(pid: int) -> ProcessIdentity:
     return ProcessIdentity(socket.gethostname(), pid, _state_and_start(pid)[1])

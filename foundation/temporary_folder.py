@@ -19,10 +19,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from foundation.process_identity import this_process
+from foundation.process_identity import start_ticks
 
 PREFIX = "latseg-"
-_OWN = r"\d+-\d+-[a-z0-9_]{8}"
+_OWN = r"(\d+)-(\d+)-[a-z0-9_]{8}"
 """Number of the process, its start in clock ticks, and what ``tempfile`` adds."""
 _cleaned: set[tuple[Path, str]] = set()
 _logger = logging.getLogger(__name__)
@@ -64,6 +64,18 @@ class TemporaryFolder:
         self._end.detach()
 
 
+def owner(folder: Path) -> int | None:
+    """Number of the process whose ``TemporaryFolder`` this is; None where that has ended, or nobody can tell."""
+    made = re.search(f"-{_OWN}$", folder.name)
+    try:
+        os.close(_lock(folder))
+    except BlockingIOError:
+        return int(made[1]) if made and start_ticks(int(made[1])) == made[2] else None
+    except OSError:
+        pass
+    return None
+
+
 def leftovers(parent: Path, prefix: str) -> Iterator[Path]:
     """This user's folders that dead processes left in ``parent``; each is locked until the next one is asked for."""
     pattern = re.compile(re.escape(prefix) + _OWN)
@@ -88,10 +100,9 @@ def _unlocked(folder: Path) -> Iterator[Path]:
 
 
 def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int | None]:
-    process = this_process()
-    start = process.started.rpartition(" ")[2] or "0"
+    pid = os.getpid()
     while True:
-        folder = Path(tempfile.mkdtemp(dir=parent, prefix=f"{prefix}{process.pid}-{start}-"))
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=f"{prefix}{pid}-{start_ticks(pid)}-"))
         try:
             lock = _lock(folder)
         except (BlockingIOError, FileNotFoundError):  # another process takes it for a leftover

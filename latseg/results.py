@@ -341,6 +341,8 @@ class CheckedModel:
     """What costs time there for nothing, a sentence for each cause; ``fix`` removes it."""
     compiled: bool = False
     """Whether the vendor's compiler was asked and nothing ran on the hardware."""
+    emulator: str = ""
+    """The program that emulates the device's processor; empty where none does."""
 
     @property
     def supported(self) -> bool:
@@ -373,8 +375,10 @@ class CheckedModel:
         """A device's part of the document of ``latseg check --json``, without its warnings."""
         return {
             "device": self.device.name,
+            "hardware": self.device.hardware,
             "simulated": self.device.simulated,
             "compiled": self.compiled,
+            "emulator": self.emulator,
             "supported": self.supported,
             "reason": self.support.reason,
             "parity_max_abs": self.parity_max_abs,

@@ -72,7 +72,8 @@ class TargetHandle:
         candidate = Candidate(path.name, path, tuple((shapes or {}).items()), encode_all(arrays))
         support = model_support(self.target, candidate, seed=seed)
         lost = lost_time(path, self.target) if isinstance(self.target, Device) else []
-        checked = CheckedModel(path, info, support, lost, compiled=isinstance(self.target, CompiledTarget))
+        compiled, emulator = isinstance(self.target, CompiledTarget), self.target.emulated_by()
+        checked = CheckedModel(path, info, support, lost, compiled=compiled, emulator=emulator)
         if checked.supported and checked.unequal_percent > 100 * MOST_UNEQUAL:
             self._warnings.other_outputs(path, checked.unequal_percent)
         return checked

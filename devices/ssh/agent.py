@@ -1,9 +1,12 @@
 """Runs on the other machine: starts a worker there, and passes on what the worker and its parent say to each other.
 
-``python -m devices.ssh.agent FOLDER PACKAGE...``, started by ``devices/ssh/loader.py``. It needs the standard library
-until a worker is started. It listens on no port: its input and output are the channel of ssh. When that closes, it ends
-the worker and removes the files. While the worker measures, the agent looks twice a second at the file in which the
-worker records what is running; the worker wakes nobody.
+``python -m devices.ssh.agent FOLDER LOST PACKAGE...``, started by ``devices/ssh/loader.py``. It needs the standard
+library until a worker is started. It listens on no port: its input and output are the channel of ssh. When that closes,
+it ends the worker and removes the files. While the worker measures, the agent looks twice a second at the file in which
+the worker records what is running; the worker wakes nobody.
+
+LOST names agents whose connection broke, by their folders. The network may have died without a word, so that they still
+wait and their workers still measure: they are ended before this agent says that it is there.
 """
 
 from __future__ import annotations
@@ -11,8 +14,10 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import signal
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -21,12 +26,13 @@ from typing import TYPE_CHECKING
 from devices.other_load import other_load
 from devices.ssh.frames import Frame, read_exactly, read_frame, write_frame
 from devices.ssh.host_state import state_here
-from foundation.temporary_folder import TemporaryFolder
+from foundation.temporary_folder import TemporaryFolder, owner
 
 if TYPE_CHECKING:
     from devices.worker.transport import LocalTransport
 
 _LOOK_S = 0.5
+_END_S = 5.0
 
 
 class Agent:
@@ -118,15 +124,26 @@ class Agent:
             file.write(content)
 
 
+def _end_agent(files: Path) -> None:
+    """Ends the agent that has its files there, if there is one; its worker ends with it."""
+    end = time.monotonic() + _END_S
+    while (pid := owner(files)) and time.monotonic() < end:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
 def main() -> None:
     """Entry point of the agent; whatever prints in it prints to the channel of errors."""
-    folder, *packages = sys.argv[1:]
+    folder, lost, *packages = sys.argv[1:]
     requests, answers = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     work = Path(folder, "work")
     work.mkdir(mode=0o700, exist_ok=True)
     tempfile.tempdir = str(work)
+    for name in lost.split():
+        _end_agent(work / name)
     with TemporaryFolder() as files:
         write_frame(answers, Frame("state", asdict(state_here(folder, str(files.path), packages))))
         Agent(requests, answers, files.path).serve()

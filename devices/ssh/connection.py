@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import subprocess
 import tempfile
@@ -35,8 +36,14 @@ _SHELL = (
 _NO_PYTHON, _SSH_FAILED = 127, 255
 _START_S = 60.0
 _END_S = 5.0
+_PROGRESS_S = 60.0
+"""Longest time without a byte in the middle of a frame. ssh's keep-alive does not notice an agent that stands still."""
 _BANNER_BYTES = 1 << 16
 """Most that a login shell may print before the agent answers."""
+
+
+class AgentFailedError(ConnectionLostError):
+    """ssh reached the machine, and the agent ended there."""
 
 
 class Connection:
@@ -45,20 +52,23 @@ class Connection:
     Args:
         address: the machine.
         packages: whose versions are looked up there.
+        lost: names of the folders of agents that are ended first (see ``devices/ssh/agent.py``).
 
     Raises:
         ConnectionLostError: the machine cannot be reached, or its agent does not start.
         DeviceUnavailableError: there is no ssh client here, or no suitable Python there.
     """
 
-    def __init__(self, address: SshAddress, packages: Sequence[str]) -> None:
+    def __init__(self, address: SshAddress, packages: Sequence[str], lost: Sequence[str] = ()) -> None:
         self._address = address
+        self._reached = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close
-        words = ("exec", "sh", "-c", _SHELL, loader_text(), own_sources().digest, *packages)
+        words = ("exec", "sh", "-c", _SHELL, loader_text(), own_sources().digest, " ".join(lost), *packages)
         self._process = self._started([*_SSH, *address.words, join(words)])
         assert self._process.stdin is not None, "a pipe"
         assert self._process.stdout is not None, "a pipe"
         self._requests, self._answers = self._process.stdin, self._process.stdout
+        os.set_blocking(self._requests.fileno(), False)
         try:
             self.state = self._state()
             """Of the machine, when the agent started."""
@@ -75,7 +85,7 @@ class Connection:
         Raises:
             ConnectionLostError: the connection is lost.
         """
-        self._write(lambda: write_frame(self._requests.fileno(), Frame(kind, values, content)))
+        self._write(lambda: write_frame(self._requests.fileno(), Frame(kind, values, content), _PROGRESS_S))
 
     def receive(self, timeout_s: float) -> Frame | None:
         """The next frame; None where none begins in time.
@@ -90,12 +100,13 @@ class Connection:
         except ValueError as error:
             raise _unreadable(error) from error
 
-    def close(self) -> None:
-        """Ends the agent, and its worker with it; may be called twice."""
+    def close(self) -> bool:
+        """Ends the agent, and its worker with it; False where it may still be running. May be called twice."""
         for pipe in (self._requests, self._answers):
             pipe.close()
-        self._code()
+        code = self._code()
         self._errors.close()
+        return code == 0
 
     def _started(self, words: list[str]) -> subprocess.Popen[bytes]:
         try:
@@ -109,6 +120,7 @@ class Connection:
 
     def _state(self) -> HostState:
         hello = self._hello()
+        self._reached = True
         if not hello["usable"]:
             venv = quote(f"{hello['folder']}/venv")
             remedy = f"install it there and make an environment with it: `python3.11 -m venv {venv}`"
@@ -116,7 +128,7 @@ class Connection:
         if not hello["known"]:
             archive = own_sources().archive
             content = len(archive).to_bytes(SIZE_BYTES, "big") + archive
-            self._write(lambda: write_exactly(self._requests.fileno(), content))
+            self._write(lambda: write_exactly(self._requests.fileno(), content, _PROGRESS_S))
         frame = self.receive(_START_S)
         if frame is None:
             raise ConnectionLostError(f"the agent did not start within {_START_S:g} s")
@@ -137,15 +149,19 @@ class Connection:
 
     def _read(self, size: int) -> bytes:
         try:
-            return read_exactly(self._answers.fileno(), size)
+            return read_exactly(self._answers.fileno(), size, _PROGRESS_S)
         except EOFError as error:
             raise self._failure() from error
+        except TimeoutError as error:
+            raise ConnectionLostError(str(error)) from error
 
     def _write(self, write: Callable[[], None]) -> None:
         try:
             write()
         except BrokenPipeError as error:
             raise self._failure() from error
+        except TimeoutError as error:
+            raise ConnectionLostError(str(error)) from error
 
     def _failure(self) -> Exception:
         """Why the channel closed."""
@@ -154,7 +170,8 @@ class Connection:
             return self._unusable("no python3 there", "Python 3.11 or newer", "install it there")
         if code == _SSH_FAILED:
             return ConnectionLostError(last or "ssh gave no reason")
-        return ConnectionLostError(f"the agent {described(code)}{f': {last}' if last else ''}")
+        kind = AgentFailedError if self._reached and code >= 0 else ConnectionLostError  # a signal ended ssh, here
+        return kind(f"the agent {described(code)}{f': {last}' if last else ''}")
 
     def _code(self) -> int:
         """Exit code of ssh, which ends now."""

@@ -5,19 +5,16 @@ Models are converted on this machine and measured there, by the same worker and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from typing_extensions import override
 
-from devices.device import Availability, Candidate, Device
+from devices.device import Availability, Device
 from devices.device_info import DeviceInfo
-from devices.protocol import MeasurementProtocol
 from devices.ssh.address import SshAddress
 from devices.ssh.host import SshHost
 from devices.ssh.transport import SshTransport
 from devices.worker.device import ProcessDevice
-from devices.worker.group import Result
 from devices.worker.transport import Transport
 from foundation.errors import DeviceUnavailableError, UserError
 
@@ -44,35 +41,21 @@ class SshDevice(ProcessDevice):
     @override
     def availability(self) -> Availability:
         try:
-            self.host.state()
+            state = self.host.state()
         except DeviceUnavailableError as error:
             return Availability(False, f"{error.what}: {error.seen}", error.remedy)
-        return self.conversion()
+        return self._usable_with(frozenset(state.cpu_flags))
 
     @override
     def info(self) -> DeviceInfo:
         self.require_available()
         state = self.host.state()
         version = state.versions[self.package] or ""
-        processor = f"{state.hardware}, emulated by {state.emulator}" if state.emulator else state.hardware
-        return self._info(processor, version, state.clock_mhz, state.load_average)
+        return self._info(state.hardware, version, state.clock_mhz, state.load_average)
 
     @override
-    def measure(
-        self,
-        candidates: Sequence[Candidate],
-        *,
-        nominal_reference_ms: float,
-        protocol: MeasurementProtocol,
-        seed: int = 0,
-    ) -> Iterator[Result]:
-        info = self.info()
-        if self.host.state().emulator:
-            raise DeviceUnavailableError(
-                f"device {self.name!r}", seen=info.hardware, expected="a processor whose times mean something",
-                remedy="use it for `latseg check` only, which compares outputs",
-            )  # fmt: skip
-        return super().measure(candidates, nominal_reference_ms=nominal_reference_ms, protocol=protocol, seed=seed)
+    def emulated_by(self) -> str:
+        return self.host.state().emulator
 
     @override
     def other_load(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,15 +25,11 @@ class Frame:
     content: bytes = b""
 
 
-def write_frame(descriptor: int, frame: Frame) -> None:
-    """Writes all of it.
-
-    Raises:
-        BrokenPipeError: nobody reads.
-    """
+def write_frame(descriptor: int, frame: Frame, limit_s: float | None = None) -> None:
+    """Writes all of it, as ``write_exactly``."""
     header = json.dumps({"kind": frame.kind, "values": frame.values}).encode()
-    write_exactly(descriptor, _SIZES.pack(len(header), len(frame.content)) + header)
-    write_exactly(descriptor, frame.content)
+    write_exactly(descriptor, _SIZES.pack(len(header), len(frame.content)) + header, limit_s)
+    write_exactly(descriptor, frame.content, limit_s)
 
 
 def read_frame(read: Callable[[int], bytes]) -> Frame:
@@ -54,25 +51,41 @@ def read_frame(read: Callable[[int], bytes]) -> Frame:
         raise ValueError(f"a frame that begins with {header!r:.60}") from error
 
 
-def write_exactly(descriptor: int, content: bytes) -> None:
+def write_exactly(descriptor: int, content: bytes, limit_s: float | None = None) -> None:
     """Writes all bytes.
 
+    Args:
+        descriptor: of a pipe; with a limit, one that does not block.
+        content: the bytes.
+        limit_s: seconds in which at least one byte must go through.
+
     Raises:
-        BrokenPipeError: nobody reads.
+        BrokenPipeError: the other side has closed the channel.
+        TimeoutError: the other side does not read.
     """
     rest = memoryview(content)
     while rest:
+        if not select.select([], [descriptor], [], limit_s)[1]:
+            raise TimeoutError(f"no byte was taken within {limit_s:g} s")
         rest = rest[os.write(descriptor, rest) :]
 
 
-def read_exactly(descriptor: int, size: int) -> bytes:
+def read_exactly(descriptor: int, size: int, limit_s: float | None = None) -> bytes:
     """So many bytes.
+
+    Args:
+        descriptor: of a pipe.
+        size: number of bytes.
+        limit_s: seconds in which at least one byte must come.
 
     Raises:
         EOFError: the other side has closed the channel.
+        TimeoutError: the other side does not write.
     """
     content = bytearray()
     while len(content) < size:
+        if not select.select([descriptor], [], [], limit_s)[0]:
+            raise TimeoutError(f"no byte came within {limit_s:g} s")
         piece = os.read(descriptor, min(size - len(content), 1 << 20))
         if not piece:
             raise EOFError

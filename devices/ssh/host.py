@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from shlex import join, quote
 
 from devices.ssh.address import SshAddress
-from devices.ssh.connection import Connection
+from devices.ssh.connection import AgentFailedError, Connection
 from devices.ssh.host_state import HostState
 from devices.worker.transport import ConnectionLostError
 from foundation.errors import DeviceUnavailableError
@@ -22,17 +23,25 @@ class SshHost:
     packages: tuple[str, ...]
     """Distributions that the agent's interpreter must have."""
     _last: HostState | None = field(default=None, init=False)
+    _lost: list[str] = field(default_factory=list, init=False)
+    """Names of the folders of agents that may still be running."""
 
     def connect(self) -> Connection:
-        """A new connection.
+        """A new connection; agents whose connection was lost have ended then.
 
         Raises:
             ConnectionLostError: see ``Connection``.
             DeviceUnavailableError: see ``Connection``.
         """
-        connection = Connection(self.address, self.packages)
+        connection = Connection(self.address, self.packages, self._lost)
+        self._lost = []
         self._last = connection.state
         return connection
+
+    def close(self, connection: Connection) -> None:
+        """Closes one that ``connect`` gave; may be called twice."""
+        if not connection.close():
+            self._lost.append(PurePosixPath(connection.state.files).name)
 
     def state(self) -> HostState:
         """As the last connection found the machine; opens one if there was none.
@@ -73,6 +82,11 @@ class SshHost:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: ConnectionLostError) -> DeviceUnavailableError:
+        if isinstance(error, AgentFailedError):
+            return DeviceUnavailableError(
+                f"machine {self.address}", seen=str(error), expected="an agent that runs there",
+                remedy="repair what it names on that machine and repeat the command",
+            )  # fmt: skip
         command = join(["ssh", "-o", "BatchMode=yes", *self.address.words, "python3 -V"])
         return DeviceUnavailableError(
             f"machine {self.address}", seen=str(error), expected="a machine that ssh reaches without any question",

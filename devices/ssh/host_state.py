@@ -5,10 +5,9 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
-from importlib.util import find_spec
 
 from devices import hardware
+from devices.package_version import package_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +22,7 @@ class HostState:
     hardware: str
     emulator: str
     """Where the processor is emulated: the program that does it. Else empty."""
+    cpu_flags: tuple[str, ...]
     clock_mhz: float | None
     load_average: float | None
     versions: dict[str, str | None]
@@ -42,7 +42,8 @@ def state_here(folder: str, files: str, packages: Sequence[str]) -> HostState:
         python=platform.python_version(),
         hardware=hardware.cpu_name(),
         emulator=hardware.emulator(),
+        cpu_flags=tuple(sorted(hardware.cpu_flags())),
         clock_mhz=hardware.clock_mhz(),
         load_average=hardware.load_average(),
-        versions={name: metadata.version(name) if find_spec(name) else None for name in packages},
+        versions={name: package_version(name) for name in packages},
     )

@@ -1,6 +1,6 @@
 """The first program on the other machine: takes our sources, once, and starts the agent.
 
-It is sent as text (``python3 -c TEXT FOLDER DIGEST PACKAGE...``), needs the standard library only, and is written for
+It is sent as text (``python3 -c TEXT FOLDER DIGEST WORD...``), needs the standard library only, and is written for
 any Python 3, so that an old one is told from a missing one. It reads exactly what it needs from its input: the rest is
 the agent's.
 """
@@ -92,7 +92,7 @@ def _last_use(path: str) -> float:
 
 def main() -> None:
     """Ends as the agent."""
-    folder, digest, *packages = sys.argv[1:]
+    folder, digest, *words = sys.argv[1:]
     target = os.path.join(folder, digest)  # noqa: PTH118
     known, usable = tree_digest(target) == digest, sys.version_info >= _OLDEST
     hello = {"folder": folder, "python": sys.version.split()[0], "usable": usable, "known": known}
@@ -105,7 +105,7 @@ def main() -> None:
     _clean(folder, target)
     paths = [target, os.environ.get("PYTHONPATH")]
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "devices.ssh.agent", folder, *packages])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "devices.ssh.agent", folder, *words])  # noqa: S606
 
 
 if __name__ == "__main__":

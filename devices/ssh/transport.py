@@ -91,7 +91,7 @@ class SshTransport(Transport):
     @override
     def kill(self) -> None:
         if self._connection:
-            self._connection.close()
+            self._host.close(self._connection)
         self._folder.close()
 
     @property

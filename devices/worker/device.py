@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -22,6 +21,7 @@ from devices.device_info import DeviceInfo
 from devices.footprint import Footprint
 from devices.measurement import FailedMeasurement
 from devices.model_file import check_model
+from devices.package_version import package_version
 from devices.prepared import PreparedCandidate, prepare
 from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
 from devices.worker.client import START_S, WorkerClient, WorkerFailedError
@@ -74,12 +74,20 @@ class ProcessDevice(Device):
     @override
     def availability(self) -> Availability:
         installed = self.installed()
-        return self.conversion() if installed.available else installed
+        return self._usable_with(hardware.cpu_flags()) if installed.available else installed
+
+    def _usable_with(self, flags: frozenset[str]) -> Availability:
+        computes = self.computing(flags)
+        return self.conversion() if computes.available else computes
 
     def installed(self) -> Availability:
         """Whether the runtime's package is installed on this machine."""
         if find_spec(self.package) is None:
             return Availability(False, f"{self.package} is not installed", self.install)
+        return Availability(True)
+
+    def computing(self, flags: frozenset[str]) -> Availability:  # noqa: ARG002
+        """Whether a processor with these ``hardware.cpu_flags`` computes in ``precision``. Never raises."""
         return Availability(True)
 
     def conversion(self) -> Availability:
@@ -96,9 +104,10 @@ class ProcessDevice(Device):
         return self._info(hardware.cpu_name(), self.runtime_version(), hardware.clock_mhz(), hardware.load_average())
 
     def _info(self, processor: str, version: str, clock_mhz: float | None, load_average: float | None) -> DeviceInfo:
+        emulator = self.emulated_by()
         return DeviceInfo(
             name=self.name,
-            hardware=processor,
+            hardware=f"{processor}, emulated by {emulator}" if emulator else processor,
             runtime=self.package,
             runtime_version=version,
             threads=self.threads,
@@ -109,9 +118,22 @@ class ProcessDevice(Device):
             load_average=load_average,
         )
 
+    @override
+    def emulated_by(self) -> str:
+        return hardware.emulator()
+
     def runtime_version(self) -> str:
         """Of the package, which is installed."""
-        return metadata.version(self.package)
+        return package_version(self.package) or "unknown"
+
+    def _require_meaningful_times(self) -> None:
+        if emulator := self.emulated_by():
+            raise DeviceUnavailableError(
+                f"device {self.name!r}",
+                seen=f"a processor that is emulated by {emulator}",
+                expected="a processor whose times mean something",
+                remedy="use it for `latseg check` only, which compares outputs",
+            )
 
     def transport(self) -> Transport:
         """The way to a new worker: a process on this machine unless a device overrides it."""
@@ -146,6 +168,7 @@ class ProcessDevice(Device):
         seed: int = 0,
     ) -> Iterator[Result]:
         self.require_available()
+        self._require_meaningful_times()
         prepared = [self.prepared(candidate) for candidate in candidates]
         return self._measure(prepared, nominal_reference_ms, protocol, seed)
 
@@ -171,8 +194,10 @@ class ProcessDevice(Device):
             raise _unsupported(path, error) from error
 
     @override
-    def footprint(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> Footprint:
+    def footprint(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> Footprint | None:
         self.require_available()
+        if self.emulated_by():
+            return None
         return Reconnection(self.name).call(lambda: self._footprint(path, inputs))
 
     def _footprint(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> Footprint:

@@ -74,6 +74,8 @@ def _parts(found: CheckedModel, fix: str) -> Iterator[RenderableType]:
 def _who(found: CheckedModel) -> str:
     if found.compiled:
         return f" (COMPILED for {found.device.hardware}, {found.device.precision}; nothing ran on the hardware)"
+    if found.emulator:
+        return f" (EMULATED by {found.emulator}: its outputs count, its times mean nothing)"
     return " (SIMULATED: ONNX Runtime was asked)" if found.device.simulated else ""
 
 

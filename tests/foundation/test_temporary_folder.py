@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from foundation import temporary_folder
-from foundation.temporary_folder import TemporaryFolder, leftovers
+from foundation.temporary_folder import TemporaryFolder, leftovers, owner
 
 MAKES_ONE = """
 import sys
@@ -145,3 +145,16 @@ with TemporaryFolder() as folder:
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert said.stdout == "True\n"
     assert list(place.iterdir()) == []
+
+
+def test_the_owner_is_the_living_process_that_made_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    process, folder = maker(place)
+    assert owner(folder) == process.pid
+    with monkeypatch.context() as patch:
+        patch.setattr(temporary_folder, "start_ticks", lambda _: "1")  # its number is another process's now
+        assert owner(folder) is None
+    process.kill()
+    end(process)
+    assert folder.is_dir()
+    assert owner(folder) is None
+    assert owner(place / "absent") is None

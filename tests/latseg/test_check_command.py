@@ -27,8 +27,10 @@ from tests.latseg.test_wiring import StopError, options_of
 
 KEYS = [
     "device",
+    "hardware",
     "simulated",
     "compiled",
+    "emulator",
     "supported",
     "reason",
     "parity_max_abs",
@@ -149,6 +151,17 @@ def test_nothing_to_compare_with(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert (code, out) == (
         0, f"{path} on openvino: runs, all 1 nodes; ONNX Runtime computes nothing to compare its outputs with.\n"
     )  # fmt: skip
+
+
+def test_an_emulated_device_says_so(
+    good: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devices.hardware.emulator", lambda: "qemu-arm")
+    (found,) = checked(capsys, 0, good)
+    assert found["hardware"].endswith("cores), emulated by qemu-arm")
+    assert found["emulator"] == "qemu-arm"
+    _, out, _ = say(capsys, "check", str(good))
+    assert "on cpu (EMULATED by qemu-arm: its outputs count, its times mean nothing): runs" in out
 
 
 def test_a_simulated_device_says_so(good: Path, capsys: pytest.CaptureFixture[str]) -> None:

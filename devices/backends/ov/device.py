@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from devices import hardware
 from devices.target import Availability
 from devices.worker.device import ProcessDevice
 
@@ -33,8 +32,7 @@ class OpenVinoBf16Device(OpenVinoDevice):
     precision = "bfloat16"
 
     @override
-    def availability(self) -> Availability:
-        status = super().availability()
-        if status.available and not _BFLOAT16 & hardware.cpu_flags():
-            return Availability(False, "this processor has no bfloat16", "use openvino, which takes float32")
-        return status
+    def computing(self, flags: frozenset[str]) -> Availability:
+        if _BFLOAT16 & flags:
+            return Availability(True)
+        return Availability(False, "its processor has no bfloat16", "use openvino, which takes float32")

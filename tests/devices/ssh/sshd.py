@@ -79,6 +79,15 @@ class Sshd:
             assert time.monotonic() < end, (self._folder / "log").read_text()
             time.sleep(0.1)
 
+    def sessions(self) -> Iterator[int]:
+        """Processes of sshd that serve the open connections."""
+        found = [self._process.pid]
+        while found:
+            for child in children(found.pop()):
+                if Path("/proc", child, "comm").read_text().startswith("sshd"):
+                    yield int(child)
+                    found.append(int(child))
+
     def stop(self) -> None:
         """Lets no further connection in; those that are open go on."""
         self._process.terminate()
@@ -101,6 +110,11 @@ def running_sshd(folder: Path, python: str = PYTHON) -> Iterator[Sshd]:
         patch.setenv("PATH", f"{made.client}{os.pathsep}{os.environ['PATH']}")
         yield made
     made.stop()
+
+
+def children(pid: int) -> list[str]:
+    """Numbers of the processes that this one has started."""
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
 def _answers(port: int) -> bool:

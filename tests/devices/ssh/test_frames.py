@@ -31,3 +31,17 @@ def test_what_is_no_frame_is_a_value_error(header: bytes) -> None:
     pieces = iter([struct.pack(">IQ", len(header), 0), header, b""])
     with pytest.raises(ValueError, match=r"a frame that begins|Expecting"):
         read_frame(lambda _: next(pieces))
+
+
+def test_a_side_that_stops_in_the_middle_is_given_up() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    os.write(writing, b"1234")
+    with pytest.raises(TimeoutError, match=r"no byte came within 0\.05 s"):
+        read_exactly(reading, 5, 0.05)
+    with pytest.raises(TimeoutError, match=r"no byte was taken within 0\.05 s"):
+        write_frame(writing, Frame("put", content=bytes(1 << 20)), 0.05)
+    os.close(reading)
+    with pytest.raises(BrokenPipeError):
+        write_frame(writing, Frame("end"), 0.05)
+    os.close(writing)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from devices.registry import get_device
 from devices.ssh.address import SshAddress
 from devices.ssh.host import SshHost
 from devices.ssh.sources import own_sources
+from devices.worker.transport import ConnectionLostError
 from foundation.errors import DeviceUnavailableError
 
 Script = Callable[[str, str], None]
@@ -61,6 +64,14 @@ def test_a_machine_without_something(
     assert seen in availability.reason
 
 
+def test_an_agent_that_fails_is_not_a_machine_that_is_not_reached(fake_ssh: Path) -> None:
+    fake_ssh.mkdir(parents=True)
+    (fake_ssh / "work").touch()
+    error = _error(SshHost(ADDRESS, ()))
+    assert "FileExistsError" in str(error.seen)
+    assert error.remedy == "repair what it names on that machine and repeat the command"
+
+
 def test_no_ssh_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "OpenSSH" in _error(SshHost(ADDRESS, ())).expected
@@ -74,6 +85,11 @@ def test_a_missing_runtime_is_named_with_the_command_that_installs_it(fake_ssh: 
     venv = str(fake_ssh / "venv")
     there = ["python3", "-m", "venv", venv, "&&", f"{venv}/bin/pip", "install", "numpy", "no-such-runtime"]
     assert shlex.split(words[3]) == there
+
+
+def test_a_runtime_from_a_distribution_of_another_name_says_its_version(fake_ssh: Path, tmp_path: Path) -> None:
+    (tmp_path / "packages" / "boardruntime.py").write_text("__version__ = '1.23.0'")
+    assert SshHost(ADDRESS, ("numpy", "boardruntime")).state().versions["boardruntime"] == "1.23.0"
 
 
 def test_the_environment_in_the_agents_folder_comes_before_python3(fake_ssh: Path, script: Script) -> None:
@@ -124,3 +140,25 @@ def test_the_agent_writes_nowhere_else(fake_ssh: Path, tmp_path: Path) -> None:
 @pytest.mark.targets
 def test_the_agent_tells_the_load_there(fake_ssh: Path) -> None:
     assert SshHost(ADDRESS, ()).other_load() >= 0
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devices.ssh.connection._PROGRESS_S", 0.5)
+    monkeypatch.setattr("devices.ssh.connection._END_S", 0.1)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_agent_that_stops_in_the_middle_of_a_frame_is_lost(fake_ssh: Path, script: Script) -> None:
+    hello = json.dumps({"folder": "/", "python": "3.11", "usable": True, "known": True})
+    script("ssh", f"#!/bin/sh\necho 'latseg agent: {hello}'\nprintf 1\nexec sleep 60\n")
+    assert "no byte came within 0.5 s" in str(_error(SshHost(ADDRESS, ())).seen)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_agent_that_reads_no_more_is_lost(fake_ssh: Path) -> None:
+    connection = SshHost(ADDRESS, ()).connect()
+    connection._process.send_signal(signal.SIGSTOP)
+    with pytest.raises(ConnectionLostError, match="no byte was taken within"):
+        connection.send("put", bytes(1 << 20), path=f"{connection.state.files}/net")
+    connection.close()

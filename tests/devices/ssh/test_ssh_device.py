@@ -162,6 +162,15 @@ def test_nothing_is_timed_on_an_emulated_processor(fake_ssh: Path, tmp_path: Pat
             call()
 
 
+@pytest.mark.parametrize("flag", ["avx512f", "amx_bf16"])
+def test_the_precision_is_one_of_the_processor_there(fake_ssh: Path, tmp_path: Path, flag: str) -> None:
+    pytest.importorskip("openvino")
+    with (tmp_path / "packages" / "sitecustomize.py").open("a") as file:
+        file.write(f"hardware.cpu_flags = lambda: frozenset({{{flag!r}}})\n")
+    assert get_device("ssh://board/openvino-bf16").availability().available == (flag == "amx_bf16")
+    assert get_device("ssh://board/openvino").availability().available
+
+
 def test_a_machine_that_goes_away_ends_in_one_error(
     fake_ssh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Script
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import statistics
 from collections.abc import Iterator
@@ -132,6 +133,25 @@ def test_the_worker_there_ends_with_the_connection(sshd: Sshd, death: signal.Sig
     assert _within(20.0, lambda: _processes(sshd) == 0)
     transport.kill()
     assert not list((sshd.agent_folder / "work").iterdir())
+
+
+def test_a_worker_that_a_dead_network_left_ends_before_the_next_one(sshd: Sshd) -> None:
+    device = get_device(CPU)
+    assert isinstance(device, SshDevice)
+    transport = SshTransport(device.host)
+    transport.start("tests.devices.worker.misbehaving:MisbehavingRuntime", 1)
+    assert _within(20.0, lambda: _processes(sshd) == 2)
+    sessions = list(sshd.sessions())
+    for session in sessions:
+        os.kill(session, signal.SIGSTOP)  # sshd hears nothing of the end
+    try:
+        transport.kill()
+        assert _processes(sshd) == 2
+        device.host.connect().close()
+        assert _within(20.0, lambda: _processes(sshd) == 0)
+    finally:
+        for session in sessions:
+            os.kill(session, signal.SIGCONT)
 
 
 def _processes(sshd: Sshd) -> int:
