@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from socketserver import BaseServer
+from uuid import uuid4
 
 import pytest
 
@@ -19,6 +20,9 @@ from devices.backends.web import page_link
 from devices.backends.web.gate import PageGate, ServedPage
 from devices.backends.web.installation import WebPackages
 from devices.backends.web.page_device import PageDevice
+from devices.backends.web.page_link import PageLink
+from devices.backends.web.page_runtime import ServedRuntime
+from devices.backends.web.runtime import PageRuntime
 from devices.backends.web.server import PageServer
 from devices.device import Candidate
 from devices.reference_net import REFERENCE_NET
@@ -137,6 +141,46 @@ def test_blocks_are_long_beside_the_steps_of_the_clock(page: Page, monkeypatch: 
         get_device("page:phone").measure([candidate], nominal_reference_ms=1.0, protocol=protocol)
     assert [protocol.block_ms for protocol in protocols] == [20.0, 50.0], "the clock has steps of 0.1 ms"
     assert {protocol.profile_runs for protocol in protocols} == {10 * FAST.profile_runs}
+
+
+def opened_again(link: PageLink, **changed: object) -> None:
+    """The page is there, but gives no answers."""
+    description = PHONE.model_copy(update=changed)
+    with link.request(uuid4().hex, description, 0, lambda: False):
+        pass
+
+
+@pytest.mark.parametrize("changed", [{"browser": "Firefox 140"}, {"hardware": "another phone"}, {"isolated": True}])
+def test_a_page_in_another_browser_is_another_device(
+    server: PageServer, monkeypatch: pytest.MonkeyPatch, changed: dict[str, object]
+) -> None:
+    monkeypatch.setattr(page_link, "_GRACE_S", 60.0)
+    link = server.pages["phone"]
+    opened_again(link)
+    phone = PageDevice(name="phone")
+    candidate = Candidate("reference", REFERENCE_NET)
+    results = phone.measure([candidate], nominal_reference_ms=1.0, protocol=FAST)
+    opened_again(link, clock_ms=0.2)
+    assert phone.availability().available
+    opened_again(link, **changed)
+    assert "another browser" in phone.availability().reason
+    for use in (phone.info, lambda: next(results), lambda: phone.infer(REFERENCE_NET, {})):
+        with pytest.raises(DeviceUnavailableError, match="another browser"):
+            use()
+    assert PageDevice(name="phone").availability().available
+
+
+def test_a_worker_accepts_one_browser(server: PageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_link, "_GRACE_S", 60.0)
+    monkeypatch.setattr(PageRuntime, "__init__", lambda *_: None)
+    phone = PageDevice(name="phone")
+    opened_again(server.pages["phone"])
+    assert phone.info().hardware == "a phone"
+    ServedRuntime(1, phone.runtime.split(":", 2)[2])
+    opened_again(server.pages["phone"], browser="Firefox 140")
+    ServedRuntime(1, "phone")
+    with pytest.raises(RuntimeLostError, match="another browser"):
+        ServedRuntime(1, phone.runtime.split(":", 2)[2])
 
 
 def test_one_process_serves_at_a_time(server: PageServer, tmp_path: Path) -> None:
