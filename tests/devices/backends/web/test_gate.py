@@ -8,19 +8,20 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from multiprocessing.connection import Listener
 from pathlib import Path
 from socketserver import BaseServer
 from uuid import uuid4
 
 import pytest
 
-from devices.backends.web import page_link
+from devices.backends.web import gate, page_link
 from devices.backends.web.gate import PageGate, ServedPage
 from devices.backends.web.installation import WebPackages
 from devices.backends.web.page_device import PageDevice
-from devices.backends.web.page_link import PageLink
+from devices.backends.web.page_link import PageLink, PageSession
 from devices.backends.web.page_runtime import ServedRuntime
 from devices.backends.web.runtime import PageRuntime
 from devices.backends.web.server import PageServer
@@ -198,6 +199,44 @@ def test_a_process_that_was_killed_is_followed(home: Path, server: PageServer) -
     gate = PageGate(server)
     assert not ServedPage("phone").greeting.is_present
     gate.close()
+
+
+@pytest.mark.timeout(20)
+def test_a_process_that_is_stopped_is_not_waited_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "_GREETING_S", 0.05)
+    path = home / "latseg" / "serve" / "socket"
+    path.parent.mkdir(parents=True)
+    made = PageServer(("phone",), home)
+    with Listener(str(path)):  # as of a process after Ctrl-Z: it accepts nothing
+        for _ in range(4):  # more than the system lets wait
+            assert "does not show this page" in PageDevice(name="phone").availability().reason
+        with pytest.raises(UserError, match="another `latseg serve`"):
+            PageGate(made)
+    made.close()
+
+
+def test_a_process_of_another_version_is_no_crash(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    greet = gate._greet
+    monkeypatch.setattr(gate, "_greet", lambda connection, _: connection.send_bytes(b'{"colour": "red"}'))
+    assert "does not show this page" in PageDevice(name="phone").availability().reason
+    monkeypatch.setattr(gate, "_greet", greet)
+    assert PageDevice(name="phone").availability().available
+
+
+def test_a_greeting_is_of_the_browser_of_its_session(server: PageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_link, "_GRACE_S", 60.0)
+    link = server.pages["phone"]
+    opened_again(link)
+    open_session = link.open_session
+
+    def after_a_change(is_wanted: Callable[[], bool]) -> PageSession:
+        opened_again(link, browser="Firefox 140")
+        return open_session(is_wanted)
+
+    monkeypatch.setattr(link, "open_session", after_a_change)
+    described = ServedPage("phone").greeting.description
+    assert described is not None
+    assert described.browser == "Firefox 140"
 
 
 @pytest.fixture
