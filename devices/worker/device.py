@@ -219,11 +219,11 @@ class ProcessDevice(Device):
             DeviceUnavailableError: the device cannot be used any more, or the runtime fails on the net, so that no
                 candidate is at fault.
         """
-        self.require_available()
         with self._worker(protocol.timeout_s) as worker:
             try:
                 list(Group(self, [], 1.0, protocol, 0).run(worker))
             except WorkerFailedError as failure:
+                self.require_available()  # what is missing by now says more
                 raise DeviceUnavailableError(
                     f"device {self.name!r}",
                     seen=f"the reference net failed ({failure.reason})",

@@ -66,11 +66,7 @@ class Worker:
         self._used = UsedModel(runtime)
 
     def serve(self) -> None:
-        """Answers requests forever; the process ends when the reader meets the end of the pipe.
-
-        Raises:
-            RuntimeLostError: nothing can be answered any more.
-        """
+        """Answers requests until the end of the pipe, where the reader ends the process, or a ``RuntimeLostError``."""
         while True:
             request = self._requests.get()
             gc.collect()

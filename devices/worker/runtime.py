@@ -34,7 +34,7 @@ class ModelFailedError(Exception):
 class RuntimeLostError(ConnectionLostError):
     """The runtime is gone, and no model is known to be at fault: a browser was closed."""
 
-    remedy = "open the page again"
+    remedy = "see that the page is open"
 
 
 def one_line(error: Exception) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from devices.device import Candidate
+from devices.device import Availability, Candidate
+from devices.device_info import DeviceInfo
 from devices.measurement import FailedMeasurement, Measurement
 from devices.worker import messages
 from devices.worker.reconnection import PAUSES_S
@@ -44,6 +45,21 @@ class LosingDevice(MisbehavingDevice):
         broken = self.connections in self._broken
         self.connections += 1
         return LosingTransport(lambda answer: broken and self._word in answer)
+
+
+class LeavingDevice(BrokenDevice):
+    """Is available until its first worker has been started."""
+
+    def transport(self) -> Transport:
+        self.left = True
+        return super().transport()
+
+    def availability(self) -> Availability:
+        return Availability(not hasattr(self, "left"), "the page is not open", "open it")
+
+    def info(self) -> DeviceInfo:
+        """Known all the same."""
+        return BrokenDevice().info()
 
 
 class ClosedDevice(MisbehavingDevice):
@@ -139,7 +155,7 @@ def test_a_runtime_that_is_always_lost_ends_in_one_error(tmp_path: Path, pauses:
         lambda: next(results),
         lambda: ClosedDevice().infer(candidate.path, {"image": np.ones((1, 6), np.float32)}),
     ):
-        with pytest.raises(DeviceUnavailableError, match=r"\(the page was closed\).*; open the page again and repeat"):
+        with pytest.raises(DeviceUnavailableError, match=r"was closed\).*; see that the page is open and repeat"):
             ask()
 
 
@@ -157,3 +173,15 @@ def test_a_worker_that_does_not_start_is_no_models_fault(tmp_path: Path) -> None
     for use in (device.infer, device.footprint, device.infer):
         with pytest.raises(DeviceUnavailableError, match="got ended with exit code 3"):
             use(good.path, {"image": np.ones((1, 6), np.float32)})
+
+
+def test_a_device_that_is_missing_by_now_says_so(tmp_path: Path) -> None:
+    (good,) = _named(tmp_path, "good")
+    image = {"image": np.ones((1, 6), np.float32)}
+    for use in (
+        lambda: LeavingDevice().infer(good.path, image),
+        lambda: LeavingDevice().footprint(good.path, image),
+        lambda: LeavingDevice()._check_runtime(FAST),
+    ):
+        with pytest.raises(DeviceUnavailableError, match=r"the page is not open.*open it"):
+            use()
