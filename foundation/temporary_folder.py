@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,6 +25,9 @@ from foundation.process_identity import start_ticks
 PREFIX = "latseg-"
 _OWN = r"(\d+)-(\d+)-[a-z0-9_]{8}"
 """Number of the process, its start in clock ticks, and what ``tempfile`` adds."""
+_REMOVE_S = 2.0
+"""Time in which a process that is ending may still write into a folder that is being removed; a browser does."""
+_PAUSE_S = 0.05
 _cleaned: set[tuple[Path, str]] = set()
 _logger = logging.getLogger(__name__)
 
@@ -133,6 +137,10 @@ def _lock(folder: Path) -> int:
 def _remove(folder: Path, lock: int | None, pid: int) -> None:
     if os.getpid() != pid:  # a fork, which has inherited the object
         return
+    end = time.monotonic() + _REMOVE_S
     shutil.rmtree(folder, ignore_errors=True)
+    while os.path.lexists(folder) and time.monotonic() < end:
+        time.sleep(_PAUSE_S)
+        shutil.rmtree(folder, ignore_errors=True)
     if lock is not None:
         os.close(lock)

@@ -7,6 +7,7 @@ import time
 from typing import Self
 
 from devices.worker import messages
+from devices.worker.runtime import RuntimeLostError
 from devices.worker.transport import LocalTransport, Transport
 
 _logger = logging.getLogger(__name__)
@@ -80,9 +81,12 @@ class WorkerClient:
 
         Raises:
             WorkerFailedError: the worker crashed, or a step takes longer than the timeout.
+            RuntimeLostError: the worker lost its runtime.
         """
         while True:
             answer = messages.decode_answer(self._line())
+            if isinstance(answer, messages.Lost):
+                raise RuntimeLostError(answer.reason)
             if not isinstance(answer, messages.Step):
                 return answer
             self._steps.append(answer.candidate)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +27,14 @@ from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
 from devices.worker.client import START_S, WorkerClient, WorkerFailedError
 from devices.worker.group import Group, Result
 from devices.worker.inference import INFERENCE_TIMEOUT_S, InferenceProcess
-from devices.worker.reconnection import Reconnection
-from devices.worker.runtime import ModelFailedError
+from devices.worker.reconnection import PAUSES_S, Reconnection
+from devices.worker.runtime import ModelFailedError, RuntimeLostError
 from devices.worker.transport import ConnectionLostError, LocalTransport, Transport
 from foundation.errors import DeviceUnavailableError, UserError
 from foundation.plugin_options import PluginOptions
 
 _logger = logging.getLogger(__name__)
+T = TypeVar("T")
 _LOADS = 5
 """Of a file, for its footprint."""
 
@@ -174,8 +175,16 @@ class ProcessDevice(Device):
 
     @override
     def infer(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
+        return self._reconnecting(lambda: self._infer(path, inputs))
+
+    def _reconnecting(self, use: Callable[[], T]) -> T:
+        """What ``use`` returns, called again where the connection was lost."""
         self.require_available()
-        return Reconnection(self.name).call(lambda: self._infer(path, inputs))
+        try:
+            return Reconnection(self.name).call(use)
+        except DeviceUnavailableError:
+            self.require_available()  # what is missing by now says more than that no worker starts
+            raise
 
     def _infer(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
         """The last model stays loaded in its worker process."""
@@ -186,7 +195,7 @@ class ProcessDevice(Device):
                 file = self.file_for_inference(path)
                 self._inference.load(path, file, self.parts(file))
             return self._inference.infer(inputs)
-        except ConnectionLostError:
+        except (ConnectionLostError, DeviceUnavailableError):
             self._inference = None
             raise
         except ModelFailedError as error:
@@ -195,10 +204,9 @@ class ProcessDevice(Device):
 
     @override
     def footprint(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> Footprint | None:
-        self.require_available()
         if self.emulated_by():
             return None
-        return Reconnection(self.name).call(lambda: self._footprint(path, inputs))
+        return self._reconnecting(lambda: self._footprint(path, inputs))
 
     def _footprint(self, path: Path, inputs: Mapping[str, NDArray[np.generic]]) -> Footprint:
         file = self.file_for_inference(path)
@@ -225,12 +233,14 @@ class ProcessDevice(Device):
         """Runs the reference net and nothing else.
 
         Raises:
-            DeviceUnavailableError: the runtime fails on it, so that no candidate is at fault.
+            DeviceUnavailableError: the device cannot be used any more, or the runtime fails on the net, so that no
+                candidate is at fault.
         """
         with self._worker(protocol.timeout_s) as worker:
             try:
                 list(Group(self, [], 1.0, protocol, 0).run(worker))
             except WorkerFailedError as failure:
+                self.require_available()  # what is missing by now says more
                 raise DeviceUnavailableError(
                     f"device {self.name!r}",
                     seen=f"the reference net failed ({failure.reason})",
@@ -241,7 +251,10 @@ class ProcessDevice(Device):
     def _measure(
         self, prepared: list[PreparedCandidate], nominal_reference_ms: float, protocol: MeasurementProtocol, seed: int
     ) -> Iterator[Result]:
-        """Where a worker fails while no candidate is running, the remaining candidates are measured one by one."""
+        """Where a worker fails while no candidate is running, the remaining candidates are measured one by one.
+
+        So it is where several workers in a row lose their runtime; with a single candidate it is at fault.
+        """
         pending: list[PreparedCandidate] = []
         for candidate in prepared:
             try:
@@ -257,11 +270,15 @@ class ProcessDevice(Device):
             if failure is None:
                 continue
             _logger.debug("the worker failed: %s", failure)
+            progress = len(group.open) < len(group.candidates)
+            if isinstance(failure, RuntimeLostError) and reconnection.is_spent and not progress:
+                failure = WorkerFailedError(f"{failure}, {len(PAUSES_S) + 1} times in a row", -1)
             if isinstance(failure, ConnectionLostError):
-                reconnection.wait(failure, progress=len(group.open) < len(group.candidates))
+                reconnection.wait(failure, progress=progress)
             else:
                 if failure.candidate < 0:
                     reconnection.call(lambda: self._check_runtime(protocol))
+                    reconnection = Reconnection(self.name)
                     if not isolated:
                         groups, isolated = [[candidate] for candidate in group.remaining()], True
                         continue

@@ -11,7 +11,7 @@ from devices.protocol import MeasurementProtocol
 from devices.worker import messages
 from devices.worker.client import WorkerClient, WorkerFailedError
 from devices.worker.runtime import Array, InputShapes, ModelFailedError
-from foundation.errors import UserError
+from foundation.errors import DeviceUnavailableError, UserError
 from foundation.temporary_folder import TemporaryFolder
 
 _logger = logging.getLogger(__name__)
@@ -21,7 +21,8 @@ INFERENCE_TIMEOUT_S = MeasurementProtocol().timeout_s
 class InferenceProcess:
     """Runs models on a runtime in a process of its own, which a crash of the runtime ends without other harm.
 
-    The process ends with this object.
+    The process ends with this object. Every method but ``close`` may raise ``ConnectionLostError`` where the way to the
+    process breaks or it loses its runtime, and ``DeviceUnavailableError`` where it does not start.
     """
 
     def __init__(self, worker: WorkerClient, timeout_s: float = INFERENCE_TIMEOUT_S) -> None:
@@ -101,10 +102,19 @@ class InferenceProcess:
             self._worker.send(request)
             answer = self._worker.receive()
         except WorkerFailedError as failure:
+            if failure.candidate < 0:
+                raise _not_started(failure) from failure
             raise ModelFailedError(failure.reason) from failure
         if isinstance(answer, messages.Failed):
             raise ModelFailedError(answer.reason)
         return answer
+
+
+def _not_started(failure: WorkerFailedError) -> DeviceUnavailableError:
+    return DeviceUnavailableError(
+        "the runtime's process", seen=failure.reason, expected="one that starts",
+        remedy="repeat the command, or reinstall the runtime",
+    )  # fmt: skip
 
 
 def _check_feeds(feeds: Mapping[str, Array], expected: InputShapes) -> None:

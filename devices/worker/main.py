@@ -33,6 +33,7 @@ from devices.worker.runtime import (
     OperatorProfile,
     Runtime,
     RuntimeLostError,
+    one_line,
 )
 from devices.worker.timing import REFERENCE, Timing, time_group
 from devices.worker.used_model import Use, UsedModel
@@ -65,16 +66,12 @@ class Worker:
         self._used = UsedModel(runtime)
 
     def serve(self) -> None:
-        """Answers requests forever; the process ends when the reader meets the end of the pipe."""
+        """Answers requests until the end of the pipe, where the reader ends the process, or a ``RuntimeLostError``."""
         while True:
             request = self._requests.get()
             gc.collect()
             gc.disable()
-            try:
-                self._fulfil(request)
-            except RuntimeLostError:
-                self._step(REFERENCE)  # no candidate is at fault
-                raise
+            self._fulfil(request)
             gc.enable()
             signal.alarm(0)
 
@@ -149,9 +146,7 @@ class Worker:
             self._answer(messages.Failed(0, str(error)))
 
     def _answer(self, message: messages.Answer) -> None:
-        content = memoryview(messages.encode(message))
-        while content:
-            content = content[os.write(self._answers, content) :]
+        _write(self._answers, message)
 
 
 def _profile_runs(timing: Timing, protocol: MeasurementProtocol) -> int:
@@ -159,6 +154,12 @@ def _profile_runs(timing: Timing, protocol: MeasurementProtocol) -> int:
     run_ms = max(timing.first_run_ms, *(block.wall_ms for block in timing.blocks))
     affordable = int(protocol.timeout_s * 1000 / 2 / run_ms) - PROFILE_WARM_UP_RUNS
     return min(protocol.profile_runs, max(0, affordable))
+
+
+def _write(descriptor: int, message: messages.Answer) -> None:
+    content = memoryview(messages.encode(message))
+    while content:
+        content = content[os.write(descriptor, content) :]
 
 
 def _read_requests(descriptor: int, requests: Requests) -> None:
@@ -181,10 +182,15 @@ def main() -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     limit_memory()
     requests: Requests = queue.Queue()
-    threading.Thread(target=_read_requests, args=(read, requests), daemon=True).start()
+    reader = threading.Thread(target=_read_requests, args=(read, requests), daemon=True)
+    reader.start()
     module, name, *setting = runtime_name.split(":", 2)
-    runtime: Runtime = getattr(importlib.import_module(module), name)(int(threads), *setting)
-    Worker(runtime, requests, write, None if status == _NONE else status).serve()
+    try:
+        runtime: Runtime = getattr(importlib.import_module(module), name)(int(threads), *setting)
+        Worker(runtime, requests, write, None if status == _NONE else status).serve()
+    except RuntimeLostError as error:
+        _write(write, messages.Lost(one_line(error)))
+        reader.join()  # the parent reads this before it closes the pipe
 
 
 if __name__ == "__main__":

@@ -96,6 +96,13 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """The runtime is gone, and this worker with it; no candidate is at fault."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """The model for inference is loaded."""
 
@@ -120,7 +127,7 @@ class Done:
 
 
 Request = Measure | Continue | Load | Infer | Compile
-Answer = Step | Timed | Profiled | Failed | Loaded | Compiled | Done
+Answer = Step | Timed | Profiled | Failed | Lost | Loaded | Compiled | Done
 _KINDS: dict[str, Any] = {each.__name__: each for each in get_args(Request | Answer)}
 
 

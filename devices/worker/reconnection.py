@@ -1,4 +1,4 @@
-"""What happens where the way to a worker on another machine breaks."""
+"""What happens where the way to a worker on another machine breaks, or a worker loses its runtime."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ class Reconnection:
         self._device = device
         self._pauses = list(PAUSES_S)
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether the next loss without a result is the last one."""
+        return not self._pauses
+
     def wait(self, lost: ConnectionLostError, *, progress: bool = False) -> None:
         """Waits until it is time for the next attempt; ``progress`` says that the last one gave results.
 
@@ -40,10 +45,10 @@ class Reconnection:
                 f"device {self._device!r}",
                 seen=f"a connection that was lost {len(PAUSES_S) + 1} times in a row ({lost})",
                 expected="a connection that holds",
-                remedy="check the network and repeat the command; what was measured is kept",
+                remedy=f"{lost.remedy} and repeat the command; what was measured is kept",
             ) from lost
         pause_s = self._pauses.pop(0)
-        _logger.warning("%s: connection lost (%s), next attempt in %g s", self._device, lost, pause_s)
+        _logger.warning("%s: connection lost (%s), %s; next attempt in %g s", self._device, lost, lost.remedy, pause_s)
         sleep(pause_s)
 
     def call(self, function: Callable[[], T]) -> T:

@@ -15,6 +15,7 @@ from typing_extensions import override
 from devices.measurement import OperatorTime
 from devices.model_inputs import ModelInput
 from devices.worker.run_queue import RunQueue
+from devices.worker.transport import ConnectionLostError
 
 MAX_OUTPUT_BYTES = 2**31
 """Of one inference: they are held in memory three times, in two processes."""
@@ -30,8 +31,10 @@ class ModelFailedError(Exception):
     """The runtime could not load or run the model; the text is the reason in one line."""
 
 
-class RuntimeLostError(Exception):
-    """The runtime is gone, and no model is known to be at fault: a browser was closed, a cable pulled."""
+class RuntimeLostError(ConnectionLostError):
+    """The runtime is gone, and no model is known to be at fault: a browser was closed."""
+
+    remedy = "see that the page is open"
 
 
 def one_line(error: Exception) -> str:

@@ -27,8 +27,10 @@ _END_S = 5.0
 class ConnectionLostError(Exception):
     """The way to the worker broke, or could not be opened; the text is the reason in one line.
 
-    No candidate is at fault, and another worker may be reached.
+    No candidate is at fault, and another worker may be reached. ``remedy`` is what the user can do about it.
     """
+
+    remedy = "check the network"
 
 
 class Transport(ABC):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +128,31 @@ def test_a_file_system_without_locks(place: Path, monkeypatch: pytest.MonkeyPatc
             assert folder.path.is_dir()
             assert list(leftovers(place, "latseg-")) == []
     assert list(place.iterdir()) == []
+
+
+def test_what_is_written_while_it_is_removed_is_removed_too(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser writes its profile once more while it ends."""
+    folder = TemporaryFolder()
+    remove = shutil.rmtree
+    written = iter(range(3))
+
+    def interrupted(path: Path, *, ignore_errors: bool) -> None:
+        remove(path, ignore_errors=ignore_errors)
+        if next(written, None) is not None:
+            (path / "profile").mkdir(parents=True)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    folder.close()
+    assert list(place.iterdir()) == []
+
+
+def test_what_cannot_be_removed_is_left(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(temporary_folder, "_REMOVE_S", 0.1)
+    folder = TemporaryFolder()
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
+        folder.close()
+    assert folder.path.exists()
 
 
 def test_a_fork_leaves_the_folder_to_its_parent(place: Path) -> None:

@@ -8,9 +8,10 @@ ends with the connection.
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from contextlib import suppress
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing.connection import Connection, Listener
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from devices.backends.web.server import PageServer
 
 _NAME_BYTES = 200
+_WAITING = 64
+"""Connections that a process which is busy has not accepted yet."""
+_GREETING_S = 2.0
+"""Time until the greeting; a process that was stopped (Ctrl-Z) never sends it."""
 
 
 class Greeting(BaseModel):
@@ -50,13 +55,13 @@ class PageGate:
         self._server = server
         path = _socket()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with suppress(OSError), Client(str(path)):
+        if _is_listening(path):
             raise UserError(
                 "pages", seen="another `latseg serve` of this user", expected="one at a time",
                 remedy="end it, or give it the names of all pages",
             )  # fmt: skip
         path.unlink(missing_ok=True)
-        self._listener = Listener(str(path))
+        self._listener = Listener(str(path), backlog=_WAITING)
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
@@ -73,18 +78,21 @@ class PageGate:
         with suppress(EOFError, OSError), connection:
             name = connection.recv_bytes(_NAME_BYTES).decode(errors="replace")
             page = self._server.pages.get(name)
-            greeting = Greeting()
-            if page is not None:
-                address = self._server.address(name)
-                greeting = Greeting(address=address, is_present=page.is_present, description=page.description)
-            connection.send_bytes(greeting.model_dump_json().encode())
-            if page is not None:
-                _relay(page, connection)
+            if page is None:
+                _greet(connection, Greeting())
+            else:
+                _relay(page, connection, self._server.address(name))
 
 
-def _relay(page: PageLink, connection: Connection) -> None:
+def _greet(connection: Connection, greeting: Greeting) -> None:
+    connection.send_bytes(greeting.model_dump_json().encode())
+
+
+def _relay(page: PageLink, connection: Connection, address: str) -> None:
+    # The session is older than the greeting: it is of the browser that is described, or is lost.
     session = page.open_session(lambda: not connection.poll())
     try:
+        _greet(connection, Greeting(address=address, is_present=page.is_present, description=page.description))
         while True:
             order = connection.recv_bytes()
             try:
@@ -103,13 +111,19 @@ class ServedPage:
         name: of the page.
 
     Raises:
-        OSError: no process serves pages.
+        OSError: no process serves pages, or it is stopped, or one of another version.
+        EOFError: it has just ended.
     """
 
     def __init__(self, name: str) -> None:
-        self._connection = Client(str(_socket()))
+        self._connection = _connect(_socket())
         self._connection.send_bytes(name.encode())
-        self.greeting = Greeting.model_validate_json(self._connection.recv_bytes())
+        if not self._connection.poll(_GREETING_S):
+            raise TimeoutError("latseg serve does not answer")
+        try:
+            self.greeting = Greeting.model_validate_json(self._connection.recv_bytes())
+        except ValueError as error:
+            raise ConnectionError("latseg serve is of another version") from error
 
     def ask(self, order: bytes) -> bytes:
         """The answer of the page.
@@ -129,6 +143,29 @@ class ServedPage:
     def close(self) -> None:
         """Ends the session."""
         self._connection.close()
+
+
+def _connect(path: Path) -> Connection:
+    """Unlike ``multiprocessing.connection.Client`` it does not wait for ever where too many connections wait.
+
+    Raises:
+        OSError: nobody listens; ``BlockingIOError`` where a process listens that accepts nothing.
+    """
+    with socket.socket(socket.AF_UNIX) as made:
+        made.settimeout(_GREETING_S)
+        made.connect(str(path))
+        made.setblocking(True)
+        return Connection(made.detach())
+
+
+def _is_listening(path: Path) -> bool:
+    try:
+        _connect(path).close()
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _socket() -> Path:

@@ -5,6 +5,7 @@ A browser may send anything, so answers are checked field by field. ``page/engin
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from math import prod
@@ -58,6 +59,11 @@ class PageDescription(_Checked):
     """Whether the page is cross-origin isolated: only then it has threads and a fine clock."""
     clock_ms: float = Field(gt=0, le=1000, allow_inf_nan=False)
     """Resolution of the clock."""
+
+    @property
+    def identity(self) -> str:
+        """Sixteen hexadecimal digits of SHA-256 over all but the clock, which is measured anew with each page."""
+        return hashlib.sha256(self.model_dump_json(exclude={"clock_ms"}).encode()).hexdigest()[:16]
 
 
 def encode_order(kind: str, arrays: Mapping[str, Array] | None = None, content: bytes = b"", **fields: int) -> bytes:

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from devices.backends.web.gate import Greeting, ServedPage
 from devices.backends.web.installation import VERSION
+from devices.backends.web.orders import PageDescription
 from devices.device import Candidate
 from devices.device_info import DeviceInfo
 from devices.protocol import PROTOCOL_VERSION, MeasurementProtocol
@@ -27,13 +28,15 @@ _FINE_MS = 0.01
 """Step of a clock by which kernels can be timed."""
 _MOST_PROFILES = 10
 """Times as many runs under the profiler where the steps are longer: their mean is finer than a step."""
+_AGAIN = "open it again in the former one, or repeat the command"
 _MORE = "open it through `adb reverse`, or give `latseg serve` a certificate"
 
 
 class PageDevice(ProcessDevice):
     """onnxruntime-web (WebAssembly), float32, in any browser, with a fixed number of threads (one by default).
 
-    ``page:phone`` is the page that ``latseg serve phone`` shows; ``page`` is that of ``latseg serve``.
+    ``page:phone`` is the page that ``latseg serve phone`` shows; ``page`` is that of ``latseg serve``. An object stands
+    for the browser in which the page was open when ``info`` or ``measure`` was called first.
     """
 
     package = "onnxruntime-web"
@@ -53,6 +56,7 @@ class PageDevice(ProcessDevice):
         self._page = name
         self.name = f"page:{name}" if name else "page"
         self.runtime = f"devices.backends.web.page_runtime:ServedRuntime:{name}"
+        self._browser: PageDescription | None = None
 
     @override
     def availability(self) -> Availability:
@@ -62,16 +66,16 @@ class PageDevice(ProcessDevice):
             return Availability(False, "`latseg serve` does not show this page", f"run `{command}`, open its address")
         if greeting.description is None or not greeting.is_present:
             return Availability(False, "the page is not open", f"open {greeting.address}")
+        if self._browser and self._browser.identity != greeting.description.identity:
+            now, before = greeting.description.browser, self._browser.browser
+            return Availability(False, f"the page was opened in another browser ({now}, before {before})", _AGAIN)
         if greeting.description.threads < self.threads:
             return Availability(False, f"threads of the page: at most {greeting.description.threads}", _MORE)
         return Availability(True)
 
     @override
     def info(self) -> DeviceInfo:
-        known = self._greeting().description
-        if known is None:
-            self.require_available()
-        assert known is not None
+        known = self._opened()
         return DeviceInfo(
             name=self.name,
             hardware=known.hardware,
@@ -93,12 +97,22 @@ class PageDevice(ProcessDevice):
         seed: int = 0,
     ) -> Iterator[Result]:
         self.require_available()
-        known = self._greeting().description
-        if known is not None:
-            block_ms = max(protocol.block_ms, _TICKS * known.clock_ms)
-            more = min(_MOST_PROFILES, math.ceil(known.clock_ms / _FINE_MS))
-            protocol = replace(protocol, block_ms=block_ms, profile_runs=protocol.profile_runs * more)
+        clock_ms = self._opened().clock_ms
+        block_ms = max(protocol.block_ms, _TICKS * clock_ms)
+        more = min(_MOST_PROFILES, math.ceil(clock_ms / _FINE_MS))
+        protocol = replace(protocol, block_ms=block_ms, profile_runs=protocol.profile_runs * more)
         return super().measure(candidates, nominal_reference_ms=nominal_reference_ms, protocol=protocol, seed=seed)
+
+    def _opened(self) -> PageDescription:
+        """Of the browser that opened the page last; workers of this object accept no other one from now on."""
+        known = self._greeting().description
+        if known is None or (self._browser and self._browser.identity != known.identity):
+            self.require_available()
+            return self._opened()  # it was opened just now
+        if self._browser is None:
+            self._browser = known
+            self.runtime += f":{known.identity}"
+        return known
 
     def _greeting(self) -> Greeting:
         """What the process that serves pages tells of this one; empty where there is none."""

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from devices.backends.web.gate import ServedPage
 from devices.backends.web.runtime import PageRuntime
+from devices.worker.runtime import RuntimeLostError
 
 _LOOK_S = 1.0
 
@@ -16,18 +17,25 @@ class ServedRuntime(PageRuntime):
 
     Args:
         threads: of the runtime.
-        name: of the page.
+        page: its name; after a colon the ``identity`` of the browser in which it has to be open.
+
+    Raises:
+        RuntimeLostError: it was opened in another browser.
     """
 
-    def __init__(self, threads: int, name: str) -> None:
-        super().__init__(_opened(name).ask, threads)
+    def __init__(self, threads: int, page: str) -> None:
+        name, _, identity = page.partition(":")
+        super().__init__(_opened(name, identity).ask, threads)
 
 
-def _opened(name: str) -> ServedPage:
+def _opened(name: str, identity: str) -> ServedPage:
     while True:
         with suppress(OSError, EOFError):
             page = ServedPage(name)
-            if page.greeting.is_present:
-                return page
+            browser = page.greeting.description
+            if browser and page.greeting.is_present:
+                if identity in {"", browser.identity}:
+                    return page
+                raise RuntimeLostError("the page was opened in another browser")
             page.close()
         time.sleep(_LOOK_S)

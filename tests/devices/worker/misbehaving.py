@@ -45,15 +45,23 @@ class MisbehavingRuntime(Runtime):
             np.empty(int(0.97 * (free_bytes() or 0)), np.uint8)
         if path.stem == "hang-on-load":
             time.sleep(1000)
-        if path.stem == "lost" or (path.stem == "lost-once" and not path.with_suffix(".mark").exists()):
-            path.with_suffix(".mark").touch()
-            raise RuntimeLostError("the page was closed")
+        _lose(path)
         return MisbehavingModel(path.stem)
 
     def load_for_inference(self, path: Path) -> MisbehavingInferenceModel:
         if path.stem == "refused":
             raise ModelFailedError("no such operator")
+        _lose(path)
         return MisbehavingInferenceModel(path.stem)
+
+
+def _lose(path: Path) -> None:
+    """A model ``lost`` loses the runtime in every worker, ``lost-2`` in the first two."""
+    word, _, times = path.stem.partition("-")
+    lost = len(list(path.parent.glob(f"{path.stem}.*.mark")))
+    if word == "lost" and (not times or lost < int(times)):
+        path.with_suffix(f".{lost}.mark").touch()
+        raise RuntimeLostError("the page was closed")
 
 
 class MisbehavingInferenceModel(InferenceModel):
@@ -154,6 +162,13 @@ class ClocklessRuntime(MisbehavingRuntime):
     @override
     def load(self, file: ModelFile) -> MisbehavingModel:
         return MisbehavingModel("nan-clock")
+
+
+class ClosedRuntime(MisbehavingRuntime):
+    """Is lost before it loads anything."""
+
+    def __init__(self, threads: int) -> None:
+        raise RuntimeLostError("the page was closed")
 
 
 class BrokenRuntime(Runtime):

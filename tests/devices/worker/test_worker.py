@@ -119,18 +119,6 @@ def test_a_worker_has_a_time_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
         MisbehavingDevice()._check_runtime(replace(FAST, timeout_s=1.0))
 
 
-def test_a_runtime_that_was_lost_is_no_candidates_fault(tmp_path: Path) -> None:
-    assert all(isinstance(each, Measurement) for each in _measure(tmp_path, "first", "lost-once", "last").values())
-
-
-def test_a_candidate_that_loses_the_runtime_again_costs_itself_only(tmp_path: Path) -> None:
-    results = _measure(tmp_path, "first", "lost", "last")
-    failed = results.pop("lost")
-    assert isinstance(failed, FailedMeasurement)
-    assert failed.reason.endswith("RuntimeLostError: the page was closed")
-    assert all(isinstance(each, Measurement) for each in results.values())
-
-
 def test_a_slow_candidate_ends_early_and_says_so(tmp_path: Path) -> None:
     slow = _measure(tmp_path, "slow", timeout_s=4.0)["slow"]
     assert isinstance(slow, Measurement)

@@ -104,16 +104,25 @@ function perform(session, order, body) {
   engine.worker.postMessage(body, [body]);
 }
 
-async function answer(engine, body) {
-  if (engine.kind in counts) counts[engine.kind] += 1;
+// The engine may have the next order before its last answer is sent: where only the reply to that answer was lost.
+async function answer({ kind, order }, body) {
+  if (kind in counts) counts[kind] += 1;
+  const refusal = await send(order, body);
+  if (refusal) await send(order, `${JSON.stringify({ error: refusal })}\n`);
+}
+
+// Returns why the answer was not taken, else an empty text.
+async function send(order, body) {
   for (let left = RETRIES; left; left--) {
     try {
-      await fetch(`/answer?${query}`, { method: "POST", headers: { ...headers, "X-Order": engine.order }, body });
-      return;
+      const options = { method: "POST", headers: { ...headers, "X-Order": order }, body };
+      const reply = await fetch(`/answer?${query}`, options);
+      return reply.ok ? "" : `the outputs could not be sent: ${await reply.text()}`;
     } catch {
       await pause();
     }
   }
+  return "the outputs could not be sent";
 }
 
 async function next(known) {

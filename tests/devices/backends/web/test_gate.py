@@ -9,18 +9,23 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import import_module
+from multiprocessing.connection import Listener
 from pathlib import Path
 from socketserver import BaseServer
+from uuid import uuid4
 
 import pytest
 
-from devices.backends.web import page_link
+from devices.backends.web import gate, page_link
 from devices.backends.web.gate import PageGate, ServedPage
 from devices.backends.web.installation import WebPackages
 from devices.backends.web.page_device import PageDevice
+from devices.backends.web.page_link import PageLink, PageSession
+from devices.backends.web.page_runtime import ServedRuntime
+from devices.backends.web.runtime import PageRuntime
 from devices.backends.web.server import PageServer
 from devices.device import Candidate
 from devices.reference_net import REFERENCE_NET
@@ -141,6 +146,46 @@ def test_blocks_are_long_beside_the_steps_of_the_clock(page: Page, monkeypatch: 
     assert {protocol.profile_runs for protocol in protocols} == {10 * FAST.profile_runs}
 
 
+def opened_again(link: PageLink, **changed: object) -> None:
+    """The page is there, but gives no answers."""
+    description = PHONE.model_copy(update=changed)
+    with link.request(uuid4().hex, description, 0, lambda: False):
+        pass
+
+
+@pytest.mark.parametrize("changed", [{"browser": "Firefox 140"}, {"hardware": "another phone"}, {"isolated": True}])
+def test_a_page_in_another_browser_is_another_device(
+    server: PageServer, monkeypatch: pytest.MonkeyPatch, changed: dict[str, object]
+) -> None:
+    monkeypatch.setattr(page_link, "_GRACE_S", 60.0)
+    link = server.pages["phone"]
+    opened_again(link)
+    phone = PageDevice(name="phone")
+    candidate = Candidate("reference", REFERENCE_NET)
+    results = phone.measure([candidate], nominal_reference_ms=1.0, protocol=FAST)
+    opened_again(link, clock_ms=0.2)
+    assert phone.availability().available
+    opened_again(link, **changed)
+    assert "another browser" in phone.availability().reason
+    for use in (phone.info, lambda: next(results), lambda: phone.infer(REFERENCE_NET, {})):
+        with pytest.raises(DeviceUnavailableError, match="another browser"):
+            use()
+    assert PageDevice(name="phone").availability().available
+
+
+def test_a_worker_accepts_one_browser(server: PageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_link, "_GRACE_S", 60.0)
+    monkeypatch.setattr(PageRuntime, "__init__", lambda *_: None)
+    phone = PageDevice(name="phone")
+    opened_again(server.pages["phone"])
+    assert phone.info().hardware == "a phone"
+    ServedRuntime(1, phone.runtime.split(":", 2)[2])
+    opened_again(server.pages["phone"], browser="Firefox 140")
+    ServedRuntime(1, "phone")
+    with pytest.raises(RuntimeLostError, match="another browser"):
+        ServedRuntime(1, phone.runtime.split(":", 2)[2])
+
+
 def test_one_process_serves_at_a_time(server: PageServer, tmp_path: Path) -> None:
     other = PageServer(("phone",), tmp_path)
     with pytest.raises(UserError, match="another `latseg serve`"):
@@ -156,6 +201,44 @@ def test_a_process_that_was_killed_is_followed(home: Path, server: PageServer) -
     gate = PageGate(server)
     assert not ServedPage("phone").greeting.is_present
     gate.close()
+
+
+@pytest.mark.timeout(20)
+def test_a_process_that_is_stopped_is_not_waited_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "_GREETING_S", 0.05)
+    path = home / "latseg" / "serve" / "socket"
+    path.parent.mkdir(parents=True)
+    made = PageServer(("phone",), home)
+    with Listener(str(path)):  # as of a process after Ctrl-Z: it accepts nothing
+        for _ in range(4):  # more than the system lets wait
+            assert "does not show this page" in PageDevice(name="phone").availability().reason
+        with pytest.raises(UserError, match="another `latseg serve`"):
+            PageGate(made)
+    made.close()
+
+
+def test_a_process_of_another_version_is_no_crash(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    greet = gate._greet
+    monkeypatch.setattr(gate, "_greet", lambda connection, _: connection.send_bytes(b'{"colour": "red"}'))
+    assert "does not show this page" in PageDevice(name="phone").availability().reason
+    monkeypatch.setattr(gate, "_greet", greet)
+    assert PageDevice(name="phone").availability().available
+
+
+def test_a_greeting_is_of_the_browser_of_its_session(server: PageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_link, "_GRACE_S", 60.0)
+    link = server.pages["phone"]
+    opened_again(link)
+    open_session = link.open_session
+
+    def after_a_change(is_wanted: Callable[[], bool]) -> PageSession:
+        opened_again(link, browser="Firefox 140")
+        return open_session(is_wanted)
+
+    monkeypatch.setattr(link, "open_session", after_a_change)
+    described = ServedPage("phone").greeting.description
+    assert described is not None
+    assert described.browser == "Firefox 140"
 
 
 @pytest.fixture

@@ -21,8 +21,9 @@ PHONE = PageDescription.model_validate(DESCRIPTION)
 class Page:
     """What ``page.js`` does, with an engine that repeats the order twice."""
 
-    def __init__(self, link: PageLink, instance: str) -> None:
+    def __init__(self, link: PageLink, instance: str, description: PageDescription = PHONE) -> None:
         self.link = link
+        self.description = description
         self.instance = instance
         self.received = 0
         self.ended: list[int] = []
@@ -30,7 +31,7 @@ class Page:
         self.thread = threading.Thread(target=self.work)
 
     def fetch(self) -> Order | None:
-        with self.link.request(self.instance, PHONE, self.received, lambda: self.open) as order:
+        with self.link.request(self.instance, self.description, self.received, lambda: self.open) as order:
             return order
 
     def work(self) -> None:

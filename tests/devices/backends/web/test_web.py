@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
@@ -103,6 +104,17 @@ class TestWeb(RuntimeContract):
         assert isinstance(first, FailedMeasurement)
         assert "hung" in first.reason
         assert isinstance(second, Measurement)
+
+
+@needs_web
+@pytest.mark.targets
+def test_nothing_is_left_of_a_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    candidate = Candidate("net", saved(small_net(), tmp_path / "small.onnx"))
+    with TemporaryDirectory() as place:  # the system limits the length of Chromium's socket, too short for tmp_path
+        monkeypatch.setattr("tempfile.tempdir", place)
+        (result,) = WebDevice().measure([candidate], nominal_reference_ms=NOMINAL_MS, protocol=FAST)
+        assert isinstance(result, Measurement)
+        assert list(Path(place).iterdir()) == []
 
 
 @pytest.fixture
