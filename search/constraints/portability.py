@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-import onnx
-
 from devices.compiled_target import CompiledTarget
 from devices.device import Candidate
 from devices.model_inputs import random_inputs
@@ -19,7 +17,6 @@ from devices.support import FileSupport, Verdict
 from devices.target import Target
 from foundation.temporary_folder import TemporaryFolder
 from latency.operators.operator import Operator, OperatorGraph
-from latency.operators.synthesize import single_operator, to_model
 
 _logger = logging.getLogger(__name__)
 _REFERENCE = "cpu"
@@ -73,6 +70,10 @@ class Portability:
         return f"unlike ONNX Runtime, {self.target.name} computes {other}" if other else ""
 
     def _runs(self, operator: Operator) -> bool:
+        import onnx
+
+        from latency.operators.synthesize import single_operator, to_model
+
         form = form_of(operator)
         if form not in self._answers:
             with TemporaryFolder() as folder:
