@@ -45,6 +45,10 @@ COMPILED_TARGETS: Registry[CompiledTarget] = Registry(
 )
 
 
+_PAGE = "page"
+"""The browser that opened what ``latseg serve`` shows."""
+
+
 def get_device(text: str, *, threads: int | None = None) -> Device:
     """The device that ``text`` names; no runtime is loaded, and no other machine is asked.
 
@@ -70,12 +74,12 @@ def get_device_here(text: str, *, threads: int | None = None) -> Device:
     """As ``get_device`` for a name that somebody else wrote, for instance into a bundle: of this machine only.
 
     Raises:
-        UserError: as ``get_device``, or a device of another machine.
+        UserError: as ``get_device``, or a device of another machine or of a browser that may be on one.
     """
-    if text.startswith(SCHEME):
+    if text.startswith(SCHEME) or _name(text) == _PAGE:
         raise UserError(
             f"device {text!r}", seen="a device of another machine, named in a file", expected="one of this machine",
-            remedy=f"connect to it only if you trust both: --device {text}",
+            remedy=f"use it only if you trust the file: --device {text}",
         )  # fmt: skip
     return get_device(text, threads=threads)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -202,7 +203,7 @@ class SearchLimits(BudgetOptions):
     @property
     def portable_names(self) -> list[str]:
         """In the order given."""
-        return self.portable.split(",") if self.portable else []
+        return split_names([self.portable] if self.portable else [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,3 +322,14 @@ class SearchOptions:
         typer.Option(min=1, help="Nets to evaluate. Default: 200; with pretrained 2000.", show_default=False),
     ] = None
     winners: Annotated[int, typer.Option(min=1, help="Winners to certify.")] = 1
+
+
+def split_names(texts: Sequence[str]) -> list[str]:
+    """Names that may be separated by commas, as the options of one of them are: ``qnn, openvino:threads=2``."""
+    names: list[str] = []
+    for part in map(str.strip, ",".join(texts).split(",")):
+        if "=" in part and ":" not in part and names:
+            names[-1] += f",{part}"
+        elif part:
+            names.append(part)
+    return names

@@ -20,6 +20,7 @@ from foundation.regular_file import read_regular
 OnLine = Callable[[str], None]
 """Takes each line that an installer prints."""
 _MARK = "latseg.txt"
+_BEGUN = "latseg-begun.txt"
 _LAST_LINES = 200
 
 
@@ -88,8 +89,9 @@ class Installation(ABC):
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             with self._locked():
-                shutil.rmtree(self.folder, ignore_errors=True)
+                self._remove_old()
                 self.folder.mkdir()
+                (self.folder / _BEGUN).touch()
                 self.build(on_line)
                 write_file(self.folder / _MARK, self.recipe.encode())
         except OSError as error:
@@ -122,6 +124,14 @@ class Installation(ABC):
                 f"installation {self.name}", seen=f"{Path(words[0]).name} failed: {told[-1][:300] if told else ''}",
                 expected="a download that succeeds", remedy="check the network and the free space, then repeat",
             )  # fmt: skip
+
+    def _remove_old(self) -> None:
+        if self.folder.is_dir() and not any((self.folder / name).is_file() for name in (_MARK, _BEGUN)):
+            raise UserError(
+                f"installation {self.name}", seen=f"{self.folder}, which latseg did not make",
+                expected="a folder of its own", remedy="set LATSEG_RUNTIMES to another folder, or move this one away",
+            )  # fmt: skip
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +12,7 @@ from export.registry import EXPORTERS
 from latseg.commands.verify import VERIFICATION_FAILED
 from latseg.console import Console, plain, table
 from latseg.option_groups import refuse_options
-from latseg.options import LatencyOptions, ShapesOption, WinnerOption
+from latseg.options import LatencyOptions, ShapesOption, WinnerOption, split_names
 from latseg.run_handle import DEFAULT_FORMATS
 from latseg.units import parse_shapes
 
@@ -52,7 +51,7 @@ def export(
     """
     console: Console = context.obj
     given = limits.device or limits.max_latency or limits.threads
-    names, budgets, threads = split_formats(formats or ()), limits.latency_ms if given else None, limits.threads
+    names, budgets, threads = split_names(formats or ()), limits.latency_ms if given else None, limits.threads
     if target.endswith(".onnx") or Path(target).is_file():
         refuse_options("an ONNX file", winner=winner)
         shapes = parse_shapes(shape)
@@ -66,17 +65,6 @@ def export(
     console.emit(_document(bundle), lambda: _lines(bundle))
     if bundle.refusals:
         raise typer.Exit(VERIFICATION_FAILED)
-
-
-def split_formats(texts: Sequence[str]) -> list[str]:
-    """Names of formats that may be separated by commas, as the options of one of them are."""
-    formats: list[str] = []
-    for part in ",".join(texts).split(","):
-        if "=" in part and ":" not in part and formats:
-            formats[-1] += f",{part}"
-        elif part:
-            formats.append(part)
-    return formats
 
 
 def _lines(bundle: Bundle) -> list[RenderableType]:

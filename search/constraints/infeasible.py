@@ -19,8 +19,8 @@ class InfeasibleError(UserError):
     def __init__(self, budgets: Budgets, found: Feasibility) -> None:
         self.feasibility = found
         refused = found.closest.refused
+        names = ", ".join(name.removeprefix("portable:") for name in refused)
         if refused and set(refused) == set(found.closest.violated):
-            names = ", ".join(name.removeprefix("portable:") for name in refused)
             super().__init__(
                 "search space",
                 seen=f"operators that {names} refuses in each net that was looked at",
@@ -37,7 +37,9 @@ class InfeasibleError(UserError):
             "budget" if beyond else "budgets taken together",
             seen=" and ".join(_quantity(name, limits[name]) for name in beyond or limits),
             expected=f"at least the smallest reachable {smallest}" + ("" if beyond else together),
-            remedy=("raise the budget" if beyond else "raise one of the budgets") + _widened(budgets, beyond, reached),
+            remedy=("raise the budget" if beyond else "raise one of the budgets")
+            + _widened(budgets, beyond, reached)
+            + (f"; {names} refuses operators of the closest net, too: try it without --portable" if refused else ""),
         )
 
 

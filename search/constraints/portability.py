@@ -12,7 +12,9 @@ import onnx
 from devices.compiled_target import CompiledTarget
 from devices.device import Candidate
 from devices.model_inputs import random_inputs
+from devices.output_comparison import compare_outputs
 from devices.prepared import prepare
+from devices.registry import get_device
 from devices.support import FileSupport, Verdict
 from devices.target import Target
 from foundation.temporary_folder import TemporaryFolder
@@ -20,6 +22,7 @@ from latency.operators.operator import Operator, OperatorGraph
 from latency.operators.synthesize import single_operator, to_model
 
 _logger = logging.getLogger(__name__)
+_REFERENCE = "cpu"
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Portability:
         return sum(not self._runs(operator) for operator in graph.operators) / max(1, len(graph.operators))
 
     def fault(self, path: Path) -> str:
-        """Why the target does not run a whole ONNX file; empty where it does.
+        """Why the target does not run a whole ONNX file, or what no rounding explains in its outputs; empty else.
 
         Raises:
             DeviceUnavailableError: the target cannot be used here.
@@ -61,7 +64,13 @@ class Portability:
             answer = self.target.placed(prepared.path, inputs)
         else:
             answer = self.target.support(prepared.path, inputs)
-        return "" if self._accepts(answer) else f"{self.target.name} does not run it: {answer.reason}"
+        if not self._accepts(answer):
+            return f"{self.target.name} does not run it: {answer.reason}"
+        expected = None if answer.outputs is None else get_device(_REFERENCE).support(prepared.path, inputs).outputs
+        if answer.outputs is None or expected is None:
+            return ""
+        other = compare_outputs(expected, answer.outputs).fault
+        return f"unlike ONNX Runtime, {self.target.name} computes {other}" if other else ""
 
     def _runs(self, operator: Operator) -> bool:
         form = form_of(operator)

@@ -17,7 +17,7 @@ from export.bundle.verify import verify_bundle
 from foundation.errors import UserError
 from latency import measuring
 from latency.measuring import Measured
-from latseg.commands.export import split_formats
+from latseg.options import split_names
 from latseg.testing.nets import saved, small_net
 from tests.export.runtime_device import RuntimeDevice, measurement
 from tests.latseg.command_line import say
@@ -151,5 +151,6 @@ def test_what_does_not_belong_together(
 
 
 def test_formats_are_separated_by_commas() -> None:
-    assert split_formats(["ncnn,openvino", "onnx"]) == ["ncnn", "openvino", "onnx"]
-    assert split_formats(["gzip:level=5,best=true,mnn"]) == ["gzip:level=5,best=true", "mnn"]
+    assert split_names(["ncnn,openvino", "onnx"]) == ["ncnn", "openvino", "onnx"]
+    assert split_names(["gzip:level=5,best=true,mnn"]) == ["gzip:level=5,best=true", "mnn"]
+    assert split_names(["qnn, openvino:threads=2,"]) == ["qnn", "openvino:threads=2"]

@@ -83,6 +83,14 @@ def test_a_failure_leaves_nothing_that_counts_and_names_the_error(home: Path) ->
     assert not (home / "small" / "half").exists()
 
 
+def test_a_folder_of_somebody_else_is_left_alone(home: Path) -> None:
+    (home / "small").mkdir(parents=True)
+    (home / "small" / "thesis.txt").write_text("the only copy")
+    with pytest.raises(UserError, match=r"which latseg did not make.*LATSEG_RUNTIMES"):
+        Small().install()
+    assert (home / "small" / "thesis.txt").read_text() == "the only copy"
+
+
 def test_what_is_missing_names_its_command() -> None:
     with pytest.raises(UserError, match="latseg install small"):
         Small().require()

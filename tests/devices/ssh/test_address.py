@@ -68,6 +68,8 @@ def test_options_are_those_of_the_device_there() -> None:
 
 
 def test_a_file_names_no_machine_to_connect_to() -> None:
-    with pytest.raises(UserError, match="only if you trust both"):
+    with pytest.raises(UserError, match="only if you trust the file"):
         get_device_here("ssh://board/cpu")
+    with pytest.raises(UserError, match="only if you trust the file: --device page:phone"):
+        get_device_here("page:phone")
     assert get_device_here("cpu:threads=2").name == "cpu"

@@ -16,6 +16,7 @@ from devices.compiled_target import CompiledTarget
 from devices.device import Availability
 from devices.device_info import DeviceInfo
 from devices.registry import get_device
+from devices.support import FileSupport, Verdict
 from foundation.errors import UserError
 from latency.operators.builders import convolution, elementwise, resize
 from latency.operators.operator import Operator, OperatorGraph
@@ -126,6 +127,20 @@ def test_a_space_without_such_nets_is_infeasible() -> None:
     assert found.rejected == {"portable:picky": 20}
     with pytest.raises(InfeasibleError, match=r"operators that picky refuses in each net.*--portable"):
         require_feasible(limits, found)
+
+
+def test_a_budget_that_is_broken_beside_refused_operators_names_both() -> None:
+    limits = Budgets(ParameterBudget(1), portable=(Portability(Picky(refused="kernel_shape")),))
+    with pytest.raises(InfeasibleError, match=r"picky refuses operators of the closest net, too.*without --portable"):
+        require_feasible(limits, feasibility(SPACE, limits, samples=5))
+
+
+def test_outputs_that_no_rounding_explains_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, device = tmp_path / "net.onnx", get_device("openvino")
+    onnx.save(to_model(graph_of(convolution((1, 8, 16, 16), 8, kernel=(3, 3)))), path)
+    answer = FileSupport(Verdict.SUPPORTED, outputs=(np.full((1, 8, 16, 16), np.nan, np.float32),))
+    monkeypatch.setattr(type(device), "support", lambda *_: answer)
+    assert "unlike ONNX Runtime, openvino computes" in Portability(device).fault(path)
 
 
 def test_a_whole_file_is_asked_by_running_it_on_a_device(tmp_path: Path) -> None:
