@@ -34,7 +34,7 @@ class Exporter(ABC):
     device: ClassVar[str] = "cpu"
     """Name of the device that runs the file; its ``infer`` reads files of this format."""
     parity_only: ClassVar[bool] = False
-    """Whether the file is for other hardware and ``device`` only checks it: then no time or memory is measured."""
+    """Whether the file is for other hardware and ``device`` only checks it: its entry has no time or memory."""
     input: ClassVar[InputKind] = "tensors"
     dynamic: ClassVar[bool] = False
     """Whether the file takes pictures of other heights and widths."""

@@ -142,7 +142,7 @@ class BundleFile(_Record):
     device: str | None = None
     """Name of the device that runs the file and checks its parity; None for files that are not models."""
     parity_only: bool = False
-    """Whether the file is for other hardware, so that no time or memory of ``device`` is told of it."""
+    """Whether the file is for other hardware; then times and memory of ``device`` are left out."""
     input: InputKind = "tensors"
     dynamic: bool = False
     """Whether a model takes pictures of other heights and widths."""
