@@ -17,7 +17,7 @@ from devices.support import FileSupport, Verdict
 from foundation.errors import DeviceUnavailableError, UserError
 from latency.model_support import ModelSupport, model_support
 from latseg.testing.nets import saved, small_net
-from tests.devices.worker.picky import BrokenDevice, PickyDevice
+from tests.devices.worker.picky import BrokenDevice, PickyDevice, UselessDevice
 
 GENERAL = "replace it by other operators, or export with another opset"
 
@@ -220,10 +220,17 @@ def test_openvino_refuses_functions_and_runs_what_is_in_them(tmp_path: Path) -> 
     ]
 
 
-def test_a_runtime_that_runs_nothing_is_no_fault_of_the_model(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("device", "reason"),
+    [
+        (BrokenDevice(), "process: got ended with exit code 3; .*reinstall the runtime"),
+        (UselessDevice(), r"the reference net failed \(no kernels at all"),
+    ],
+)
+def test_a_runtime_that_runs_nothing_is_no_fault_of_the_model(tmp_path: Path, device: PickyDevice, reason: str) -> None:
     path = saved(small_net(), tmp_path / "net.onnx")
-    with pytest.raises(DeviceUnavailableError, match="the reference net failed"):
-        model_support(BrokenDevice(), Candidate("net", path))
+    with pytest.raises(DeviceUnavailableError, match=reason):
+        model_support(device, Candidate("net", path))
 
 
 @pytest.mark.parametrize(

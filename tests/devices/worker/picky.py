@@ -62,6 +62,21 @@ class PickyDevice(ProcessDevice):
     install = "not needed"
 
 
+class UselessRuntime(OnnxRuntime):
+    """Refuses every model."""
+
+    @override
+    def load_for_inference(self, path: Path) -> InferenceModel:
+        raise ModelFailedError("no kernels at all")
+
+
+class UselessDevice(PickyDevice):
+    """The device of this runtime."""
+
+    name = "useless"
+    runtime = "tests.devices.worker.picky:UselessRuntime"
+
+
 class BrokenDevice(PickyDevice):
     """The runtime does not even start."""
 
