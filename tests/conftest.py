@@ -11,6 +11,12 @@ from hypothesis import settings
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 _DEVICES = Path(__file__).parent / "devices"
+_BACKENDS = ("ort", "ov", "ncnn", "mnn", "threads", "simulated")
+_TIMED = [
+    *(_DEVICES / "backends" / f"test_{name}.py" for name in _BACKENDS),
+    *(_DEVICES / "worker" / f"test_{name}.py" for name in ("worker", "timing", "run_queue")),
+    *(_DEVICES / f"test_{name}.py" for name in ("device", "other_load", "reference_net")),
+]
 
 # Asserts of the suites that plug-ins import too say what they compared.
 pytest.register_assert_rewrite("latseg.testing")
@@ -25,12 +31,12 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of devices time something: nothing else may run beside them. Files with long tests come first.
+    """Nothing else may run beside tests that time something. Files with long tests come first.
 
     Processes that run tests take whole files: one that begins a long file last would work alone at the end.
     """
     for item in items:
-        if item.path.is_relative_to(_DEVICES):
+        if item.path in _TIMED:
             item.add_marker(pytest.mark.serial)
     long_files = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in long_files)

@@ -166,7 +166,7 @@ def test_a_converter_that_fails_costs_the_measurement(
     with pytest.raises(UserError, match=reason):
         converter.convert(path, tmp_path / "small.tflite")
     monkeypatch.setattr("devices.worker.device.find_spec", lambda _: True)
-    monkeypatch.setattr("devices.worker.device.metadata.version", lambda _: "1")
+    monkeypatch.setattr("devices.worker.device.package_version", lambda _: "1")
     (result,) = LiteRtDevice().measure([Candidate("small", path)], nominal_reference_ms=1.0, protocol=FAST)
     assert isinstance(result, FailedMeasurement)
     assert reason in result.reason
