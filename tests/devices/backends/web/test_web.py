@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,14 +22,14 @@ from devices.backends.web.profile import optimised, profile_of
 from devices.backends.web.runtime import PageRuntime, open_browser
 from devices.backends.web.server import PageServer
 from devices.device import Candidate, Device
-from devices.measurement import FailedMeasurement, Measurement
+from devices.measurement import Measurement
 from devices.model_inputs import ModelInput
 from devices.reference_net import REFERENCE_NET
 from devices.tensor_graph import TensorGraph
 from devices.worker.runtime import PROFILE_WARM_UP_RUNS, ModelFailedError, ModelFile, RuntimeLostError
-from latseg.testing.device_contract import FAST, NOMINAL_MS, RuntimeContract
+from latseg.testing.device_contract import FAST, NOMINAL_MS
 from latseg.testing.nets import mobile_net, saved, small_net
-from tests.devices.backends.web.endless_net import endless_net
+from tests.devices.backends.web.browser_contract import BrowserContract
 
 needs_web = pytest.mark.skipif(not WebDevice().availability().available, reason="the runtime or a browser is missing")
 
@@ -86,24 +85,13 @@ def test_a_browser_that_ends_says_why(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @needs_web
 @pytest.mark.targets
-class TestWeb(RuntimeContract):
-    runtime_modules = ("onnxruntime", "http.server")
+class TestWeb(BrowserContract):
     construct = "from devices.registry import get_device; get_device('web')"
 
     @pytest.fixture(scope="class")
     @classmethod
     def device(cls) -> Device:
         return WebDevice()
-
-    def test_a_model_that_never_ends_costs_itself_only(self, device: Device, tmp_path: Path) -> None:
-        endless = saved(endless_net(), tmp_path / "endless.onnx")
-        good = saved(small_net(), tmp_path / "small.onnx")
-        protocol = replace(FAST, timeout_s=8.0, profile_runs=0)
-        candidates = [Candidate("endless", endless), Candidate("good", good)]
-        first, second = device.measure(candidates, nominal_reference_ms=NOMINAL_MS, protocol=protocol)
-        assert isinstance(first, FailedMeasurement)
-        assert "hung" in first.reason
-        assert isinstance(second, Measurement)
 
 
 @needs_web
