@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from devices.backends.ort.device import CpuDevice
 from devices.device import Device
+from latency.operators.operator import OperatorGraph
+from latency.operators.synthesize import single_operator, to_model
 from latseg.testing.nets import saved
 
 ONNX_RUNTIME = CpuDevice()
@@ -23,11 +25,27 @@ def parsed(body: str, path: Path, opset: int = 17) -> Path:
     return saved(model, path)
 
 
-def check_agreement(device: Device, path: Path, feeds: Feeds) -> None:
-    for seen, expected in zip(device.infer(path, feeds), ONNX_RUNTIME.infer(path, feeds), strict=True):
+def both(device: Device, path: Path, feeds: Feeds) -> list[tuple[NDArray[np.generic], NDArray[np.generic]]]:
+    """Each output beside that of ONNX Runtime."""
+    return list(zip(device.infer(path, feeds), ONNX_RUNTIME.infer(path, feeds), strict=True))
+
+
+def check_agreement(device: Device, path: Path, feeds: Feeds, tolerance: float = 1e-4) -> None:
+    """``tolerance`` is in parts of an output's largest number."""
+    for seen, expected in both(device, path, feeds):
         assert seen.shape == expected.shape
-        largest = float(np.abs(expected.astype(np.float64)).max())
-        np.testing.assert_allclose(seen.astype(np.float64), expected.astype(np.float64), rtol=0, atol=1e-4 * largest)
+        atol = tolerance * float(np.abs(expected.astype(np.float64)).max())
+        np.testing.assert_allclose(seen.astype(np.float64), expected.astype(np.float64), rtol=0, atol=atol)
+
+
+def check_net_and_operators(device: Device, graph: OperatorGraph, folder: Path, tolerance: float = 1e-4) -> None:
+    """A net as a whole, and each form of its operators alone."""
+    operators = {(operator.kind, operator.attributes): operator for operator in graph.operators}
+    for net in (graph, *map(single_operator, operators.values())):
+        path = saved(to_model(net), folder / "net.onnx")
+        names = [value.name for value in onnx.load(path).graph.input]
+        feeds: Feeds = {name: image(*shape) for name, shape in zip(names, net.input_shapes, strict=True)}
+        check_agreement(device, path, feeds, tolerance)
 
 
 def image(*shape: int) -> NDArray[np.float32]:

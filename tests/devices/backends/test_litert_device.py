@@ -16,11 +16,10 @@ from devices.backends.litert.installation import LiteRtConverter
 from devices.device import Device
 from devices.measurement import Measurement
 from foundation.errors import UserError
-from latency.operators.synthesize import single_operator, to_model
 from latseg.testing.device_contract import RuntimeContract
 from latseg.testing.nets import saved, small_net
 from search.spaces.registry import open_space
-from tests.devices.backends.agreement import Feeds, check_agreement, image, parsed, resize
+from tests.devices.backends.agreement import Feeds, check_agreement, check_net_and_operators, image, parsed, resize
 from tests.devices.backends.test_telemetry import INFER, run
 
 pytestmark = [
@@ -75,12 +74,7 @@ class TestLiteRt(RuntimeContract):
     ) -> None:
         space = open_space("portrait", sizes=[size])
         graph = space.lower(space.sample(1, Random(3))[0])
-        operators = {(operator.kind, operator.attributes): operator for operator in graph.operators}
-        for net in (graph, *map(single_operator, operators.values())):
-            path = saved(to_model(net), tmp_path / "net.onnx")
-            names = [value.name for value in onnx.load(path).graph.input]
-            shapes = zip(names, net.input_shapes, strict=True)
-            check_agreement(device, path, {name: image(*shape) for name, shape in shapes})
+        check_net_and_operators(device, graph, tmp_path)
 
     def test_several_outputs_keep_their_order_and_shapes(self, device: Device, tmp_path: Path) -> None:
         body = "(float[1, 2, 3, 4] x) => (float[1, 2, 3, 4] z, float s, float[1, 2, 3, 4] a) {"

@@ -11,7 +11,6 @@ import numpy as np
 import onnx
 import onnx.parser
 import pytest
-from numpy.typing import NDArray
 
 from devices.backends.mnn import converter
 from devices.backends.mnn.device import MnnDevice
@@ -19,14 +18,15 @@ from devices.backends.ort.device import CpuDevice
 from devices.device import Candidate, Device
 from devices.measurement import FailedMeasurement, Measurement
 from foundation.errors import DeviceUnavailableError, UserError
-from latency.operators.synthesize import single_operator, to_model
 from latseg.testing.device_contract import FAST, RuntimeContract
 from latseg.testing.nets import mobile_net, saved, small_net
 from search.spaces.registry import open_space
+from tests.devices.backends import agreement
+from tests.devices.backends.agreement import Feeds, both, check_net_and_operators, image, parsed
 
 needs_mnn = pytest.mark.skipif(not MnnDevice().availability().available, reason="MNN is not installed")
 ONNX_RUNTIME = CpuDevice()
-Feeds = dict[str, NDArray[np.generic]]
+TOLERANCE = 1e-3
 
 RUN_TWICE = """
 import json, sys
@@ -70,26 +70,8 @@ def printed(code: str, *arguments: object) -> str:
     return run.stdout + run.stderr
 
 
-def parsed(body: str, path: Path) -> Path:
-    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> g {body}')
-    onnx.checker.check_model(model)
-    return saved(model, path)
-
-
-def both(device: Device, path: Path, feeds: Feeds) -> list[tuple[NDArray[np.generic], NDArray[np.generic]]]:
-    """Each output of MNN beside that of ONNX Runtime."""
-    return list(zip(device.infer(path, feeds), ONNX_RUNTIME.infer(path, feeds), strict=True))
-
-
 def check_agreement(device: Device, path: Path, feeds: Feeds) -> None:
-    for seen, expected in both(device, path, feeds):
-        assert seen.shape == expected.shape
-        largest = float(np.abs(expected.astype(np.float64)).max())
-        np.testing.assert_allclose(seen.astype(np.float64), expected.astype(np.float64), rtol=0, atol=1e-3 * largest)
-
-
-def image(*shape: int) -> NDArray[np.float32]:
-    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    agreement.check_agreement(device, path, feeds, TOLERANCE)
 
 
 @needs_mnn
@@ -155,13 +137,8 @@ class TestMnn(RuntimeContract):
     ) -> None:
         space = open_space("portrait", sizes=[(160, 128)])
         graph = space.lower(space.sample(1, Random(seed))[0])
-        operators = {(operator.kind, operator.attributes): operator for operator in graph.operators}
-        assert {"Conv", "Concat", "Add", upsampling} <= {kind for kind, _ in operators}
-        for net in (graph, *map(single_operator, operators.values())):
-            path = saved(to_model(net), tmp_path / "net.onnx")
-            names = [value.name for value in onnx.load(path).graph.input]
-            shapes = zip(names, net.input_shapes, strict=True)
-            check_agreement(device, path, {name: image(*shape) for name, shape in shapes})
+        assert {"Conv", "Concat", "Add", upsampling} <= {operator.kind for operator in graph.operators}
+        check_net_and_operators(device, graph, tmp_path, TOLERANCE)
 
     def test_several_outputs_keep_their_order(self, device: Device, tmp_path: Path) -> None:
         body = "(float[1, 2, 3, 4] x) => (float[1, 2, 3, 4] z, float s, float[1, 2, 3, 4] a) {"
