@@ -13,7 +13,7 @@ install: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --constraint constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[litert,mnn,ncnn,openvino,dev,docs]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cluster,graphs,litert,mnn,ncnn,openvino,optuna,dev,docs]'
 	touch $(STAMP)
 
 demo: $(STAMP)
@@ -39,7 +39,7 @@ check: docs
 
 # make mutants FILES=search/pareto.py scores one file.
 mutants: $(STAMP)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[litert,mnn,ncnn,openvino,dev,mutants]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cluster,graphs,litert,mnn,ncnn,openvino,optuna,dev,mutants]'
 	$(BIN)/python benchmarks/mutants.py $(FILES)
 
 # Trains the weights that ship, about two hours on two cores; continues where it was interrupted.

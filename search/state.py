@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from foundation.progress import OnProgress
+from search.architecture import Architecture
 from search.constraints.budgets import Budgets, ConstraintCheck
 from search.constraints.feasibility import Feasibility
 from search.constraints.feasible_sampler import feasible_sampler
@@ -74,12 +75,16 @@ class SearchState:
             self.exhausted = not self._run_generation(until)
 
     def prepare(self) -> None:
-        """Has the evaluator prepared, once: before the first trial, or before a stored one is measured."""
+        """Has evaluator and strategy prepared, once: before the first proposal, or before a stored one is measured."""
         if not self._prepared:
-            anchors = [self.feasibility.closest.architecture]
-            sampler = feasible_sampler(self.space, self.budgets, anchors=anchors)
-            self.evaluator.prepare(lambda count, rng: sampler(count, rng) or anchors, self.on_progress)
+            self.evaluator.prepare(self._sample, self.on_progress)
+            self.strategy.prepare(self.evaluator, self._sample, self.on_progress)
             self._prepared = True
+
+    def _sample(self, count: int, rng: Random) -> list[Architecture]:
+        """Nets that keep the budgets; at least the safest one."""
+        anchors = [self.feasibility.closest.architecture]
+        return feasible_sampler(self.space, self.budgets, anchors=anchors)(count, rng) or anchors
 
     def report(self, stage: str, done: int, total: int, note: str = "") -> None:
         """Calls the progress callback."""
@@ -102,15 +107,12 @@ class SearchState:
         """The generation's trials, those included that were stored before an interruption."""
         stored = {trial.architecture for trial in self.trials if trial.generation == self.generation}
         size = min(self.strategy.generation_size, until - len(self.trials) + len(stored))
+        self.prepare()
         proposals = self._propose(size)
         new = [check for check in proposals.feasible if check.architecture not in stored]
         self.store.add_rejections(self.generation, proposals.violating, proposals.repaired)
         _logger.debug("generation %d: %d new candidates", self.generation, len(new))
-        if new:
-            self.prepare()
-        for check in new[: size - len(stored)]:
-            self._evaluate(check)
-            self.report("search", len(self.trials), self.settings.trials)
+        self._evaluate(new[: size - len(stored)])
         complete = [trial for trial in self.trials if trial.generation == self.generation]
         self.strategy.tell(complete)
         self.generation += 1
@@ -134,11 +136,18 @@ class SearchState:
         # The safest net is always among the trials: if any net of the space can be certified, it can.
         return Proposals(_first(safest, proposals.feasible, size), proposals.violating, proposals.repaired)
 
-    def _evaluate(self, check: ConstraintCheck) -> None:
-        assert check.feasible
-        assert check.flops is not None
+    def _evaluate(self, checks: Sequence[ConstraintCheck]) -> None:
+        """The whole generation goes to the evaluator; every estimate is stored as soon as it is known."""
+        assert all(check.feasible for check in checks)
         began = time.monotonic()
-        quality = self.evaluator.quality([check.architecture])[0]
+        qualities = self.evaluator.qualities([check.architecture for check in checks])
+        for check, quality in zip(checks, qualities, strict=True):
+            self._add(check, quality, time.monotonic() - began)
+            self.report("search", len(self.trials), self.settings.trials)
+            began = time.monotonic()
+
+    def _add(self, check: ConstraintCheck, quality: float, seconds: float) -> None:
+        assert check.flops is not None
         trial = Trial(
             architecture=check.architecture,
             generation=self.generation,
@@ -147,7 +156,7 @@ class SearchState:
             predicted_ms=check.predicted_ms,
             upper_ms=check.upper_ms,
             quality=quality if math.isfinite(quality) else 0.0,
-            seconds=time.monotonic() - began,
+            seconds=seconds,
             created=now(),
             predictions=check.predictions,
         )

@@ -41,7 +41,7 @@ class Trial:
     upper_ms: Mapping[str, float]
     quality: float
     seconds: float
-    """Duration of the evaluation."""
+    """From the estimate before it, or from the beginning of its generation, to its own."""
     created: str
     """ISO 8601, UTC."""
     results: tuple[DeviceResult, ...] = ()

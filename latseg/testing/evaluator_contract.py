@@ -57,6 +57,8 @@ class EvaluatorContract(ABC):
         assert all(0.0 <= quality <= 1.0 for quality in qualities)
         assert evaluator.quality(architectures[::-1]) == qualities[::-1]
         assert evaluator.quality([]) == []
+        assert list(evaluator.qualities(architectures)) == qualities
+        assert list(evaluator.qualities([])) == []
 
     def test_a_fresh_evaluator_in_the_same_folder_gives_the_same_estimates(
         self, evaluator: Evaluator, architectures: list[Architecture], folder: Path

@@ -65,6 +65,16 @@ class SpaceContract(ABC):
     def test_json_round_trip(self, samples: list[Architecture]) -> None:
         assert [Architecture.from_json(architecture.to_json()) for architecture in samples] == samples
 
+    def test_any_choices_name_a_member(self, space: SearchSpace, samples: list[Architecture]) -> None:
+        assert [space.nearest(dict(architecture.choices)) for architecture in samples] == samples
+        rng = Random(8)
+        found = [
+            space.nearest({slot.name: rng.randrange(slot.choices) for slot in space.slots}) for _ in range(len(samples))
+        ]
+        for architecture in found:
+            space.validate(architecture)
+        assert len(set(found)) > min(len(found), space.size()) // 3
+
     def test_mutants_are_other_members(self, space: SearchSpace, samples: list[Architecture]) -> None:
         rng = Random(1)
         for architecture in samples:

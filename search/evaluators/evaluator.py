@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -55,6 +55,15 @@ class Evaluator(ABC):
     @abstractmethod
     def quality(self, architectures: Sequence[Architecture]) -> list[float]:
         """Estimates in the order given, from 0 (useless) to 1 (perfect); equal for equal architectures."""
+
+    def qualities(self, architectures: Sequence[Architecture]) -> Iterator[float]:
+        """As ``quality``, each as soon as it is known, in the order given.
+
+        A search passes a whole generation and stores every estimate at once. One that is faster, or can go on
+        elsewhere, when it has several architectures at a time overrides this.
+        """
+        for architecture in architectures:
+            yield self.quality([architecture])[0]
 
     @abstractmethod
     def weights(self, architecture: Architecture) -> nn.Module | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,6 +69,10 @@ class PretrainedEvaluator(Evaluator):
         graphs = [self.space.lower(one) for one in architectures]
         doublings = np.array([math.log2(pixels(graph) / self._pixels) for graph in graphs])
         return shares(self._regression.predict(graphs)[0] + self._known.gain_per_doubling * doublings)
+
+    @override
+    def qualities(self, architectures: Sequence[Architecture]) -> Iterator[float]:
+        yield from self.quality(architectures)
 
     @override
     def weights(self, architecture: Architecture) -> nn.Module | None:

@@ -7,7 +7,7 @@ place of a graph network: it needs no more than some dozens of nets.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -82,6 +82,10 @@ class RegressionEvaluator(Evaluator):
         if not architectures:
             return []
         return shares(self._regression.predict([self.space.lower(one) for one in architectures])[0])
+
+    @override
+    def qualities(self, architectures: Sequence[Architecture]) -> Iterator[float]:
+        yield from self.quality(architectures)
 
     @override
     def weights(self, architecture: Architecture) -> nn.Module | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -63,6 +64,10 @@ class KnownNetwork(SearchSpace):
     @override
     def sample(self, count: int, rng: Random) -> list[Architecture]:
         return [self.architecture] * count
+
+    @override
+    def nearest(self, choices: Mapping[str, int]) -> Architecture:
+        return self.architecture
 
     @override
     def mutate(self, architecture: Architecture, rng: Random) -> Architecture:

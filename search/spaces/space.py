@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
 from random import Random
@@ -65,6 +66,16 @@ class SearchSpace(ABC):
     @abstractmethod
     def sample(self, count: int, rng: Random) -> list[Architecture]:
         """Random architectures, stratified over total depth: shallow and deep nets are equally frequent."""
+
+    @abstractmethod
+    def nearest(self, choices: Mapping[str, int]) -> Architecture:
+        """The canonical architecture that these choices name, for samplers that know nothing but ``slots``.
+
+        Choices without effect are dropped, and those that the space or its options exclude become the nearest one.
+
+        Args:
+            choices: one for every slot, from 0 to its number of choices less one.
+        """
 
     @abstractmethod
     def mutate(self, architecture: Architecture, rng: Random) -> Architecture:

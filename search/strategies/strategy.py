@@ -5,12 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from random import Random
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from foundation.progress import OnProgress, ignore_progress
 from search.architecture import Architecture
 from search.constraints.budgets import Budgets
+from search.constraints.feasible_sampler import FeasibleSampler
 from search.spaces.space import SearchSpace
 from search.trial import Trial
+
+if TYPE_CHECKING:
+    from search.evaluators.evaluator import Evaluator
 
 
 class Strategy(ABC):
@@ -38,6 +43,19 @@ class Strategy(ABC):
         self._trials: dict[Architecture, Trial] = {}
         self._proposed: set[Architecture] = set()
         self._calls = 0
+
+    def prepare(  # noqa: B027 - most strategies have nothing to prepare
+        self, evaluator: Evaluator, sampler: FeasibleSampler, on_progress: OnProgress = ignore_progress
+    ) -> None:
+        """Does what must be done once before the first ``ask``, such as training gates on shared weights.
+
+        Called after ``evaluator.prepare``, and again after an interruption: then it continues where it stopped.
+
+        Args:
+            evaluator: of the search; its task and its folder are the strategy's to use.
+            sampler: samples architectures that keep the budgets.
+            on_progress: called after each step.
+        """
 
     def ask(self, count: int) -> list[Architecture]:
         """Up to ``count`` different architectures, none of them a known trial or proposed since the last ``tell``.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -14,14 +15,17 @@ import pytest
 from devices.device_info import DeviceInfo
 from devices.measurement import FailedMeasurement, Measurement
 from foundation.errors import UserError
-from foundation.progress import Progress
+from foundation.progress import OnProgress, Progress, ignore_progress
 from search.architecture import Architecture
 from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
+from search.constraints.feasible_sampler import FeasibleSampler
 from search.constraints.infeasible import InfeasibleError
+from search.evaluators.evaluator import Evaluator
 from search.loop import SearchResult, run_search
 from search.pareto import fronts
 from search.progress import SearchProgress
 from search.settings import SearchSettings
+from search.strategies.random_search import RandomSearch
 from search.strategies.registry import make_strategy
 from search.trial import CERTIFIED, EVALUATED, REJECTED, UNCERTIFIED
 from search.trials import TrialStore
@@ -294,6 +298,46 @@ def test_the_evaluator_is_prepared_before_a_stored_trial_is_measured(tmp_path: P
     assert evaluator.prepared == 1
     assert evaluator.asked == []
     assert len(result.winners) == 3
+
+
+def test_a_strategy_is_prepared_once_before_its_first_proposal_with_the_prepared_evaluator(tmp_path: Path) -> None:
+    calls: list[str] = []
+
+    class Prepared(RandomSearch):
+        def prepare(
+            self, evaluator: Evaluator, sampler: FeasibleSampler, on_progress: OnProgress = ignore_progress
+        ) -> None:
+            assert isinstance(evaluator, FormulaEvaluator)
+            calls.append(f"prepared after {evaluator.prepared}")
+            assert not toy_budgets().check_many(SPACE, sampler(3, Random(0)))[0].violated
+
+        def ask(self, count: int) -> list[Architecture]:
+            calls.append("asked")
+            return super().ask(count)
+
+    with TrialStore(tmp_path / "trials.sqlite") as store:
+        budgets, settings = toy_budgets(), SearchSettings(trials=40, feasibility_samples=60)
+        run_search(SPACE, budgets, FormulaEvaluator(), Prepared(SPACE, budgets), store, settings)
+    assert calls[0] == "prepared after 1"
+    assert set(calls[1:]) == {"asked"}
+
+
+def test_a_generation_goes_to_the_evaluator_as_a_whole_and_is_stored_one_by_one(tmp_path: Path) -> None:
+    generations: list[int] = []
+
+    class Batches(FormulaEvaluator):
+        def qualities(self, architectures: Sequence[Architecture]) -> Iterator[float]:
+            generations.append(len(architectures))
+            for number, architecture in enumerate(architectures):
+                if len(generations) == 2 and number == 5:
+                    raise KeyboardInterrupt
+                yield quality_of(architecture)
+
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path, toy_budgets(), evaluator=Batches())
+    assert generations == [12, 12]
+    with TrialStore(tmp_path / "trials.sqlite") as store:
+        assert len(store.trials()) == 12 + 5
 
 
 def test_a_measured_winner_costs_no_work_on_every_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,9 @@ class ToySpace(PlanSpace):
             found.append(canonical(choices))
         return found
 
+    def nearest(self, choices: Mapping[str, int]) -> Architecture:
+        return canonical(choices)
+
     def mutate(self, architecture: Architecture, rng: Random) -> Architecture:
         mutant = architecture
         while mutant == architecture:

@@ -62,6 +62,10 @@ class VectorSpace(SearchSpace):
         return [self.of([rng.randint(1, len(WIDTHS)) for _ in range(depth)]) for depth in depths]
 
     @override
+    def nearest(self, choices: Mapping[str, int]) -> Architecture:
+        return self.of([choices[slot.name] for slot in self.slots])
+
+    @override
     def mutate(self, architecture: Architecture, rng: Random) -> Architecture:
         mutant = architecture
         while mutant == architecture:

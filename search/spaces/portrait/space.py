@@ -124,6 +124,13 @@ class PortraitSpace(PlanSpace):
         return rng.choice(self._allowed.get(name, range(CHOICES[name])))
 
     @override
+    def nearest(self, choices: Mapping[str, int]) -> Architecture:
+        allowed = {
+            name: min(allowed, key=lambda other: abs(other - choices[name])) for name, allowed in self._allowed.items()
+        }
+        return portrait_architecture({**choices, **allowed})
+
+    @override
     def mutate(self, architecture: Architecture, rng: Random) -> Architecture:
         # One to three slots are sampled again; the slots of a block or stage that this adds get random values.
         mutant = architecture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from math import prod
 from random import Random
@@ -60,6 +61,10 @@ class PictogramSpace(SearchSpace):
         first = rng.randrange(len(DEPTHS))
         drawn = [{slot.name: rng.randrange(slot.choices) for slot in SLOTS} for _ in range(count)]
         return [_architecture({**each, "depth": (first + i) % len(DEPTHS)}) for i, each in enumerate(drawn)]
+
+    @override
+    def nearest(self, choices: Mapping[str, int]) -> Architecture:
+        return _architecture(choices)
 
     @override
     def mutate(self, architecture: Architecture, rng: Random) -> Architecture:
@@ -122,5 +127,5 @@ class PictogramSpace(SearchSpace):
         return PictureTask(self, options)
 
 
-def _architecture(choices: dict[str, int]) -> Architecture:
+def _architecture(choices: Mapping[str, int]) -> Architecture:
     return Architecture(PictogramSpace.name, tuple((slot.name, choices[slot.name]) for slot in SLOTS))
