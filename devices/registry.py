@@ -19,6 +19,7 @@ DEVICES: Registry[Device] = Registry(
     base="devices.device:Device",
     builtin={
         "cpu": "devices.backends.ort.device:CpuDevice",
+        "android": "devices.backends.android.device:AndroidDevice",
         "cuda": "devices.backends.cuda.device:CudaDevice",
         "executorch": "devices.backends.executorch.device:ExecuTorchDevice",
         "litert": "devices.backends.litert.device:LiteRtDevice",
@@ -45,8 +46,8 @@ COMPILED_TARGETS: Registry[CompiledTarget] = Registry(
 )
 
 
-_PAGE = "page"
-"""The browser that opened what ``latseg serve`` shows."""
+_BROWSERS = ("android", "page")
+"""Devices whose browser is, or may be, on another machine."""
 
 
 def get_device(text: str, *, threads: int | None = None) -> Device:
@@ -76,7 +77,7 @@ def get_device_here(text: str, *, threads: int | None = None) -> Device:
     Raises:
         UserError: as ``get_device``, or a device of another machine or of a browser that may be on one.
     """
-    if text.startswith(SCHEME) or _name(text) == _PAGE:
+    if text.startswith(SCHEME) or _name(text) in _BROWSERS:
         raise UserError(
             f"device {text!r}", seen="a device of another machine, named in a file", expected="one of this machine",
             remedy=f"use it only if you trust the file: --device {text}",

@@ -31,6 +31,8 @@ def test_settings_of_the_simulated_device_are_part_of_its_name_and_fingerprint()
         "page:../phone",
         "page:phone,phone",
         "page:phone,threads=0",
+        "android:-s",
+        "android:R58N;reboot",
     ],
 )
 def test_unknown_names_are_refused(name: str) -> None:
@@ -53,6 +55,12 @@ def test_threads_are_an_option_and_an_argument(name: str) -> None:
 def test_a_page_has_a_name_and_threads() -> None:
     assert get_device("page:phone", threads=2).name == get_device("page:name=phone").name == "page:phone"
     assert getattr(get_device("page:phone", threads=2), "threads", 0) == 2
+
+
+def test_a_phone_has_a_serial_number_and_threads() -> None:
+    assert get_device("android:192.168.1.5:5555").name == "android:192.168.1.5:5555"
+    assert get_device("android", threads=2).name == "android"
+    assert getattr(get_device("android:R58N", threads=2), "threads", 0) == 2
 
 
 def test_devices_without_threads_ignore_the_argument() -> None:

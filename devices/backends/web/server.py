@@ -76,9 +76,9 @@ class PageServer:
         """The port at which it listens."""
         return int(self._server.server_address[1])
 
-    def address(self, name: str, host: str = "127.0.0.1") -> str:
-        """What a browser opens to become this page."""
-        return f"{self._scheme}://{host}:{self.port}/?{urlencode({'page': name, 'token': self.token})}"
+    def address(self, name: str, host: str = "127.0.0.1", port: int | None = None) -> str:
+        """What a browser opens to become this page; another port where that leads here."""
+        return f"{self._scheme}://{host}:{port or self.port}/?{urlencode({'page': name, 'token': self.token})}"
 
     def close(self) -> None:
         """Ends it."""

@@ -72,4 +72,6 @@ def test_a_file_names_no_machine_to_connect_to() -> None:
         get_device_here("ssh://board/cpu")
     with pytest.raises(UserError, match="only if you trust the file: --device page:phone"):
         get_device_here("page:phone")
+    with pytest.raises(UserError, match="of another machine, named in a file"):
+        get_device_here("android:R58N")
     assert get_device_here("cpu:threads=2").name == "cpu"
