@@ -1,4 +1,7 @@
-"""Fits that train attention for few steps, for tests that are about what is done with a predictor."""
+"""Fits that train attention for few steps, for tests that are about what is done with a predictor.
+
+``python -m tests.short_fits WORD...`` is the command line with such fits.
+"""
 
 from latency.fit import fit_device
 from latency.predictors.attention.training import TrainingSettings
@@ -7,3 +10,10 @@ from latency.predictors.attention.training import TrainingSettings
 def shorten(steps: int = 100) -> None:
     """Changes the default of ``fit_device`` in this process."""
     fit_device.__kwdefaults__["settings"] = TrainingSettings(steps=steps)
+
+
+if __name__ == "__main__":
+    from latseg.cli import main
+
+    shorten()
+    main()

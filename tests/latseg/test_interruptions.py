@@ -26,7 +26,7 @@ SEARCH = (
 
 
 def start(words: tuple[str, ...]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "latseg", *words]
+    command = [sys.executable, "-m", "tests.short_fits", *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -45,7 +45,7 @@ def latseg(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Latseg:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (installed, ROOT))), "COLUMNS": "200"}
 
     def run(*words: str) -> str:
-        command = [sys.executable, "-m", "latseg", "--workspace", str(workspace), *words]
+        command = [sys.executable, "-m", "tests.short_fits", "--workspace", str(workspace), *words]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
