@@ -11,9 +11,8 @@ from hypothesis import settings
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 _DEVICES = Path(__file__).parent / "devices"
-_BACKENDS = ("ort", "ov", "ncnn", "mnn", "threads", "simulated")
 _TIMED = [
-    *(_DEVICES / "backends" / f"test_{name}.py" for name in _BACKENDS),
+    _DEVICES / "backends" / "test_threads.py",
     *(_DEVICES / "worker" / f"test_{name}.py" for name in ("worker", "timing", "run_queue")),
     *(_DEVICES / f"test_{name}.py" for name in ("device", "other_load", "reference_net")),
 ]
