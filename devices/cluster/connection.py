@@ -70,6 +70,8 @@ def installed() -> bool:
 def _ray() -> Any:
     if not installed():
         raise UserError("Ray", seen="not installed", expected="Ray, which runs clusters", remedy=f"run {INSTALL}")
+    # Ray would write of lost machines to stdout, where our results belong; log_to_driver does not cover that.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")
     return import_module("ray")
 
 

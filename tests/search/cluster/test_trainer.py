@@ -27,7 +27,7 @@ from tests.search.cluster.toys import (
     WATCHED,
     InProcessWorkers,
     WatchedSpace,
-    ended,
+    noted,
     same_trials,
     toy_config,
     toy_search,
@@ -69,12 +69,12 @@ class TestInProcessWorkers(WorkersContract):
 def test_a_search_with_workers_is_the_search_without_them(tmp_path: Path, watched: Path, evaluator: str) -> None:
     config, workers = toy_config(evaluator=evaluator), InProcessWorkers()
     here = toy_search(tmp_path / "here", config, None)
-    trained_here = ended(watched)
+    trained_here = noted(watched, "ends")
     watched.unlink()
     elsewhere = toy_search(tmp_path / "elsewhere", config, workers)
     assert same_trials(here, elsewhere)
-    assert sorted(ended(watched)) == sorted(workers.submitted) == sorted(trained_here)
-    assert ended(watched) != trained_here, "the workers finish in another order"
+    assert sorted(noted(watched, "ends")) == sorted(workers.submitted) == sorted(trained_here)
+    assert noted(watched, "ends") != trained_here, "the workers finish in another order"
 
 
 class _Stopped(InProcessWorkers):
@@ -97,14 +97,14 @@ def test_an_interrupted_search_trains_nothing_again_that_was_finished(
 ) -> None:
     config = toy_config(evaluator=evaluator)
     whole = toy_search(tmp_path / "whole", config, InProcessWorkers())
-    count = len(ended(watched))
+    count = len(noted(watched, "ends"))
     watched.write_text("")
     with pytest.raises(KeyboardInterrupt):
         toy_search(tmp_path / "parts", config, _Stopped(after))
-    assert len(ended(watched)) == after
+    assert len(noted(watched, "ends")) == after
     rest = toy_search(tmp_path / "parts", config, InProcessWorkers())
     assert same_trials(whole, rest)
-    assert len(set(ended(watched))) == len(ended(watched)) == count
+    assert len(set(noted(watched, "ends"))) == len(noted(watched, "ends")) == count
 
 
 def test_a_training_whose_worker_ends_is_given_away_again(
