@@ -181,6 +181,7 @@ class Workspace(OpenWorkspace):
         allow_fallback: bool = False,
         seed: int = 0,
         tensorboard: str | Path | None = None,
+        cluster: str | None = None,
         start: bool = True,
     ) -> RunHandle:
         """Searches the best net within the budgets; winners are measured on the devices, and certified or rejected.
@@ -207,6 +208,7 @@ class Workspace(OpenWorkspace):
             allow_fallback: accept operators that run there on another compute unit.
             seed: of every random choice.
             tensorboard: folder for TensorBoard logs, as of ``RunHandle.train``.
+            cluster: a Ray cluster that trains the candidates, as of ``RunHandle.search``.
             start: False leaves the start to ``search`` on the returned handle.
 
         Raises:
@@ -243,7 +245,7 @@ class Workspace(OpenWorkspace):
         config = config.model_copy(update={"command": search_command(config, self.path)})
         run = RunHandle(self, self.folder.runs() / config.run, new=config)
         if start:
-            run.search(tensorboard=tensorboard)
+            run.search(tensorboard=tensorboard, cluster=cluster)
         return run
 
     def check_data(self, data: str | DataOptions, *, sheet: str | Path | None = None, seed: int = 0) -> DataCheck:

@@ -61,6 +61,14 @@ TrainingDeviceOption = Annotated[
         help="Where networks are trained: cpu for the processor, cuda[:NUMBER] for a GPU; default: cpu, or the run's."
     ),
 ]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="auto|HOST:PORT",
+        help="A Ray cluster whose machines train the candidates; auto: the one of this machine.",
+    ),
+]
 TensorboardOption = Annotated[
     Path | None,
     typer.Option("--tensorboard", metavar="DIR", help="Log loss, learning rate and mean IoU for TensorBoard."),

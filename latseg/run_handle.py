@@ -71,6 +71,7 @@ class RunHandle:
         *,
         training_device: str | None = None,
         tensorboard: str | Path | None = None,
+        cluster: str | None = None,
         on_first_look: Callable[[Path], None] | None = None,
         on_note: Callable[[str], None] | None = None,
     ) -> SearchResult:
@@ -79,21 +80,26 @@ class RunHandle:
         Args:
             training_device: as of ``train``.
             tensorboard: folder for TensorBoard logs of what is trained, as of ``train``.
+            cluster: a Ray cluster that trains the candidates: ``auto``, or the ``HOST:PORT`` of its head.
             on_first_look: called before anything is measured or trained, with the path of a PNG that shows a few
                 labelled examples of the data; not called where the task has none.
             on_note: called after that with each sentence on a teacher that the user brought.
 
         Raises:
             InfeasibleError: no net keeps the budgets; raised before anything is trained.
-            UserError: a device is another one than when the run began, or the data cannot be read.
+            UserError: a device is another one than when the run began, or the data or the cluster cannot be used.
         """
+        from search.cluster.connect import cluster_workers
         from search.first_look import write_first_look
         from search.launch import launch
 
         self._require_search()
         self._fetch_teacher(self.config)
         config = self._trained_with(None, None, training_device)
-        with self._opened(f"search {self.id}", config=config, tensorboard=tensorboard) as context:
+        with (
+            cluster_workers(cluster, config) as workers,
+            self._opened(f"search {self.id}", config=config, tensorboard=tensorboard) as context,
+        ):
             folder = self.workspace.folder
             budgets = context.budgets(lambda device: folder.predictor(device, self.workspace.warn))
             self._write_new()
@@ -101,7 +107,7 @@ class RunHandle:
             if first_look is not None and on_first_look is not None:
                 on_first_look(first_look)
             _tell(on_note, context.task.compare_teacher(context.on_progress))
-            self.result = launch(context, budgets)
+            self.result = launch(context, budgets, workers=workers)
         return self.result
 
     @property

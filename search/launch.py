@@ -7,6 +7,8 @@ from dataclasses import replace
 import torch
 
 from foundation.errors import UserError
+from search.cluster.connect import give_away
+from search.cluster.workers import Workers
 from search.constraints.budgets import Budgets
 from search.constraints.near_budget import calibrate_near_budget
 from search.constraints.near_budget_record import write_near_budget
@@ -22,7 +24,7 @@ from search.winners.rejection_feedback import RejectionFeedback
 from segmentation.training.processor import processor
 
 
-def launch(context: RunContext, budgets: Budgets) -> SearchResult:
+def launch(context: RunContext, budgets: Budgets, *, workers: Workers | None = None) -> SearchResult:
     """Searches under the run's budgets; winners are exported, measured, and certified or rejected.
 
     Before that the bounds are calibrated on random nets near the budgets (``search.constraints.near_budget``).
@@ -30,6 +32,7 @@ def launch(context: RunContext, budgets: Budgets) -> SearchResult:
     Args:
         context: the run; what it has done already is not done again.
         budgets: ``context.budgets(...)``, with the predictors as they were fitted.
+        workers: train the candidates; None trains them here.
 
     Raises:
         InfeasibleError: no net keeps the budgets; raised before anything is trained.
@@ -38,11 +41,14 @@ def launch(context: RunContext, budgets: Budgets) -> SearchResult:
             training device is missing, or data or checkpoints cannot be read.
         KeyboardInterrupt: on Ctrl-C; the run can be resumed.
     """
-    config, space = context.config, context.space
-    processor(config.training.device)
+    config, space, on_progress = context.config, context.space, context.on_progress
+    if workers is None:
+        processor(config.training.device)
     _check_estimates(context)
     torch.set_num_threads(config.training.threads)
     evaluator = make_evaluator(config.evaluator, space, context.task, folder=context.folder.path, seed=config.seed)
+    if workers is not None:
+        on_progress = give_away(evaluator, workers, context)
     budgets, near_budget = calibrate_near_budget(
         space,
         budgets,
@@ -50,7 +56,7 @@ def launch(context: RunContext, budgets: Budgets) -> SearchResult:
         context.store,
         count=config.calibration_nets,
         seed=config.seed,
-        on_progress=context.on_progress,
+        on_progress=on_progress,
     )
     write_near_budget(context.folder.near_budget, near_budget)
     finalists = Finalists(context, evaluator)
@@ -67,7 +73,7 @@ def launch(context: RunContext, budgets: Budgets) -> SearchResult:
             measure=finalists.measure,
             certify=finalists.holds,
             recalibrate=feedback,
-            on_progress=context.on_progress,
+            on_progress=on_progress,
         )
     return replace(result, near_budget=near_budget)
 

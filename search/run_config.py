@@ -213,8 +213,8 @@ class RunConfig(_Record):
         """Whether any budget is on a simulated device; then nothing is certified."""
         return any(target.simulated for target in self.targets)
 
-    def task_options(self, folder: Path) -> TaskOptions:
-        """Options of the run's task, which keeps its files in ``folder``."""
+    def task_options(self, folder: Path | None) -> TaskOptions:
+        """Options of the run's task, which keeps its files in ``folder``, or none."""
         data = DataOptions(
             source=self.data,
             size=self.data_size,

@@ -11,6 +11,7 @@ from latseg.commands.verify import VERIFICATION_FAILED
 from latseg.console import Console, plain, table
 from latseg.option_groups import refuse_other_options
 from latseg.options import (
+    ClusterOption,
     DataGroup,
     SearchLimits,
     SearchOptions,
@@ -37,6 +38,7 @@ def search(
     resume: Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Continue this run.")] = None,
     seed: SeedOption = 0,
     tensorboard: TensorboardOption = None,
+    cluster: ClusterOption = None,
 ) -> None:
     """Search the best net within the budgets; winners are measured on the device and certified or rejected."""
     console: Console = context.obj
@@ -56,11 +58,13 @@ def search(
             **asdict(how),
         )
     else:
-        expected = "only --resume RUN, --training-device and --tensorboard: a run continues as it began"
-        refuse_other_options(context, ("resume", "training_device", "tensorboard"), "--resume", expected)
+        allowed = ("resume", "training_device", "tensorboard", "cluster")
+        expected = "only --resume RUN, --training-device, --tensorboard and --cluster: a run continues as it began"
+        refuse_other_options(context, allowed, "--resume", expected)
         run = console.api.run(resume)
     device = None if resume is None else training.training_device
     moved = [] if device is None else ["--training-device", device]
+    moved += [] if cluster is None else ["--cluster", cluster]
     console.resume_hint = console.line("search", "--resume", run.id, *moved, *tensorboard_words(tensorboard))
     for note in run.config.data_notes:
         console.remark(f"data: {note}")
@@ -73,6 +77,7 @@ def search(
     result = run.search(
         training_device=device,
         tensorboard=tensorboard,
+        cluster=cluster,
         on_first_look=lambda path: console.remark(f"first look at the data: {path}"),
         on_note=tell,
     )

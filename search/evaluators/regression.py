@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Annotated
@@ -21,9 +20,9 @@ from foundation.plugin_options import PluginOptions
 from foundation.progress import OnProgress, Progress, ignore_progress
 from search.architecture import Architecture
 from search.constraints.feasible_sampler import FeasibleSampler
-from search.evaluators.evaluator import Evaluator
 from search.evaluators.quality_regression import QualityRegression, shares
 from search.evaluators.short_trainings import ShortTrainings, read_short_trainings, write_short_trainings
+from search.evaluators.trainer import TrainsCandidates, checkpoint
 from search.progress import SearchProgress
 from search.spaces.space import SearchSpace
 from search.tasks.task import Task
@@ -37,7 +36,7 @@ _SAMPLED = 20
 """Feasible nets that are sampled for each one that is trained."""
 
 
-class RegressionEvaluator(Evaluator):
+class RegressionEvaluator(TrainsCandidates):
     """What the main metric of the task after a short training is expected to be.
 
     Args:
@@ -106,18 +105,19 @@ class RegressionEvaluator(Evaluator):
     def _finished(self, trainings: ShortTrainings, on_progress: OnProgress) -> ShortTrainings:
         """With the nets that were not trained yet; a checkpoint is not kept longer than its training."""
         epochs = max(1, round(self.options.examples / self.task.training_examples))
-        total = len(trainings.nets)
-        for net in trainings.architectures[len(trainings.qualities) :]:
-            checkpoint = self.folder / "evaluations" / f"{net.id}.safetensors"
+
+        def report(training: Progress | None = None) -> None:
             best = f"best {max(trainings.qualities):.3f}" if trainings.qualities else ""
-            moment = SearchProgress("short trainings", len(trainings.qualities), total, best)
+            done, total = len(trainings.qualities), len(trainings.nets)
+            on_progress(SearchProgress("short trainings", done, total, best, training=training))
 
-            def report(training: Progress, moment: SearchProgress = moment) -> None:
-                on_progress(replace(moment, training=training))
-
-            trained = self.task.train(net, checkpoint=checkpoint, epochs=epochs, short=True, on_progress=report)
-            trainings = trainings.with_quality(trained.quality.value)
+        left = trainings.architectures[len(trainings.qualities) :]
+        qualities = self.trainer.qualities(left, epochs=epochs, on_progress=report)
+        for net in left:
+            report()
+            quality = next(qualities)
+            trainings = trainings.with_quality(quality)
             write_short_trainings(self.folder, trainings)
-            checkpoint.unlink(missing_ok=True)
-            _logger.debug("%s reaches %.4f after %d epochs", net.id, trained.quality.value, epochs)
+            checkpoint(self.folder, net).unlink(missing_ok=True)
+            _logger.debug("%s reaches %.4f after %d epochs", net.id, quality, epochs)
         return trainings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +13,7 @@ from foundation.plugin_options import PluginOptions
 from foundation.progress import OnProgress, ignore_progress
 from search.architecture import Architecture
 from search.constraints.feasible_sampler import FeasibleSampler
-from search.evaluators.evaluator import Evaluator
+from search.evaluators.trainer import TrainsCandidates, checkpoint
 from search.spaces.space import SearchSpace
 from search.tasks.task import Task
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class TrainingEvaluator(Evaluator):
+class TrainingEvaluator(TrainsCandidates):
     """The main metric of the task after a few epochs.
 
     Args:
@@ -50,15 +50,13 @@ class TrainingEvaluator(Evaluator):
 
     @override
     def quality(self, architectures: Sequence[Architecture]) -> list[float]:
-        return [
-            self.task.train(one, checkpoint=self._checkpoint(one), epochs=self.epochs, short=True).quality.value
-            for one in architectures
-        ]
+        return list(self.qualities(architectures))
+
+    @override
+    def qualities(self, architectures: Sequence[Architecture]) -> Iterator[float]:
+        yield from self.trainer.qualities(architectures, epochs=self.epochs)
 
     @override
     def weights(self, architecture: Architecture) -> nn.Module | None:
-        checkpoint = self._checkpoint(architecture)
-        return self.task.load(architecture, checkpoint) if checkpoint.exists() else None
-
-    def _checkpoint(self, architecture: Architecture) -> Path:
-        return self.folder / "evaluations" / f"{architecture.id}.safetensors"
+        path = checkpoint(self.folder, architecture)
+        return self.task.load(architecture, path) if path.exists() else None

@@ -88,6 +88,11 @@ class SegmentationTask(Task):
 
     @property
     @override
+    def fingerprint(self) -> str:
+        return self.source.fingerprint
+
+    @property
+    @override
     def data_notes(self) -> tuple[str, ...]:
         return (*self.source.notes, *self._unlabelled[1])
 

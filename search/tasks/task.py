@@ -102,6 +102,15 @@ class Task(ABC):
         """
 
     @property
+    def fingerprint(self) -> str:
+        """Equal where the data are; by default it is made of their text and number.
+
+        Raises:
+            UserError: the data cannot be read.
+        """
+        return f"{self.data}, {self.training_examples} training examples"
+
+    @property
     def data_notes(self) -> tuple[str, ...]:
         """How the data are read and what of them is left out, for people: a sentence each.
 

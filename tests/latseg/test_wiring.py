@@ -55,7 +55,11 @@ SEARCH_OPTIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "--from-scratch": ((), {"effort.pretrained"}),
     "--seed": (("5",), {"seed"}),
 }
-NOT_TESTED_HERE = {"search": {"--space", "--resume", "--tensorboard"}, "profile": {"--space", "--input"}, "fit": set()}
+NOT_TESTED_HERE = {
+    "search": {"--space", "--resume", "--tensorboard", "--cluster"},
+    "profile": {"--space", "--input"},
+    "fit": set(),
+}
 
 
 class StopError(UserError):
@@ -149,7 +153,7 @@ def test_the_command_of_a_run_starts_the_same_search(tmp_path: Path) -> None:
 def test_a_search_that_is_continued_elsewhere_says_so_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def interrupt(context: RunContext, _: object) -> None:
+    def interrupt(context: RunContext, *_: object, **__: object) -> None:
         assert context.config.training.device == "cpu"
         raise KeyboardInterrupt
 

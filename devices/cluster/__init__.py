@@ -1,0 +1,1 @@
+"""Devices of the machines of a Ray cluster."""

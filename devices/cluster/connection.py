@@ -1,0 +1,98 @@
+"""The connection of this process to a Ray cluster. Importing this module does not import Ray."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from foundation.errors import UserError
+
+AUTO = "auto"
+"""The cluster of this machine, or the one that ``RAY_ADDRESS`` names."""
+INSTALL = 'pip install "latseg[cluster]"'
+_REACHABLE_S = 5.0
+_STARTED = Path("/tmp/ray/ray_current_cluster")  # noqa: S108 - where `ray start` notes the address
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A cluster to which this process is connected."""
+
+    address: str
+    ray: Any
+    """The module."""
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Connection]:
+    """Connects for the length of the block; a process that is connected already stays so.
+
+    Args:
+        address: ``auto``, ``HOST:PORT`` of the head, or ``ray://HOST:PORT`` of its server for clients.
+
+    Raises:
+        UserError: Ray is not installed, nothing answers there, or it is another Ray than this one.
+    """
+    loaded = sys.modules.get("ray")
+    if loaded is not None and loaded.is_initialized():
+        yield Connection(address, loaded)
+        return
+    _require_reachable(address)
+    ray = _ray()
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except (RuntimeError, ConnectionError, ValueError) as error:
+        raise _refused(address, str(error).strip().splitlines()[0]) from error
+    try:
+        yield Connection(address, ray)
+    finally:
+        ray.shutdown()
+
+
+def started_here() -> bool:
+    """Whether ``auto`` names a cluster; nothing is asked."""
+    return bool(os.environ.get("RAY_ADDRESS")) or _STARTED.is_file()
+
+
+def installed() -> bool:
+    """Whether Ray is; it is not imported."""
+    return find_spec("ray") is not None
+
+
+def _ray() -> Any:
+    if not installed():
+        raise UserError("Ray", seen="not installed", expected="Ray, which runs clusters", remedy=f"run {INSTALL}")
+    # Ray would write of lost machines to stdout, where our results belong; log_to_driver does not cover that.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")
+    return import_module("ray")
+
+
+def _require_reachable(address: str) -> None:
+    """Ray itself waits for half a minute, prints a page and ends the process."""
+    if address == AUTO and not started_here():
+        raise _refused(address, "none on this machine")
+    named = os.environ.get("RAY_ADDRESS", AUTO) if address == AUTO else address
+    if named == AUTO:
+        return
+    host, _, port = named.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal()):
+        raise _refused(address, f"{named!r}, no HOST:PORT")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHABLE_S).close()
+    except (OSError, OverflowError) as error:
+        raise _refused(address, f"no answer of {named} ({error})") from error
+
+
+def _refused(address: str, seen: str) -> UserError:
+    return UserError(
+        f"Ray cluster {address}", seen=seen, expected="a cluster that runs this version of Ray and of Python",
+        remedy="start one with `ray start --head`, or name HOST:PORT of its head",
+    )  # fmt: skip

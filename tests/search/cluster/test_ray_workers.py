@@ -1,0 +1,170 @@
+"""A search on a real Ray cluster of three machines (processes of this one): machines and the search are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typing_extensions import override
+
+from devices.cluster.connection import connected
+from foundation.errors import UserError
+from latseg.testing.workers_contract import WorkersContract
+from search.cluster.ray_workers import RayWorkers
+from search.options import TrainingOptions
+from search.spaces.registry import SPACES
+from search.trials import TrialStore
+from tests.search.cluster.test_trainer import job
+from tests.search.cluster.toys import SLOW_S, SPACE, TARGET, WATCHED, noted, toy_config, toy_search
+
+pytest.importorskip("ray")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+ROOT = Path(__file__).parents[3]
+_MEMORY_BYTES = 80 * 2**20
+_QUICK = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 500, "health_check_failure_threshold": 3}
+"""A lost machine is noticed after seconds, and not after half a minute."""
+_LONGEST_S = 100.0
+
+
+@dataclass(frozen=True)
+class Machines:
+    cluster: Any
+    last: Any
+    """The last one that was added."""
+    trainings: Path
+    """The file in which they are noted."""
+    environment: dict[str, str]
+
+    @property
+    def address(self) -> str:
+        return str(self.cluster.address)
+
+    def driver(self, folder: Path) -> subprocess.Popen[str]:
+        """A search in a process of its own, that has connected."""
+        command = [sys.executable, "-m", "tests.search.cluster.driver", str(folder), self.address]
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        process = subprocess.Popen(command, cwd=ROOT, env=self.environment, **pipes)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "connected\n"
+        return process
+
+
+@pytest.fixture(scope="module")
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    """Three machines with one core each, on which another package brings the space."""
+    from ray.cluster_utils import Cluster
+
+    folder = tmp_path_factory.mktemp("cluster")
+    package = folder / "watched-1.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: watched\nVersion: 1\n")
+    (package / "entry_points.txt").write_text(f"[latseg.spaces]\n{SPACE} = {TARGET}\n")
+    paths = os.pathsep.join([str(ROOT), str(folder)])
+    given = {"PYTHONPATH": paths, WATCHED: str(folder / "trainings.txt"), SLOW_S: "0.4"}
+    given |= {"RAY_USAGE_STATS_ENABLED": "0"}
+    before = {name: os.environ.get(name) for name in given}
+    os.environ |= given
+    head = {"num_cpus": 1, "object_store_memory": _MEMORY_BYTES, "include_dashboard": False, "_system_config": _QUICK}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        machine = {"num_cpus": 1, "object_store_memory": _MEMORY_BYTES}
+        _, last = (cluster.add_node(**machine) for _ in range(2))
+        yield Machines(cluster, last, folder / "trainings.txt", dict(os.environ))
+    finally:
+        cluster.shutdown()
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@pytest.fixture(autouse=True)
+def known_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SPACES.__dict__, "targets", {**SPACES.builtin, SPACE: TARGET})
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + _LONGEST_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def stored(folder: Path) -> list[tuple[str, float]]:
+    with TrialStore(folder / "trials.sqlite") as store:
+        return [(trial.id, trial.quality) for trial in store.trials()]
+
+
+def kept(folder: Path) -> set[str]:
+    """Candidates of which the run's folder holds what they reached."""
+    return {path.stem for path in folder.glob("evaluations/*.json")}
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, float]]:
+    """The trials of the same search without a cluster."""
+    folder = tmp_path_factory.mktemp("here")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SPACES.__dict__, "targets", {**SPACES.builtin, SPACE: TARGET})
+        patch.setenv(SLOW_S, "0")
+        patch.delenv(WATCHED, raising=False)
+        toy_search(folder, toy_config(), None)
+    return stored(folder)
+
+
+class TestRayWorkers(WorkersContract):
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def connection(cls, machines: Machines) -> Iterator[None]:
+        with connected(machines.address) as TestRayWorkers.connected_to:
+            yield
+
+    connected_to: Any
+
+    @override
+    def make(self) -> RayWorkers:
+        return RayWorkers(self.connected_to, TrainingOptions(threads=1))
+
+    @override
+    def jobs(self) -> list[str]:
+        config = toy_config()
+        return [job(config, widths) for widths in ([1], [2], [3, 1])]
+
+    def test_every_machine_is_a_worker(self) -> None:
+        assert self.make().fleet().workers == 3
+
+    def test_a_training_that_fits_nowhere_is_told(self) -> None:
+        with pytest.raises(UserError, match=r"no machine with room for a training; expected 2 cores; start more"):
+            RayWorkers(self.connected_to, TrainingOptions(threads=2))
+
+
+def test_a_search_that_is_killed_and_then_loses_a_machine_ends_as_it_would_have_without(
+    machines: Machines, here: list[tuple[str, float]], tmp_path: Path
+) -> None:
+    first = machines.driver(tmp_path)
+    wait_for(lambda: len(kept(tmp_path)) >= 2)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    known = kept(tmp_path)
+    assert 2 <= len(known) < 10
+    machines.trainings.write_text("")
+    second = machines.driver(tmp_path)
+    wait_for(lambda: len(kept(tmp_path)) >= len(known) + 2)
+    machines.cluster.remove_node(machines.last, allow_graceful=False)
+    out, err = second.communicate(timeout=_LONGEST_S)
+    assert second.returncode == 0, err
+    assert out.split() == [name for name, _ in here], "nothing but the result is on stdout"
+    assert stored(tmp_path) == here
+    again = noted(machines.trainings, "begins")
+    assert not known & set(again), "what was known is not trained again"
+    assert len(again) >= 12 - len(known)
+    assert "3 workers" in err
+    assert "12 trainings finished" not in err, "they are counted from the connection on"
+    assert f"{12 - len(known)} trainings finished" in err
