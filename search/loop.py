@@ -13,6 +13,7 @@ from search.constraints.feasibility import Feasibility, feasibility
 from search.constraints.infeasible import require_feasible
 from search.constraints.near_budget_record import NearBudget
 from search.evaluators.evaluator import Evaluator
+from search.objectives import objectives
 from search.pareto import fronts
 from search.settings import SearchSettings
 from search.spaces.space import SearchSpace
@@ -109,7 +110,7 @@ def _result(state: SearchState, winners: list[Trial]) -> SearchResult:
 
 
 def _front(state: SearchState) -> list[Trial]:
-    rows = [(-t.quality, state.budgets.latency_ratio(t.upper_ms), float(t.parameters)) for t in state.trials]
+    rows = [objectives(trial, state.budgets) for trial in state.trials]
     first = fronts(np.array(rows, dtype=np.float64), least=1)[0]
     return sorted((state.trials[i] for i in first), key=lambda trial: -trial.quality)
 

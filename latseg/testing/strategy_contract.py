@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from random import Random
+from typing import ClassVar
 
 from search.architecture import Architecture
 from search.constraints.budgets import Budgets
@@ -15,9 +16,12 @@ from search.trial import Trial
 class StrategyContract(ABC):
     """The contract of ``search.strategies.strategy.Strategy``."""
 
+    asked: ClassVar[int] = 16
+    """Architectures that a test asks for at once, and trials of a generation at most; fewer where one takes long."""
+
     @abstractmethod
     def make(self, seed: int = 0) -> Strategy:
-        """A fresh strategy whose generations have at most 16 trials."""
+        """A fresh strategy whose generations have at most ``asked`` trials."""
 
     @abstractmethod
     def space(self) -> SearchSpace:
@@ -49,7 +53,7 @@ class StrategyContract(ABC):
         """A strategy after some generations, and their trials."""
         strategy, history = self.make(seed), []
         for generation in range(generations):
-            history.append(self.evaluated(strategy.ask(16), generation))
+            history.append(self.evaluated(strategy.ask(self.asked), generation))
             strategy.tell(history[-1])
         return strategy, history
 
@@ -58,14 +62,17 @@ class StrategyContract(ABC):
 
     def test_proposes_members_of_the_space_at_every_stage(self) -> None:
         strategy, history = self.after(0, 4)
-        for architecture in [*strategy.ask(16), *(trial.architecture for trials in history for trial in trials)]:
+        for architecture in [
+            *strategy.ask(self.asked),
+            *(trial.architecture for trials in history for trial in trials),
+        ]:
             self.space().validate(architecture)
 
     def test_never_proposes_the_same_twice(self) -> None:
         strategy, history = self.after(1, 5)
         seen = [trial.architecture for trials in history for trial in trials]
-        seen += strategy.ask(8)
-        seen += strategy.ask(8)
+        seen += strategy.ask(self.asked // 2)
+        seen += strategy.ask(self.asked // 2)
         assert len(set(seen)) == len(seen)
 
     def test_gives_at_most_the_wanted_number(self) -> None:
@@ -75,28 +82,28 @@ class StrategyContract(ABC):
 
     def test_ask_without_tell_gives_others(self) -> None:
         strategy, _ = self.after(3, 3)
-        first, second = strategy.ask(8), strategy.ask(8)
+        first, second = strategy.ask(self.asked // 2), strategy.ask(self.asked // 2)
         assert first
         assert second
         assert not set(first) & set(second)
 
     def test_follows_from_the_seed(self) -> None:
-        assert self.after(4, 3)[0].ask(8) == self.after(4, 3)[0].ask(8)
-        assert self.after(4, 3)[0].ask(8) != self.after(5, 3)[0].ask(8)
+        assert self.after(4, 3)[0].ask(self.asked // 2) == self.after(4, 3)[0].ask(self.asked // 2)
+        assert self.after(4, 3)[0].ask(self.asked // 2) != self.after(5, 3)[0].ask(self.asked // 2)
 
     def test_continues_from_replayed_trials(self) -> None:
         strategy, history = self.after(6, 4)
         resumed = self.make(6)
         resumed.tell([trial for trials in history for trial in trials])
-        assert resumed.ask(16) == strategy.ask(16)
+        assert resumed.ask(self.asked) == strategy.ask(self.asked)
 
     def test_known_trials_change_nothing(self) -> None:
         strategy, history = self.after(7, 3)
         other, _ = self.after(7, 3)
         strategy.tell(history[0])
-        assert strategy.ask(8) == other.ask(8)
+        assert strategy.ask(self.asked // 2) == other.ask(self.asked // 2)
 
     def test_no_trials_change_nothing(self) -> None:
         strategy = self.make(8)
         strategy.tell([])
-        assert strategy.ask(8) == self.make(8).ask(8)
+        assert strategy.ask(self.asked // 2) == self.make(8).ask(self.asked // 2)

@@ -17,6 +17,7 @@ from typing_extensions import override
 from foundation.plugin_options import PluginOptions
 from search.architecture import Architecture
 from search.constraints.budgets import Budgets
+from search.objectives import objectives
 from search.pareto import ranking
 from search.spaces.space import SearchSpace
 from search.strategies.strategy import Strategy
@@ -78,14 +79,11 @@ class Evolution(Strategy):
     def _survivors(self) -> tuple[list[Trial], list[Trial]]:
         """The best trials by rank and, of those that keep the budgets, by quality; best first, as tournaments need."""
         trials = list(self._trials.values())
-        objectives = np.array([self._objectives(trial) for trial in trials], dtype=np.float64)
+        values = np.array([objectives(trial, self.budgets) for trial in trials], dtype=np.float64)
         violations = np.array([self.budgets.excess(trial.parameters, trial.upper_ms) for trial in trials])
-        order = ranking(objectives, violations, count=self.options.population)
+        order = ranking(values, violations, count=self.options.population)
         best = sorted(range(len(trials)), key=lambda i: (violations[i], -trials[i].quality))[: self.options.population]
         return [trials[i] for i in order], [trials[i] for i in best]
-
-    def _objectives(self, trial: Trial) -> tuple[float, float, float]:
-        return -trial.quality, self.budgets.latency_ratio(trial.upper_ms), float(trial.parameters)
 
     def _child(self, pools: tuple[list[Trial], list[Trial]], rng: Random) -> Architecture:
         pool = pools[rng.random() < self.options.quality_share]

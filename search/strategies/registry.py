@@ -18,6 +18,7 @@ STRATEGIES: Registry[Strategy] = Registry(
     builtin={
         "evolution": "search.strategies.evolution:Evolution",
         "random": "search.strategies.random_search:RandomSearch",
+        "optuna": "search.strategies.optuna_sampler:OptunaSampler",
     },
 )
 

@@ -47,6 +47,11 @@ class TestRandomSearch(_ToyContract):
     text = "random:generation_size=16"
 
 
+class TestOptuna(_ToyContract):
+    text = "optuna:tpe,generation_size=8"
+    asked = 8
+
+
 class TestEvolutionOnPortraits(StrategyContract):
     def make(self, seed: int = 0) -> Strategy:
         return make_strategy("evolution:population=16", self.space(), self.budgets(), seed=seed)
@@ -59,13 +64,13 @@ class TestEvolutionOnPortraits(StrategyContract):
 
 
 def test_every_strategy_is_under_contract() -> None:
-    assert {contract.text.partition(":")[0] for contract in (TestEvolution, TestRandomSearch)} == set(
+    assert {contract.text.partition(":")[0] for contract in (TestEvolution, TestRandomSearch, TestOptuna)} == set(
         STRATEGIES.builtin
     )
 
 
 def test_unknown_strategy() -> None:
-    with pytest.raises(UserError, match="expected one of evolution, random"):
+    with pytest.raises(UserError, match="expected one of evolution, random, optuna"):
         make_strategy("annealing", ToySpace(), toy_budgets())
 
 
