@@ -56,6 +56,20 @@ class Device(RunningTarget):
     relu_as_clip_is_slower: ClassVar[bool] = False
     """Whether ``Clip(0, infinity)`` takes longer than ``Relu``."""
 
+    @property
+    def machine(self) -> str:
+        """On which machine it measures; empty for this one. Two devices of one machine disturb each other."""
+        return ""
+
+    @property
+    def parallel(self) -> int:
+        """How many models it measures at the same time.
+
+        Raises:
+            DeviceUnavailableError: the device cannot be used here.
+        """
+        return 1
+
     def check(self, candidate: Candidate) -> None:
         """Refuses what ``measure`` would refuse; runs nothing.
 

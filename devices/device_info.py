@@ -15,7 +15,7 @@ class DeviceInfo:
     """Identity and state of a device.
 
     ``fingerprint`` covers what decides latency (hardware, runtime and version, threads, precision, settings) and how it
-    is measured (version of the protocol), and leaves out what only describes the moment (clock, load).
+    is measured (version of the protocol), and leaves out what only describes the moment (clock, load) or the unit.
     """
 
     name: str
@@ -31,6 +31,8 @@ class DeviceInfo:
     """Further settings that decide latency, as pairs of name and value: execution provider, set of cores."""
     clock_mhz: float | None = field(default=None, compare=False)
     load_average: float | None = field(default=None, compare=False)
+    unit: str = field(default="", compare=False)
+    """Which one of several equal devices it was; empty where there is one."""
 
     @property
     def fingerprint(self) -> str:

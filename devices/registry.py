@@ -20,6 +20,7 @@ DEVICES: Registry[Device] = Registry(
     builtin={
         "cpu": "devices.backends.ort.device:CpuDevice",
         "android": "devices.backends.android.device:AndroidDevice",
+        "cluster": "devices.cluster.device:ClusterDevice",
         "cuda": "devices.backends.cuda.device:CudaDevice",
         "executorch": "devices.backends.executorch.device:ExecuTorchDevice",
         "litert": "devices.backends.litert.device:LiteRtDevice",
@@ -28,6 +29,7 @@ DEVICES: Registry[Device] = Registry(
         "openvino": "devices.backends.ov.device:OpenVinoDevice",
         "openvino-bf16": "devices.backends.ov.device:OpenVinoBf16Device",
         "page": "devices.backends.web.page_device:PageDevice",
+        "pool": "devices.backends.pool.device:PoolDevice",
         "simulated": "devices.backends.simulated.device:SimulatedDevice",
         "web": "devices.backends.web.device:WebDevice",
     },
@@ -46,8 +48,8 @@ COMPILED_TARGETS: Registry[CompiledTarget] = Registry(
 )
 
 
-_BROWSERS = ("android", "page")
-"""Devices whose browser is, or may be, on another machine."""
+_ELSEWHERE = frozenset({"android", "cluster", "page", "pool"})
+"""Devices that may be on other machines: of a phone, of a cluster, a browser that opened ``latseg serve``, what a file names."""
 
 
 def get_device(text: str, *, threads: int | None = None) -> Device:
@@ -75,9 +77,9 @@ def get_device_here(text: str, *, threads: int | None = None) -> Device:
     """As ``get_device`` for a name that somebody else wrote, for instance into a bundle: of this machine only.
 
     Raises:
-        UserError: as ``get_device``, or a device of another machine or of a browser that may be on one.
+        UserError: as ``get_device``, or a device that is, or may be, of another machine.
     """
-    if text.startswith(SCHEME) or _name(text) in _BROWSERS:
+    if text.startswith(SCHEME) or _name(text) in _ELSEWHERE:
         raise UserError(
             f"device {text!r}", seen="a device of another machine, named in a file", expected="one of this machine",
             remedy=f"use it only if you trust the file: --device {text}",

@@ -73,7 +73,8 @@ def run_campaign(
             )
             pending = [campaign.pending(items, number, retry_failed=retry_failed) for number in range(passes)]
             for number, labels in enumerate(pending):
-                campaign.run(campaign_groups(items, labels, group_size=group_size, seed=seed, pass_number=number))
+                size = group_size * device.parallel
+                campaign.run(campaign_groups(items, labels, group_size=size, seed=seed, pass_number=number))
             if passes > 1:
                 with claims.turn("A/A check by repeats"):
                     measured = measured_nets(device, store, items)

@@ -33,28 +33,36 @@ class Connection:
 
 @contextmanager
 def connected(address: str) -> Iterator[Connection]:
-    """Connects for the length of the block; a process that is connected already stays so.
+    """As ``connect``, for the length of the block; a process that was connected before stays so."""
+    before = _present() is not None
+    connection = connect(address)
+    try:
+        yield connection
+    finally:
+        if not before:
+            connection.ray.shutdown()
+
+
+def connect(address: str) -> Connection:
+    """Connects this process, which can be connected to one cluster only.
 
     Args:
         address: ``auto``, ``HOST:PORT`` of the head, or ``ray://HOST:PORT`` of its server for clients.
 
     Raises:
-        UserError: Ray is not installed, nothing answers there, or it is another Ray than this one.
+        UserError: Ray is not installed, nothing answers there, it is another Ray than this one, or this process is
+            connected to another cluster.
     """
-    loaded = sys.modules.get("ray")
-    if loaded is not None and loaded.is_initialized():
-        yield Connection(address, loaded)
-        return
+    if (present := _present()) is not None:
+        _require_same(present, address)
+        return Connection(address, present)
     _require_reachable(address)
     ray = _ray()
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (RuntimeError, ConnectionError, ValueError) as error:
         raise _refused(address, str(error).strip().splitlines()[0]) from error
-    try:
-        yield Connection(address, ray)
-    finally:
-        ray.shutdown()
+    return Connection(address, ray)
 
 
 def started_here() -> bool:
@@ -65,6 +73,26 @@ def started_here() -> bool:
 def installed() -> bool:
     """Whether Ray is; it is not imported."""
     return find_spec("ray") is not None
+
+
+def _present() -> Any:
+    """Ray, where this process is connected; else None."""
+    loaded = sys.modules.get("ray")
+    return loaded if loaded is not None and loaded.is_initialized() else None
+
+
+def _require_same(ray: Any, address: str) -> None:
+    named = _named(address)
+    head = ray.get_runtime_context().gcs_address
+    if named not in {AUTO, head} and not named.startswith("ray://"):
+        raise UserError(
+            f"Ray cluster {address}", seen=f"a connection to {head}, for a device of that cluster",
+            expected="one cluster", remedy=f"set RAY_ADDRESS={address}",
+        )  # fmt: skip
+
+
+def _named(address: str) -> str:
+    return os.environ.get("RAY_ADDRESS", AUTO) if address == AUTO else address
 
 
 def _ray() -> Any:
@@ -79,7 +107,7 @@ def _require_reachable(address: str) -> None:
     """Ray itself waits for half a minute, prints a page and ends the process."""
     if address == AUTO and not started_here():
         raise _refused(address, "none on this machine")
-    named = os.environ.get("RAY_ADDRESS", AUTO) if address == AUTO else address
+    named = _named(address)
     if named == AUTO:
         return
     host, _, port = named.removeprefix("ray://").rpartition(":")

@@ -53,6 +53,11 @@ class SshDevice(ProcessDevice):
         version = state.versions[self.package] or ""
         return self._info(state.hardware, version, state.clock_mhz, state.load_average)
 
+    @property
+    @override
+    def machine(self) -> str:
+        return str(self.host.address)
+
     @override
     def emulated_by(self) -> str:
         return self.host.state().emulator

@@ -118,7 +118,7 @@ def test_a_cluster_that_does_not_answer_is_told_in_one_line_and_nothing_is_begun
 def test_a_gpu_of_a_cluster_has_no_number() -> None:
     assert needs(TrainingOptions(threads=3)) == {"CPU": 3, "GPU": 0}
     assert needs(TrainingOptions(threads=1, device="cuda")) == {"CPU": 1, "GPU": 1}
-    with pytest.raises(UserError, match="training device: got cuda:1; .*hands out its GPUs itself; write .*cuda"):
+    with pytest.raises(UserError, match=r"training device: got cuda:1; .*hands out its GPUs itself; write .*cuda"):
         needs(TrainingOptions(device="cuda:1"))
     assert room({"CPU": 7.0, "memory": 1e9}, {"CPU": 2, "GPU": 0}) == 3
     assert room({"CPU": 7.0, "GPU": 2.0}, {"CPU": 2, "GPU": 1}) == 2

@@ -108,6 +108,12 @@ class SimulatedDevice(Device):
         settings = ",".join(f"{key}={value}" for key, value in given.items() if value != "0")
         self.name = f"simulated:{settings}" if settings else "simulated"
 
+    @property
+    @override
+    def machine(self) -> str:
+        """Its own: nothing is timed, so nothing is disturbed."""
+        return self.name
+
     @override
     def availability(self) -> Availability:
         return Availability(True)

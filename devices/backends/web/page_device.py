@@ -58,6 +58,12 @@ class PageDevice(ProcessDevice):
         self.runtime = f"devices.backends.web.page_runtime:ServedRuntime:{name}"
         self._browser: PageDescription | None = None
 
+    @property
+    @override
+    def machine(self) -> str:
+        """That of the browser, which is most often another one."""
+        return self.name
+
     @override
     def availability(self) -> Availability:
         command = f"latseg serve {self._page}".strip()

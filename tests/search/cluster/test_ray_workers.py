@@ -16,7 +16,11 @@ import pytest
 from typing_extensions import override
 
 from devices.cluster.connection import connected
+from devices.device import Candidate
+from devices.registry import get_device
 from foundation.errors import UserError
+from latseg.testing.device_contract import FAST
+from latseg.testing.nets import saved, small_net
 from latseg.testing.workers_contract import WorkersContract
 from search.cluster.ray_workers import RayWorkers
 from search.options import TrainingOptions
@@ -76,7 +80,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     head = {"num_cpus": 1, "object_store_memory": _MEMORY_BYTES, "include_dashboard": False, "_system_config": _QUICK}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
-        machine = {"num_cpus": 1, "object_store_memory": _MEMORY_BYTES}
+        machine = {"num_cpus": 1, "object_store_memory": _MEMORY_BYTES, "resources": {"latseg-device:simulated": 1}}
         _, last = (cluster.add_node(**machine) for _ in range(2))
         yield Machines(cluster, last, folder / "trainings.txt", dict(os.environ))
     finally:
@@ -143,6 +147,30 @@ class TestRayWorkers(WorkersContract):
     def test_a_training_that_fits_nowhere_is_told(self) -> None:
         with pytest.raises(UserError, match=r"no machine with room for a training; expected 2 cores; start more"):
             RayWorkers(self.connected_to, TrainingOptions(threads=2))
+
+
+def test_the_machines_with_a_device_measure_as_one(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", machines.address)
+    path = saved(small_net(), tmp_path / "small.onnx")
+    candidates = [Candidate(f"net{number}", path) for number in range(4)]
+    how: dict[str, Any] = {"nominal_reference_ms": 2.0, "protocol": FAST, "seed": 3}
+    with connected(machines.address):
+        device = get_device("cluster:simulated")
+        assert device.availability().available
+        assert device.parallel == 2
+        assert device.info().hardware == "invented"
+        found = {result.label: result for result in device.measure(candidates, **how)}
+        other = get_device("cluster:cpu").availability()
+        with pytest.raises(UserError, match=r"Ray cluster other:1: got a connection to .*; set RAY_ADDRESS=other:1"):
+            connected("other:1").__enter__()
+    here = {result.label: result for result in get_device("simulated").measure(candidates, **how)}
+    assert {label: one.latency_ms for label, one in found.items()} == {k: one.latency_ms for k, one in here.items()}
+    units = [found[f"net{number}"].device.unit for number in range(4)]
+    assert units[0] == units[2] != units[1] == units[3]
+    assert {result.device.name for result in found.values()} == {"cluster:simulated"}
+    assert other.reason == "no machine with the resource latseg-device:cpu"
 
 
 def test_a_search_that_is_killed_and_then_loses_a_machine_ends_as_it_would_have_without(

@@ -1,0 +1,1 @@
+"""A drawer of equal devices."""
