@@ -28,8 +28,8 @@ class LayerWeights(nn.Module):
             nn.init.xavier_uniform_(weight)
 
     def values(self, features: Tensor) -> Tensor:
-        """From nodes x inputs to nodes x heads x width: what the messages say."""
-        values: Tensor = self.linear(features)
+        """From nodes x inputs, dense or sparse, to nodes x heads x width: what the messages say."""
+        values: Tensor = features @ self.linear.weight.t() if features.is_sparse else self.linear(features)
         return values.view(-1, self.design.heads, self.design.width)
 
     def output(self, aggregated: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class GraphNetwork(nn.Module):
-    """From the features of all nodes (nodes x features) to their logits (nodes x classes).
+    """From the features of all nodes (nodes x features, dense or sparse) to their logits (nodes x classes).
 
     Args:
         layers: modules from nodes x numbers to nodes x numbers.
@@ -41,8 +41,17 @@ class GraphNetwork(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """The logits."""
         for layer, activation in zip(self.layers, self._activations, strict=True):
-            features = activation(layer(functional.dropout(features, self.dropout, self.training)))
+            features = activation(layer(self._dropped(features)))
         return features
+
+    def _dropped(self, features: Tensor) -> Tensor:
+        """Zeros stay what they are, so that of sparse features the others are enough."""
+        if not features.is_sparse:
+            return functional.dropout(features, self.dropout, self.training)
+        values = functional.dropout(features.values(), self.dropout, self.training)
+        return torch.sparse_coo_tensor(
+            features.indices(), values, features.shape, is_coalesced=True, check_invariants=False
+        )
 
 
 def input_widths(features: int, designs: Sequence[LayerDesign]) -> list[int]:

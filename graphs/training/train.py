@@ -7,10 +7,11 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from foundation.errors import UserError
@@ -80,6 +81,11 @@ class Training:
         recipe = json.dumps(asdict(self.recipe))
         return {"graph": self.graph.fingerprint, "layers": layers, "recipe": recipe, "seed": self.seed}
 
+    @cached_property
+    def _features(self) -> Tensor:
+        """Sparse, as the words of texts are; dropout and the first layer then skip the zeros."""
+        return torch.from_numpy(self.graph.features).to_sparse()
+
     def _start(self) -> TrainingState:
         try:
             from graphs.networks.geometric import geometric_network
@@ -107,8 +113,8 @@ class Training:
 
     def _epoch(self, state: TrainingState) -> float:
         """One update of the weights and what it did; the loss before it."""
-        network, graph = state.network, self.graph
-        features, labels = torch.from_numpy(graph.features), torch.from_numpy(graph.labels)
+        network, graph, features = state.network, self.graph, self._features
+        labels = torch.from_numpy(graph.labels)
         network.train()
         state.epoch += 1
         with _random_numbers(self.seed, state.epoch):
@@ -123,7 +129,7 @@ class Training:
         state.note(float((logits.argmax(1) == truth).float().mean()), float(functional.cross_entropy(logits, truth)))
         return float(loss.detach())
 
-    def _exported(self, weights: dict[str, torch.Tensor]) -> GraphNetwork:
+    def _exported(self, weights: dict[str, Tensor]) -> GraphNetwork:
         with _random_numbers(self.seed, 0):  # they are overwritten
             network = exported_network(self.graph, self.designs)
         network.load_state_dict(weights)

@@ -111,3 +111,12 @@ def test_nothing_is_left_in_the_folder_for_temporary_files(tmp_path: Path, monke
     trained_network(LayerDesign("gcn", "sum", 1, 4))
     assert tempfile.gettempdir() == str(tmp_path)
     assert not list(tmp_path.rglob("*.py"))
+
+
+def test_sparse_features_give_what_dense_ones_give() -> None:
+    trained, exported = both(LayerDesign("gcn", "sum", 1, 4))
+    with torch.no_grad():
+        torch.testing.assert_close(trained(features().to_sparse()), exported(features()), rtol=1e-4, atol=1e-5)
+        trained.train()
+        trained.dropout = 1.0
+        assert torch.equal(trained(features().to_sparse()), trained(torch.zeros(60, 24)))
