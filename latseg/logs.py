@@ -11,7 +11,7 @@ from typing import TextIO
 
 from foundation.errors import UserError
 
-PACKAGES = ("foundation", "devices", "latency", "segmentation", "search", "export", "latseg")
+PACKAGES = ("foundation", "devices", "latency", "segmentation", "graphs", "search", "export", "latseg")
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 _LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 

@@ -46,6 +46,10 @@ class NodeWriter:
         """Adds weights that are uniform between two limits; returns their name."""
         return self.constant(name, self._rng.uniform(low, high, shape).astype(np.float32))
 
+    def places(self, name: str, shape: Shape, side: int) -> str:
+        """Adds whole numbers from 0 to ``side - 1``; returns their name."""
+        return self.constant(name, self._rng.integers(side, size=shape))
+
     def constant(self, name: str, array: NDArray[np.generic]) -> str:
         """Adds an initializer; returns its name."""
         self.weights[name] = array

@@ -93,6 +93,18 @@ def write_reduce_sum(writer: NodeWriter, operator: Operator, inputs: Sequence[st
     writer.node(operator.kind, arguments, outputs, **attributes)
 
 
+def write_gather(writer: NodeWriter, operator: Operator, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Constant indices are random places along the axis; a graph knows only how many they are."""
+    shape, axis = operator.attribute("weight_1", ()), operator.attribute("axis", 0)
+    if not shape:
+        write_generic(writer, operator, inputs, outputs)
+        return
+    assert isinstance(shape, tuple)
+    assert isinstance(axis, int)
+    indices = writer.places(f"{outputs[0]}_indices", shape, operator.input_shapes[0][axis])
+    writer.node(operator.kind, [inputs[0], indices], outputs, axis=axis)
+
+
 def _ints(operator: Operator, name: str) -> tuple[int, ...]:
     value = operator.attribute(name, ())
     assert isinstance(value, tuple)
@@ -126,6 +138,7 @@ WRITERS: dict[str, Writer] = {
     "ConvTranspose": write_convolution,
     "Resize": write_resize,
     "BatchNormalization": write_batch_normalization,
+    "Gather": write_gather,
     "Gelu": write_gelu,
     "ReduceSum": write_reduce_sum,
     "Split": write_split,

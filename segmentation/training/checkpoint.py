@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from foundation import checkpoint_file
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
 from segmentation.data.source import DataSource
-from segmentation.training import checkpoint_file
 
 WEIGHTS = "weights."
 """Prefix of the weights for use: a full training's moving average, or a supernet's shared weights."""

@@ -93,3 +93,16 @@ def test_unknown_kind_is_an_error_of_the_user() -> None:
     odd = replace(graph.operators[-1], kind="NoSuchOperator")
     with pytest.raises(UserError, match="NoSuchOperator"):
         to_model(replace(graph, operators=(*graph.operators[:-1], odd)))
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((5, 3, 4), 0), ((3, 5), 1)])
+def test_rows_that_constant_indices_choose(shape: tuple[int, ...], axis: int) -> None:
+    attributes = (("axis", axis), ("weight_1", (40,)))
+    written = (*shape[:axis], 40, *shape[axis + 1 :])
+    graph = single_operator(builders.operator("Gather", attributes, [shape], [written], parameters=40))
+    model = to_model(graph)
+    assert from_onnx(model) == graph
+    (indices,) = [numpy_helper.to_array(weight) for weight in model.graph.initializer]
+    assert set(indices.tolist()) == set(range(5))
+    (output,) = run(model)
+    assert output.shape == written

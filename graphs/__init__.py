@@ -1,0 +1,1 @@
+"""Graph neural networks: layers, data and training."""

@@ -1,0 +1,1 @@
+"""Citation graphs and where they come from."""

@@ -1,0 +1,1 @@
+"""Networks on a graph: how they are trained, and how they are exported."""

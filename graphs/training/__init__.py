@@ -1,0 +1,1 @@
+"""Training on the labelled nodes of one graph."""
