@@ -10,6 +10,7 @@ from foundation.errors import UserError
 from search.constraints.budgets import Budgets
 from search.constraints.near_budget import calibrate_near_budget
 from search.constraints.near_budget_record import write_near_budget
+from search.earlier_run import take_preparation
 from search.evaluators.registry import make_evaluator
 from search.loop import SearchResult, run_search
 from search.run_config import versions_of_evaluator
@@ -42,6 +43,7 @@ def launch(context: RunContext, budgets: Budgets) -> SearchResult:
     processor(config.training.device)
     _check_estimates(context)
     torch.set_num_threads(config.training.threads)
+    take_preparation(config, context.folder.path)
     evaluator = make_evaluator(config.evaluator, space, context.task, folder=context.folder.path, seed=config.seed)
     budgets, near_budget = calibrate_near_budget(
         space,

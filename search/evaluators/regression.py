@@ -21,9 +21,14 @@ from foundation.plugin_options import PluginOptions
 from foundation.progress import OnProgress, Progress, ignore_progress
 from search.architecture import Architecture
 from search.constraints.feasible_sampler import FeasibleSampler
-from search.evaluators.evaluator import Evaluator
+from search.evaluators.evaluator import Evaluator, Preparation
 from search.evaluators.quality_regression import QualityRegression, shares
-from search.evaluators.short_trainings import ShortTrainings, read_short_trainings, write_short_trainings
+from search.evaluators.short_trainings import (
+    FILE_NAME,
+    ShortTrainings,
+    read_short_trainings,
+    write_short_trainings,
+)
 from search.progress import SearchProgress
 from search.spaces.space import SearchSpace
 from search.tasks.task import Task
@@ -53,6 +58,9 @@ class RegressionEvaluator(Evaluator):
     """
 
     name = "regression"
+    preparation = Preparation(
+        files=(FILE_NAME,), training=("batch_size", "evaluation_images", "pretrained", "teacher", "unlabelled")
+    )
 
     class Options(PluginOptions):
         """How many nets are trained, and for how long."""
