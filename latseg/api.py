@@ -172,6 +172,7 @@ class Workspace(OpenWorkspace):
         sizes: Sequence[Size] | None = None,
         strategy: str = "evolution",
         evaluator: str | None = None,
+        supernet: str | None = None,
         trials: int | None = None,
         winners: int = 1,
         calibration_nets: int = 10,
@@ -199,6 +200,8 @@ class Workspace(OpenWorkspace):
             sizes: input sizes of the nets; by default the search chooses them, too.
             strategy: search strategy, with options after a colon: ``evolution:population=32``.
             evaluator: how nets are compared; by default ``pretrained`` for ``portrait``.
+            supernet: id of an earlier run whose supernet or short trainings are used, and whose evaluator is the
+                default then. It had the same space, data and training.
             trials: nets to evaluate; by default as many as suit the evaluator, 200 or, with ``pretrained``, 2000.
             winners: nets to certify.
             calibration_nets: random nets near each latency budget that are measured first, to calibrate the bound.
@@ -216,10 +219,12 @@ class Workspace(OpenWorkspace):
             UserError: an argument is malformed, a device has no predictor yet, or the data cannot be read.
             DeviceUnavailableError: a device cannot be used here.
         """
-        from search.run_config import RunConfig
+        from search.earlier_run import with_preparation_of
+        from search.run_config import RunConfig, read_config
         from search.spaces.registry import SPACES
 
         SPACES.parse(space)
+        earlier = None if supernet is None else read_config(self.folder.run(supernet))
         latencies = {name: as_latency_ms(limit) for name, limit in budgets.items()}
         config = RunConfig.create(
             BudgetOptions(
@@ -235,13 +240,16 @@ class Workspace(OpenWorkspace):
                 space=space,
                 sizes=as_sizes(sizes),
                 strategy=strategy,
-                evaluator=evaluator,
+                evaluator=evaluator if earlier is None else evaluator or earlier.evaluator,
+                supernet=supernet,
                 trials=trials,
                 winners=winners,
                 calibration_nets=calibration_nets,
                 seed=seed,
             ),
         )
+        if earlier is not None:
+            config = with_preparation_of(self.folder.run(earlier.run), earlier, config)
         config = config.model_copy(update={"command": search_command(config, self.path)})
         run = RunHandle(self, self.folder.runs() / config.run, new=config)
         if start:

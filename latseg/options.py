@@ -325,6 +325,10 @@ class SearchOptions:
             show_default=False,
         ),
     ] = None
+    supernet: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Use the supernet, or the short trainings, of this earlier run."),
+    ] = None
     trials: Annotated[
         int | None,
         typer.Option(min=1, help="Nets to evaluate. Default: 200; with pretrained 2000.", show_default=False),

@@ -32,6 +32,7 @@ def search_command(config: RunConfig, workspace: Path) -> str:
         ("threads", _threads(config)),
         ("strategy", config.strategy),
         ("evaluator", config.evaluator),
+        ("supernet", config.supernet),
         ("trials", config.trials),
         ("winners", config.winners),
         ("calibration-nets", config.calibration_nets),

@@ -12,6 +12,7 @@ from search.cluster.workers import Workers
 from search.constraints.budgets import Budgets
 from search.constraints.near_budget import calibrate_near_budget
 from search.constraints.near_budget_record import write_near_budget
+from search.earlier_run import take_preparation
 from search.evaluators.registry import make_evaluator
 from search.loop import SearchResult, run_search
 from search.run_config import versions_of_evaluator
@@ -46,6 +47,7 @@ def launch(context: RunContext, budgets: Budgets, *, workers: Workers | None = N
         processor(config.training.device)
     _check_estimates(context)
     torch.set_num_threads(config.training.threads)
+    take_preparation(config, context.folder.path)
     evaluator = make_evaluator(config.evaluator, space, context.task, folder=context.folder.path, seed=config.seed)
     if workers is not None:
         on_progress = give_away(evaluator, workers, context)

@@ -62,8 +62,9 @@ def run_search(
     """Searches until the trials are used up and the winners are certified, or cannot be improved.
 
     A store with trials is resumed: ``strategy`` must be new and receives the stored trials. A ``KeyboardInterrupt``
-    passes through and leaves the store ready for that. Most trials are evaluated before the first winners are measured,
-    the rest afterwards, under the bounds that the rejections recalibrated.
+    passes through and leaves the store ready for that. Most trials are evaluated before the first winners are measured.
+    The rest follow generation by generation, under the bounds that the rejections recalibrated; as long as winners are
+    missing, more are measured after each.
 
     Args:
         space: where to search.
@@ -90,10 +91,9 @@ def run_search(
     if measure is None or certify is None or not budgets.latencies:
         state.evolve(settings.trials)
         return _result(state, sorted(state.trials, key=lambda trial: -trial.quality))
-    state.evolve(settings.first_stop(strategy.generation_size))
-    certify_winners(state, measure, certify, recalibrate, final=False)
-    state.evolve(settings.trials)
-    certify_winners(state, measure, certify, recalibrate, final=True)
+    for stop in settings.stops(strategy.generation_size):
+        state.evolve(stop)
+        certify_winners(state, measure, certify, recalibrate, until=stop)
     return _result(state, won(state.trials))
 
 
@@ -116,13 +116,22 @@ def _front(state: SearchState) -> list[Trial]:
 
 
 def _message(state: SearchState, winners: list[Trial]) -> str:
-    measured = len(state.store.measured())
-    certified = sum(trial.certified for trial in winners)
+    wanted, measured = state.settings.winners, len(state.store.measured())
+    reached = f"{len(winners)} of {wanted} winners"
     ended = f"no new candidate keeps the budgets after {len(state.trials)} trials; " if state.exhausted else ""
-    if certified:
-        return f"{ended}{certified} of {state.settings.winners} winners certified, {measured} nets measured"
+    missing = f"; {_spent(state, measured)}" if measured and len(winners) < wanted else ""
+    if any(trial.certified for trial in winners):
+        return f"{ended}{reached} certified, {measured} nets measured{missing}"
     if winners and measured:
-        return f"{ended}the device is simulated: {len(winners)} winners keep the budgets there, which certifies nothing"
+        return f"{ended}the device is simulated: {reached} keep the budgets there, which certifies nothing{missing}"
     if winners:
-        return f"{ended}{len(winners)} winners by prediction; nothing was measured, nothing is certified"
-    return f"{ended}no winner was certified: each of {measured} measured nets came out above a budget; raise the budget"
+        return f"{ended}{reached} by prediction; nothing was measured, nothing is certified"
+    above = f"each of {measured} measured nets came out above a budget"
+    return f"{ended}no winner was certified: {above}{missing}; raise the budget"
+
+
+def _spent(state: SearchState, measured: int) -> str:
+    """Why no further winner is measured."""
+    if measured == len(state.trials):
+        return f"all {measured} trials are measured"
+    return f"the limit of {state.settings.max_measurements} measured nets is reached"

@@ -130,6 +130,8 @@ class SearchOptions(Options):
     """``NAME[:KEY=VALUE,...]``."""
     evaluator: str | None = None
     """As ``strategy``; None for ``pretrained`` where the space has nets trained in advance."""
+    supernet: str | None = None
+    """Earlier run whose prepared evaluator (a supernet, short trainings) is used; see ``search.earlier_run``."""
     trials: Count | None = None
     """Architectures to evaluate; None for as many as suit the evaluator."""
     winners: Count = 1

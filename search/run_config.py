@@ -41,6 +41,8 @@ SHIPPED_TEACHER = "shipped teacher"
 """Key in ``versions`` of the weights with which the teacher begins: their SHA-256."""
 SHIPPED_SUPERNET = "shipped supernet"
 """Key in ``versions`` of the weights with which supernets and short trainings begin: their SHA-256."""
+DATA = "data"
+"""Key in ``versions`` of the data's fingerprint, in runs whose evaluator learns from them before the search."""
 TRAINED_NETS = "trained nets"
 """Key in ``versions`` of the nets by which the evaluator ``pretrained`` compares others: their SHA-256."""
 _PACKAGES = ("latseg", "torch", "onnx", "onnxruntime", "numpy")
@@ -143,6 +145,8 @@ class RunConfig(_Record):
     strategy: str
     evaluator: str | None = None
     """None in runs of versions that did not write it down, and for a known network."""
+    supernet: str | None = None
+    """Earlier run from which the prepared evaluator was copied; ``versions`` has the SHA-256 of each file."""
     calibration_nets: Annotated[int, Field(ge=0, validation_alias="near_budget", serialization_alias="near_budget")] = 0
     """Random nets measured near each latency budget before the search; runs that do not name it have none."""
     seed: int
@@ -205,7 +209,7 @@ class RunConfig(_Record):
             allow_fallback=budgets is not None and budgets.allow_fallback,
             training=training,
             **{**search.model_dump(), "evaluator": evaluator, "trials": trials},
-            versions=_versions(training) | versions_of_evaluator(evaluator, space, training),
+            versions=_versions(training) | versions_of_evaluator(evaluator, space, training) | _data(evaluator, task),
         )
 
     @property
@@ -259,6 +263,12 @@ def versions_of_evaluator(evaluator: str | None, space: SearchSpace, training: T
     if training.pretrained and isinstance(space, PlanSpace) and space.ships_supernet:
         return {SHIPPED_SUPERNET: shipped_sha256("portrait-supernet")}
     return {}
+
+
+def _data(evaluator: str | None, task: Task) -> dict[str, str]:
+    if evaluator is None or EVALUATORS.parse(evaluator)[0].preparation is None:
+        return {}
+    return {DATA: task.data_fingerprint}
 
 
 def _parameters(search: SearchOptions, task: Task) -> int:

@@ -34,3 +34,7 @@ class SearchSettings(Options):
         """Trials after which the first winners are measured: whole generations, at least one."""
         generations = max(1, round(self.trials * (1.0 - self.reserve) / generation_size))
         return min(self.trials, generations * generation_size)
+
+    def stops(self, generation_size: int) -> list[int]:
+        """Numbers of trials after which winners are measured: of the reserve, after each generation."""
+        return [*range(self.first_stop(generation_size), self.trials, generation_size), self.trials]

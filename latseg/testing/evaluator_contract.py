@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from abc import ABC, abstractmethod
 from pathlib import Path
 from random import Random
@@ -13,6 +14,7 @@ from search.architecture import Architecture
 from search.constraints.budgets import Budgets, ParameterBudget
 from search.constraints.feasible_sampler import FeasibleSampler, feasible_sampler
 from search.evaluators.evaluator import Evaluator
+from search.options import TrainingOptions
 
 
 class EvaluatorContract(ABC):
@@ -68,6 +70,21 @@ class EvaluatorContract(ABC):
         resumed.prepare(self.sampler(resumed), lambda progress: steps.append(progress.stage))
         assert steps == [], "what was finished is not repeated"
         assert resumed.quality(architectures) == pytest.approx(evaluator.quality(architectures), abs=1e-6)
+
+    def test_copies_of_what_it_prepared_are_enough_for_another_run(
+        self, evaluator: Evaluator, architectures: list[Architecture], folder: Path, tmp_path: Path
+    ) -> None:
+        if evaluator.preparation is None:
+            pytest.skip("nothing that another run could use")
+        assert set(evaluator.preparation.training) <= set(TrainingOptions.model_fields)
+        for name in evaluator.preparation.files:
+            if (folder / name).exists():
+                shutil.copy(folder / name, tmp_path)
+        other = self.make(tmp_path)
+        steps: list[str] = []
+        other.prepare(self.sampler(other), lambda progress: steps.append(progress.stage))
+        assert steps == []
+        assert other.quality(architectures) == pytest.approx(evaluator.quality(architectures), abs=1e-6)
 
     def test_an_estimate_does_not_depend_on_what_was_evaluated_before(
         self, evaluator: Evaluator, architectures: list[Architecture], tmp_path: Path

@@ -40,9 +40,10 @@ class TaskContract(ABC):
     def architecture(self, space: SearchSpace) -> Architecture:
         return min(space.sample(20, Random(0)), key=space.parameters)
 
-    def test_classes_are_those_of_the_space(self, space: SearchSpace, task: Task) -> None:
+    def test_classes_are_those_of_the_space(self, space: SearchSpace, task: Task, tmp_path: Path) -> None:
         assert len(task.classes) == space.classes == len(set(task.classes))
         assert task.data
+        assert task.data_fingerprint == self.make_task(space, tmp_path / "again").data_fingerprint
         assert task.training_examples > 0
 
     def test_nets_have_the_parameters_that_the_space_counts(

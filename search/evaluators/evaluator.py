@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
     from torch import nn
 
     from search.tasks.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What the ``prepare`` of an evaluator leaves, which other runs can use in the place of their own."""
+
+    files: tuple[str, ...]
+    """Names in the evaluator's folder. With copies of them ``prepare`` has nothing to train."""
+    training: tuple[str, ...]
+    """Fields of ``search.options.TrainingOptions`` on which they depend."""
 
 
 class Evaluator(ABC):
@@ -34,6 +45,8 @@ class Evaluator(ABC):
     name: ClassVar[str]
     usual_trials: ClassVar[int] = 200
     """Architectures that a search evaluates unless told otherwise: more where an estimate takes no time."""
+    preparation: ClassVar[Preparation | None] = None
+    """None where nothing is prepared that another run could use."""
 
     def __init__(self, space: SearchSpace, task: Task, *, folder: Path, seed: int = 0) -> None:
         self.space = space

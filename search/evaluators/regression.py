@@ -20,8 +20,9 @@ from foundation.plugin_options import PluginOptions
 from foundation.progress import OnProgress, Progress, ignore_progress
 from search.architecture import Architecture
 from search.constraints.feasible_sampler import FeasibleSampler
+from search.evaluators.evaluator import Preparation
 from search.evaluators.quality_regression import QualityRegression, shares
-from search.evaluators.short_trainings import ShortTrainings, read_short_trainings, write_short_trainings
+from search.evaluators.short_trainings import FILE_NAME, ShortTrainings, read_short_trainings, write_short_trainings
 from search.evaluators.trainer import TrainsCandidates, checkpoint
 from search.progress import SearchProgress
 from search.spaces.space import SearchSpace
@@ -52,6 +53,9 @@ class RegressionEvaluator(TrainsCandidates):
     """
 
     name = "regression"
+    preparation = Preparation(
+        files=(FILE_NAME,), training=("batch_size", "evaluation_images", "pretrained", "teacher", "unlabelled")
+    )
 
     class Options(PluginOptions):
         """How many nets are trained, and for how long."""

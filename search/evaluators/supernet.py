@@ -24,7 +24,7 @@ from foundation.plugin_options import PluginOptions
 from foundation.progress import OnProgress, ignore_progress
 from search.architecture import Architecture
 from search.constraints.feasible_sampler import FeasibleSampler
-from search.evaluators.evaluator import Evaluator
+from search.evaluators.evaluator import Evaluator, Preparation
 from search.spaces.plan_space import PlanSpace
 from search.spaces.space import SearchSpace
 from search.tasks.segmentation import SegmentationTask, passed_on
@@ -61,6 +61,12 @@ class SupernetEvaluator(Evaluator):
     """
 
     name = "supernet"
+    preparation = Preparation(
+        files=("supernet.safetensors", "teacher.safetensors"),
+        training=(
+            "supernet_steps", "batch_size", "pretrained", "teacher_epochs", "training_size", "teacher", "unlabelled",
+        ),
+    )  # fmt: skip
 
     class Options(PluginOptions):
         """How many nets are trained together, and how each is evaluated."""

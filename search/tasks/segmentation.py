@@ -83,6 +83,12 @@ class SegmentationTask(Task):
 
     @property
     @override
+    def data_fingerprint(self) -> str:
+        unlabelled, _ = self._unlabelled
+        return self.source.fingerprint + ("" if unlabelled is None else f"+{unlabelled.fingerprint}")
+
+    @property
+    @override
     def training_examples(self) -> int:
         return len(self.source.train)
 

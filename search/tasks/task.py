@@ -93,6 +93,15 @@ class Task(ABC):
         """
 
     @property
+    def data_fingerprint(self) -> str:
+        """Other wherever the examples, their split or their reading are others; empty where the task cannot tell.
+
+        Raises:
+            UserError: the data cannot be read.
+        """
+        return ""
+
+    @property
     @abstractmethod
     def training_examples(self) -> int:
         """Number of examples in the training split.

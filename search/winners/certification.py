@@ -25,24 +25,25 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 _RESERVED_FOR_SAFEST = 2
-"""Measurements kept for the safest trials."""
+"""Measurements kept for the safest trials, while there is no winner."""
 MeasureAgain = Callable[[int], "Measured"]
 """The file's measurement number 0, 1, ...; each with another seed."""
 _RETRIES = 3
 
 
 def certify_winners(
-    state: SearchState, measure: Measure, holds: Certify, recalibrate: Recalibrate | None, *, final: bool
+    state: SearchState, measure: Measure, holds: Certify, recalibrate: Recalibrate | None, *, until: int
 ) -> None:
-    """Measures trials, best quality first, until no measurement could improve the winners.
+    """Measures the first ``until`` trials, best quality first, until no measurement could improve the winners.
 
-    Before the ``final`` round half of the allowed measurements may be used; the final one ends, while nothing has
-    won, with the safest trials.
+    As long as trials are left to evaluate, it ends with the number of winners that are wanted, and half of the allowed
+    measurements may be used. After the last trial, the safest ones follow while winners are missing. A resumed search
+    calls it with the same numbers in the same order, and measures the same nets.
     """
-    maximum = state.settings.max_measurements
+    final, maximum = until >= state.settings.trials, state.settings.max_measurements
     allowed = maximum if final else maximum // 2
     while (used := len(state.store.measured())) < allowed:
-        candidate = _candidate(state, final=final, reserved=used >= maximum - _RESERVED_FOR_SAFEST)
+        candidate = _candidate(state, until, final=final, reserved=used >= maximum - _RESERVED_FOR_SAFEST)
         if candidate is None:
             break
         state.report("winners", used, allowed, f"measuring {candidate.id}")
@@ -50,12 +51,15 @@ def certify_winners(
     state.report("winners", len(state.store.measured()), allowed)
 
 
-def _candidate(state: SearchState, *, final: bool, reserved: bool) -> Trial | None:
-    may_take_safest = final and not won(state.trials)
-    if may_take_safest and reserved:
-        return safest_candidate(state.trials, state.budgets)
-    found = next_candidate(state.trials, state.budgets, state.settings.winners)
-    return safest_candidate(state.trials, state.budgets) if found is None and may_take_safest else found
+def _candidate(state: SearchState, until: int, *, final: bool, reserved: bool) -> Trial | None:
+    trials, wanted = state.trials[:until], state.settings.winners
+    found = len(won(trials))
+    if not final:
+        return next_candidate(trials, state.budgets, wanted) if found < wanted else None
+    if reserved and not found:
+        return safest_candidate(trials, state.budgets)
+    best = next_candidate(trials, state.budgets, wanted)
+    return safest_candidate(trials, state.budgets) if best is None and found < wanted else best
 
 
 def _measure(
