@@ -181,6 +181,8 @@ class Workspace(OpenWorkspace):
         allow_fallback: bool = False,
         seed: int = 0,
         tensorboard: str | Path | None = None,
+        wandb: str | None = None,
+        optuna_storage: str | None = None,
         start: bool = True,
     ) -> RunHandle:
         """Searches the best net within the budgets; winners are measured on the devices, and certified or rejected.
@@ -206,7 +208,9 @@ class Workspace(OpenWorkspace):
             portable: targets that must run every operator of a net, such as ``qnn``; nothing is measured there.
             allow_fallback: accept operators that run there on another compute unit.
             seed: of every random choice.
-            tensorboard: folder for TensorBoard logs, as of ``RunHandle.train``.
+            tensorboard: folder for TensorBoard logs, as of ``RunHandle.search``.
+            wandb: project of Weights & Biases, as of ``RunHandle.search``.
+            optuna_storage: URL of an Optuna storage, as of ``RunHandle.search``.
             start: False leaves the start to ``search`` on the returned handle.
 
         Raises:
@@ -243,7 +247,7 @@ class Workspace(OpenWorkspace):
         config = config.model_copy(update={"command": search_command(config, self.path)})
         run = RunHandle(self, self.folder.runs() / config.run, new=config)
         if start:
-            run.search(tensorboard=tensorboard)
+            run.search(tensorboard=tensorboard, wandb=wandb, optuna_storage=optuna_storage)
         return run
 
     def check_data(self, data: str | DataOptions, *, sheet: str | Path | None = None, seed: int = 0) -> DataCheck:

@@ -55,7 +55,9 @@ SEARCH_OPTIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "--from-scratch": ((), {"effort.pretrained"}),
     "--seed": (("5",), {"seed"}),
 }
-NOT_TESTED_HERE = {"search": {"--space", "--resume", "--tensorboard"}, "profile": {"--space", "--input"}, "fit": set()}
+FOLLOWING = {"--tensorboard", "--wandb", "--optuna-storage"}
+"""Tested in ``test_tensorboard``, ``test_trackers`` and ``test_optuna_storage``."""
+NOT_TESTED_HERE = {"search": {"--space", "--resume"} | FOLLOWING, "profile": {"--space", "--input"}, "fit": set()}
 
 
 class StopError(UserError):
