@@ -183,6 +183,8 @@ class Workspace(OpenWorkspace):
         seed: int = 0,
         tensorboard: str | Path | None = None,
         cluster: str | None = None,
+        wandb: str | None = None,
+        optuna_storage: str | None = None,
         start: bool = True,
     ) -> RunHandle:
         """Searches the best net within the budgets; winners are measured on the devices, and certified or rejected.
@@ -210,7 +212,9 @@ class Workspace(OpenWorkspace):
             portable: targets that must run every operator of a net, such as ``qnn``; nothing is measured there.
             allow_fallback: accept operators that run there on another compute unit.
             seed: of every random choice.
-            tensorboard: folder for TensorBoard logs, as of ``RunHandle.train``.
+            tensorboard: folder for TensorBoard logs, as of ``RunHandle.search``.
+            wandb: project of Weights & Biases, as of ``RunHandle.search``.
+            optuna_storage: URL of an Optuna storage, as of ``RunHandle.search``.
             cluster: a Ray cluster that trains the candidates, as of ``RunHandle.search``.
             start: False leaves the start to ``search`` on the returned handle.
 
@@ -253,7 +257,7 @@ class Workspace(OpenWorkspace):
         config = config.model_copy(update={"command": search_command(config, self.path)})
         run = RunHandle(self, self.folder.runs() / config.run, new=config)
         if start:
-            run.search(tensorboard=tensorboard, cluster=cluster)
+            run.search(tensorboard=tensorboard, wandb=wandb, optuna_storage=optuna_storage, cluster=cluster)
         return run
 
     def check_data(self, data: str | DataOptions, *, sheet: str | Path | None = None, seed: int = 0) -> DataCheck:

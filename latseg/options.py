@@ -71,7 +71,17 @@ ClusterOption = Annotated[
 ]
 TensorboardOption = Annotated[
     Path | None,
-    typer.Option("--tensorboard", metavar="DIR", help="Log loss, learning rate and mean IoU for TensorBoard."),
+    typer.Option("--tensorboard", metavar="DIR", help="Log trials, loss, learning rate and mean IoU for TensorBoard."),
+]
+WandbOption = Annotated[
+    str | None,
+    typer.Option("--wandb", metavar="PROJECT", help="Log them in this project of Weights & Biases."),
+]
+OptunaStorageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--optuna-storage", metavar="URL", help="Write each trial there for optuna-dashboard, e.g. sqlite:///trials.db."
+    ),
 ]
 
 
@@ -86,9 +96,10 @@ def device_words(name: str, threads: int) -> list[str]:
     return ["--device", name, *(["--threads", str(threads)] if threads > 1 else [])]
 
 
-def tensorboard_words(folder: Path | None) -> list[str]:
-    """The option of a command that continues."""
-    return [] if folder is None else ["--tensorboard", str(folder)]
+def followed_words(tensorboard: Path | None, wandb: str | None, optuna_storage: str | None = None) -> list[str]:
+    """The options of a command that continues and is followed again."""
+    given = {"--tensorboard": tensorboard, "--wandb": wandb, "--optuna-storage": optuna_storage}
+    return [word for option, value in given.items() if value is not None for word in (option, str(value))]
 
 
 DEFAULT_DEVICE = "cpu"

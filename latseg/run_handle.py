@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from foundation.errors import UserError
-from foundation.progress import Progress
+from foundation.progress import OnProgress, Progress
 from latseg.bundle import Bundle
-from latseg.tensorboard import logged
 from latseg.units import BudgetsByDevice, as_latency_ms
 
 if TYPE_CHECKING:
     from latseg.evaluation import Evaluation, Part
+    from latseg.followers import Follower
     from latseg.open_workspace import OpenWorkspace
     from latseg.transfers import TransferredNet
     from search.architecture import Architecture
@@ -72,6 +72,8 @@ class RunHandle:
         training_device: str | None = None,
         tensorboard: str | Path | None = None,
         cluster: str | None = None,
+        wandb: str | None = None,
+        optuna_storage: str | None = None,
         on_first_look: Callable[[Path], None] | None = None,
         on_note: Callable[[str], None] | None = None,
     ) -> SearchResult:
@@ -79,7 +81,10 @@ class RunHandle:
 
         Args:
             training_device: as of ``train``.
-            tensorboard: folder for TensorBoard logs of what is trained, as of ``train``.
+            tensorboard: folder for TensorBoard logs of the trials, and of what is trained as of ``train``.
+            wandb: project of Weights & Biases for the same curves.
+            optuna_storage: URL of an Optuna storage, such as ``sqlite:///trials.db``, into which every trial is
+                written; optuna-dashboard shows it while the search runs.
             cluster: a Ray cluster that trains the candidates: ``auto``, or the ``HOST:PORT`` of its head.
             on_first_look: called before anything is measured or trained, with the path of a PNG that shows a few
                 labelled examples of the data; not called where the task has none.
@@ -90,15 +95,18 @@ class RunHandle:
             UserError: a device is another one than when the run began, or the data or the cluster cannot be used.
         """
         from search.cluster.connect import cluster_workers
+        from latseg.followers import mirrors, trackers
         from search.first_look import write_first_look
         from search.launch import launch
 
         self._require_search()
         self._fetch_teacher(self.config)
         config = self._trained_with(None, None, training_device)
+        followers = trackers(config, tensorboard, wandb)
+        followers += mirrors(config, self.path, optuna_storage, self.workspace.warn)
         with (
             cluster_workers(cluster, config) as workers,
-            self._opened(f"search {self.id}", config=config, tensorboard=tensorboard) as context,
+            self._opened(f"search {self.id}", config=config, followers=followers) as context,
         ):
             folder = self.workspace.folder
             budgets = context.budgets(lambda device: folder.predictor(device, self.workspace.warn))
@@ -140,6 +148,7 @@ class RunHandle:
         unlabelled: str | Path | None = None,
         training_device: str | None = None,
         tensorboard: str | Path | None = None,
+        wandb: str | None = None,
         on_note: Callable[[str], None] | None = None,
     ) -> TrainedWinner:
         """Trains a winner in full, or the run's known network, with its teacher; continues where it was interrupted.
@@ -156,16 +165,18 @@ class RunHandle:
             training_device: ``cpu``, ``cuda`` or ``cuda:NUMBER``; by default the run's.
             tensorboard: folder for TensorBoard logs: loss, learning rate and mean IoU on the validation part. They are
                 in ``RUN/STAGE`` of it, for example ``RUN/teacher``.
+            wandb: project of Weights & Biases for the same curves.
             on_note: called with each sentence on a teacher that you brought, and on how the training went.
 
         Raises:
             UserError: no such trial, or the device rejected it.
         """
+        from latseg.followers import trackers
         from search.winners.training import find_net, train_net
 
         config = self._trained_with(teacher, unlabelled, training_device)
         self._fetch_teacher(config)
-        with self._opened("train", config=config, tensorboard=tensorboard) as context:
+        with self._opened("train", config=config, followers=trackers(config, tensorboard, wandb)) as context:
             self._write_new()
             net = find_net(context, _id(winner))
             _tell(on_note, context.task.compare_teacher(context.on_progress))
@@ -353,7 +364,7 @@ class RunHandle:
         *,
         read_only: bool = False,
         config: RunConfig | None = None,
-        tensorboard: str | Path | None = None,
+        followers: Sequence[Follower] = (),
     ) -> Iterator[RunContext]:
         from search.run_context import RunContext
 
@@ -365,7 +376,9 @@ class RunHandle:
             def report(moment: Progress) -> None:
                 shown(_progress(moment))
 
-            told = report if tensorboard is None else stack.enter_context(logged(Path(tensorboard) / self.id, report))
+            told: OnProgress = report
+            for follower in followers:
+                told = stack.enter_context(follower(told))
             yield RunContext.open(self.path, config or self.config, store, told)
 
     def _write_new(self) -> None:

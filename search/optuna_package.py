@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from foundation.errors import UserError
+from search.spaces.space import Slot
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
 
 
 def import_optuna() -> ModuleType:
@@ -43,3 +48,15 @@ def quiet_optuna() -> Iterator[ModuleType]:
             yield optuna
     finally:
         optuna.logging.set_verbosity(before)
+
+
+def distributions(slots: Sequence[Slot], *, categories: bool) -> dict[str, BaseDistribution]:
+    """Of each slot: an integer, or a category where it has no order and ``categories`` are wanted."""
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    return {
+        slot.name: IntDistribution(0, slot.choices - 1)
+        if slot.ordered or not categories
+        else CategoricalDistribution(range(slot.choices))
+        for slot in slots
+    }

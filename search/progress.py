@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from foundation.progress import Progress
+from search.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +28,5 @@ class SearchProgress(Progress):
     """On the validation part, where it was evaluated after this update."""
     training: Progress | None = None
     """The moment of the training that is running, where this is a moment of many trainings."""
+    trial: Trial | None = None
+    """The trial that was evaluated or measured at this moment."""

@@ -86,8 +86,8 @@ class SearchState:
         anchors = [self.feasibility.closest.architecture]
         return feasible_sampler(self.space, self.budgets, anchors=anchors)(count, rng) or anchors
 
-    def report(self, stage: str, done: int, total: int, note: str = "") -> None:
-        """Calls the progress callback."""
+    def report(self, stage: str, done: int, total: int, note: str = "", *, trial: Trial | None = None) -> None:
+        """Calls the progress callback; ``trial`` is the one that was just evaluated or measured."""
         best = max(self.trials, key=lambda trial: trial.quality, default=None)
         self.on_progress(
             SearchProgress(
@@ -100,6 +100,7 @@ class SearchState:
                 best_quality=None if best is None else best.quality,
                 best_latency_ms={} if best is None else best.predicted_ms,
                 certified=sum(trial.certified for trial in won(self.trials)),
+                trial=trial,
             )
         )
 
@@ -143,7 +144,7 @@ class SearchState:
         qualities = self.evaluator.qualities([check.architecture for check in checks])
         for check, quality in zip(checks, qualities, strict=True):
             self._add(check, quality, time.monotonic() - began)
-            self.report("search", len(self.trials), self.settings.trials)
+            self.report("search", len(self.trials), self.settings.trials, trial=self.trials[-1])
             began = time.monotonic()
 
     def _add(self, check: ConstraintCheck, quality: float, seconds: float) -> None:

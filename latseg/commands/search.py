@@ -13,19 +13,24 @@ from latseg.option_groups import refuse_other_options
 from latseg.options import (
     ClusterOption,
     DataGroup,
+    OptunaStorageOption,
     SearchLimits,
     SearchOptions,
     SeedOption,
     SpaceOptions,
     TensorboardOption,
     TrainingGroup,
-    tensorboard_words,
+    WandbOption,
+    followed_words,
 )
 from latseg.units import format_count
 
 if TYPE_CHECKING:
     from search.loop import SearchResult
     from search.trial import Trial
+
+_OF_A_RUN = ("resume", "training_device", "cluster", "tensorboard", "wandb", "optuna_storage")
+"""Options beside ``--resume``."""
 
 
 def search(
@@ -39,6 +44,8 @@ def search(
     seed: SeedOption = 0,
     tensorboard: TensorboardOption = None,
     cluster: ClusterOption = None,
+    wandb: WandbOption = None,
+    optuna_storage: OptunaStorageOption = None,
 ) -> None:
     """Search the best net within the budgets; winners are measured on the device and certified or rejected."""
     console: Console = context.obj
@@ -58,14 +65,17 @@ def search(
             **asdict(how),
         )
     else:
-        allowed = ("resume", "training_device", "tensorboard", "cluster")
-        expected = "only --resume RUN, --training-device, --tensorboard and --cluster: a run continues as it began"
-        refuse_other_options(context, allowed, "--resume", expected)
+        expected = (
+            "only --resume RUN, --training-device, --cluster, --tensorboard, --wandb and --optuna-storage: "
+            "a run continues as it began"
+        )
+        refuse_other_options(context, _OF_A_RUN, "--resume", expected)
         run = console.api.run(resume)
     device = None if resume is None else training.training_device
     moved = [] if device is None else ["--training-device", device]
     moved += [] if cluster is None else ["--cluster", cluster]
-    console.resume_hint = console.line("search", "--resume", run.id, *moved, *tensorboard_words(tensorboard))
+    followed = followed_words(tensorboard, wandb, optuna_storage)
+    console.resume_hint = console.line("search", "--resume", run.id, *moved, *followed)
     for note in run.config.data_notes:
         console.remark(f"data: {note}")
     notes: list[str] = []
@@ -78,6 +88,8 @@ def search(
         training_device=device,
         tensorboard=tensorboard,
         cluster=cluster,
+        wandb=wandb,
+        optuna_storage=optuna_storage,
         on_first_look=lambda path: console.remark(f"first look at the data: {path}"),
         on_note=tell,
     )

@@ -10,12 +10,20 @@ from foundation.errors import UserError
 from latseg.console import Console, plain
 from latseg.network_options import NetworkOptions
 from latseg.option_groups import refuse_other_options
-from latseg.options import DataGroup, RecipeGroup, SeedOption, TensorboardOption, WinnerOption, tensorboard_words
+from latseg.options import (
+    DataGroup,
+    RecipeGroup,
+    SeedOption,
+    TensorboardOption,
+    WandbOption,
+    WinnerOption,
+    followed_words,
+)
 
 if TYPE_CHECKING:
     from latseg.run_handle import RunHandle
 
-_OF_A_RUN = ("run", "winner", "epochs", "teacher", "unlabelled", "training_device", "seed", "tensorboard")
+_OF_A_RUN = ("run", "winner", "epochs", "teacher", "unlabelled", "training_device", "seed", "tensorboard", "wandb")
 """Options of a run that is there; its own seed counts."""
 
 
@@ -32,6 +40,7 @@ def train(
     ] = None,
     seed: SeedOption = 0,
     tensorboard: TensorboardOption = None,
+    wandb: WandbOption = None,
 ) -> None:
     """Train a winner of a run, or a known network; continues where it was interrupted.
 
@@ -40,10 +49,10 @@ def train(
     console: Console = context.obj
     if run is None:
         handle, teaching = _new_run(console, network, data, training, epochs, seed), {}
-        console.resume_hint = console.line("train", handle.id, *tensorboard_words(tensorboard))
+        console.resume_hint = console.line("train", handle.id, *followed_words(tensorboard, wandb))
     else:
         expected = (
-            "only --winner, --epochs, --teacher, --unlabelled, --training-device and --tensorboard: "
+            "only --winner, --epochs, --teacher, --unlabelled, --training-device, --tensorboard and --wandb: "
             "a run has its own options"
         )
         refuse_other_options(context, _OF_A_RUN, "RUN", expected)
@@ -53,7 +62,9 @@ def train(
             "unlabelled": training.unlabelled,
             "training_device": training.training_device,
         }
-    trained = handle.train(winner, epochs=epochs, tensorboard=tensorboard, on_note=console.remark, **teaching)
+    trained = handle.train(
+        winner, epochs=epochs, tensorboard=tensorboard, wandb=wandb, on_note=console.remark, **teaching
+    )
     quality, result, net = trained.quality, trained.result, trained.trial.id
     known = handle.network
     document = {

@@ -5,7 +5,7 @@ Akiba, Sano, Yanase, Ohta, Koyama, "Optuna: A next-generation hyperparameter opt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from random import Random
@@ -18,14 +18,13 @@ from foundation.plugin_options import PluginOptions
 from search.architecture import Architecture
 from search.constraints.budgets import Budgets
 from search.objectives import objectives
-from search.optuna_package import import_optuna, quiet_optuna
-from search.spaces.space import SearchSpace, Slot
+from search.optuna_package import distributions, import_optuna, quiet_optuna
+from search.spaces.space import SearchSpace
 from search.strategies.strategy import Strategy
 from search.trial import Trial
 
 if TYPE_CHECKING:
     from optuna import Study
-    from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
@@ -182,15 +181,3 @@ class OptunaSampler(Strategy):
             system_attrs=dict(notes),
             constraints={"budgets": excess} if many else None,
         )
-
-
-def distributions(slots: Sequence[Slot], *, categories: bool) -> dict[str, BaseDistribution]:
-    """Of each slot: an integer, or a category where it has no order and ``categories`` are wanted."""
-    from optuna.distributions import CategoricalDistribution, IntDistribution
-
-    return {
-        slot.name: IntDistribution(0, slot.choices - 1)
-        if slot.ordered or not categories
-        else CategoricalDistribution(range(slot.choices))
-        for slot in slots
-    }

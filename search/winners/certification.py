@@ -48,6 +48,7 @@ def certify_winners(
             break
         state.report("winners", used, allowed, f"measuring {candidate.id}")
         _measure(state, candidate, measure, holds, recalibrate)
+        state.report("winners", used + 1, allowed, trial=_as_it_is_now(state, candidate))
     state.report("winners", len(state.store.measured()), allowed)
 
 
@@ -79,14 +80,14 @@ def _measure(
             result.device,
             f": {result.reason}" if result.reason else "",
         )
-    if recalibrate is not None and _status(state, candidate) == REJECTED:
+    if recalibrate is not None and _as_it_is_now(state, candidate).status == REJECTED:
         changed = recalibrate(candidate.architecture, measurements)
         if changed is not None:
             state.constrain(changed)
 
 
-def _status(state: SearchState, candidate: Trial) -> str:
-    return next(trial.status for trial in state.trials if trial.architecture == candidate.architecture)
+def _as_it_is_now(state: SearchState, candidate: Trial) -> Trial:
+    return next(trial for trial in state.trials if trial.architecture == candidate.architecture)
 
 
 def certify_file(measure: MeasureAgain, *, budget_ms: float) -> Certificate | Refusal:

@@ -240,4 +240,6 @@ def test_every_option_counts_and_is_in_the_command(option: str, tmp_path: Path) 
 
 
 def test_every_option_of_train_is_tested() -> None:
-    assert options_of("train") == set(TRAIN_OPTIONS) | {"--winner", "--teacher", "--unlabelled", "--tensorboard"}
+    assert options_of("train") == set(TRAIN_OPTIONS) | {
+        "--winner", "--teacher", "--unlabelled", "--tensorboard", "--wandb",
+    }  # fmt: skip

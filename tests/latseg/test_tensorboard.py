@@ -11,7 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import latseg
 from foundation.errors import UserError
 from foundation.progress import Progress
-from latseg.tensorboard import logged
+from latseg.tensorboard import TensorBoardTracker
+from latseg.tracking import tracked
 from search.progress import SearchProgress
 from search.run_context import RunContext
 from segmentation.training.checkpoint import load_checkpoint
@@ -36,7 +37,7 @@ def curves(folder: Path) -> dict[str, Curve]:
 def write(folder: Path, *moments: Progress) -> list[Progress]:
     """Writes them; returns what was passed on."""
     told: list[Progress] = []
-    with logged(folder, told.append) as report:
+    with tracked(lambda: TensorBoardTracker(folder), {}, told.append) as report:
         for moment in moments:
             report(moment)
     return told
@@ -156,7 +157,8 @@ def test_what_was_written_is_there_after_an_error(tmp_path: Path) -> None:
     def stop(_: Progress) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), logged(tmp_path, stop) as report:
+    tracker = tracked(lambda: TensorBoardTracker(tmp_path), {}, stop)
+    with pytest.raises(KeyboardInterrupt), tracker as report:
         report(moment(1, 0.5))
     assert curves(tmp_path / "teacher")["loss"] == [(1, 0.5)]
 

@@ -55,8 +55,10 @@ SEARCH_OPTIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "--from-scratch": ((), {"effort.pretrained"}),
     "--seed": (("5",), {"seed"}),
 }
+FOLLOWING = {"--tensorboard", "--wandb", "--optuna-storage"}
+"""Tested in ``test_tensorboard``, ``test_trackers`` and ``test_optuna_storage``."""
 NOT_TESTED_HERE = {
-    "search": {"--space", "--resume", "--tensorboard", "--cluster", "--supernet"},
+    "search": {"--space", "--resume", "--cluster", "--supernet"} | FOLLOWING,
     "profile": {"--space", "--input"},
     "fit": set(),
 }

@@ -108,6 +108,17 @@ def test_the_front_is_not_dominated_and_progress_is_told(tmp_path: Path) -> None
     assert [moment.stage for moment in told if moment.stage != "search"] == ["feasibility"] * 3 + ["prepare"]
 
 
+def test_progress_brings_every_trial_once_and_again_when_it_was_measured(tmp_path: Path) -> None:
+    moments: list[Progress] = []
+    device = NoisyDevice(TRUTH)
+    result = search(tmp_path, toy_budgets(), measure=device.measure, certify=certify, on_progress=moments.append)
+    brought = [one.trial for one in moments if isinstance(one, SearchProgress) and one.trial is not None]
+    assert [trial.id for trial in brought if not trial.results] == [trial.id for trial in result.trials]
+    measured = [trial for trial in brought if trial.results]
+    assert [trial.architecture for trial in measured] == device.measured
+    assert {trial.id for trial in measured if trial.certified} >= {trial.id for trial in result.winners}
+
+
 def test_winners_are_certified_distinct_and_of_the_best_quality(tmp_path: Path) -> None:
     device = NoisyDevice(TRUTH)
     result = search(tmp_path, toy_budgets(), measure=device.measure, certify=certify)

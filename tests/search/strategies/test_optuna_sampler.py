@@ -17,10 +17,10 @@ from foundation.errors import UserError
 from search.architecture import Architecture
 from search.constraints.budgets import Budgets, ParameterBudget
 from search.objectives import objectives
-from search.optuna_package import quiet_optuna
+from search.optuna_package import distributions, quiet_optuna
 from search.pareto import Matrix, dominated
 from search.spaces.space import Slot
-from search.strategies.optuna_sampler import SAMPLERS, distributions
+from search.strategies.optuna_sampler import SAMPLERS
 from search.strategies.registry import STRATEGIES, make_strategy
 from search.trial import Trial
 from tests.search.strategies import test_strategies as strategies
