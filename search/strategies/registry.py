@@ -18,6 +18,8 @@ STRATEGIES: Registry[Strategy] = Registry(
     builtin={
         "evolution": "search.strategies.evolution:Evolution",
         "random": "search.strategies.random_search:RandomSearch",
+        "proxyless": "search.strategies.proxyless:Proxyless",
+        "sgas": "search.strategies.sgas:SGAS",
     },
 )
 
