@@ -94,8 +94,8 @@ class RunHandle:
             InfeasibleError: no net keeps the budgets; raised before anything is trained.
             UserError: a device is another one than when the run began, or the data or the cluster cannot be used.
         """
-        from search.cluster.connect import cluster_workers
         from latseg.followers import mirrors, trackers
+        from search.cluster.connect import cluster_workers
         from search.first_look import write_first_look
         from search.launch import launch
 

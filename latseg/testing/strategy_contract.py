@@ -8,6 +8,8 @@ from typing import ClassVar
 
 from search.architecture import Architecture
 from search.constraints.budgets import Budgets
+from search.constraints.feasible_sampler import feasible_sampler
+from search.evaluators.evaluator import Evaluator
 from search.spaces.space import SearchSpace
 from search.strategies.strategy import Strategy
 from search.trial import Trial
@@ -31,6 +33,17 @@ class StrategyContract(ABC):
     def budgets(self) -> Budgets:
         """The strategy's budgets."""
 
+    def evaluator(self, seed: int) -> Evaluator | None:
+        """What a strategy that must be prepared is prepared with, in a folder for each seed; None for others."""
+        return None
+
+    def ready(self, seed: int = 0) -> Strategy:
+        """A fresh strategy, prepared where it must be."""
+        strategy, evaluator = self.make(seed), self.evaluator(seed)
+        if evaluator is not None:
+            strategy.prepare(evaluator, feasible_sampler(self.space(), self.budgets()))
+        return strategy
+
     def evaluated(self, architectures: list[Architecture], generation: int = 0) -> list[Trial]:
         """Trials with a random quality that follows from the architecture."""
         checks = self.budgets().check_many(self.space(), architectures, predict_all=True)
@@ -51,7 +64,7 @@ class StrategyContract(ABC):
 
     def after(self, seed: int, generations: int) -> tuple[Strategy, list[list[Trial]]]:
         """A strategy after some generations, and their trials."""
-        strategy, history = self.make(seed), []
+        strategy, history = self.ready(seed), []
         for generation in range(generations):
             history.append(self.evaluated(strategy.ask(self.asked), generation))
             strategy.tell(history[-1])
@@ -93,7 +106,7 @@ class StrategyContract(ABC):
 
     def test_continues_from_replayed_trials(self) -> None:
         strategy, history = self.after(6, 4)
-        resumed = self.make(6)
+        resumed = self.ready(6)
         resumed.tell([trial for trials in history for trial in trials])
         assert resumed.ask(self.asked) == strategy.ask(self.asked)
 
@@ -104,6 +117,6 @@ class StrategyContract(ABC):
         assert strategy.ask(self.asked // 2) == other.ask(self.asked // 2)
 
     def test_no_trials_change_nothing(self) -> None:
-        strategy = self.make(8)
+        strategy = self.ready(8)
         strategy.tell([])
-        assert strategy.ask(self.asked // 2) == self.make(8).ask(self.asked // 2)
+        assert strategy.ask(self.asked // 2) == self.ready(8).ask(self.asked // 2)

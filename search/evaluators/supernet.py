@@ -135,10 +135,15 @@ class SupernetEvaluator(Evaluator):
                 _logger.debug("evaluation of %s taken from the cache", architecture.id)
         return [self._known[architecture] for architecture in architectures]
 
+    @property
+    def supernet(self) -> Supernet:
+        """The trained weights that the estimates are made with."""
+        assert self._supernet is not None, "prepare comes first"
+        return self._supernet
+
     @override
     def weights(self, architecture: Architecture) -> Network:
-        assert self._supernet is not None, "prepare comes first"
-        network = self._supernet.extract(self._space.plan(architecture))
+        network = self.supernet.extract(self._space.plan(architecture))
         size = self._space.input_size(architecture)
         recalibrate(network, [normalise(resized(images, size)) for images in self._calibration_batches()])
         return network

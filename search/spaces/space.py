@@ -27,6 +27,8 @@ class Slot:
     """Whether neighbouring choices are similar, as widths and depths are; a sampler may then interpolate."""
     labels: tuple[str, ...] = ()
     """What each choice means; empty where the integers speak for themselves."""
+    optional: bool = False
+    """Whether choice 0 is nothing: no block, no skip, no context."""
 
 
 class SearchSpace(ABC):

@@ -19,6 +19,8 @@ STRATEGIES: Registry[Strategy] = Registry(
         "evolution": "search.strategies.evolution:Evolution",
         "random": "search.strategies.random_search:RandomSearch",
         "optuna": "search.strategies.optuna_sampler:OptunaSampler",
+        "proxyless": "search.strategies.proxyless:Proxyless",
+        "sgas": "search.strategies.sgas:SGAS",
     },
 )
 

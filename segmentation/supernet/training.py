@@ -102,12 +102,12 @@ def train_supernet(
     """
     device = processor(settings.device)
     with computed_on(device, supernet, teacher):
-        training = _Training(supernet, source, settings, teacher, teaching, device)
+        training = SupernetTraining(supernet, source, settings, teacher, teaching, device)
         return _losses(training, sample, checkpoint, on_progress)
 
 
 def _losses(
-    training: _Training, sample: SampleNets, checkpoint: Path | None, on_progress: OnTrainingProgress
+    training: SupernetTraining, sample: SampleNets, checkpoint: Path | None, on_progress: OnTrainingProgress
 ) -> list[float]:
     settings = training.settings
     first = training.restore(checkpoint) if checkpoint is not None and checkpoint.exists() else 0
@@ -130,7 +130,9 @@ def _losses(
 
 
 @dataclass
-class _Training:
+class SupernetTraining:
+    """The state of a training and its steps, for those that do something else between two steps."""
+
     supernet: Supernet
     source: DataSource
     settings: SupernetSettings
@@ -157,6 +159,7 @@ class _Training:
         return json.dumps({**settings, "classes": self.supernet.classes, "teacher": teacher, **taught_by})
 
     def save(self, path: Path, steps_done: int) -> None:
+        """Writes weights, state of the optimiser and the number of steps."""
         self.parts.save(path, {"step": steps_done, "identity": self.identity})
 
     def restore(self, path: Path) -> int:
@@ -174,6 +177,7 @@ class _Training:
             return int(document["step"])
 
     def step(self, step: int, sample: SampleNets) -> float:
+        """One update (from 0) by the nets of ``sample``; their mean loss against the masks."""
         rng = Random(f"{self.settings.seed} {step}")
         batch = self._batch(rng)
         draws = sample(rng)

@@ -37,7 +37,9 @@ class ToySpace(PlanSpace):
 
     @property
     def slots(self) -> tuple[Slot, ...]:
-        return tuple(Slot(name, choices, ordered=True) for name, choices in CHOICES.items())
+        return tuple(
+            Slot(name, choices, ordered=True, optional=name.startswith("depth")) for name, choices in CHOICES.items()
+        )
 
     def size(self) -> int:
         return len(SIZES) * (1 + 3 * len(WIDTHS) * len(KERNELS)) ** STAGES
@@ -96,10 +98,10 @@ class ToySpace(PlanSpace):
 
     def widest(self) -> list[Plan]:
         largest = {slot: number - 1 for slot, number in CHOICES.items()}
-        widths = [largest | {f"width{stage}": width for stage in range(STAGES)} for width in range(len(WIDTHS))]
         return [
-            self.plan(canonical(choices | {f"kernel{stage}": kernel for stage in range(STAGES)}))
-            for choices in widths
+            self.plan(canonical(largest | {f"width{stage}": width, f"kernel{stage}": kernel}))
+            for stage in range(STAGES)
+            for width in range(len(WIDTHS))
             for kernel in range(len(KERNELS))
         ]
 

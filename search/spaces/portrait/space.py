@@ -99,7 +99,10 @@ class PortraitSpace(PlanSpace):
     @property
     @override
     def slots(self) -> tuple[Slot, ...]:
-        return tuple(Slot(slot.name, len(slot.labels), slot.name in _ORDERED, slot.labels) for slot in SLOTS)
+        return tuple(
+            Slot(slot.name, len(slot.labels), slot.name in _ORDERED, slot.labels, slot.labels[0] in _NOTHING)
+            for slot in SLOTS
+        )
 
     @override
     def size(self) -> int:
@@ -238,6 +241,7 @@ _UNORDERED = ("activation", "context", "fusion", "kind", "upsampling")
 _ORDERED = frozenset(
     name for name in SLOT_NAMES if name.split(".")[-1] not in _UNORDERED and not name.startswith("skip.")
 )
+_NOTHING = ("0", "off", "none")
 _BLOCK_TOKENS = frozenset(names[0] for names in BLOCK_SLOTS.values())
 
 

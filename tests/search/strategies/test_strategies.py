@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typing_extensions import override
 
 from foundation.errors import UserError
 from latseg.testing.strategy_contract import StrategyContract
 from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
+from search.evaluators.evaluator import Evaluator
 from search.loop import run_search
 from search.settings import SearchSettings
 from search.spaces.portrait.space import PortraitSpace
@@ -19,6 +21,7 @@ from search.strategies.registry import STRATEGIES, make_strategy
 from search.strategies.strategy import Strategy
 from search.trials import TrialStore
 from tests.search.hypervolume import hypervolume
+from tests.search.strategies.gates_task import QUICK, TaskEvaluator
 from tests.search.toy import FormulaEvaluator, FormulaPredictor, ToySpace
 
 
@@ -52,6 +55,33 @@ class TestOptuna(_ToyContract):
     asked = 8
 
 
+class _GatesContract(_ToyContract):
+    folder: Path
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _folders(cls, tmp_path_factory: pytest.TempPathFactory) -> None:
+        cls.folder = tmp_path_factory.mktemp("gates")
+
+    @pytest.fixture(autouse=True)
+    def _few_nets(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("search.strategies.gates.budget_costs._NETS", 100)
+
+    @override
+    def evaluator(self, seed: int) -> Evaluator:
+        folder = self.folder / str(seed)
+        folder.mkdir(exist_ok=True)
+        return TaskEvaluator(folder, seed=seed)
+
+
+class TestProxyless(_GatesContract):
+    text = f"proxyless:{QUICK},updates=2,generation_size=16"
+
+
+class TestSGAS(_GatesContract):
+    text = f"sgas:{QUICK},delay=1,every=1,generation_size=16"
+
+
 class TestEvolutionOnPortraits(StrategyContract):
     def make(self, seed: int = 0) -> Strategy:
         return make_strategy("evolution:population=16", self.space(), self.budgets(), seed=seed)
@@ -64,9 +94,8 @@ class TestEvolutionOnPortraits(StrategyContract):
 
 
 def test_every_strategy_is_under_contract() -> None:
-    assert {contract.text.partition(":")[0] for contract in (TestEvolution, TestRandomSearch, TestOptuna)} == set(
-        STRATEGIES.builtin
-    )
+    contracts = (TestEvolution, TestRandomSearch, TestOptuna, TestProxyless, TestSGAS)
+    assert {contract.text.partition(":")[0] for contract in contracts} == set(STRATEGIES.builtin)
 
 
 def test_unknown_strategy() -> None:

@@ -1,0 +1,1 @@
+"""What strategies that train gates on shared weights have in common."""
