@@ -16,7 +16,10 @@ SPACES: Registry[SearchSpace] = Registry(
     kind="search space",
     group="latseg.spaces",
     base="search.spaces.space:SearchSpace",
-    builtin={"portrait": "search.spaces.portrait.space:PortraitSpace"},
+    builtin={
+        "portrait": "search.spaces.portrait.space:PortraitSpace",
+        "auxiliary-cells": "search.spaces.auxiliary_cells.space:AuxiliaryCellsSpace",
+    },
 )
 
 
