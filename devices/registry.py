@@ -49,7 +49,7 @@ COMPILED_TARGETS: Registry[CompiledTarget] = Registry(
 
 
 _ELSEWHERE = frozenset({"android", "cluster", "page", "pool"})
-"""Devices that may be on other machines: a phone, a cluster, a browser that opened ``latseg serve``, what a file names."""
+"""Devices that may be on other machines: a phone, a cluster, a browser, what a file names."""
 
 
 def get_device(text: str, *, threads: int | None = None) -> Device:

@@ -192,14 +192,13 @@ class PlanSpaceContract(SpaceContract):
 
 def anonymous(plan: Plan) -> Plan:
     """The plan with its layers named by their positions: equal nets have equal anonymous plans."""
-    names = {INPUT: INPUT} | {layer.name: str(position) for position, layer in enumerate(plan.layers)}
-    return Plan(
-        tuple(
-            replace(layer, name=names[layer.name], inputs=tuple(names[name] for name in layer.inputs))
-            for layer in plan.layers
-        ),
-        plan.input_channels,
+    layers = (*plan.layers, *plan.unread)
+    names = {INPUT: INPUT} | {layer.name: str(position) for position, layer in enumerate(layers)}
+    renamed = tuple(
+        replace(layer, name=names[layer.name], inputs=tuple(names[name] for name in layer.inputs)) for layer in layers
     )
+    split = len(plan.layers)
+    return Plan(renamed[:split], plan.input_channels, unread=renamed[split:])
 
 
 def check_lowering(space: SearchSpace, data: str, architecture: Architecture, folder: Path) -> None:

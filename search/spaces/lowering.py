@@ -22,7 +22,9 @@ def lower(plan: Plan, height: int, width: int) -> OperatorGraph:
             inputs.append((source,))
         else:
             operator = _operator(layer, tuple([made[name][0] for name in layer.inputs]))
-            inputs.append(tuple([made[name][1] for name in layer.inputs]))
+            # What a tensor is resized like is no input of the operator: its size is known.
+            read = layer.inputs[:1] if layer.kind == "resize_like" else layer.inputs
+            inputs.append(tuple([made[name][1] for name in read]))
         operators.append(operator)
         made[layer.name] = operator.output_shapes[0], position
     return OperatorGraph(tuple(operators), tuple(inputs), (input_shape,))
@@ -34,17 +36,17 @@ def _operator(layer: Layer, shapes: tuple[Shape, ...]) -> Operator:
         case "conv" | "conv_transpose":
             kernel, stride, dilation = layer.kernel, layer.stride, layer.dilation
             group = shape[1] if layer.depthwise else 1
-            return _convolution(
-                layer.kind, shape, layer.out_channels, kernel, stride, dilation, group, layer.activation
-            )
+            activation = "clip" if layer.activation == "relu6" else layer.activation
+            return _convolution(layer.kind, shape, layer.out_channels, kernel, stride, dilation, group, activation)
         case "global_pool":
             return builders.global_average_pool(shape)
         case "add" | "mul":
             return builders.elementwise(layer.kind.capitalize(), shapes)
         case "concat":
             return builders.concat(shapes)
-        case "resize":
-            larger = (*shape[:2], shape[2] * layer.factor, shape[3] * layer.factor)
+        case "resize" | "resize_like":
+            same = shapes[-1] if layer.kind == "resize_like" else shape
+            larger = (*shape[:2], same[2] * layer.factor, same[3] * layer.factor)
             return builders.resize(shape, larger, layer.mode)
         case "pixel_shuffle":
             return builders.depth_to_space(shape, layer.factor)

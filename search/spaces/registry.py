@@ -18,6 +18,7 @@ SPACES: Registry[SearchSpace] = Registry(
     base="search.spaces.space:SearchSpace",
     builtin={
         "portrait": "search.spaces.portrait.space:PortraitSpace",
+        "auxiliary-cells": "search.spaces.auxiliary_cells.space:AuxiliaryCellsSpace",
         "citation-graph": "search.spaces.citation_graph.space:CitationGraphSpace",
     },
 )

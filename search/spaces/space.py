@@ -107,6 +107,20 @@ class SearchSpace(ABC):
     def lower(self, architecture: Architecture) -> OperatorGraph:
         """The operator graph, without ONNX, in well under a millisecond."""
 
+    def parse(self, text: str) -> Architecture:
+        """The architecture of a text: by default of its JSON; a space may have a form of its own beside it.
+
+        Raises:
+            UserError: neither form, or not a canonical member of the space.
+        """
+        architecture = Architecture.from_json(text)
+        self.validate(architecture)
+        return architecture
+
+    def text(self, architecture: Architecture) -> str:
+        """What ``parse`` reads, as short as the space has it."""
+        return architecture.to_json()
+
     def trained_nets(self) -> TrainedNets | None:
         """Nets of the space that were all trained alike before any search; None where there are none.
 

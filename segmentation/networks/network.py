@@ -14,6 +14,7 @@ from segmentation.networks.plan import INPUT, Layer, Plan
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
     "hswish": nn.Hardswish,
     "hsigmoid": nn.Hardsigmoid,
 }
@@ -23,7 +24,8 @@ class Network(nn.Module):
     """Runs a plan's layers: float32 batch x 3 x height x width to logits batch x classes x height x width.
 
     Height and width may be any multiples of the plan's total stride. The trainable numbers are ``plan.parameters()``.
-    The state's keys are ``layers.<position>.<part>``, so that a checkpoint fits any equal plan.
+    The state's keys are ``layers.<position>.<part>`` and ``unread.<position>.<part>``, so that a checkpoint fits any
+    equal plan.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -31,6 +33,7 @@ class Network(nn.Module):
         self.plan = plan
         channels = plan.channels()
         self.layers = nn.ModuleList(_module(layer, channels[layer.inputs[0]]) for layer in plan.layers)
+        self.unread = nn.ModuleList(_module(layer, channels[layer.inputs[0]]) for layer in plan.unread)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of a batch of normalised images."""
@@ -74,10 +77,12 @@ def compute(layer: Layer, inputs: Sequence[Tensor]) -> Tensor:
             return x * inputs[1]
         case "concat":
             return torch.cat(list(inputs), dim=1)
-        case "resize":
-            # By a factor and not to a size: so an exported model has constant scales for any height and width.
+        case "resize" | "resize_like":
+            # By a factor, where it can be: so an exported model has constant scales for any height and width.
             aligned = None if layer.mode == "nearest" else False
-            return functional.interpolate(x, scale_factor=float(layer.factor), mode=layer.mode, align_corners=aligned)
+            size = inputs[1].shape[-2:] if layer.kind == "resize_like" else None
+            factor = None if size is not None else float(layer.factor)
+            return functional.interpolate(x, size, factor, layer.mode, aligned)
         case "pixel_shuffle":
             return functional.pixel_shuffle(x, layer.factor)
         case _:
@@ -111,7 +116,7 @@ def _convolution(layer: Layer, in_channels: int) -> nn.Sequential:
         padding=padding,
         dilation=layer.dilation,
         groups=in_channels if layer.depthwise else 1,
-        bias=not layer.normalise,
+        bias=layer.bias and not layer.normalise,
     )
     initialise(convolution.weight, layer)
     parts: list[nn.Module] = [convolution]

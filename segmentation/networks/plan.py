@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["conv", "conv_transpose", "global_pool", "add", "mul", "concat", "resize", "pixel_shuffle"]
-Activation = Literal["none", "relu", "hswish", "hsigmoid"]
+Kind = Literal[
+    "conv", "conv_transpose", "global_pool", "add", "mul", "concat", "resize", "resize_like", "pixel_shuffle"
+]  # fmt: skip
+Activation = Literal["none", "relu", "relu6", "hswish", "hsigmoid"]
 ResizeMode = Literal["bilinear", "nearest"]
 
 INPUT = "input"
@@ -23,10 +25,11 @@ class Layer:
 
     conv: padding ``dilation * (kernel - 1) // 2``, so height and width shrink by ``stride``, rounded up. ``depthwise``
     gives one group per channel. ``normalise`` puts batch normalisation behind a bias-free convolution; without it the
-    convolution has a bias. conv_transpose: kernel ``kernel``, stride ``stride``, padding ``(kernel - stride) // 2``, so
-    height and width grow by ``stride``. add, mul: element-wise; the second input may be 1 x 1 in space (broadcast).
-    resize and pixel_shuffle grow height and width by ``factor``; resize is half-pixel (``align_corners=False``); a conv
-    with a ``factor`` makes the channels for a pixel_shuffle of that factor.
+    convolution has a bias, unless ``bias`` is off. conv_transpose: kernel ``kernel``, stride ``stride``, padding
+    ``(kernel - stride) // 2``, so height and width grow by ``stride``. add, mul: element-wise; the second input may be
+    1 x 1 in space (broadcast). resize and pixel_shuffle grow height and width by ``factor``; resize is half-pixel
+    (``align_corners=False``); a conv with a ``factor`` makes the channels for a pixel_shuffle of that factor.
+    resize_like: a resize to the height and width of the second input.
     """
 
     name: str
@@ -44,6 +47,8 @@ class Layer:
     mode: ResizeMode = "bilinear"
     interpolates: bool = False
     """Whether a conv or conv_transpose starts as an interpolation, and not with random weights."""
+    bias: bool = True
+    """Whether a convolution without batch normalisation has a bias."""
     _hash: int = field(init=False, repr=False, compare=False)
     """Computed once, because plans and graphs are looked up by their layers very often."""
 
@@ -64,6 +69,9 @@ class Plan:
     encoder: str = ""
     """The layer with which the encoder ends, and before which no layer of the decoder stands; empty where the plan does
     not say."""
+    unread: tuple[Layer, ...] = ()
+    """Layers that the logits do not depend on, in order of execution: their weights are parameters of the net, but they
+    are never run."""
 
     @property
     def classes(self) -> int:
@@ -73,7 +81,7 @@ class Plan:
     def channels(self) -> dict[str, int]:
         """Output channels by layer name, the input included."""
         channels = {INPUT: self.input_channels}
-        for layer in self.layers:
+        for layer in (*self.layers, *self.unread):
             channels[layer.name] = layer.out_channels or _out_channels(layer, [channels[name] for name in layer.inputs])
         return channels
 
@@ -81,7 +89,7 @@ class Plan:
         """Output height and width by layer name, the input included."""
         sizes = {INPUT: (height, width)}
         for layer in self.layers:
-            sizes[layer.name] = _out_size(layer, sizes[layer.inputs[0]])
+            sizes[layer.name] = _out_size(layer, sizes[layer.inputs[-1 if layer.kind == "resize_like" else 0]])
         return sizes
 
     def parameters(self, *, prefix: str = "") -> int:
@@ -91,10 +99,10 @@ class Plan:
         """
         channels = self.channels()
         total = 0
-        for layer in self.layers:
+        for layer in (*self.layers, *self.unread):
             if layer.out_channels and layer.name.startswith(prefix):
                 fan_in = 1 if layer.depthwise else channels[layer.inputs[0]]
-                total += layer.out_channels * (fan_in * layer.kernel**2 + (2 if layer.normalise else 1))
+                total += layer.out_channels * (fan_in * layer.kernel**2 + (2 if layer.normalise else layer.bias))
         return total
 
 

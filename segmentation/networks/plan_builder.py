@@ -22,6 +22,16 @@ class PlanBuilder:
         """The layers so far; ``encoder`` is the one with which the encoder ends."""
         return Plan(tuple(self.layers), self._input_channels, encoder)
 
+    def pruned_plan(self, *, encoder: str = "") -> Plan:
+        """As ``plan``, where layers that the last one does not depend on are ``Plan.unread``."""
+        read = {self.layers[-1].name}
+        for layer in reversed(self.layers):
+            if layer.name in read:
+                read.update(layer.inputs)
+        layers = tuple(layer for layer in self.layers if layer.name in read)
+        unread = tuple(layer for layer in self.layers if layer.name not in read)
+        return Plan(layers, self._input_channels, encoder, unread)
+
     def add(self, layer: Layer, channels: int) -> str:
         """Any layer; ``channels`` is the number of its output channels."""
         self.layers.append(layer)
@@ -36,13 +46,12 @@ class PlanBuilder:
         kernel: int = 1,
         *,
         stride: int = 1,
+        dilation: int = 1,
         activation: Activation = "none",
         normalise: bool = True,
     ) -> str:
         """A convolution over all channels."""
-        layer = _layer(
-            name, "conv", (source,), out_channels, kernel, stride, activation=activation, normalise=normalise
-        )
+        layer = _layer(name, "conv", (source,), out_channels, kernel, stride, dilation, False, normalise, activation)
         return self.add(layer, out_channels)
 
     def depthwise(
@@ -55,10 +64,13 @@ class PlanBuilder:
         dilation: int = 1,
         activation: Activation = "relu",
         normalise: bool = True,
+        bias: bool = True,
     ) -> str:
         """A convolution within each channel."""
         channels = self.channels[source]
-        layer = _layer(name, "conv", (source,), channels, kernel, stride, dilation, True, normalise, activation)
+        layer = _layer(
+            name, "conv", (source,), channels, kernel, stride, dilation, True, normalise, activation, bias=bias
+        )
         return self.add(layer, channels)
 
     def sum(self, name: str, first: str, second: str) -> str:
@@ -76,6 +88,10 @@ class PlanBuilder:
     def enlarge(self, name: str, source: str, factor: int) -> str:
         """Bilinear enlargement by a resize operator."""
         return self.add(_layer(name, "resize", (source,), factor=factor), self.channels[source])
+
+    def enlarge_like(self, name: str, source: str, other: str) -> str:
+        """Bilinear enlargement to the height and width of ``other``."""
+        return self.add(_layer(name, "resize_like", (source, other)), self.channels[source])
 
     def interpolate(self, name: str, source: str, factor: int) -> str:
         """Learned enlargement within each channel by a transposed convolution; ``factor`` is even."""

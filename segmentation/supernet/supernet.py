@@ -56,7 +56,8 @@ class Supernet(nn.Module):
             if layer.normalise:
                 scale = torch.full((channels,), _RESIDUAL_SCALE if extent.residual else 1.0)
                 self.shared[_key(name, "scale", segment)] = nn.Parameter(scale)
-            self.shared[_key(name, "shift", segment)] = nn.Parameter(torch.zeros(channels))
+            if layer.normalise or layer.bias:
+                self.shared[_key(name, "shift", segment)] = nn.Parameter(torch.zeros(channels))
 
     def _has_classifier(self, layer: Layer) -> bool:
         return _has_classifier_inside(layer) and _CLASSIFIER in self.extents
@@ -76,7 +77,7 @@ class Supernet(nn.Module):
 
     def _convolve(self, x: Tensor, layer: Layer, layout: Layout) -> Tensor:
         weight = self.weight(layer, layout)
-        shift = self.shift(layer, layout)
+        shift = self.shift(layer, layout) if layer.normalise or layer.bias else None
         bias = None if layer.normalise else shift
         groups = x.shape[1] if layer.depthwise else 1
         if layer.kind == "conv_transpose":
@@ -136,13 +137,12 @@ class Supernet(nn.Module):
     def _copy(self, layer: Layer, layout: Layout, module: nn.Sequential) -> None:
         convolution = cast("nn.Conv2d", module[0])
         convolution.weight.copy_(self.weight(layer, layout))
-        shift = self.shift(layer, layout)
         if layer.normalise:
             normalisation = cast("nn.BatchNorm2d", module[1])
             normalisation.weight.copy_(self.scale(layer, layout))
-            normalisation.bias.copy_(shift)
+            normalisation.bias.copy_(self.shift(layer, layout))
         elif convolution.bias is not None:
-            convolution.bias.copy_(shift)
+            convolution.bias.copy_(self.shift(layer, layout))
 
 
 def recalibrate(network: nn.Module, batches: Iterable[Tensor]) -> None:

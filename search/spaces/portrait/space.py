@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from random import Random
 
-from pydantic import field_validator
 from typing_extensions import override
 
 from foundation.errors import UserError
@@ -16,6 +15,7 @@ from search.spaces.plan_space import PlanSpace
 from search.spaces.portrait.cost import cheaper_tokens, cost_ranks
 from search.spaces.portrait.count import number_of_architectures
 from search.spaces.portrait.trained_nets import trained_nets
+from search.spaces.sizes import Sizes, allowed_sizes
 from search.spaces.space import Slot
 from search.spaces.trained_nets import TrainedNets
 from segmentation.networks.plan import Plan
@@ -62,30 +62,16 @@ class PortraitSpace(PlanSpace):
     class Options(PluginOptions):
         """Options of the space."""
 
-        sizes: tuple[tuple[int, int], ...] | None = None
-        """In a text ``128x128+256x256``: height and width."""
+        sizes: Sizes | None = None
         no_resize: bool = False
         """Only nets without a resize operator."""
-
-        @field_validator("sizes", mode="before")
-        @classmethod
-        def _from_text(cls, value: object) -> object:
-            return [size.split("x") for size in value.split("+")] if isinstance(value, str) else value
 
     def __init__(
         self, classes: int = 2, *, sizes: Sequence[tuple[int, int]] | None = None, no_resize: bool = False
     ) -> None:
         super().__init__(classes)
-        unknown = [size for size in sizes or () if size not in SIZES]
-        if unknown or (sizes is not None and not sizes):
-            raise UserError(
-                "input size",
-                seen=", ".join(f"{height}x{width}" for height, width in unknown) or "none",
-                expected="some of " + ", ".join(f"{height}x{width}" for height, width in SIZES),
-                remedy="choose among these",
-            )
         self._allowed: dict[str, tuple[int, ...]] = {
-            "size": tuple(index for index, size in enumerate(SIZES) if sizes is None or size in sizes),
+            "size": allowed_sizes(sizes, SIZES),
             "upsampling": tuple(
                 index for index, name in enumerate(UPSAMPLINGS) if not no_resize or name in WITHOUT_RESIZE
             ),

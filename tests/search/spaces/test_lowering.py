@@ -18,6 +18,7 @@ from segmentation.networks.network import Network
 from segmentation.networks.plan import INPUT, Layer, Plan
 from segmentation.networks.teacher import teacher_plan
 from segmentation.portrait.slots import CHOICES
+from tests.segmentation.networks.test_network import EVERY_KIND
 
 architectures = st.fixed_dictionaries({name: st.integers(0, choices - 1) for name, choices in CHOICES.items()}).map(
     portrait_architecture
@@ -50,6 +51,11 @@ def test_the_teacher_is_lowered_too(tmp_path: Path) -> None:
     plan = teacher_plan(3)
     path = export_module(Network(plan), tmp_path / "teacher.onnx", {"image": torch.zeros(1, 3, 64, 96)})
     assert lower(plan, 64, 96) == from_onnx(path)
+
+
+def test_every_kind_of_layer_is_lowered(tmp_path: Path) -> None:
+    path = export_module(Network(EVERY_KIND), tmp_path / "net.onnx", {"image": torch.zeros(1, 3, 32, 64)})
+    assert lower(EVERY_KIND, 32, 64) == from_onnx(path)
 
 
 def test_counts_of_a_small_net() -> None:

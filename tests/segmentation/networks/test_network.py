@@ -25,8 +25,12 @@ EVERY_KIND = Plan(
         Layer("nearest", "resize", ("larger",), factor=2, mode="nearest"),
         Layer("back", "conv", ("nearest",), 3, 1, 2),
         Layer("half", "conv", ("back",), 3, 3, 2),
-        Layer("logits", "resize", ("half",), factor=2),
-    )
+        Layer("plain", "conv", ("half",), 3, depthwise=True, normalise=False, bias=False, activation="relu6"),
+        Layer("small", "global_pool", ("plain",)),
+        Layer("alike", "resize_like", ("small", "plain")),
+        Layer("logits", "resize", ("alike",), factor=2),
+    ),
+    unread=(Layer("spare", "conv", ("half",), 5), Layer("more", "conv", ("spare",), 4, 3, normalise=False)),
 )
 
 
@@ -41,6 +45,29 @@ def test_every_kind_of_layer_has_the_planned_shape() -> None:
     channels, sizes = EVERY_KIND.channels(), EVERY_KIND.sizes(32, 64)
     assert shapes == {layer.name: (2, channels[layer.name], *sizes[layer.name]) for layer in EVERY_KIND.layers}
     assert shapes["logits"] == (2, 3, 32, 64)
+
+
+def test_layers_that_nothing_reads_are_weights_and_not_run() -> None:
+    network = Network(EVERY_KIND)
+    for module in network.unread:
+        module.register_forward_hook(lambda *_: pytest.fail("was run"))
+    network(torch.zeros(2, 3, 16, 16)).sum().backward()
+    assert sum(parameter.numel() for parameter in network.unread.parameters()) == (3 * 5 + 2 * 5) + (5 * 4 * 9 + 4)
+    assert {name for name, value in network.named_parameters() if value.grad is None} == {
+        name for name, _ in network.named_parameters() if name.startswith("unread.")
+    }
+
+
+def test_what_a_tensor_is_resized_like_gives_its_size() -> None:
+    plan = Plan((Layer("mean", "global_pool", (INPUT,)), Layer("back", "resize_like", ("mean", INPUT))))
+    images = torch.rand(2, 3, 8, 12)
+    assert torch.allclose(Network(plan)(images), images.mean((2, 3), keepdim=True).expand_as(images))
+
+
+def test_a_convolution_without_normalisation_may_have_no_bias() -> None:
+    plain = Network(EVERY_KIND).layer("plain")
+    assert plain[0].bias is None  # type: ignore[index]
+    assert isinstance(plain[1], torch.nn.ReLU6)  # type: ignore[index]
 
 
 def test_trainable_numbers_are_the_plans() -> None:
