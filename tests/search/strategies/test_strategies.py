@@ -9,6 +9,7 @@ import pytest
 
 from foundation.errors import UserError
 from latseg.testing.strategy_contract import StrategyContract
+from search.analysis.hypervolume import hypervolume
 from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
 from search.loop import run_search
 from search.settings import SearchSettings
@@ -18,7 +19,6 @@ from search.strategies.evolution import Evolution
 from search.strategies.registry import STRATEGIES, make_strategy
 from search.strategies.strategy import Strategy
 from search.trials import TrialStore
-from tests.search.hypervolume import hypervolume
 from tests.search.toy import FormulaEvaluator, FormulaPredictor, ToySpace
 
 
