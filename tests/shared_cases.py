@@ -1,4 +1,4 @@
-"""Model files of bug reports and public data, which may lie beside the repository; tests are skipped where not."""
+"""Files of bug reports and public data, which may lie beside the repository; tests are skipped where not."""
 
 from __future__ import annotations
 

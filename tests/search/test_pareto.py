@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from search.analysis.hypervolume import hypervolume
 from search.pareto import Matrix, crowding, dominated, fronts, ranking
-from tests.search.hypervolume import hypervolume
 
 points = st.lists(st.tuples(*[st.integers(0, 4)] * 3), min_size=1, max_size=12).map(lambda p: np.array(p, dtype=float))
 

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from foundation.errors import UserError
 from latseg.testing.strategy_contract import StrategyContract
+from search.analysis.hypervolume import hypervolume
 from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
 from search.evaluators.evaluator import Evaluator
 from search.loop import run_search
@@ -20,7 +21,6 @@ from search.strategies.evolution import Evolution
 from search.strategies.registry import STRATEGIES, make_strategy
 from search.strategies.strategy import Strategy
 from search.trials import TrialStore
-from tests.search.hypervolume import hypervolume
 from tests.search.strategies.gates_task import QUICK, TaskEvaluator
 from tests.search.toy import FormulaEvaluator, FormulaPredictor, ToySpace
 

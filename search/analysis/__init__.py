@@ -1,0 +1,1 @@
+"""What a search did: its trials read, findings in words, pictures and tables."""

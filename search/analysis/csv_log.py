@@ -1,0 +1,163 @@
+"""Reads the log of a search of another program: a CSV file with a header, one trial a line."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from foundation.errors import UserError
+from foundation.regular_file import read_regular
+from search.analysis.columns import QUALITY, find_columns
+from search.analysis.genotype import choice_matrix, flat_genotype
+from search.analysis.search_log import PARAMETERS, Cost, SearchLog, Vector
+
+LOG_BYTES = 256 * 2**20
+_DELIMITERS = ",;\t"
+_MAX_MILLIONS = 1000.0
+"""Parameter counts that all lie below are millions."""
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    path: Path
+    header: list[str]
+    lines: list[int]
+    """Number of the line of each row."""
+    rows: list[list[str]]
+
+    def read(self, column: int, what: str, parse: Callable[[str], _Value]) -> list[_Value]:
+        """The cells of a column.
+
+        Raises:
+            UserError: a cell that ``parse`` refuses.
+        """
+        found = []
+        for line, row in zip(self.lines, self.rows, strict=True):
+            try:
+                found.append(parse(row[column].strip()))
+            except ValueError as error:
+                raise UserError(
+                    f"{self.path}, line {line}, column {self.header[column]}",
+                    seen=f"{row[column][:40]!r} ({error})", expected=what,
+                    remedy="mend or delete that line, or name another column with --column ROLE=NAME",
+                ) from error  # fmt: skip
+        return found
+
+    def numbers(self, column: int | None, *, required: bool = False) -> Vector | None:
+        """Finite numbers; NaN for an empty cell unless it is required. None without a column."""
+        if column is None:
+            return None
+        return np.array(self.read(column, "a finite number", _required if required else _optional))
+
+
+def read_csv(path: Path, columns: Mapping[str, str], max_parameters: float | None) -> SearchLog:
+    """The trials of a log; columns are recognised by their names (``columns.NAMES``).
+
+    Parameters are counts, or millions where the name of the column says so or all are below 1,000.
+
+    Args:
+        path: the file; its columns are separated by commas, semicolons or tabs.
+        columns: name of the column by role, where it is not guessed.
+        max_parameters: limit with which the trials are compared; None for no limit.
+
+    Raises:
+        UserError: the file cannot be read, has no trials, or a line is malformed.
+    """
+    table = _read_table(path)
+    found = find_columns(table.header, columns)
+    quality = table.numbers(found[QUALITY], required=True)
+    trials = table.numbers(found.get("trial"), required=True)
+    assert quality is not None
+    order = np.arange(len(quality)) if trials is None else np.argsort(trials, kind="stable")
+    numbers = order + 1 if trials is None else trials[order].astype(np.int64)
+    costs = _costs(table, found, max_parameters)
+    measured = _measured(table, found)
+    seconds, trained = table.numbers(found.get("seconds")), table.numbers(found.get("trained"))
+    slots, choices = _genotypes(table, found.get("genotype"))
+    return SearchLog(
+        name=path.stem,
+        numbers=numbers,
+        quality=quality[order],
+        costs=tuple(Cost(cost.name, cost.label, cost.values[order], cost.limit) for cost in costs),
+        seconds=None if seconds is None else seconds[order],
+        slots=slots,
+        choices=choices[order],
+        trained=None if trained is None else trained[order],
+        latencies={device: pairs[order] for device, pairs in measured.items()},
+        quality_label=table.header[found[QUALITY]],
+    )
+
+
+def _read_table(path: Path) -> _Table:
+    expected = "a CSV file with a header and one trial a line, or the id of a run"
+    try:
+        text = read_regular(path, limit=LOG_BYTES).decode("utf-8-sig")
+        first = text.partition("\n")[0]
+        reader = csv.reader(text.splitlines(keepends=True), delimiter=max(_DELIMITERS, key=first.count), strict=True)
+        header = next(reader, [])
+        rows = [(reader.line_num, row) for row in reader if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        seen = f"{path} ({(isinstance(error, OSError) and error.strerror) or error})"
+        raise UserError("log of a search", seen=seen, expected=expected, remedy="check the path") from error
+    if not rows or len(set(header)) < len(header):
+        seen = "a name twice in the header" if rows else "no trials"
+        raise UserError(f"log {path}", seen=seen, expected=expected, remedy="mend the file")
+    for line, row in rows:
+        if len(row) != len(header):
+            raise UserError(
+                f"{path}, line {line}", seen=f"{len(row)} columns", expected=f"{len(header)}, as the header has",
+                remedy="mend or delete that line",
+            )  # fmt: skip
+    return _Table(path, header, [line for line, _ in rows], [row for _, row in rows])
+
+
+def _costs(table: _Table, found: Mapping[str, int], max_parameters: float | None) -> list[Cost]:
+    costs = []
+    parameters = table.numbers(found.get("parameters"))
+    if parameters is not None and np.isfinite(parameters).any():
+        millions = _says_millions(table.header[found["parameters"]]) or np.nanmax(parameters) < _MAX_MILLIONS
+        values = parameters * 1e6 if millions else parameters
+        costs.append(Cost(PARAMETERS, "parameters, M", values, max_parameters))
+    latency = table.numbers(found.get("latency"))
+    if latency is not None:
+        costs.append(Cost("latency:log", "latency, ms", latency))
+    return costs
+
+
+def _measured(table: _Table, found: Mapping[str, int]) -> dict[str, Vector]:
+    predicted, measured = table.numbers(found.get("latency")), table.numbers(found.get("measured"))
+    return {} if predicted is None or measured is None else {"log": np.column_stack([predicted, measured])}
+
+
+def _genotypes(table: _Table, column: int | None) -> tuple[tuple[str, ...], np.ndarray]:
+    if column is None:
+        return (), np.empty((len(table.rows), 0), np.int64)
+    try:
+        return choice_matrix(table.read(column, "a nested list of integers, as JSON", flat_genotype))
+    except ValueError as error:
+        raise UserError(
+            f"{table.path}, column {table.header[column]}", seen=str(error), expected="genotypes of one search space",
+            remedy="name another column with --column genotype=NAME",
+        ) from error  # fmt: skip
+
+
+def _says_millions(name: str) -> bool:
+    return "million" in name.lower() or name.lower().endswith("_m")
+
+
+def _required(cell: str) -> float:
+    number = float(cell)
+    if not math.isfinite(number):
+        raise ValueError("not finite")
+    return number
+
+
+def _optional(cell: str) -> float:
+    return _required(cell) if cell else math.nan

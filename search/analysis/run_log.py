@@ -1,0 +1,97 @@
+"""Reads the trials of a run of ours from its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from foundation.errors import UserError
+from search.analysis.search_log import PARAMETERS, Choices, Cost, Matrix, SearchLog, Vector
+from search.run_config import RunConfig, read_config
+from search.run_folder import RunFolder
+from search.trial import Trial
+from search.trials import TrialStore
+
+
+def read_run(folder: Path) -> SearchLog:
+    """The trials of a run, its limits and the candidates that broke them; nothing is written.
+
+    Raises:
+        UserError: the run has no trials, or a file of it is damaged.
+    """
+    config, files = read_config(folder), RunFolder(folder)
+    trials: list[Trial] = []
+    if files.trials.exists():
+        with TrialStore(files.trials, read_only=True) as store:
+            trials, rejected, repaired = store.trials(), store.rejected(), store.repaired()
+    if not trials:
+        raise UserError(
+            f"run {config.run}", seen="no trials", expected="a search that has evaluated nets",
+            remedy=f"continue it: `latseg search --resume {config.run}`",
+        )  # fmt: skip
+    return log_of_run(config, files, trials, rejected, repaired)
+
+
+def log_of_run(
+    config: RunConfig, files: RunFolder, trials: Sequence[Trial], rejected: Mapping[str, int], repaired: int
+) -> SearchLog:
+    """The log of a run whose trials, at least one, were read already.
+
+    Raises:
+        UserError: the checkpoint of a trained net is damaged.
+    """
+    slots = tuple(slot for slot, _ in trials[0].architecture.choices)
+    return SearchLog(
+        name=config.run,
+        numbers=np.arange(1, len(trials) + 1),
+        quality=np.array([trial.quality for trial in trials]),
+        costs=tuple(_costs(config, trials)),
+        seconds=np.array([trial.seconds for trial in trials]),
+        slots=slots,
+        choices=_choices(trials),
+        trained=_trained(files, trials),
+        latencies={target.device: _latencies(target.device, trials) for target in config.targets},
+        rejected=rejected,
+        repaired=repaired,
+    )
+
+
+def _costs(config: RunConfig, trials: Sequence[Trial]) -> list[Cost]:
+    counts = np.array([float(trial.parameters) for trial in trials])
+    costs = [Cost(PARAMETERS, "parameters, M", counts, float(config.max_parameters))]
+    for target in config.targets:
+        bounds = np.array([trial.upper_ms.get(target.device, np.nan) for trial in trials])
+        label = f"latency bound on {target.device}, ms"
+        costs.append(Cost(f"latency:{target.device}", label, bounds, target.maximum_ms))
+    return costs
+
+
+def _choices(trials: Sequence[Trial]) -> Choices:
+    return np.array([[choice for _, choice in trial.architecture.choices] for trial in trials], np.int64)
+
+
+def _latencies(device: str, trials: Sequence[Trial]) -> Matrix:
+    return np.array(
+        [
+            (trial.predicted_ms.get(device, np.nan), trial.measured_ms.get(device, np.nan))
+            for trial in trials
+        ]
+    )  # fmt: skip
+
+
+def _trained(files: RunFolder, trials: Sequence[Trial]) -> Vector:
+    """Mean IoU on the validation part of the trials whose full training has ended; NaN for the others."""
+    return np.array([_mean_iou(files.training(trial.id)) for trial in trials])
+
+
+def _mean_iou(checkpoint: Path) -> float:
+    if not checkpoint.exists():
+        return np.nan
+    from segmentation.training.checkpoint import damage_told, load_checkpoint
+
+    _, document = load_checkpoint(checkpoint)
+    with damage_told(checkpoint):
+        ended = len(document["history"]) == document["settings"]["epochs"]
+        return float(document["quality"]["mean_iou"]) if ended else np.nan

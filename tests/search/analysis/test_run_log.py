@@ -1,0 +1,82 @@
+"""Runs of ours: trials, limits, rejections, measurements and trained winners come from the run's folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from foundation.errors import UserError
+from search.analysis.read import read_log
+from search.constraints.budgets import ConstraintCheck
+from search.run_config import RunConfig, TargetDevice, write_config
+from search.run_folder import RunFolder
+from search.trial import DeviceResult
+from search.trials import TrialStore
+from segmentation.training.checkpoint import save_checkpoint
+from tests.search.test_trials import make_trials
+
+TARGET = TargetDevice(
+    device="a", threads=1, maximum_ms=3.0, fingerprint="f", hardware="h", runtime="r", runtime_version="1",
+    simulated=False,
+)  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    config = RunConfig(
+        run="some-run", created="", command="", space="toy", sizes=None, data="synthetic:8", data_size=(64, 64),
+        data_count=None, resize_masks=False, classes=("a", "b"), targets=(TARGET,), max_parameters=102, trials=5,
+        winners=1, strategy="random", seed=0, effort={}, versions={},
+    )  # fmt: skip
+    write_config(tmp_path, config)
+    return tmp_path
+
+
+def test_a_run_is_read_with_all_that_is_known(folder: Path) -> None:
+    trials = make_trials(5)
+    measured = DeviceResult("a", 1.7, (1.6, 1.8), holds=True)
+    with TrialStore(RunFolder(folder).trials) as store:
+        for trial in trials:
+            store.add(trial)
+        store.add_results(trials[3], [measured])
+        store.add_rejections(0, [ConstraintCheck(trials[0].architecture, 1, violated=("parameters",))], [True])
+    log = read_log(folder)
+    assert log.name == "some-run"
+    assert log.numbers.tolist() == [1, 2, 3, 4, 5]
+    assert log.quality.tolist() == [trial.quality for trial in trials]
+    assert [(cost.name, cost.limit) for cost in log.costs] == [("parameters", 102.0), ("latency:a", 3.0)]
+    assert log.costs[0].values.tolist() == [100, 101, 102, 103, 104]
+    assert log.costs[1].values.tolist() == [2.0] * 5
+    assert log.slots == tuple(slot for slot, _ in trials[0].architecture.choices)
+    assert log.choices[4].tolist() == [choice for _, choice in trials[4].architecture.choices]
+    assert log.latencies["a"][3].tolist() == [1.5, 1.7]
+    assert (log.rejected, log.repaired) == ({"parameters": 1}, 1)
+
+
+def test_only_trainings_that_have_ended_count(folder: Path) -> None:
+    trials = make_trials(3)
+    with TrialStore(RunFolder(folder).trials) as store:
+        for trial in trials:
+            store.add(trial)
+    for trial, epochs in ((trials[0], 2), (trials[1], 1)):
+        history = [(epoch, 0.5, 0.7) for epoch in range(epochs)]
+        document = {"settings": {"epochs": 2}, "history": history, "quality": {"mean_iou": 0.8}}
+        save_checkpoint(RunFolder(folder).training(trial.id), {}, document)
+    trained = read_log(folder).trained
+    assert trained is not None
+    assert trained[0] == 0.8
+    assert trained[1:] != pytest.approx(0.8)
+
+
+def test_a_run_without_trials_and_one_with_a_damaged_checkpoint(folder: Path) -> None:
+    with pytest.raises(UserError, match="no trials"):
+        read_log(folder)
+    (trial,) = make_trials(1)
+    with TrialStore(RunFolder(folder).trials) as store:
+        store.add(replace(trial, generation=0))
+    RunFolder(folder).training(trial.id).parent.mkdir()
+    RunFolder(folder).training(trial.id).write_bytes(b"damaged")
+    with pytest.raises(UserError, match="checkpoint"):
+        read_log(folder)
