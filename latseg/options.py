@@ -133,9 +133,12 @@ class SpaceOptions:
     @property
     def text(self) -> str:
         """The space with its options, ``--no-resize`` among them: ``portrait:no_resize=true``."""
-        if not self.no_resize:
-            return self.space
-        return f"{self.space}{',' if ':' in self.space else ':'}no_resize=true"
+        return with_option(self.space, "no_resize=true") if self.no_resize else self.space
+
+
+def with_option(text: str, option: str) -> str:
+    """``NAME[:KEY=VALUE,...]`` with one option more."""
+    return f"{text}{',' if ':' in text else ':'}{option}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import typer
 from foundation.errors import UserError
 from foundation.regular_file import DOCUMENT_BYTES, read_regular
 from latseg.console import Console, table
-from latseg.options import ClassesOption, SeedOption, SpaceOptions
+from latseg.options import ClassesOption, SeedOption, SpaceOptions, with_option
 from latseg.units import as_sizes
 from search.spaces.registry import open_space
 
@@ -25,28 +25,31 @@ if TYPE_CHECKING:
 def describe(
     context: typer.Context,
     within: SpaceOptions,
-    architecture: Annotated[str | None, typer.Argument(help="An architecture as JSON.")] = None,
-    from_file: Annotated[Path | None, typer.Option("--from", help="One architecture as JSON on each line.")] = None,
+    architecture: Annotated[str | None, typer.Argument(help="An architecture as JSON, or a genotype.")] = None,
+    from_file: Annotated[Path | None, typer.Option("--from", help="One architecture or genotype on each line.")] = None,
     random: Annotated[int | None, typer.Option("--random", min=1, help="So many random architectures.")] = None,
     device: Annotated[str | None, typer.Option("--device", "-d", help="Predict latency on this device.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="Encoder of a space that has several; the same as SPACE:encoder=NAME.")
+    ] = None,
     classes: ClassesOption = 2,
     seed: SeedOption = 0,
 ) -> None:
     """Count parameters and operations of architectures."""
     console: Console = context.obj
-    opened = open_space(within.text, classes=classes, sizes=as_sizes(within.size))
+    space = within.text if encoder is None else with_option(within.text, f"encoder={encoder}")
+    opened = open_space(space, classes=classes, sizes=as_sizes(within.size))
     found = _architectures(opened, architecture, from_file, random, seed)
     graphs = [opened.lower(item) for item in found]
     predicted, simulated = _predicted(console, device, graphs)
     title = (
-        within.text
-        if device is None
-        else f"{within.text} on {device}{' (SIMULATED: nothing was ever timed)' if simulated else ''}"
+        space if device is None else f"{space} on {device}{' (SIMULATED: nothing was ever timed)' if simulated else ''}"
     )
     rows = [
         {
             "id": item.id,
             "architecture": {"space": item.space, "choices": dict(item.choices)},
+            "text": opened.text(item),
             "input": list(graph.input_shapes[0][2:]),
             "parameters": opened.parameters(item),
             "decoder_parameters": _decoder_parameters(opened, item),
@@ -66,18 +69,13 @@ def describe(
 def _architectures(
     space: SearchSpace, text: str | None, file: Path | None, random: int | None, seed: int
 ) -> list[Architecture]:
-    from search.architecture import Architecture
-
     if sum(given is not None for given in (text, file, random)) != 1:
         expected = "exactly one of ARCHITECTURE, --from FILE and --random N"
         raise UserError("describe", seen="none or several", expected=expected, remedy="write for example --random 5")
     if random is not None:
         return space.sample(random, Random(seed))
     lines = [text] if text is not None else _lines(file)
-    found = [Architecture.from_json(line) for line in lines if line]
-    for item in found:
-        space.validate(item)
-    return found
+    return [space.parse(line) for line in lines if line]
 
 
 def _decoder_parameters(space: SearchSpace, architecture: Architecture) -> int | None:

@@ -179,7 +179,15 @@ class AuxiliaryCellsSpace(PlanSpace):
         # A genotype says nothing of the input: it stands for the net at the largest allowed size.
         if not text.lstrip().startswith("["):
             return super().parse(text)
-        return self._architecture(self._sizes[-1], Genotype.parse(text))
+        genotype = Genotype.parse(text)
+        if not cell_graph(genotype.cell).output:
+            raise UserError(
+                "genotype",
+                seen=f"{genotype}, whose cell yields zeros",
+                expected="a cell whose output depends on its input",
+                remedy="take another operation in the place of a zero",
+            )
+        return self._architecture(self._sizes[-1], genotype)
 
     @override
     def text(self, architecture: Architecture) -> str:
