@@ -2,7 +2,8 @@
 
 Profiles and fits the device ``cpu``, searches, certifies, and trains the winner, the GCN (Kipf & Welling, ICLR 2017)
 and the GAT (Velickovic et al., ICLR 2018) with ten seeds each. Candidates and weights are chosen on the validation
-nodes; figures are those of the test nodes. Writes ``benchmarks/results/citation_graph.json``.
+nodes; figures are those of the test nodes. Writes ``benchmarks/results/citation_graph.json``. What was measured and
+trained in the workspace is not done again.
 
     python citation_graph.py --graph cora:PATH --workspace FOLDER
 """
@@ -91,9 +92,8 @@ def trained(graph: Graph, net: Architecture, options: argparse.Namespace) -> lis
     """Test accuracy with each seed."""
     found, designs = [], CitationGraphSpace(graph.classes).designs(net)
     for seed in range(options.seeds):
-        with tempfile.TemporaryDirectory() as folder:
-            training = Training(graph, designs, Recipe(), seed)
-            network = training.run(options.final_epochs, Path(folder) / "net.safetensors")
+        checkpoint = options.workspace / "trainings" / f"{net.id}-{seed}.safetensors"
+        network = Training(graph, designs, Recipe(), seed).run(options.final_epochs, checkpoint)
         found.append(accuracy(network, graph, "test")[0])
         print(net.id, seed, found[-1], file=sys.stderr)
     return found
@@ -189,10 +189,9 @@ def main() -> None:
     torch.set_num_threads(1)
     workspace, graph = latseg.Workspace(options.workspace, progress=True), open_graph(options.graph)
     device, space = workspace.device("cpu", threads=1), CitationGraphSpace(graph.classes)
+    rows = [row(name, graph, named(space, labels), device, options) for name, labels in BASELINES.items()]
     found = search(workspace, options)
-    nets = {name: named(space, labels) for name, labels in BASELINES.items()}
-    nets["found"] = Architecture(space.name, tuple(found["winner"].items()))
-    rows = [row(name, graph, net, device, options) for name, net in nets.items()]
+    rows.append(row("found", graph, Architecture(space.name, tuple(found["winner"].items())), device, options))
     document = {
         "benchmark": "citation_graph",
         "commit": commit(),
