@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from foundation.errors import UserError
+from foundation.regular_file import DOCUMENT_BYTES, read_regular
 
 AUTO = "auto"
 """The cluster of this machine, or the one that ``RAY_ADDRESS`` names."""
@@ -67,7 +68,7 @@ def connect(address: str) -> Connection:
 
 def started_here() -> bool:
     """Whether ``auto`` names a cluster; nothing is asked."""
-    return bool(os.environ.get("RAY_ADDRESS")) or _STARTED.is_file()
+    return _named(AUTO) != AUTO
 
 
 def installed() -> bool:
@@ -92,7 +93,13 @@ def _require_same(ray: Any, address: str) -> None:
 
 
 def _named(address: str) -> str:
-    return os.environ.get("RAY_ADDRESS", AUTO) if address == AUTO else address
+    """The address for which ``auto`` stands; ``auto`` where it stands for none."""
+    if address != AUTO:
+        return address
+    try:
+        return os.environ.get("RAY_ADDRESS") or read_regular(_STARTED, limit=DOCUMENT_BYTES).decode().strip() or AUTO
+    except (OSError, ValueError):
+        return AUTO
 
 
 def _ray() -> Any:
@@ -105,11 +112,9 @@ def _ray() -> Any:
 
 def _require_reachable(address: str) -> None:
     """Ray itself waits for half a minute, prints a page and ends the process."""
-    if address == AUTO and not started_here():
-        raise _refused(address, "none on this machine")
     named = _named(address)
     if named == AUTO:
-        return
+        raise _refused(address, "none on this machine")
     host, _, port = named.removeprefix("ray://").rpartition(":")
     if not (host and port.isdecimal()):
         raise _refused(address, f"{named!r}, no HOST:PORT")

@@ -120,7 +120,7 @@ class NodeDevice(Device):
             return read(self._ray.get(task.remote(job.model_dump_json())))
         except (self._ray.exceptions.RayError, RefusedJobError) as error:
             raise DeviceUnavailableError(
-                f"device {self.name!r}", seen=str(error).strip().splitlines()[0],
+                f"device {self.name!r}", seen=str(getattr(error, "cause", None) or error).strip().splitlines()[0],
                 expected="a machine that measures with it",
                 remedy=getattr(error, "remedy", "look into the logs of the cluster"),
             ) from error  # fmt: skip

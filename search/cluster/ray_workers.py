@@ -37,8 +37,10 @@ class RayWorkers(Workers):
         self._keys: dict[Any, str] = {}
         """Of the jobs that are not finished, by what Ray calls them."""
         self._finished = 0
-        self._dead_before = self._dead()
-        if not self.fleet().workers:
+        self._lost_before = 0
+        before = self.fleet()
+        self._lost_before = before.lost
+        if not before.workers:
             raise UserError(
                 f"cluster {connection.address}", seen="no machine with room for a training",
                 expected=f"{self._needs['CPU']} cores" + " and a GPU" * self._needs["GPU"],
@@ -60,9 +62,10 @@ class RayWorkers(Workers):
 
     @override
     def fleet(self) -> Fleet:
-        machines = [machine for machine in self._ray.nodes() if machine["Alive"]]
-        workers = sum(room(machine["Resources"], self._needs) for machine in machines)
-        lost = self._dead() - self._dead_before
+        machines = self._ray.nodes()
+        alive = [machine for machine in machines if machine["Alive"]]
+        workers = sum(room(machine["Resources"], self._needs) for machine in alive)
+        lost = len(machines) - len(alive) - self._lost_before
         return Fleet(workers, min(workers, len(self._keys)), self._finished, lost)
 
     @override
@@ -70,9 +73,6 @@ class RayWorkers(Workers):
         for each in self._keys:
             self._ray.cancel(each, force=True)
         self._keys.clear()
-
-    def _dead(self) -> int:
-        return sum(not machine["Alive"] for machine in self._ray.nodes())
 
     def _result(self, each: Any) -> Finished:
         key = self._keys.pop(each)

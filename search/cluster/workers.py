@@ -14,7 +14,7 @@ class Fleet:
     """Jobs that can run at a time."""
     busy: int
     finished: int
-    """Jobs of this search, those included that failed."""
+    """Jobs that were answered since the search was connected."""
     lost: int
     """Machines that were lost since the search was connected."""
 

@@ -54,8 +54,10 @@ def test_auto_is_the_cluster_of_this_machine_or_the_one_that_the_environment_nam
     with pytest.raises(UserError, match=f"Ray cluster auto: got no answer of 127.0.0.1:{closed_port}"):
         connected("auto").__enter__()
     monkeypatch.delenv("RAY_ADDRESS")
-    (tmp_path / "ray_current_cluster").write_text("127.0.0.1:1")
+    (tmp_path / "ray_current_cluster").write_text(f"127.0.0.1:{closed_port}")
     assert started_here()
+    with pytest.raises(UserError, match=f"Ray cluster auto: got no answer of 127.0.0.1:{closed_port}"):
+        connected("auto").__enter__()
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
