@@ -7,9 +7,11 @@ from dataclasses import replace
 import torch
 
 from foundation.errors import UserError
+from search.adoption import adopt_trials
 from search.constraints.budgets import Budgets
 from search.constraints.near_budget import calibrate_near_budget
 from search.constraints.near_budget_record import write_near_budget
+from search.curve import earlier_folders
 from search.earlier_run import take_preparation
 from search.evaluators.registry import make_evaluator
 from search.loop import SearchResult, run_search
@@ -43,7 +45,8 @@ def launch(context: RunContext, budgets: Budgets) -> SearchResult:
     processor(config.training.device)
     _check_estimates(context)
     torch.set_num_threads(config.training.threads)
-    take_preparation(config, context.folder.path)
+    others = earlier_folders(config, context.folder.path)
+    take_preparation(config, context.folder.path, others)
     evaluator = make_evaluator(config.evaluator, space, context.task, folder=context.folder.path, seed=config.seed)
     budgets, near_budget = calibrate_near_budget(
         space,
@@ -59,6 +62,7 @@ def launch(context: RunContext, budgets: Budgets) -> SearchResult:
     with TrialStore(context.folder.trials) as trials:
         feedback = RejectionFeedback(space, budgets)
         budgets = feedback.replay(trials)
+        adopt_trials(space, budgets, trials, others)
         result = run_search(
             space,
             budgets,
@@ -70,6 +74,7 @@ def launch(context: RunContext, budgets: Budgets) -> SearchResult:
             certify=finalists.holds,
             recalibrate=feedback,
             on_progress=context.on_progress,
+            first_generation=1 if others else 0,
         )
     return replace(result, near_budget=near_budget)
 
