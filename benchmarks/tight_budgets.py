@@ -1,8 +1,8 @@
 """How long a search takes to end where its budgets leave next to nothing of the space ``portrait``.
 
 The budgets are set to what ``feasibility`` finds at the edge of the space: the fewest parameters, the lowest bound,
-both values of the safest net, and just below each. Nothing is measured; the predictor is fitted on the device ``simulated``,
-the evaluator is ``pretrained``. Writes ``benchmarks/results/tight_budgets.json``.
+both values of the safest net, and just below each. Nothing is measured; the predictor is fitted on the device
+``simulated``, the evaluator is ``pretrained``. Writes ``benchmarks/results/tight_budgets.json``.
 """
 
 from __future__ import annotations
