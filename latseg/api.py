@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from foundation.errors import UserError
 from latseg.bundle import Bundle
@@ -31,6 +31,7 @@ from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOp
 
 if TYPE_CHECKING:
     from devices.device import Device
+    from latseg.curve_handle import CurveHandle
     from latseg.evaluation import Evaluation
     from latseg.pretraining import PretrainedPrior
     from latseg.workspace_health import WorkspaceHealth
@@ -259,6 +260,43 @@ class Workspace(OpenWorkspace):
         if start:
             run.search(tensorboard=tensorboard, wandb=wandb, optuna_storage=optuna_storage, cluster=cluster)
         return run
+
+    def curve(
+        self,
+        device: str,
+        budgets: Sequence[str | float],
+        *,
+        tensorboard: str | Path | None = None,
+        start: bool = True,
+        **options: Any,
+    ) -> CurveHandle:
+        """Searches the best net within each of several budgets of one device: a run for each, the largest first.
+
+        What the evaluator trains is trained once. Trials of a larger budget that keep a smaller one count there, too,
+        and no net is evaluated twice. An interrupted search is continued by ``workspace.run(ID).curve.search()``.
+
+        Args:
+            device: its name, with options after a colon.
+            budgets: latency limits, for example ``["1ms", "2ms", "4ms"]``.
+            tensorboard: as of ``search``.
+            start: False leaves the start to ``search`` on the returned handle.
+            **options: all other arguments of ``search``; numbers of trials and winners are those of each budget.
+
+        Raises:
+            InfeasibleError: no net keeps any of the budgets.
+            UserError: as ``search``.
+        """
+        from latseg.curve_handle import CurveHandle
+        from search.curve import with_curve
+
+        limits_ms = [as_latency_ms(limit) for limit in budgets]
+        single = self.search(budgets={device: max(limits_ms, default=1.0)}, start=False, **options)
+        config = with_curve(single.config, limits_ms)
+        config = config.model_copy(update={"command": search_command(config, self.path)})
+        curve = CurveHandle(self, config)
+        if start:
+            curve.search(tensorboard=tensorboard)
+        return curve
 
     def check_data(self, data: str | DataOptions, *, sheet: str | Path | None = None, seed: int = 0) -> DataCheck:
         """Reads every pair of a data source, and says what it holds and what is wrong with it.

@@ -210,6 +210,14 @@ class BudgetOptions(LatencyOptions):
 class SearchLimits(BudgetOptions):
     """All hard constraints of a search."""
 
+    budgets: Annotated[
+        str | None,
+        typer.Option(
+            "--budgets",
+            metavar="TIME,...",
+            help="Several limits on one device, e.g. 1ms,2ms,4ms, in the place of --max-latency.",
+        ),
+    ] = None
     portable: Annotated[
         str | None,
         typer.Option(
@@ -221,6 +229,23 @@ class SearchLimits(BudgetOptions):
     allow_fallback: Annotated[
         bool, typer.Option("--allow-fallback", help="With --portable: accept operators on another compute unit.")
     ] = False
+
+    @property
+    def budgets_ms(self) -> list[float]:
+        """The limits of ``--budgets``.
+
+        Raises:
+            UserError: another limit beside them, more than one device, or a unit is missing.
+        """
+        texts = split_names([self.budgets or ""])
+        if self.max_latency or len(self.names) > 1 or not texts:
+            beside = " with --max-latency" if self.max_latency else ""
+            raise UserError(
+                "--budgets", seen=f"{self.budgets!r} for {', '.join(self.names)}{beside}",
+                expected="several limits for one --device, without --max-latency",
+                remedy="write for example --device cpu --budgets 2ms,4ms",
+            )  # fmt: skip
+        return [parse_latency_ms(text, option="--budgets") for text in texts]
 
     @property
     def portable_names(self) -> list[str]:

@@ -23,7 +23,7 @@ _OF_TRAINING = {"threads": "training-threads", "device": "training-device"}
 def search_command(config: RunConfig, workspace: Path) -> str:
     """The command line that starts the same search in a workspace."""
     values: _Values = [
-        *_budgets(config),
+        *(_curve(config) if config.curve else _budgets(config)),
         ("max-params", config.max_parameters),
         ("portable", ",".join(config.portable) or None),
         *_data(config),
@@ -78,6 +78,11 @@ def _budgets(config: RunConfig) -> _Values:
         for target in config.targets
         for value in (("device", target.device), ("max-latency", f"{target.maximum_ms:g}ms"))
     ]
+
+
+def _curve(config: RunConfig) -> _Values:
+    budgets = ",".join(f"{point.maximum_ms:g}ms" for point in config.curve)
+    return [("device", config.targets[0].device), ("budgets", budgets)]
 
 
 def _data(config: RunConfig) -> _Values:

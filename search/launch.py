@@ -7,11 +7,13 @@ from dataclasses import replace
 import torch
 
 from foundation.errors import UserError
+from search.adoption import adopt_trials
 from search.cluster.connect import give_away
 from search.cluster.workers import Workers
 from search.constraints.budgets import Budgets
 from search.constraints.near_budget import calibrate_near_budget
 from search.constraints.near_budget_record import write_near_budget
+from search.curve import earlier_folders
 from search.earlier_run import take_preparation
 from search.evaluators.registry import make_evaluator
 from search.loop import SearchResult, run_search
@@ -47,7 +49,8 @@ def launch(context: RunContext, budgets: Budgets, *, workers: Workers | None = N
         processor(config.training.device)
     _check_estimates(context)
     torch.set_num_threads(config.training.threads)
-    take_preparation(config, context.folder.path)
+    others = earlier_folders(config, context.folder.path)
+    take_preparation(config, context.folder.path, others)
     evaluator = make_evaluator(config.evaluator, space, context.task, folder=context.folder.path, seed=config.seed)
     if workers is not None:
         on_progress = give_away(evaluator, workers, context)
@@ -65,6 +68,7 @@ def launch(context: RunContext, budgets: Budgets, *, workers: Workers | None = N
     with TrialStore(context.folder.trials) as trials:
         feedback = RejectionFeedback(space, budgets)
         budgets = feedback.replay(trials)
+        adopt_trials(space, budgets, trials, others)
         result = run_search(
             space,
             budgets,
@@ -76,6 +80,7 @@ def launch(context: RunContext, budgets: Budgets, *, workers: Workers | None = N
             certify=finalists.holds,
             recalibrate=feedback,
             on_progress=on_progress,
+            first_generation=1 if others else 0,
         )
     return replace(result, near_budget=near_budget)
 

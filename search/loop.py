@@ -58,6 +58,7 @@ def run_search(
     certify: Certify | None = None,
     recalibrate: Recalibrate | None = None,
     on_progress: OnProgress = ignore_progress,
+    first_generation: int = 0,
 ) -> SearchResult:
     """Searches until the trials are used up and the winners are certified, or cannot be improved.
 
@@ -77,6 +78,7 @@ def run_search(
         certify: the certificate's rule; needed with ``measure``.
         recalibrate: called with each rejected winner; may return budgets with a recalibrated predictor.
         on_progress: called after each step.
+        first_generation: number of the first own one; what the store has of earlier ones are trials of other runs.
 
     Raises:
         InfeasibleError: no net is known to keep the budgets; raised before anything is trained.
@@ -87,7 +89,7 @@ def run_search(
     samples, seed = settings.feasibility_samples, settings.seed
     found = feasibility(space, budgets, samples=samples, seed=seed, on_progress=on_progress)
     require_feasible(budgets, found)
-    state = SearchState(space, budgets, evaluator, strategy, trials, settings, found, on_progress)
+    state = SearchState(space, budgets, evaluator, strategy, trials, settings, found, on_progress, first_generation)
     if measure is None or certify is None or not budgets.latencies:
         state.evolve(settings.trials)
         return _result(state, sorted(state.trials, key=lambda trial: -trial.quality))

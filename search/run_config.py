@@ -112,6 +112,13 @@ class TargetDevice(_Record):
         return device
 
 
+class CurvePoint(_Record):
+    """One budget of a search for several, and its run."""
+
+    run: str
+    maximum_ms: Milliseconds
+
+
 class RunConfig(_Record):
     """A run, resolved: nothing in it depends on defaults of a later version."""
 
@@ -134,6 +141,8 @@ class RunConfig(_Record):
     classes: Annotated[tuple[str, ...], Field(min_length=1)]
     targets: tuple[TargetDevice, ...]
     """Devices with their budgets; those of a known network may be named later, when it is exported."""
+    curve: tuple[CurvePoint, ...] = ()
+    """All runs of a search for several budgets, the largest first; empty where there is one budget a device."""
     max_parameters: Count
     """Of a known network its own number."""
     portable: tuple[str, ...] = ()

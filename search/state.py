@@ -39,6 +39,8 @@ class SearchState:
     settings: SearchSettings
     feasibility: Feasibility
     on_progress: OnProgress
+    first_generation: int = 0
+    """Earlier ones are trials of other runs."""
 
     def __post_init__(self) -> None:
         self._prepared = False
@@ -46,6 +48,7 @@ class SearchState:
         # The last generation may be incomplete: it is proposed again (the same candidates, by the same seed), what is
         # stored of it is not evaluated again, and the strategy receives it when it is complete.
         self.generation = max((trial.generation for trial in self.trials), default=0)
+        self.generation = max(self.generation, self.first_generation)
         self.constrain(self.budgets)
 
     def constrain(self, budgets: Budgets) -> None:
@@ -132,7 +135,7 @@ class SearchState:
             anchors=[safest.architecture],
             rng=Random(f"{self.settings.seed}/repair/{self.generation}"),
         )
-        if self.generation > 0:
+        if self.generation > self.first_generation or safest.architecture in known:
             return proposals
         # The safest net is always among the trials: if any net of the space can be certified, it can.
         return Proposals(_first(safest, proposals.feasible, size), proposals.violating, proposals.repaired)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from sys import intern
 from typing import Any
 
+from foundation.row_checksum import Value
 from search.architecture import Architecture, id_of
 from search.known_prediction import KnownPrediction
 from search.trial import DeviceResult, Trial
@@ -47,6 +48,22 @@ def trial_of(
     if min(trial.generation, trial.parameters, trial.flops) < 0:
         raise ValueError("a negative generation or number of parameters or operations")
     return trial
+
+
+def row_of(trial: Trial) -> dict[str, Value]:
+    """A trial as a row of ``trials``."""
+    return {
+        "id": trial.id,
+        "architecture": trial.architecture.to_json(),
+        "generation": trial.generation,
+        "parameters": trial.parameters,
+        "flops": trial.flops,
+        "predicted_ms": json.dumps(dict(trial.predicted_ms)),
+        "upper_ms": json.dumps(dict(trial.upper_ms)),
+        "quality": trial.quality,
+        "seconds": trial.seconds,
+        "created": trial.created,
+    }
 
 
 def named_trial_of(trial_id: str, *values: Any) -> tuple[str, Trial]:

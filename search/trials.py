@@ -5,7 +5,6 @@ Every trial is committed when its quality is known, so ``kill -9`` loses at most
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -23,7 +22,16 @@ from foundation.schema import Schema
 from search.constraints.budgets import ConstraintCheck
 from search.known_prediction import KnownPrediction
 from search.trial import DeviceResult, Trial
-from search.trial_rows import check_rejection, count_of, identity_of, named_trial_of, prediction_of, result_of, trial_of
+from search.trial_rows import (
+    check_rejection,
+    count_of,
+    identity_of,
+    named_trial_of,
+    prediction_of,
+    result_of,
+    row_of,
+    trial_of,
+)
 from search.trial_schema import ADDED, STATEMENTS
 
 _MEASURED = "id IN (SELECT trial FROM findings)"
@@ -81,23 +89,12 @@ class TrialStore(Database):
                     remedy="resume with the run's own settings, or start a new run",
                 )
 
-    def add(self, trial: Trial) -> None:
-        """Appends an evaluated trial."""
-        row: dict[str, Value] = {
-            "id": trial.id,
-            "architecture": trial.architecture.to_json(),
-            "generation": trial.generation,
-            "parameters": trial.parameters,
-            "flops": trial.flops,
-            "predicted_ms": json.dumps(dict(trial.predicted_ms)),
-            "upper_ms": json.dumps(dict(trial.upper_ms)),
-            "quality": trial.quality,
-            "seconds": trial.seconds,
-            "created": trial.created,
-        }
+    def add(self, *trials: Trial) -> None:
+        """Appends evaluated trials, all or none."""
         with self._transaction():
-            self._insert("trials", row, or_ignore=True)
-            self._insert_predictions(trial)
+            for trial in trials:
+                self._insert("trials", row_of(trial), or_ignore=True)
+                self._insert_predictions(trial)
 
     def add_rejections(self, generation: int, checks: Sequence[ConstraintCheck], repaired: Sequence[bool]) -> None:
         """Appends candidates that violated a budget, and whether a repair saved them.

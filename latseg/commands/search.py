@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from latseg.commands.verify import VERIFICATION_FAILED
 from latseg.console import Console, plain, table
+from latseg.curve_table import COLUMNS, curve_cells, curve_document, winner_document
 from latseg.option_groups import refuse_other_options
 from latseg.options import (
     ClusterOption,
@@ -26,8 +28,12 @@ from latseg.options import (
 from latseg.units import format_count
 
 if TYPE_CHECKING:
+    from latseg.curve_handle import CurveHandle
+    from latseg.run_handle import RunHandle
+    from search.constraints.infeasible import InfeasibleError
+    from search.curve import CurveRow
     from search.loop import SearchResult
-    from search.trial import Trial
+    from search.run_config import CurvePoint
 
 _OF_A_RUN = ("resume", "training_device", "cluster", "tensorboard", "wandb", "optuna_storage")
 """Options beside ``--resume``."""
@@ -50,20 +56,18 @@ def search(
     """Search the best net within the budgets; winners are measured on the device and certified or rejected."""
     console: Console = context.obj
     if resume is None:
-        run = console.api.search(
-            budgets=limits.latency_ms,
-            data=data.checked(),
-            max_parameters=limits.max_params,
-            space=within.text,
-            sizes=within.size,
-            training=training.checked(),
-            threads=limits.threads,
-            portable=limits.portable_names,
-            allow_fallback=limits.allow_fallback,
-            seed=seed,
-            start=False,
-            **asdict(how),
-        )
+        options = asdict(how) | {
+            "data": data.checked(),
+            "max_parameters": limits.max_params,
+            "space": within.text,
+            "sizes": within.size,
+            "training": training.checked(),
+            "threads": limits.threads,
+            "portable": limits.portable_names,
+            "allow_fallback": limits.allow_fallback,
+            "seed": seed,
+        }
+        run = _new_run(console, limits, options)
     else:
         expected = (
             "only --resume RUN, --training-device, --cluster, --tensorboard, --wandb and --optuna-storage: "
@@ -84,19 +88,49 @@ def search(
         notes.append(note)
         console.remark(f"teacher: {note}")
 
-    result = run.search(
-        training_device=device,
-        tensorboard=tensorboard,
-        cluster=cluster,
-        wandb=wandb,
-        optuna_storage=optuna_storage,
-        on_first_look=lambda path: console.remark(f"first look at the data: {path}"),
-        on_note=tell,
-    )
+    hooks = {
+        "training_device": device,
+        "tensorboard": tensorboard,
+        "cluster": cluster,
+        "wandb": wandb,
+        "optuna_storage": optuna_storage,
+        "on_first_look": lambda path: console.remark(f"first look at the data: {path}"),
+        "on_note": tell,
+    }
     told = {"data_notes": list(run.config.data_notes), "teacher_notes": notes, "warnings": console.warnings}
-    console.emit({**_document(run.id, result), **told}, lambda: _render(console, run.id, result))
-    if not result.winners:
+    curve = run.curve
+    if not (_search_one(console, run, hooks, told) if curve is None else _search_curve(console, curve, hooks, told)):
         raise typer.Exit(VERIFICATION_FAILED)
+
+
+def _new_run(console: Console, limits: SearchLimits, options: dict[str, Any]) -> RunHandle:
+    """The run that the options describe; of several budgets the first one."""
+    if limits.budgets is None:
+        return console.api.search(budgets=limits.latency_ms, start=False, **options)
+    return console.api.curve(limits.names[0], limits.budgets_ms, start=False, **options).runs[0]
+
+
+def _search_one(console: Console, run: RunHandle, hooks: dict[str, Any], told: dict[str, Any]) -> bool:
+    """Whether it has a winner."""
+    result = run.search(**hooks)
+    console.emit({**_document(run.id, result), **told}, lambda: _render(console, run.id, result))
+    return bool(result.winners)
+
+
+def _search_curve(console: Console, curve: CurveHandle, hooks: dict[str, Any], told: dict[str, Any]) -> bool:
+    """Whether any budget has a winner."""
+    rows, device = curve.search(**hooks), curve.runs[0].config.targets[0].device
+    runs = [_run_document(point, curve.results[point.run]) for point in curve.runs[0].config.curve]
+    document = {"runs": runs, "table": curve_document(rows, device)}
+    console.emit({**document, **told}, lambda: _render_curve(console, curve, rows))
+    return any(row.winners for row in rows)
+
+
+def _run_document(point: CurvePoint, result: SearchResult | InfeasibleError) -> dict[str, Any]:
+    shared = {"run": point.run, "budget_ms": point.maximum_ms}
+    if isinstance(result, Exception):
+        return {**shared, "infeasible": str(result)}
+    return {**shared, "infeasible": None, **_document(point.run, result)}
 
 
 def _document(run: str, result: SearchResult) -> dict[str, Any]:
@@ -108,22 +142,7 @@ def _document(run: str, result: SearchResult) -> dict[str, Any]:
         "feasible_fraction": result.feasibility.feasible_fraction,
         "near_budget": [near.model_dump(mode="json", by_alias=True) for near in result.near_budget],
         "message": result.message,
-        "winners": [_winner(trial) for trial in result.winners],
-    }
-
-
-def _winner(trial: Trial) -> dict[str, Any]:
-    return {
-        "id": trial.id,
-        "architecture": {"space": trial.architecture.space, "choices": dict(trial.architecture.choices)},
-        "parameters": trial.parameters,
-        "flops": trial.flops,
-        "predicted_ms": dict(trial.predicted_ms),
-        "upper_ms": dict(trial.upper_ms),
-        "measured_ms": trial.measured_ms,
-        "quality": trial.quality,
-        "status": trial.status,
-        "certified": trial.certified,
+        "winners": [winner_document(trial) for trial in result.winners],
     }
 
 
@@ -148,6 +167,19 @@ def _render(console: Console, run: str, result: SearchResult) -> list[Any]:
     lines.append(_sentence(result.message))
     if result.winners:
         lines.append("Continue with: " + plain(console.line("train", run, "--winner", result.winners[0].id)))
+    return lines
+
+
+def _render_curve(console: Console, curve: CurveHandle, rows: Sequence[CurveRow]) -> list[Any]:
+    """The table over the budgets, a sentence for each run, and the command that comes next."""
+    infeasible = [run for run, result in curve.results.items() if isinstance(result, Exception)]
+    lines: list[Any] = [table("Networks within each budget", COLUMNS, curve_cells(rows, infeasible))]
+    for run, result in curve.results.items():
+        said = str(result) if isinstance(result, Exception) else result.message
+        lines.append(plain(f"{run}: {said}."))
+    best = [winner for row in rows for winner in row.winners[:1]]
+    if best:
+        lines.append("Continue with: " + plain(console.line("train", best[-1].run, "--winner", best[-1].trial.id)))
     return lines
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from export.bundle.manifest import read_manifest
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
+from latseg.curve_table import COLUMNS, curve_cells
 from latseg.report.data_section import data_section
 from latseg.report.example_masks import example_strip
 from latseg.report.held_out_section import held_out_sections
@@ -21,6 +22,7 @@ from latseg.report.teacher_section import teacher_section
 from latseg.run_commands import search_command
 from latseg.units import format_count
 from latseg.workspace_folder import WorkspaceFolder, command_line
+from search.curve import curve_rows
 from search.run_config import RunConfig
 from search.run_context import RunContext
 from search.shared_run import shared_folder, shared_run
@@ -61,6 +63,8 @@ def write_report(
         )
     winners = won(trials)
     sections = [search_section(context.config, target, trials) for target in context.config.targets]
+    if context.config.curve:
+        sections.append(_curve_section(context))
     sections.append(_rejections_section(rejected, len(trials)))
     for target in context.config.targets:
         sections += predictor_sections(context, workspace, target, winners[:1])
@@ -112,6 +116,15 @@ def _after_training(context: RunContext, winners: Sequence[Trial]) -> str:
             refused = "; ".join(manifest.refusals)
             return trained + (f" The exported file is NOT certified: {refused}." if refused else "")
     return ""
+
+
+def _curve_section(context: RunContext) -> Section:
+    rows = curve_rows(context.folder.path.parent, context.config)
+    lead = (
+        f"The best networks within each budget of {context.config.targets[0].device}, as far as the runs of this "
+        "search have come. A network of a smaller budget counts for the larger ones, too."
+    )
+    return Section("The curve over the budgets", lead, html_table(COLUMNS, curve_cells(rows)))
 
 
 def _rejections_section(rejected: Any, evaluated: int) -> Section:

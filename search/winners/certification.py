@@ -37,8 +37,8 @@ def certify_winners(
     """Measures the first ``until`` trials, best quality first, until no measurement could improve the winners.
 
     As long as trials are left to evaluate, it ends with the number of winners that are wanted, and half of the allowed
-    measurements may be used. After the last trial, the safest ones follow while winners are missing. A resumed search
-    calls it with the same numbers in the same order, and measures the same nets.
+    measurements may be used. After the last trial, all trials count, and the safest ones follow while winners are
+    missing. A resumed search calls it with the same numbers in the same order, and measures the same nets.
     """
     final, maximum = until >= state.settings.trials, state.settings.max_measurements
     allowed = maximum if final else maximum // 2
@@ -53,7 +53,7 @@ def certify_winners(
 
 
 def _candidate(state: SearchState, until: int, *, final: bool, reserved: bool) -> Trial | None:
-    trials, wanted = state.trials[:until], state.settings.winners
+    trials, wanted = state.trials if final else state.trials[:until], state.settings.winners
     found = len(won(trials))
     if not final:
         return next_candidate(trials, state.budgets, wanted) if found < wanted else None

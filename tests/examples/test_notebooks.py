@@ -12,7 +12,12 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-SHORT_FITS = "from tests.short_fits import shorten; shorten(steps=50)"
+SHORT_WORK = """
+from tests.short_feasibility import sample_less
+from tests.short_fits import shorten
+shorten(steps=50)
+sample_less()
+"""
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "examples").glob("*.ipynb"))
 
 
@@ -32,7 +37,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Future
 
 def execute(path: Path, folder: Path) -> object:
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells.insert(0, nbformat.v4.new_code_cell(SHORT_FITS))
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(SHORT_WORK))
     client = NotebookClient(notebook, timeout=480, resources={"metadata": {"path": str(folder)}})
     return asyncio.run(client.async_execute())  # a loop of this thread's own, which is closed
 

@@ -58,7 +58,7 @@ SEARCH_OPTIONS: dict[str, tuple[tuple[str, ...], set[str]]] = {
 FOLLOWING = {"--tensorboard", "--wandb", "--optuna-storage"}
 """Tested in ``test_tensorboard``, ``test_trackers`` and ``test_optuna_storage``."""
 NOT_TESTED_HERE = {
-    "search": {"--space", "--resume", "--cluster", "--supernet"} | FOLLOWING,
+    "search": {"--space", "--resume", "--cluster", "--supernet", "--budgets"} | FOLLOWING,
     "profile": {"--space", "--input"},
     "fit": set(),
 }

@@ -85,7 +85,7 @@ def test_a_run_of_115e2da_is_read_and_written_with_the_same_keys(tmp_path: Path)
     later = {"teacher": None, "unlabelled": None, "scene_steps": 0, "pretrained": False, "device": "cpu"}
     effort = {**OF_115E2DA["effort"], **later}
     added = {"evaluator": None, "data_notes": [], "data_test": False, "space_version": 1}
-    added |= {"portable": [], "allow_fallback": False, "supernet": None}
+    added |= {"portable": [], "allow_fallback": False, "supernet": None, "curve": []}
     assert written == {**OF_115E2DA, "effort": effort, **added}
 
 
