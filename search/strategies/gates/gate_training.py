@@ -59,7 +59,8 @@ class GateTraining:
     3.3): whole nets are sampled and evaluated on one batch. Three things differ. The reward is the negative loss: on a
     single batch it tells more than the accuracy. The baseline of a net is the mean reward of the others. And latency
     is no part of the reward, since its expectation is known as a function of the gates (``BudgetCosts``), and so is its
-    gradient. A sampled net that violates a budget is repaired before it is trained or evaluated, as a proposal is.
+    gradient, as in section 3.2; but it counts only what is expected above a budget, for below it a net need not be
+    faster. A sampled net that violates a budget is repaired before it is trained or evaluated, as a proposal is.
     """
 
     name: str
@@ -159,9 +160,9 @@ class GateTraining:
         return nets or [self._draw(architecture) for architecture in self.sampler(1, rng)]
 
     def _update_gates(self, update: int) -> None:
-        """Minimises expected loss plus weighted costs; update is counted from 0."""
+        """One step down the expected loss plus the price of what is expected above the budgets; counted from 0."""
         paths = self._sampled(self.options.paths, Random(f"{self.weights.settings.seed}/gates/{update}"))
-        objective = self.options.cost_weight * self.costs.expected(self.gates.probabilities()).sum()
+        objective = self.options.cost_weight * self.costs.expected(self.gates.probabilities()).relu().sum()
         if len(paths) > 1:
             losses = self._losses([net for _, net in paths], update)
             self._best = min([float(losses.min()), *([] if self._best is None else [self._best])])

@@ -23,6 +23,7 @@ from search.progress import SearchProgress
 from search.strategies.gates import gate_training
 from search.strategies.gates.gate_strategy import GateStrategy
 from search.strategies.gates.gate_training import GateTraining
+from search.strategies.gates.gates import Gates
 from search.strategies.registry import make_strategy
 from segmentation.supernet.supernet import Supernet
 from segmentation.training.checkpoint import TrainedParts
@@ -92,16 +93,23 @@ def test_gates_learn_which_choice_loses_less(tmp_path: Path, monkeypatch: pytest
     assert sum(net[f"depth{stage}"] for net in found for stage in range(3)) > 20 * 3 * 2
 
 
-def test_a_higher_weight_lowers_the_expected_costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_higher_weight_lowers_the_expected_latency_and_nothing_that_is_within_its_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(GateTraining, "_losses", lambda _, nets, update: torch.zeros(len(nets)))
     monkeypatch.setattr("segmentation.supernet.training.SupernetTraining.step", lambda *_: 0.0)
-    expected = []
-    for weight in (0.0, 0.1):
-        folder = tmp_path / str(weight)
+    expected = {}
+    for weight, maximum_ms in ((0.0, 1.0), (0.2, 1.0), (0.2, 9.0)):
+        folder = tmp_path / f"{weight}-{maximum_ms}"
         folder.mkdir()
-        strategy = prepared(TaskEvaluator(folder), f"proxyless:warmup=0,updates=20,cost_weight={weight}")
-        expected.append(strategy._fitted_costs().expected(gates_of(strategy)))
-    assert (expected[1] < expected[0] - 0.2).all()
+        text = f"proxyless:warmup=0,updates=20,cost_weight={weight}"
+        strategy = prepared(TaskEvaluator(folder), text, budgets(maximum_ms))
+        expected[weight, maximum_ms] = strategy._fitted_costs().expected(gates_of(strategy))
+        if (weight, maximum_ms) != (0.2, 1.0):
+            untrained = Gates(ToySpace().slots).free_probabilities()
+            torch.testing.assert_close(gates_of(strategy), untrained)
+    assert expected[0.0, 1.0][1] > 0.5
+    assert expected[0.2, 1.0][1] < expected[0.0, 1.0][1] - 0.4
 
 
 def test_only_nets_within_the_budgets_are_trained_and_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +175,7 @@ def test_progress_says_the_best_so_far_and_what_the_gates_expect(tmp_path: Path)
 
 def test_other_options_do_not_continue_a_checkpoint(tmp_path: Path) -> None:
     prepared(TaskEvaluator(tmp_path))
-    for changed in ("cost_weight=0.2", "gate_rate=0.1", "weight_rate=0.1", "paths=3"):
+    for changed in ("cost_weight=0.3", "gate_rate=0.1", "weight_rate=0.1", "paths=3"):
         text = f"proxyless:warmup=1,updates=4,{changed}"
         with pytest.raises(UserError, match="proxyless_gates"):
             prepared(TaskEvaluator(tmp_path), text if "paths" in changed else f"{text},paths=2")
