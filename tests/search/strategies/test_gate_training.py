@@ -19,12 +19,15 @@ from search.constraints.budgets import Budgets
 from search.constraints.feasible_sampler import feasible_sampler
 from search.evaluators.evaluator import Evaluator
 from search.evaluators.supernet import SupernetEvaluator
+from search.loop import run_search
 from search.progress import SearchProgress
+from search.settings import SearchSettings
 from search.strategies.gates import gate_training
 from search.strategies.gates.gate_strategy import GateStrategy
 from search.strategies.gates.gate_training import GateTraining
 from search.strategies.gates.gates import Gates
 from search.strategies.registry import make_strategy
+from search.trials import TrialStore
 from segmentation.supernet.supernet import Supernet
 from segmentation.training.checkpoint import TrainedParts
 from tests.search.strategies.gates_task import TRAINING, TaskEvaluator, source
@@ -179,7 +182,7 @@ def test_other_options_do_not_continue_a_checkpoint(tmp_path: Path) -> None:
         text = f"proxyless:warmup=1,updates=4,{changed}"
         with pytest.raises(UserError, match="proxyless_gates"):
             prepared(TaskEvaluator(tmp_path), text if "paths" in changed else f"{text},paths=2")
-    prepared(TaskEvaluator(tmp_path), f"{TEXTS[0]},generation_size=3")
+    assert prepared(TaskEvaluator(tmp_path), f"{TEXTS[0]},generation_size=3").generation_size == 3
 
 
 def test_rates_reach_gates_and_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,3 +289,24 @@ def test_a_net_is_trained_also_where_no_sampled_one_can_be_repaired(
     strategy.prepare(TaskEvaluator(tmp_path), sampler)
     assert len(trained) == 5
     assert strategy.ask(4)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_search_that_is_killed_goes_on_as_if_uninterrupted(text: str, tmp_path: Path) -> None:
+    def searched(folder: Path, stop: int | None = None) -> list[Architecture]:
+        def kill(progress: Progress) -> None:
+            if progress.stage == "search" and progress.done == stop:
+                raise KeyboardInterrupt
+
+        folder.mkdir(exist_ok=True)
+        strategy = make_strategy(f"{text},generation_size=4", ToySpace(), budgets(), seed=0)
+        settings = SearchSettings(trials=12, feasibility_samples=20)
+        with TrialStore(folder / "trials.sqlite") as store:
+            found = run_search(
+                ToySpace(), budgets(), TaskEvaluator(folder), strategy, store, settings, on_progress=kill
+            )
+        return [trial.architecture for trial in found.trials]
+
+    with pytest.raises(KeyboardInterrupt):
+        searched(tmp_path / "killed", stop=6)
+    assert searched(tmp_path / "killed") == searched(tmp_path / "whole")
