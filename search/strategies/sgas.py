@@ -29,10 +29,10 @@ _MORE_CHANGES = 0.5
 class SequentialGates(Gates):
     """Gates that decide the slot which is most important, most certain and (criterion 2) most stable.
 
-    Section 3.2 of the paper speaks of edges and operations. Here a slot is an edge. Its importance (equation 4) is one
-    minus the probability of nothing, and 1 where nothing is no choice. Two things differ. Certainty and stability
-    count nothing among the choices, because a slot that is on or off has only one other. And the paper prunes the edges
-    that are left over, while here every slot is decided, for its most probable choice, which may be nothing.
+    The paper speaks of edges and operations. Here a slot is an edge; where "nothing" is no choice its importance is 1.
+    Two things differ. Certainty and stability count "nothing" among the choices, because a slot that is on or off has
+    only one other. And the paper prunes the edges that are left over, while here every slot is decided, for its most
+    probable choice, which may be "nothing".
 
     Args:
         slots: of the space.
@@ -65,26 +65,26 @@ class SequentialGates(Gates):
 
     @torch.no_grad()
     def scores(self) -> Tensor:
-        """Equations 7 and 9, one for each slot; those of decided slots mean nothing."""
+        """Criterion 1 or 2 of the paper, one for each slot; those of decided slots are without meaning."""
         parts = [self.importance(), self.certainty()] + ([self.stability()] if self._criterion == 2 else [])
         return torch.stack([_spread(part, self.undecided) for part in parts]).prod(0)
 
     def importance(self) -> Tensor:
-        """Probability of something rather than nothing; one for each slot."""
+        """Edge importance: one minus the probability of "nothing"; one for each slot."""
         return torch.where(self._optional, 1 - self.probabilities()[:, 0], 1.0)
 
     def certainty(self) -> Tensor:
-        """One minus the normalised entropy (equations 5 and 6); one for each slot."""
+        """Selection certainty: one minus the normalised entropy; one for each slot."""
         entropy: Tensor = torch.special.entr(self.probabilities()).sum(1)
         return 1 - entropy / self._counts.clamp(min=2).log()
 
     def stability(self) -> Tensor:
-        """Mean intersection of the present probabilities with the remembered ones (equation 8); one for each slot."""
+        """Selection stability: mean histogram intersection with the remembered probabilities; one for each slot."""
         return torch.minimum(self.history, self.probabilities()).sum(2).mean(0)
 
 
 def _spread(part: Tensor, counted: Tensor) -> Tensor:
-    """Moved and scaled to 0..1 over the counted ones; all 1 where these are equal."""
+    """Min-max scaled over the counted ones; all 1 where these are equal."""
     low, high = part[counted].min(), part[counted].max()
     return (part - low) / (high - low) if high > low else torch.ones_like(part)
 

@@ -228,6 +228,7 @@ _ORDERED = frozenset(
     name for name in SLOT_NAMES if name.split(".")[-1] not in _UNORDERED and not name.startswith("skip.")
 )
 _NOTHING = ("0", "off", "none")
+"""Labels of a first choice that leaves something out."""
 _BLOCK_TOKENS = frozenset(names[0] for names in BLOCK_SLOTS.values())
 
 

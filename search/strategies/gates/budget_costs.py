@@ -1,9 +1,10 @@
 """What each choice contributes to latency and parameters: a linear surrogate, so that gates have a gradient.
 
-Cai, Zhu, Han, "ProxylessNAS" (ICLR 2019), section 3.2: the expected latency of a net is the sum over its layers of the
-choices' latencies, weighted by their probabilities. Here choices multiply rather than add up (the depth of a stage and
-the width of its blocks), so the logarithm is taken: ridge regression of the logarithm of the predictor's bounds on the
-choices of random nets says by what factor a choice changes the latency on average. Importing this module loads torch.
+Cai, Zhu, Han, "ProxylessNAS" (ICLR 2019), section 3.3.1: the expected latency of a net is the sum over its layers of
+the choices' latencies, weighted by their probabilities. Here choices multiply rather than add up (the depth of a stage
+and the width of its blocks), so the logarithm is taken: ridge regression of the logarithm of the predictor's bounds on
+the choices of random nets says by what factor a choice changes the latency on average. Importing this module loads
+torch.
 """
 
 from __future__ import annotations

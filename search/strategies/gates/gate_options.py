@@ -19,8 +19,8 @@ class GateOptions(PluginOptions):
     """Updates of the weights before the first one of the gates."""
     paths: Annotated[int, Field(ge=2)] = 4
     """Nets that are compared in an update of the gates."""
-    cost_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.1
-    """Price of latency and parameters: twice as much of a budget costs this times log 2, in units of the loss."""
+    cost_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.2
+    """Price of latency and parameters above a budget: twice the budget costs this times log 2, in units of the loss."""
     gate_rate: Rate = 0.05
     """Learning rate of the gates."""
     weight_rate: Rate = 3e-3

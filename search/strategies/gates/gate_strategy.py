@@ -68,12 +68,7 @@ class GateStrategy(Strategy):
     def prepare(
         self, evaluator: Evaluator, sampler: FeasibleSampler, on_progress: OnProgress = ignore_progress
     ) -> None:
-        task = getattr(evaluator, "task", None)
-        if not isinstance(task, SegmentationTask):
-            raise UserError(
-                f"strategy {self.name}", seen=f"the evaluator {evaluator.name} without a task of segmentation",
-                expected="pictures and masks, from which gates learn", remedy="choose another evaluator",
-            )  # fmt: skip
+        task = self._task(evaluator)
         device = processor(task.options.training.device)
         supernet, teacher = self._supernet(evaluator, task), task.teacher(on_progress)
         gates, on_update = self._new_gates()
@@ -92,6 +87,15 @@ class GateStrategy(Strategy):
             )
             self._trained_cost = training.run(evaluator.folder / f"{self.name}_gates.safetensors", on_progress)
         self._gates = gates
+
+    def _task(self, evaluator: Evaluator) -> SegmentationTask:
+        task = getattr(evaluator, "task", None)
+        if not isinstance(task, SegmentationTask):
+            raise UserError(
+                f"strategy {self.name}", seen=f"the evaluator {evaluator.name} without a task of segmentation",
+                expected="pictures and masks, from which gates learn", remedy="choose another evaluator",
+            )  # fmt: skip
+        return task
 
     def _supernet(self, evaluator: Evaluator, task: SegmentationTask) -> Supernet:
         """A copy of the evaluator's weights, which must stay as they are, or new ones."""

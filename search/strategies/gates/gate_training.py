@@ -42,7 +42,7 @@ from segmentation.training.processor import fast_layout
 _GATES = "gates."
 """Prefix of the gates in a checkpoint."""
 _BETAS = (0.0, 0.999)
-"""Of Adam for the gates: no momentum, as in section 4.1 of the paper."""
+"""Of Adam for the gates: without momentum, so that only choices of the sampled nets and their rivals move."""
 
 OnUpdate = Callable[[int], None]
 """Called after each update of the gates, with its number (from 1)."""
@@ -54,12 +54,13 @@ _logger = logging.getLogger(__name__)
 class GateTraining:
     """Trains in place. All of a step follows from seed and step, so that a training can be continued.
 
-    The paper's first algorithm (section 3.2) mixes the outputs of two sampled choices, which must be of one shape.
+    The paper's first algorithm (section 3.2.1) mixes the outputs of two sampled choices, which must be of one shape.
     Choices here are widths, depths, strides and input sizes, so the gates learn by its other one, REINFORCE (section
-    3.3): whole nets are sampled and evaluated on one batch. Three things differ. The reward is the negative loss: on a
-    single batch it tells more than the accuracy. The baseline of a net is the mean reward of the others. And latency
-    is no part of the reward, since its expectation is known as a function of the gates (``BudgetCosts``), and so is its
-    gradient. A sampled net that violates a budget is repaired before it is trained or evaluated, as a proposal is.
+    3.3.2): whole nets are sampled and evaluated on one batch. Four things differ. The reward is the negative loss: on a
+    single batch it tells more than the accuracy. The baseline of a net is the mean reward of the others. Latency is no
+    part of the reward, since its expectation is known as a function of the gates, and so is its gradient (section
+    3.3.1, ``BudgetCosts``); only what is expected above a budget counts, for below it a net need not be faster. And a
+    sampled net that violates a budget is repaired before it is trained or evaluated, as a proposal is.
     """
 
     name: str
@@ -159,9 +160,9 @@ class GateTraining:
         return nets or [self._draw(architecture) for architecture in self.sampler(1, rng)]
 
     def _update_gates(self, update: int) -> None:
-        """Minimises expected loss plus weighted costs; update is counted from 0."""
+        """One step down the expected loss plus the price of what is expected above the budgets; counted from 0."""
         paths = self._sampled(self.options.paths, Random(f"{self.weights.settings.seed}/gates/{update}"))
-        objective = self.options.cost_weight * self.costs.expected(self.gates.probabilities()).sum()
+        objective = self.options.cost_weight * self.costs.expected(self.gates.probabilities()).relu().sum()
         if len(paths) > 1:
             losses = self._losses([net for _, net in paths], update)
             self._best = min([float(losses.min()), *([] if self._best is None else [self._best])])

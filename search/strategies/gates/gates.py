@@ -17,7 +17,7 @@ Rows = list[list[float]]
 class Gates(nn.Module):
     """One categorical distribution for each slot; slots are independent.
 
-    Cai, Zhu, Han, "ProxylessNAS" (ICLR 2019), section 3.1: a softmax over the parameters of a slot's choices. A slot
+    Cai, Zhu, Han, "ProxylessNAS" (ICLR 2019), section 3.2: a softmax over the parameters of a slot's choices. A slot
     can be decided: then its chosen one has probability 1.
 
     Args:

@@ -19,11 +19,15 @@ from search.constraints.budgets import Budgets
 from search.constraints.feasible_sampler import feasible_sampler
 from search.evaluators.evaluator import Evaluator
 from search.evaluators.supernet import SupernetEvaluator
+from search.loop import run_search
 from search.progress import SearchProgress
+from search.settings import SearchSettings
 from search.strategies.gates import gate_training
 from search.strategies.gates.gate_strategy import GateStrategy
 from search.strategies.gates.gate_training import GateTraining
+from search.strategies.gates.gates import Gates
 from search.strategies.registry import make_strategy
+from search.trials import TrialStore
 from segmentation.supernet.supernet import Supernet
 from segmentation.training.checkpoint import TrainedParts
 from tests.search.strategies.gates_task import TRAINING, TaskEvaluator, source
@@ -92,16 +96,23 @@ def test_gates_learn_which_choice_loses_less(tmp_path: Path, monkeypatch: pytest
     assert sum(net[f"depth{stage}"] for net in found for stage in range(3)) > 20 * 3 * 2
 
 
-def test_a_higher_weight_lowers_the_expected_costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_higher_weight_lowers_the_expected_latency_and_nothing_that_is_within_its_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(GateTraining, "_losses", lambda _, nets, update: torch.zeros(len(nets)))
     monkeypatch.setattr("segmentation.supernet.training.SupernetTraining.step", lambda *_: 0.0)
-    expected = []
-    for weight in (0.0, 0.1):
-        folder = tmp_path / str(weight)
+    expected = {}
+    for weight, maximum_ms in ((0.0, 1.0), (0.2, 1.0), (0.2, 9.0)):
+        folder = tmp_path / f"{weight}-{maximum_ms}"
         folder.mkdir()
-        strategy = prepared(TaskEvaluator(folder), f"proxyless:warmup=0,updates=20,cost_weight={weight}")
-        expected.append(strategy._fitted_costs().expected(gates_of(strategy)))
-    assert (expected[1] < expected[0] - 0.2).all()
+        text = f"proxyless:warmup=0,updates=20,cost_weight={weight}"
+        strategy = prepared(TaskEvaluator(folder), text, budgets(maximum_ms))
+        expected[weight, maximum_ms] = strategy._fitted_costs().expected(gates_of(strategy))
+        if (weight, maximum_ms) != (0.2, 1.0):
+            untrained = Gates(ToySpace().slots).free_probabilities()
+            torch.testing.assert_close(gates_of(strategy), untrained)
+    assert expected[0.0, 1.0][1] > 0.5
+    assert expected[0.2, 1.0][1] < expected[0.0, 1.0][1] - 0.4
 
 
 def test_only_nets_within_the_budgets_are_trained_and_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,11 +178,11 @@ def test_progress_says_the_best_so_far_and_what_the_gates_expect(tmp_path: Path)
 
 def test_other_options_do_not_continue_a_checkpoint(tmp_path: Path) -> None:
     prepared(TaskEvaluator(tmp_path))
-    for changed in ("cost_weight=0.2", "gate_rate=0.1", "weight_rate=0.1", "paths=3"):
+    for changed in ("cost_weight=0.3", "gate_rate=0.1", "weight_rate=0.1", "paths=3"):
         text = f"proxyless:warmup=1,updates=4,{changed}"
         with pytest.raises(UserError, match="proxyless_gates"):
             prepared(TaskEvaluator(tmp_path), text if "paths" in changed else f"{text},paths=2")
-    prepared(TaskEvaluator(tmp_path), f"{TEXTS[0]},generation_size=3")
+    assert prepared(TaskEvaluator(tmp_path), f"{TEXTS[0]},generation_size=3").generation_size == 3
 
 
 def test_rates_reach_gates_and_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,3 +289,24 @@ def test_a_net_is_trained_also_where_no_sampled_one_can_be_repaired(
     strategy.prepare(TaskEvaluator(tmp_path), sampler)
     assert len(trained) == 5
     assert strategy.ask(4)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_search_that_is_killed_goes_on_as_if_uninterrupted(text: str, tmp_path: Path) -> None:
+    def searched(folder: Path, stop: int | None = None) -> list[Architecture]:
+        def kill(progress: Progress) -> None:
+            if progress.stage == "search" and progress.done == stop:
+                raise KeyboardInterrupt
+
+        folder.mkdir(exist_ok=True)
+        strategy = make_strategy(f"{text},generation_size=4", ToySpace(), budgets(), seed=0)
+        settings = SearchSettings(trials=12, feasibility_samples=20)
+        with TrialStore(folder / "trials.sqlite") as store:
+            found = run_search(
+                ToySpace(), budgets(), TaskEvaluator(folder), strategy, store, settings, on_progress=kill
+            )
+        return [trial.architecture for trial in found.trials]
+
+    with pytest.raises(KeyboardInterrupt):
+        searched(tmp_path / "killed", stop=6)
+    assert searched(tmp_path / "killed") == searched(tmp_path / "whole")
