@@ -41,6 +41,27 @@ class _ToyContract(StrategyContract):
 
 class TestEvolution(_ToyContract):
     text = "evolution:population=16"
+    learner = True
+
+
+class TestRegularisedEvolution(_ToyContract):
+    text = "regularised-evolution"
+    learner = True
+
+
+class TestReinforce(_ToyContract):
+    text = "reinforce"
+    learner = True
+
+
+class TestPpo(_ToyContract):
+    text = "ppo"
+    learner = True
+
+
+class TestSideBySide(_ToyContract):
+    text = "ppo|ppo:latency=0.6|random:generation_size=16"
+    learner = True
 
 
 class TestRandomSearch(_ToyContract):
@@ -59,13 +80,12 @@ class TestEvolutionOnPortraits(StrategyContract):
 
 
 def test_every_strategy_is_under_contract() -> None:
-    assert {contract.text.partition(":")[0] for contract in (TestEvolution, TestRandomSearch)} == set(
-        STRATEGIES.builtin
-    )
+    texts = {contract.text.partition(":")[0] for contract in _ToyContract.__subclasses__()}
+    assert texts - {"ppo|ppo"} == set(STRATEGIES.builtin)
 
 
 def test_unknown_strategy() -> None:
-    with pytest.raises(UserError, match="expected one of evolution, random"):
+    with pytest.raises(UserError, match="expected one of evolution, random, "):
         make_strategy("annealing", ToySpace(), toy_budgets())
 
 
