@@ -196,7 +196,8 @@ class Workspace(OpenWorkspace):
             max_parameters: limit on parameters.
             space: search space.
             sizes: input sizes of the nets; by default the search chooses them, too.
-            strategy: search strategy, with options after a colon: ``evolution:population=32``.
+            strategy: search strategy, with options after a colon: ``evolution:population=32``; several joined by ``|``
+                take turns.
             evaluator: how nets are compared; by default ``pretrained`` for ``portrait``.
             trials: nets to evaluate; by default as many as suit the evaluator, 200 or, with ``pretrained``, 2000.
             winners: nets to certify.

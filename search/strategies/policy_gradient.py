@@ -69,12 +69,12 @@ class PolicyGradient(Strategy):
 
         # Sums in another order, as with more threads, would lead a resumed search elsewhere.
         with torch_threads(1):
-            policy = self._trained()
+            policy, known = self._trained(), self._trials.keys() | self._proposed
             found: dict[Architecture, None] = {}
             for _ in range(_ROUNDS):
                 if len(found) < count:
                     sampled = map(self.space.nearest, policy.sample(2 * count, rng.getrandbits(63)))
-                    found.update((each, None) for each in sampled if each not in self._trials.keys() | self._proposed)
+                    found.update((each, None) for each in sampled if each not in known)
         return list(found)
 
     def _trained(self) -> Policy:

@@ -27,7 +27,7 @@ class Ppo(PolicyGradient):
 
         clip: Annotated[float, Field(gt=0, lt=1)] = 0.2
         """How far the ratio of probabilities counts, from 1."""
-        epochs: Annotated[int, Field(ge=1)] = 5
+        epochs: Annotated[int, Field(ge=1)] = 3
         """Steps for each generation."""
 
     options: Options

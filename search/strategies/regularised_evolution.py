@@ -39,8 +39,8 @@ class RegularisedEvolution(Strategy):
     class Options(RewardOptions):
         """Options of the strategy."""
 
-        population: Annotated[int, Field(ge=2)] = 48
-        tournament: Annotated[int, Field(ge=1)] = 12
+        population: Annotated[int, Field(ge=2)] = 32
+        tournament: Annotated[int, Field(ge=1)] = 8
         """Members of the population that are compared; all of them where there are fewer."""
         generation_size: Annotated[int, Field(ge=1)] = 8
 
