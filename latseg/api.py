@@ -201,7 +201,8 @@ class Workspace(OpenWorkspace):
             max_parameters: limit on parameters.
             space: search space.
             sizes: input sizes of the nets; by default the search chooses them, too.
-            strategy: search strategy, with options after a colon: ``evolution:population=32``.
+            strategy: search strategy, with options after a colon: ``evolution:population=32``; several joined by ``|``
+                take turns.
             evaluator: how nets are compared; by default ``pretrained`` for ``portrait``.
             supernet: id of an earlier run whose supernet or short trainings are used, and whose evaluator is the
                 default then. It had the same space, data and training.

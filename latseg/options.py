@@ -355,7 +355,10 @@ class SearchOptions:
     ] = 10
     strategy: Annotated[
         str,
-        typer.Option(help=f"{one_of(STRATEGIES.names)}; options follow a colon, as in evolution:population=32."),
+        typer.Option(
+            help=f"{one_of(STRATEGIES.names)}; options follow a colon, as in evolution:population=32. "
+            "Several joined by | take turns."
+        ),
     ] = "evolution"
     evaluator: Annotated[
         str | None,

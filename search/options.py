@@ -127,7 +127,7 @@ class SearchOptions(Options):
     sizes: tuple[Size, ...] | None = None
     """Input sizes to which the space is restricted."""
     strategy: str = "evolution"
-    """``NAME[:KEY=VALUE,...]``."""
+    """``NAME[:KEY=VALUE,...]``, or several joined by ``|`` that take turns."""
     evaluator: str | None = None
     """As ``strategy``; None for ``pretrained`` where the space has nets trained in advance."""
     supernet: str | None = None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
 
 from foundation.registry import Registry
 
@@ -11,13 +13,36 @@ if TYPE_CHECKING:
     from search.spaces.space import SearchSpace
     from search.strategies.strategy import Strategy
 
-STRATEGIES: Registry[Strategy] = Registry(
+_BESIDE = "|"
+"""Between strategies that take turns."""
+
+
+class StrategyRegistry(Registry["Strategy"]):
+    """Strategies, and several of them side by side: ``ppo|ppo:latency=0.6|random``."""
+
+    @override
+    def parse(self, text: str) -> tuple[type[Strategy], dict[str, Any]]:
+        members = tuple(text.split(_BESIDE))
+        if len(members) == 1:
+            return super().parse(text)
+        for member in members:
+            super().parse(member)
+        # Here and not above: the class needs this module.
+        from search.strategies.side_by_side import SideBySide
+
+        return SideBySide, {"members": members}
+
+
+STRATEGIES = StrategyRegistry(
     kind="strategy",
     group="latseg.strategies",
     base="search.strategies.strategy:Strategy",
     builtin={
         "evolution": "search.strategies.evolution:Evolution",
         "random": "search.strategies.random_search:RandomSearch",
+        "regularised-evolution": "search.strategies.regularised_evolution:RegularisedEvolution",
+        "reinforce": "search.strategies.reinforce:Reinforce",
+        "ppo": "search.strategies.ppo:Ppo",
         "optuna": "search.strategies.optuna_sampler:OptunaSampler",
         "proxyless": "search.strategies.proxyless:Proxyless",
         "sgas": "search.strategies.sgas:SGAS",
@@ -26,7 +51,7 @@ STRATEGIES: Registry[Strategy] = Registry(
 
 
 def make_strategy(text: str, space: SearchSpace, budgets: Budgets, *, seed: int = 0) -> Strategy:
-    """The strategy that ``NAME[:KEY=VALUE,...]`` names, without trials.
+    """The strategy that ``NAME[:KEY=VALUE,...]`` names, or several joined by ``|``, without trials.
 
     Raises:
         UserError: no such strategy or option.

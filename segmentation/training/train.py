@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,6 +33,7 @@ from segmentation.training.processor import computed_on, fast_layout, processor
 from segmentation.training.settings import TrainSettings
 from segmentation.training.state import EpochRecord, TrainingState
 from segmentation.training.teaching import NO_TEACHING, Batch, Teaching
+from segmentation.training.threads import torch_threads
 
 _MAX_GRADIENT_NORM = 5.0
 
@@ -94,7 +93,7 @@ def _trained(run: _Run, checkpoint: Path | None, on_progress: OnTrainingProgress
         if checkpoint is not None:
             state.save(checkpoint)
 
-    with _threads(settings.threads), saved_on_interrupt(save):
+    with torch_threads(settings.threads), saved_on_interrupt(save):
         while len(state.history) < run.epochs:
             run.epoch(on_progress)
             if len(state.history) % settings.evaluate_every == 0 or len(state.history) == run.epochs:
@@ -282,13 +281,3 @@ def _lay_out(network: nn.Module, layout: torch.memory_format) -> None:
 
 def _larger(size: tuple[int, int], other: tuple[int, int] | None) -> tuple[int, int]:
     return size if other is None else (max(size[0], other[0]), max(size[1], other[1]))
-
-
-@contextmanager
-def _threads(threads: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -13,7 +13,8 @@ from search.strategies.evolution import Evolution
 from search.strategies.random_search import RandomSearch
 from search.strategies.registry import make_strategy
 from search.trial import Trial
-from tests.search.strategies.test_strategies import TestEvolution, toy_budgets
+from tests.search.strategies import test_strategies
+from tests.search.strategies.test_strategies import toy_budgets
 from tests.search.toy import ToySpace
 
 
@@ -53,7 +54,7 @@ def proposed(**options: float) -> tuple[RecordingSpace, Evolution, list[Architec
 
 
 def trials() -> list[Trial]:
-    return TestEvolution().evaluated(ToySpace().sample(60, Random(0)))
+    return test_strategies.TestEvolution().evaluated(ToySpace().sample(60, Random(0)))
 
 
 def test_population_is_the_number_of_parents_and_the_size_of_a_generation() -> None:
