@@ -30,6 +30,7 @@ from strategies_problem import Problem
 
 from foundation.errors import UserError
 from provenance import RESULTS, commit, print_goals, provenance, save
+from search.constraints.budgets import ConstraintCheck
 from search.constraints.feasibility import feasibility
 from search.constraints.feasible_sampler import feasible_sampler
 from search.loop import run_search
@@ -44,6 +45,8 @@ BASELINE, DEFAULT = "random", "evolution"
 WITHOUT_REPAIR = ("tpe", "nsga2")
 MOST_PROPOSALS = 10
 """For each evaluation that is wanted of a sampler without repair."""
+POPULATION = 24
+"""As with repair."""
 SLOW = "gp"
 USABLE_IN_2020 = {"candidates": 1122, "within the limit of parameters": 16}
 """Of a search without a hard constraint."""
@@ -92,39 +95,64 @@ def with_repair(problem: Problem, text: str, seed: int, folder: Path) -> Row:
     }
 
 
+class WithoutRepair:
+    """A study of a sampler that proposes one net after another."""
+
+    def __init__(self, problem: Problem, name: str, seed: int) -> None:
+        self._problem, self._sampler = problem, SAMPLERS[name]
+        self._slots = distributions(problem.space.slots, categories=self._sampler.categories)
+        self._qualities: list[float] = []
+        self._ratios: list[tuple[float, float]] = []
+        self._seconds, self._proposals = 0.0, 0
+        with quiet_optuna() as optuna:
+            directions = ["minimize"] * 3 if self._sampler.many_objectives else ["maximize"]
+            self._study = optuna.create_study(sampler=self._sampler.make(seed, POPULATION), directions=directions)
+
+    @property
+    def evaluations(self) -> int:
+        """Proposals that kept the budgets."""
+        return len(self._qualities)
+
+    def propose(self, count: int) -> None:
+        """Evaluates what keeps the budgets of so many proposals."""
+        with quiet_optuna() as optuna:
+            for _ in range(count):
+                began = time.process_time()
+                asked = self._study.ask(self._slots)
+                self._seconds += time.process_time() - began
+                self._proposals += 1
+                net = self._problem.space.nearest(asked.params)
+                (check,) = self._problem.budgets.check_many(self._problem.space, [net])
+                if check.feasible:
+                    self._study.tell(asked, self._evaluated(check))
+                else:
+                    self._study.tell(asked, state=optuna.trial.TrialState.PRUNED)
+
+    def _evaluated(self, check: ConstraintCheck) -> list[float]:
+        quality = self._problem.evaluator.quality([check.architecture])[0]
+        self._qualities.append(quality)
+        self._ratios.append(self._problem.ratios(check.parameters, check.upper_ms))
+        return [-quality, *self._ratios[-1]] if self._sampler.many_objectives else [quality]
+
+    def row(self) -> Row:
+        """What it has reached so far."""
+        return self._problem.outcome(self._qualities, self._ratios) | {
+            "evaluations": self.evaluations,
+            "usable_share": self.evaluations / self._proposals,
+            "proposals": self._proposals,
+            "seconds_per_100_proposals": 100 * self._seconds / self._proposals,
+        }
+
+
 def without_repair(problem: Problem, name: str, seed: int) -> tuple[Row, Row]:
-    """One study of a sampler: after as many proposals as trials, and after as many evaluations."""
-    kind, seconds = SAMPLERS[name], 0.0
-    slots = distributions(problem.space.slots, categories=kind.categories)
-    qualities: list[float] = []
-    ratios: list[tuple[float, float]] = []
-    early: Row = {}
-    with quiet_optuna() as optuna:
-        directions = ["minimize"] * 3 if kind.many_objectives else ["maximize"]
-        study = optuna.create_study(sampler=kind.make(seed, 24), directions=directions)
-        for proposals in range(1, MOST_PROPOSALS * problem.trials + 1):
-            began = time.process_time()
-            asked = study.ask(slots)
-            seconds += time.process_time() - began
-            (check,) = problem.budgets.check_many(problem.space, [problem.space.nearest(asked.params)])
-            if check.feasible:
-                (quality,) = problem.evaluator.quality([check.architecture])
-                qualities.append(quality)
-                ratios.append(problem.ratios(check.parameters, check.upper_ms))
-                study.tell(asked, [-quality, *ratios[-1]] if kind.many_objectives else quality)
-            else:
-                study.tell(asked, state=optuna.trial.TrialState.PRUNED)
-            found = {
-                "evaluations": len(qualities),
-                "usable_share": len(qualities) / proposals,
-                "proposals": proposals,
-                "seconds_per_100_proposals": 100 * seconds / proposals,
-            }
-            if proposals == problem.trials:
-                early = problem.outcome(qualities, ratios) | found
-            if len(qualities) >= problem.trials and early:
-                break
-    return early, problem.outcome(qualities, ratios) | found
+    """One study after as many proposals as trials, and after as many evaluations."""
+    study, proposals = WithoutRepair(problem, name, seed), problem.trials
+    study.propose(proposals)
+    early = study.row()
+    while study.evaluations < problem.trials and proposals < MOST_PROPOSALS * problem.trials:
+        study.propose(1)
+        proposals += 1
+    return early, study.row()
 
 
 def summary(rows: Sequence[Row]) -> Row:
