@@ -28,7 +28,7 @@ def trackers(config: RunConfig, tensorboard: str | Path | None, wandb: str | Non
         makers.append(partial(TensorBoardTracker, Path(tensorboard) / config.run))
     if wandb is not None:
         makers.append(partial(WandbTracker, wandb, config.run))
-    shared = shared_run(config).model_dump(mode="json", by_alias=True)
+    shared = shared_run(config).model_dump(mode="json", by_alias=True, exclude={"command"})  # it names folders
     return [partial(tracked, make, shared) for make in makers]
 
 

@@ -75,7 +75,7 @@ TensorboardOption = Annotated[
 ]
 WandbOption = Annotated[
     str | None,
-    typer.Option("--wandb", metavar="PROJECT", help="Log them in this project of Weights & Biases."),
+    typer.Option("--wandb", metavar="PROJECT", help="As --tensorboard, in this project of Weights & Biases."),
 ]
 OptunaStorageOption = Annotated[
     str | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from foundation.interruption import uninterrupted
@@ -37,11 +37,8 @@ def tracked(make: Callable[[], Tracker], config: Mapping[str, Any], on_progress:
         training.log(moment, _values_of_training(moment))
         on_progress(progress)
 
-    try:
+    with closing(training), closing(trials):
         yield report
-    finally:
-        trials.close()
-        training.close()
 
 
 class _Series:

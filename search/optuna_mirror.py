@@ -46,13 +46,14 @@ def mirrored(
         on_progress: called with each moment.
 
     Raises:
-        UserError: Optuna is not installed, or the storage cannot be opened or written.
+        UserError: Optuna is not installed, the storage cannot be opened or written, or the run's trials are damaged.
     """
     import_optuna()
+    stored = _stored(folder)
     with ExitStack() as stack:
         try:
             mirror = stack.enter_context(_opened(url, config))
-            mirror.show(_stored(folder))
+            mirror.show(stored)
         except Exception as error:
             raise UserError(
                 "--optuna-storage", seen=_first_line(error), expected="a storage that can be written",

@@ -13,10 +13,13 @@ import pytest
 import latseg
 from foundation.errors import UserError
 from foundation.progress import Progress
+from latseg.followers import trackers
 from latseg.tensorboard import TensorBoardTracker
 from latseg.tracking import tracked
 from latseg.weights_and_biases import WandbTracker
+from search.options import TrainingOptions
 from search.progress import SearchProgress
+from search.run_config import RunConfig
 from search.run_context import RunContext
 from search.trial import DeviceResult
 from tests.latseg.conftest import DEVICE
@@ -188,15 +191,15 @@ def test_the_command_that_continues_is_followed_again(
         assert err.splitlines()[-1].endswith(" " + " ".join(words))
 
 
-def test_places_of_data_are_not_logged(wandb: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from latseg.followers import trackers
-    from search.options import TrainingOptions
-    from search.run_config import RunConfig
-
+def test_places_of_data_are_not_logged(wandb: StandIn, tmp_path: Path) -> None:
     config = RunConfig.model_construct(
-        run="RUN", data=f"folder:{tmp_path}", data_notes=(), training=TrainingOptions(), targets=(), classes=("a",)
-    )
+        run="RUN", command=f"latseg search --data folder:{tmp_path}", data=f"folder:{tmp_path}", data_notes=(),
+        training=TrainingOptions(), targets=(), classes=("a",), seed=3,
+    )  # fmt: skip
     (follow,) = trackers(config, None, "nets")
     with follow(lambda _: None) as report:
         report(moment(1, 0.5))
-    assert wandb.calls[0][1]["config"]["data"] == f"folder:{tmp_path.name}"
+    logged = wandb.calls[0][1]["config"]
+    assert logged["data"] == f"folder:{tmp_path.name}"
+    assert logged["seed"] == 3
+    assert str(tmp_path) not in str(logged)

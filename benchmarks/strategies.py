@@ -1,0 +1,248 @@
+"""Every strategy against random search, and against Optuna's samplers without our repair, on the space ``portrait``.
+
+Quality is the estimate of the evaluator ``pretrained``, which takes no time; latency is a formula over the operators of
+an invented machine (``strategies_problem.py``). Both are the same for all. A sampler without repair proposes, and is
+told of what violates a budget that it was pruned; it gets as many proposals as a strategy has trials, and then goes on
+until it has as many evaluations, or ten times the proposals. Numbers are means over the seeds, with 95 % bootstrap
+intervals; seconds are those of the processor. Writes ``benchmarks/results/strategies.json`` after each search.
+
+A strategy that must be prepared gets a task on synthetic scenes. ``--strategies`` chooses; ``optuna:gp`` is left out
+unless it is named, since it takes long.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import bootstrap
+
+sys.path.append(str(Path(__file__).parents[1]))  # the volume of a front is computed as in tests/
+
+from strategies_problem import Problem
+
+from foundation.errors import UserError
+from provenance import RESULTS, commit, print_goals, provenance, save
+from search.constraints.budgets import ConstraintCheck
+from search.constraints.feasibility import feasibility
+from search.constraints.feasible_sampler import feasible_sampler
+from search.loop import run_search
+from search.optuna_package import distributions, quiet_optuna
+from search.settings import SearchSettings
+from search.strategies.optuna_sampler import SAMPLERS
+from search.strategies.registry import STRATEGIES, make_strategy
+from search.trials import TrialStore
+
+RESULT = RESULTS / "strategies.json"
+BASELINE, DEFAULT = "random", "evolution"
+WITHOUT_REPAIR = ("tpe", "nsga2")
+MOST_PROPOSALS = 10
+"""For each evaluation that is wanted of a sampler without repair."""
+POPULATION = 24
+"""As with repair."""
+SLOW = "gp"
+USABLE_IN_2020 = {"candidates": 1122, "within the limit of parameters": 16}
+"""Of a search without a hard constraint."""
+Row = dict[str, Any]
+
+
+class Clock:
+    """Seconds of the processor spent in the methods of a strategy, and what they proposed."""
+
+    def __init__(self) -> None:
+        self.seconds, self.proposals = 0.0, 0
+
+    def timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """The method, whose time counts."""
+
+        def call(*values: Any) -> Any:
+            began = time.process_time()
+            found = method(*values)
+            self.seconds += time.process_time() - began
+            self.proposals += len(found or ())
+            return found
+
+        return call
+
+
+def with_repair(problem: Problem, text: str, seed: int, folder: Path) -> Row:
+    """One search of a strategy."""
+    strategy, clock = make_strategy(text, problem.space, problem.budgets, seed=seed), Clock()
+    for name in ("ask", "tell"):
+        setattr(strategy, name, clock.timed(getattr(strategy, name)))
+    settings = SearchSettings(trials=problem.trials, seed=seed)
+    began = time.process_time()
+    with TrialStore(folder / f"{text.replace(':', '-')}-{seed}.sqlite") as store:
+        result = run_search(problem.space, problem.budgets, problem.evaluator, strategy, store, settings)
+        repaired = store.repaired()
+    seconds = time.process_time() - began
+    usable = [t for t in result.trials if not problem.budgets.violated(t.parameters, t.upper_ms)]
+    ratios = [problem.ratios(t.parameters, t.upper_ms) for t in usable]
+    return problem.outcome([t.quality for t in usable], ratios) | {
+        "evaluations": len(result.trials),
+        "usable_share": len(usable) / len(result.trials),
+        "proposals": clock.proposals,
+        "repaired": repaired,
+        "seconds_per_100_proposals": 100 * clock.seconds / clock.proposals,
+        "evaluations_per_hour": 3600 * len(result.trials) / seconds,
+    }
+
+
+class WithoutRepair:
+    """A study of a sampler that proposes one net after another."""
+
+    def __init__(self, problem: Problem, name: str, seed: int) -> None:
+        self._problem, self._sampler = problem, SAMPLERS[name]
+        self._slots = distributions(problem.space.slots, categories=self._sampler.categories)
+        self._qualities: list[float] = []
+        self._ratios: list[tuple[float, float]] = []
+        self._seconds, self._proposals = 0.0, 0
+        with quiet_optuna() as optuna:
+            directions = ["minimize"] * 3 if self._sampler.many_objectives else ["maximize"]
+            self._study = optuna.create_study(sampler=self._sampler.make(seed, POPULATION), directions=directions)
+
+    @property
+    def evaluations(self) -> int:
+        """Proposals that kept the budgets."""
+        return len(self._qualities)
+
+    def propose(self, count: int) -> None:
+        """Evaluates what keeps the budgets of so many proposals."""
+        with quiet_optuna() as optuna:
+            for _ in range(count):
+                began = time.process_time()
+                asked = self._study.ask(self._slots)
+                self._seconds += time.process_time() - began
+                self._proposals += 1
+                net = self._problem.space.nearest(asked.params)
+                (check,) = self._problem.budgets.check_many(self._problem.space, [net])
+                if check.feasible:
+                    self._study.tell(asked, self._evaluated(check))
+                else:
+                    self._study.tell(asked, state=optuna.trial.TrialState.PRUNED)
+
+    def _evaluated(self, check: ConstraintCheck) -> list[float]:
+        quality = self._problem.evaluator.quality([check.architecture])[0]
+        self._qualities.append(quality)
+        self._ratios.append(self._problem.ratios(check.parameters, check.upper_ms))
+        return [-quality, *self._ratios[-1]] if self._sampler.many_objectives else [quality]
+
+    def row(self) -> Row:
+        """What it has reached so far."""
+        return self._problem.outcome(self._qualities, self._ratios) | {
+            "evaluations": self.evaluations,
+            "usable_share": self.evaluations / self._proposals,
+            "proposals": self._proposals,
+            "seconds_per_100_proposals": 100 * self._seconds / self._proposals,
+        }
+
+
+def without_repair(problem: Problem, name: str, seed: int) -> tuple[Row, Row]:
+    """One study after as many proposals as trials, and after as many evaluations."""
+    study, proposals = WithoutRepair(problem, name, seed), problem.trials
+    study.propose(proposals)
+    early = study.row()
+    while study.evaluations < problem.trials and proposals < MOST_PROPOSALS * problem.trials:
+        study.propose(1)
+        proposals += 1
+    return early, study.row()
+
+
+def summary(rows: Sequence[Row]) -> Row:
+    """Mean of each number over the seeds, and 95 % intervals (percentile bootstrap)."""
+    found: Row = {"seeds": len(rows)}
+    for key in rows[0]:
+        values = np.array([row[key] for row in rows], dtype=float)
+        found[key] = round(float(values.mean()), 4)
+        if len(rows) > 1 and key in ("best_quality", "hypervolume", "usable_share"):
+            interval = bootstrap((values,), np.mean, method="percentile", rng=0).confidence_interval
+            found[f"{key}_interval"] = [round(float(interval.low), 4), round(float(interval.high), 4)]
+    return found
+
+
+def goals(summaries: dict[str, Row]) -> list[Row]:
+    ours = {name: row for name, row in summaries.items() if "without repair" not in name}
+    least = min((row["usable_share"] for row in ours.values()), default=0.0)
+    found = [{"what": "usable share of evaluations, with repair", "goal": "1", "value": least, "met": least == 1}]
+    if BASELINE in ours:
+        chance = ours[BASELINE]["best_quality"]
+        others = [row["best_quality"] for name, row in ours.items() if name not in (BASELINE, "optuna:random")]
+        above = sum(quality > chance for quality in others)
+        found.append(
+            {"what": "strategies better than random search", "goal": str(len(others)), "value": above,
+             "met": above == len(others)}
+        )  # fmt: skip
+    if DEFAULT in ours:
+        best = max(row["best_quality"] for row in summaries.values())
+        lost = round(best - ours[DEFAULT]["best_quality"], 4)
+        what = "best quality that the default strategy misses, of the best of all"
+        found.append({"what": what, "goal": "<= 0.005", "value": lost, "met": lost <= 0.005})
+    return found
+
+
+def default_strategies() -> list[str]:
+    samplers = [f"optuna:{name}" for name in SAMPLERS if name != SLOW]
+    return [*(name for name in STRATEGIES.names if name != "optuna"), *samplers]
+
+
+def searches(problem: Problem, options: argparse.Namespace, folder: Path) -> Iterator[tuple[str, Row]]:
+    """Name and row of each search, seed by seed; a strategy that cannot be used here has a row with the reason."""
+    for seed in range(options.seeds):
+        for text in options.strategies:
+            try:
+                yield text, with_repair(problem, text, seed, folder)
+            except UserError as error:
+                yield text, {"refused": str(error)}
+        for name in options.without_repair:
+            early, late = without_repair(problem, name, seed)
+            yield f"optuna:{name} without repair, {problem.trials} proposals", early
+            yield f"optuna:{name} without repair, {problem.trials} evaluations", late
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--strategies", nargs="*", default=default_strategies())
+    parser.add_argument("--without-repair", nargs="*", default=list(WITHOUT_REPAIR))
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--max-ms", type=float, default=0.3)
+    parser.add_argument("--max-parameters", type=int, default=400_000)
+    parser.add_argument("--output", type=Path, default=RESULT)
+    options = parser.parse_args()
+    rows: dict[str, list[Row]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        problem = Problem.make(
+            max_ms=options.max_ms,
+            max_parameters=options.max_parameters,
+            trials=options.trials,
+            folder=Path(folder),
+        )
+        found = feasibility(problem.space, problem.budgets)
+        document = {
+            "benchmark": "strategies",
+            "commit": commit(),
+            "settings": vars(options) | {"output": options.output.name},
+            "feasible_share_of_random_nets": found.feasible_fraction,
+            "in_2020": USABLE_IN_2020,
+        }
+        problem.evaluator.prepare(feasible_sampler(problem.space, problem.budgets))
+        for name, row in searches(problem, options, Path(folder)):
+            rows.setdefault(name, []).append(row)
+            sys.stderr.write(f"{name}: {json.dumps(row)}\n")
+            kept = {name: [row for row in each if "refused" not in row] for name, each in rows.items()}
+            summaries = {name: summary(each) for name, each in kept.items() if each}
+            document |= {"summary": summaries, "goals": goals(summaries), "rows": rows}
+            save(options.output, document | provenance())
+    print_goals(document["goals"])
+
+
+if __name__ == "__main__":
+    main()
