@@ -20,13 +20,14 @@ from torch import Tensor
 
 from search.constraints.budgets import Budgets
 from search.spaces.space import SearchSpace, Slot
+from search.strategies.gates.gates import net_of
 
 _NETS = 1000
 """Random nets; a fifth of them only serves to say how well the surrogate fits."""
 _PENALTY = 20.0
 """Of the ridge regression."""
-_LARGEST_TILT = 2.0**20
-_HALVINGS = 40
+_LARGEST_TILT, _HALVINGS = 2.0**20, 40
+"""Of the search for the smallest sufficient tilt."""
 
 _logger = logging.getLogger(__name__)
 
@@ -85,9 +86,7 @@ def fit_costs(space: SearchSpace, budgets: Budgets, *, seed: int) -> BudgetCosts
     """
     rng = Random(f"{seed}/costs")
     choices = np.array([[rng.randrange(slot.choices) for slot in space.slots] for _ in range(_NETS)])
-    names = [slot.name for slot in space.slots]
-    nets = [space.nearest(dict(zip(names, row, strict=True))) for row in choices.tolist()]
-    checks = budgets.check_many(space, nets, predict_all=True)
+    checks = budgets.check_many(space, [net_of(space, row) for row in choices.tolist()], predict_all=True)
     ratios = [budgets.ratios(check.parameters, check.upper_ms) for check in checks]
     costs = _fitted(space.slots, choices, tuple(ratios[0]), np.array([list(row.values()) for row in ratios]))
     _logger.info("costs of choices, fitted on random nets: %s", costs.describe())

@@ -23,7 +23,7 @@ from search.spaces.space import SearchSpace
 from search.strategies.gates.budget_costs import BudgetCosts, fit_costs
 from search.strategies.gates.gate_options import GateOptions
 from search.strategies.gates.gate_training import GateTraining, OnUpdate
-from search.strategies.gates.gates import Gates, Rows
+from search.strategies.gates.gates import Gates, Rows, net_of
 from search.strategies.strategy import Strategy
 from search.tasks.segmentation import SegmentationTask
 from segmentation.supernet.supernet import Supernet
@@ -129,10 +129,9 @@ class GateStrategy(Strategy):
     def _propose(self, count: int, rng: Random) -> list[Architecture]:
         assert self._gates is not None, "prepare comes first"
         rows = self._fitted_costs().within(self._gates.free_probabilities(), self._trained_cost).tolist()
-        names = [slot.name for slot in self.space.slots]
         found: dict[Architecture, None] = {}
         for choices in islice(self._candidates(self._gates, rows, rng), _TRIES * count):
-            architecture = self.space.nearest(dict(zip(names, choices, strict=True)))
+            architecture = net_of(self.space, choices)
             if architecture not in self._trials and architecture not in self._proposed:
                 found[architecture] = None
             if len(found) == count:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ from search.progress import SearchProgress
 from search.spaces.plan_space import PlanSpace
 from search.strategies.gates.budget_costs import BudgetCosts
 from search.strategies.gates.gate_options import GateOptions
-from search.strategies.gates.gates import Gates, sampled
+from search.strategies.gates.gates import Gates, net_of, sampled
 from segmentation.data.source import batch_of
 from segmentation.evaluation import resized
 from segmentation.losses import match_size, segmentation_loss
@@ -39,8 +40,8 @@ from segmentation.training.loop import apply_gradients, saved_on_interrupt
 from segmentation.training.order import drawn
 from segmentation.training.processor import fast_layout
 
-_GATES = "gates."
-"""Prefix of the gates in a checkpoint."""
+_GATES, _NORM = "gates.", 1.0
+"""Prefix of the gates in a checkpoint; largest norm of their gradient."""
 _BETAS = (0.0, 0.999)
 """Of Adam for the gates: without momentum, so that only choices of the sampled nets and their rivals move."""
 
@@ -165,42 +166,34 @@ class GateTraining:
         objective = self.options.cost_weight * self.costs.expected(self.gates.probabilities()).relu().sum()
         if len(paths) > 1:
             losses = self._losses([net for _, net in paths], update)
-            self._best = min([float(losses.min()), *([] if self._best is None else [self._best])])
+            self._best = min(float(losses.min()), math.inf if self._best is None else self._best)
             others = (losses.sum() - losses) / (len(losses) - 1)
             choices = torch.tensor([choices for choices, _ in paths])
             objective = objective + ((losses - others) * self.gates.log_probability(choices)).mean()
         self.weights.optimiser.zero_grad(set_to_none=True)
         objective.backward()  # type: ignore[no-untyped-call]
-        largest = self.weights.settings.gradient_norm
-        apply_gradients(self.weights.optimiser, learning_rate=self.options.gate_rate, largest_norm=largest)
+        apply_gradients(self.weights.optimiser, learning_rate=self.options.gate_rate, largest_norm=_NORM)
 
     def _losses(self, nets: list[Draw], update: int) -> Tensor:
         """Of each net on the validation batch of this update, at the size of the masks."""
         validation, settings = self.weights.source.validation, self.weights.settings
         size = min(settings.batch_size, len(validation))
         images, masks = batch_of(validation, drawn(len(validation), update, size, settings.seed))
-        device = self.weights.device
-        images = normalise(images.to(device)).contiguous(memory_format=fast_layout(device))
-        masks = masks.to(device)
+        images, masks = images.to(self.weights.device), masks.to(self.weights.device)
+        images = normalise(images).contiguous(memory_format=fast_layout(self.weights.device))
         with torch.no_grad():
-            logits = (self.weights.supernet(resized(images, at), plan) for plan, at in nets)
-            return torch.tensor(
-                [float(segmentation_loss(match_size(each, masks.shape[-2:]), masks)) for each in logits]
-            )
+            logits = [self.weights.supernet(resized(images, at), plan) for plan, at in nets]
+        return torch.tensor([float(segmentation_loss(match_size(each, masks.shape[-2:]), masks)) for each in logits])
 
     def _sampled(self, count: int, rng: Random) -> list[tuple[list[int], Draw]]:
         """Choices sampled from the gates, each with the net within the budgets that it leads to, if there is one."""
         with torch.no_grad():
             rows = self.gates.probabilities().tolist()
         choices = [sampled(rows, rng) for _ in range(count)]
-        names = [slot.name for slot in self.space.slots]
-        nets = [self.space.nearest(dict(zip(names, each, strict=True))) for each in choices]
-        kept = repair(self.space, self.budgets, self.budgets.check_many(self.space, nets), rng)
-        return [
-            (each, self._draw(check.architecture))
-            for each, check in zip(choices, kept, strict=True)
-            if check is not None
-        ]
+        checks = self.budgets.check_many(self.space, [net_of(self.space, each) for each in choices])
+        kept = repair(self.space, self.budgets, checks, rng)
+        pairs = zip(choices, kept, strict=True)
+        return [(each, self._draw(check.architecture)) for each, check in pairs if check is not None]
 
     def _draw(self, architecture: Architecture) -> Draw:
         return self.space.plan(architecture), self.space.input_size(architecture)

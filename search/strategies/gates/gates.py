@@ -8,7 +8,8 @@ from random import Random
 import torch
 from torch import Tensor, nn
 
-from search.spaces.space import Slot
+from search.architecture import Architecture
+from search.spaces.space import SearchSpace, Slot
 
 Rows = list[list[float]]
 """Probabilities by slot and choice; rows are filled up with zeros to one length."""
@@ -71,3 +72,8 @@ class Gates(nn.Module):
 def sampled(probabilities: Rows, rng: Random) -> list[int]:
     """One choice for each slot."""
     return [rng.choices(range(len(row)), row)[0] for row in probabilities]
+
+
+def net_of(space: SearchSpace, choices: Sequence[int]) -> Architecture:
+    """The net of one choice for each slot, in canonical form."""
+    return space.nearest({slot.name: choice for slot, choice in zip(space.slots, choices, strict=True)})
