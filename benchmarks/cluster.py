@@ -86,7 +86,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args()
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # No statistics are sent, and no messages of Ray are printed among the goals.
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": ".*"}
     with tempfile.TemporaryDirectory() as folder:
         workspace = Path(folder)
         device = latseg.Workspace(workspace).device(DEVICE)
