@@ -18,4 +18,5 @@ def fewest_genotypes() -> int:
     operations = 1 + 2 * ENTRIES
     cells: int = len(WEIGHTED) ** operations * prod(nodes_before(entry) ** 2 for entry in range(1, ENTRIES + 1))
     connections: int = prod(pool_before(number) ** 2 for number in range(1, CONNECTIONS + 1))
-    return (cells // factorial(operations)) * (connections // (factorial(CONNECTIONS) * 2**CONNECTIONS))
+    orders: int = factorial(CONNECTIONS) * 2**CONNECTIONS
+    return (cells // factorial(operations)) * (connections // orders)
