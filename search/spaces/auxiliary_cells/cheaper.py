@@ -18,17 +18,20 @@ _SUMS = 10
 
 
 def cheaper_genotypes(genotype: Genotype) -> Iterator[Genotype]:
-    """Canonical genotypes with a cheaper operation, a coarser input of a connection or fewer outputs."""
+    """Canonical genotypes with a cheaper operation, a coarser input of a connection or fewer outputs.
+
+    None of them has operations without effect.
+    """
     for cell in _cheaper_cells(genotype.cell):
         yield Genotype(cell, genotype.connections)
     for connections in _cheaper_connections(genotype.connections):
-        yield Genotype(genotype.cell, connections)
+        yield Genotype(canonical_cell(genotype.cell, pruned=True), connections)
 
 
 @lru_cache(maxsize=1 << 14)
 def _cheaper_cells(cell: Cell) -> tuple[Cell, ...]:
     cost = _cost_of_cell(cell)
-    found = dict.fromkeys(canonical_cell(other) for other in _with_cheaper_operations(cell))
+    found = dict.fromkeys(canonical_cell(other, pruned=True) for other in _with_cheaper_operations(cell))
     return tuple(other for other in found if _cost_of_cell(other) < cost)
 
 

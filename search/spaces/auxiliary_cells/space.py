@@ -117,19 +117,21 @@ class AuxiliaryCellsSpace(PlanSpace):
         size = min(self._sizes, key=lambda other: abs(other - choices["size"]))
         return self._architecture(size, genotype_of(choices))
 
-    def _architecture(self, size: int, genotype: Genotype) -> Architecture:
-        return Architecture(self.name, choices_of(size, canonical(genotype)))
+    def _architecture(self, size: int, genotype: Genotype, *, pruned: bool = True) -> Architecture:
+        """The canonical architecture; a search needs no operations without effect, those of others stay as they are."""
+        return Architecture(self.name, choices_of(size, canonical(genotype, pruned=pruned)))
 
-    def _bred(self, choices: Mapping[str, int]) -> Architecture:
-        """The architecture without operations that nothing depends on, which a search does not need."""
-        return Architecture(self.name, choices_of(choices["size"], canonical(genotype_of(choices), pruned=True)))
+    def _of_choices(self, choices: Mapping[str, int]) -> Architecture:
+        return self._architecture(choices["size"], genotype_of(choices))
 
     @override
     def mutate(self, architecture: Architecture, rng: Random) -> Architecture:
         mutant = architecture
         while mutant == architecture:
             changed = rng.sample(NAMES, rng.randint(1, _MAX_CHANGES))
-            mutant = self._bred(dict(architecture.choices) | {name: self._random_choice(name, rng) for name in changed})
+            mutant = self._of_choices(
+                dict(architecture.choices) | {name: self._random_choice(name, rng) for name in changed}
+            )
         return mutant
 
     @override
@@ -137,7 +139,7 @@ class AuxiliaryCellsSpace(PlanSpace):
         # The size, each entry of the cell and each connection come as a whole from one parent.
         parents = (dict(first.choices), dict(second.choices))
         parent_of = {group: rng.choice(parents) for group in _GROUPS}
-        return self._bred({name: parent_of[name.partition(".")[0]][name] for name in NAMES})
+        return self._of_choices({name: parent_of[name.partition(".")[0]][name] for name in NAMES})
 
     @override
     def smaller(self, architecture: Architecture) -> list[Architecture]:
@@ -187,7 +189,7 @@ class AuxiliaryCellsSpace(PlanSpace):
                 expected="a cell whose output depends on its input",
                 remedy="take another operation in the place of a zero",
             )
-        return self._architecture(self._sizes[-1], genotype)
+        return self._architecture(self._sizes[-1], genotype, pruned=False)
 
     @override
     def text(self, architecture: Architecture) -> str:

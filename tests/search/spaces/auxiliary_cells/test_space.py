@@ -26,6 +26,9 @@ TEXT = "[[4, [0, 1, 4, 4], [2, 4, 6, 0], [6, 4, 1, 3]], [[3, 3], [1, 0], [1, 3]]
 WITHOUT_EFFECT = "[[1, [1, 0, 10, 4], [0, 0, 10, 10], [0, 0, 10, 10]], [[0, 1], [1, 2], [2, 2]]]"
 """The first operation has weights and no effect, and the last feature of the encoder is not read."""
 
+CHAIN = "[[9, [0, 0, 5, 0], [2, 3, 1, 2], [5, 6, 3, 7]], [[0, 1], [1, 2], [2, 2]]]"
+"""Zeros in the place of an operation leave others without effect."""
+
 
 class TestAuxiliaryCellsSpace(PlanSpaceContract):
     def make_space(self, classes: int = 2) -> AuxiliaryCellsSpace:
@@ -100,6 +103,7 @@ def test_a_search_drops_operations_without_effect() -> None:
     net, rng = SPACE.parse(WITHOUT_EFFECT), Random(0)
     assert cell_graph(SPACE.genotype(net).cell).unread == (1,)
     others = [SPACE.mutate(net, rng) for _ in range(20)] + [SPACE.crossover(net, net, rng)]
+    others += [SPACE.nearest(dict(net.choices)), *SPACE.smaller(net), *SPACE.smaller(SPACE.parse(CHAIN))]
     assert {cell_graph(SPACE.genotype(other).cell).unread for other in others} == {()}
 
 
