@@ -11,6 +11,7 @@ import typer
 
 from devices.registry import COMPILED_TARGETS, DEVICES
 from foundation.errors import UserError
+from graphs.data.registry import GRAPHS
 from latseg.option_groups import one_of
 from latseg.units import parse_latency_ms, parse_size
 from search.evaluators.registry import EVALUATORS
@@ -259,7 +260,9 @@ class DataGroup:
 
     data: Annotated[
         str | None,
-        typer.Option(help=f"{one_of(SOURCES.names)}; its text follows a colon, as in folder:PATH."),
+        typer.Option(
+            help=f"{one_of(SOURCES.names)}; text follows a colon, as in folder:PATH. Graphs: {one_of(GRAPHS.names)}."
+        ),
     ] = None
     data_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH to which images are resized.")] = "256x256"
     data_count: Annotated[int | None, typer.Option(min=4, help="Use at most so many pairs.")] = None

@@ -14,6 +14,8 @@ import pytest
 
 from devices.registry import COMPILED_TARGETS, DEVICES
 from export.registry import EXPORTERS
+from graphs.data.registry import GRAPHS
+from latseg import cli
 from search.evaluators.registry import EVALUATORS
 from search.spaces.registry import SPACES
 from search.strategies.registry import STRATEGIES
@@ -21,7 +23,7 @@ from segmentation.baselines.registry import NETWORKS
 from segmentation.data.registry import SOURCES
 from tests.test_imports import PACKAGES, ROOT
 
-REGISTRIES = (DEVICES, COMPILED_TARGETS, STRATEGIES, SPACES, EVALUATORS, EXPORTERS, SOURCES, NETWORKS)
+REGISTRIES = (DEVICES, COMPILED_TARGETS, STRATEGIES, SPACES, EVALUATORS, EXPORTERS, SOURCES, GRAPHS, NETWORKS)
 NAMES = {name for registry in REGISTRIES for name in registry.builtin}
 HELP = """
 import json, sys
@@ -92,3 +94,10 @@ def test_no_help_text_lists_names_by_hand() -> None:
     assert any("<names>" in (text or "") for text in texts["search"]), "the names are those of the registries"
     for command, helps in texts.items():
         assert [found for text in helps for found in listed(text or "")] == [], command
+
+
+def test_help_names_the_graphs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert cli.run(["search", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert [name for name in GRAPHS.names if name not in text] == []
