@@ -22,12 +22,9 @@ class StrategyRegistry(Registry["Strategy"]):
 
     @override
     def parse(self, text: str) -> tuple[type[Strategy], dict[str, Any]]:
-        members = tuple(text.split(_BESIDE))
+        members = [super(StrategyRegistry, self).parse(member.strip()) for member in text.split(_BESIDE)]
         if len(members) == 1:
-            return super().parse(text)
-        for member in members:
-            super().parse(member)
-        # Here and not above: the class needs this module.
+            return members[0]
         from search.strategies.side_by_side import SideBySide
 
         return SideBySide, {"members": members}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
+from typing import Any
 
 from typing_extensions import override
 
@@ -13,7 +14,6 @@ from search.constraints.budgets import Budgets
 from search.constraints.feasible_sampler import FeasibleSampler
 from search.evaluators.evaluator import Evaluator
 from search.spaces.space import SearchSpace
-from search.strategies.registry import make_strategy
 from search.strategies.strategy import Strategy
 from search.trial import Trial
 
@@ -27,19 +27,23 @@ class SideBySide(Strategy):
         space: to search in.
         budgets: that the result must keep.
         seed: of everything random; each member has one of its own, so equal members differ.
-        members: what ``make_strategy`` takes, such as ``ppo:latency=0.6``.
-
-    Raises:
-        UserError: a member that is no strategy.
+        members: their classes, each with its options.
     """
 
     name = "side-by-side"
 
-    def __init__(self, space: SearchSpace, budgets: Budgets, *, seed: int = 0, members: Sequence[str]) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        budgets: Budgets,
+        *,
+        seed: int = 0,
+        members: Sequence[tuple[type[Strategy], Mapping[str, Any]]],
+    ) -> None:
         super().__init__(space, budgets, seed=seed)
         self.members = [
-            make_strategy(text, space, budgets, seed=seed * len(members) + number)
-            for number, text in enumerate(members)
+            member(space, budgets, seed=seed * len(members) + number, **options)
+            for number, (member, options) in enumerate(members)
         ]
         self.generation_size = self._next().generation_size
 

@@ -84,7 +84,11 @@ def test_each_generation_is_learned_once_and_all_of_them_again_where_a_reward_ch
 
 
 @pytest.mark.parametrize("name", CONTROLLERS)
-def test_nothing_global_is_touched(name: str) -> None:
+def test_it_learns_in_one_thread_and_touches_nothing_global(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    learned_with, ascend = set(), Policy.ascend
+    monkeypatch.setattr(
+        Policy, "ascend", lambda *arguments: learned_with.add(torch.get_num_threads()) or ascend(*arguments)
+    )
     threads, before = torch.get_num_threads(), torch.get_rng_state()
     torch.set_num_threads(2)
     try:
@@ -92,6 +96,7 @@ def test_nothing_global_is_touched(name: str) -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
+    assert learned_with == {1}
     assert torch.equal(torch.get_rng_state(), before)
 
 

@@ -46,7 +46,7 @@ def test_no_seed_is_that_of_a_member_of_another_run() -> None:
     seeds = [
         member.seed
         for seed in range(5)
-        for member in SideBySide(SPACE, BUDGETS, seed=seed, members=["ppo"] * 3).members
+        for member in SideBySide(SPACE, BUDGETS, seed=seed, members=[(RandomSearch, {})] * 3).members
     ]
     assert len(set(seeds)) == len(seeds)
 
@@ -72,8 +72,11 @@ def test_a_wrong_member_is_named(wrong: str, said: str) -> None:
         STRATEGIES.parse(wrong)
 
 
-def test_one_strategy_is_that_strategy() -> None:
+def test_one_strategy_is_that_strategy_and_spaces_do_not_count() -> None:
     assert isinstance(make_strategy("random", SPACE, BUDGETS), RandomSearch)
+    strategy = make_strategy("random | ppo:epochs=7", SPACE, BUDGETS)
+    assert isinstance(strategy, SideBySide)
+    assert [member.name for member in strategy.members] == ["random", "ppo"]
 
 
 def test_a_run_keeps_the_text(tmp_path: Path) -> None:
