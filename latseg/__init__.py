@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         TrainedWinner,
         TrainingOptions,
         Workspace,
+        analyse,
     )
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "TrainedWinner",
     "TrainingOptions",
     "Workspace",
+    "analyse",
 ]
 
 # Read when torch is loaded. Beside other programs, a thread that spins for long while it waits takes the core from the

@@ -12,11 +12,12 @@ one line that says what is wrong, the value seen, the value expected and the rem
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foundation.errors import UserError
+from latseg.analysis import SearchAnalysis, analyse
 from latseg.bundle import Bundle
 from latseg.device_handle import DeviceHandle
 from latseg.model_files import Shapes
@@ -48,6 +49,7 @@ __all__ = [
     "TrainedWinner",
     "TrainingOptions",
     "Workspace",
+    "analyse",
 ]
 
 
@@ -445,6 +447,33 @@ class Workspace(OpenWorkspace):
         )
         config = config.model_copy(update={"command": network_command(config, self.path)})
         return RunHandle(self, self.folder.runs() / config.run, new=config)
+
+    def analyse(
+        self,
+        *logs: str | Path,
+        out: str | Path | None = None,
+        columns: Mapping[str, str] | None = None,
+        max_parameters: str | int = "0.4M",
+        seed: int = 0,
+    ) -> SearchAnalysis:
+        """What searches did, in words and pictures; several are compared.
+
+        >>> workspace.analyse(run.id).folder == run.path / "analysis"
+        True
+
+        Args:
+            logs: ids of runs of this workspace, folders of other runs, and CSV files.
+            out: as of ``latseg.analyse``, as the arguments after it.
+            columns: of CSV files: name of the column by role.
+            max_parameters: limit with which the trials of CSV files are compared.
+            seed: of the permutations by which the importance of slots is corrected for chance.
+
+        Raises:
+            UserError: a log cannot be read or has no trials, or the folder cannot be written.
+        """
+        known = self.runs
+        paths = [self.folder.run(str(log)) if str(log) in known else Path(log) for log in logs]
+        return analyse(*paths, out=out, columns=columns, max_parameters=max_parameters, seed=seed)
 
     def doctor(self, *, repair: bool = False) -> WorkspaceHealth:
         """Checks whether the files of the workspace are as they were written.

@@ -15,6 +15,7 @@ from latseg.bundle import Bundle
 from latseg.units import BudgetsByDevice, as_latency_ms
 
 if TYPE_CHECKING:
+    from latseg.analysis import SearchAnalysis
     from latseg.curve_handle import CurveHandle
     from latseg.evaluation import Evaluation, Part
     from latseg.followers import Follower
@@ -333,6 +334,24 @@ class RunHandle:
             own = context.config.task_options(self.path).data
             options = (data or own).model_copy(update={"size": size or own.size})
             return evaluate_run(context, options, part, self.workspace.warn)
+
+    def analyse(self, *, out: str | Path | None = None, seed: int = 0) -> SearchAnalysis:
+        """What the search did, in words and pictures; writes pictures and tables.
+
+        >>> [path.name for path in run.analyse().pictures][:2]
+        ['best_so_far.png', 'best_so_far.svg']
+
+        Args:
+            out: folder; by default ``analysis`` in the run's folder.
+            seed: of the permutations by which the importance of slots is corrected for chance.
+
+        Raises:
+            UserError: the run has evaluated no nets yet, a file of it is damaged, or the folder cannot be written.
+        """
+        from latseg.analysis import analyse
+
+        self._require_search()
+        return analyse(self.path, out=out, seed=seed)
 
     def report(
         self,

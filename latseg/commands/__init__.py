@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from latseg.commands.analyse import analyse
 from latseg.commands.check import check
 from latseg.commands.compare import compare
 from latseg.commands.data import check as check_data
@@ -56,6 +57,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": evaluate,
     "segment": segment,
     "report": report,
+    "analyse": analyse,
     "demo": demo,
 }
 GROUPS = {"data": "Look into data."}

@@ -10,6 +10,7 @@ from export.bundle.manifest import read_manifest
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
 from latseg.curve_table import COLUMNS, curve_cells
+from latseg.report.course_section import course_section
 from latseg.report.data_section import data_section
 from latseg.report.example_masks import example_strip
 from latseg.report.held_out_section import held_out_sections
@@ -22,6 +23,7 @@ from latseg.report.teacher_section import teacher_section
 from latseg.run_commands import search_command
 from latseg.units import format_count
 from latseg.workspace_folder import WorkspaceFolder, command_line
+from search.analysis.run_log import log_of_run
 from search.curve import curve_rows
 from search.run_config import RunConfig
 from search.run_context import RunContext
@@ -54,7 +56,7 @@ def write_report(
             written.
     """
     with TrialStore(context.folder.trials, read_only=True) as store:
-        trials, rejected = store.trials(), store.rejected()
+        trials, rejected, repaired = store.trials(), store.rejected(), store.repaired()
     if not trials:
         run = context.config.run
         remedy = f"continue it: `latseg search --resume {run}`"
@@ -66,6 +68,7 @@ def write_report(
     if context.config.curve:
         sections.append(_curve_section(context))
     sections.append(_rejections_section(rejected, len(trials)))
+    sections.append(course_section(log_of_run(context.config, context.folder, trials, rejected, repaired)))
     for target in context.config.targets:
         sections += predictor_sections(context, workspace, target, winners[:1])
     sections += data_section(context, photographs=photographs)

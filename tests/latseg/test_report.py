@@ -34,6 +34,12 @@ def test_rejections_are_counted(page: str, run: RunHandle) -> None:
         assert f">{count:,}</td>" in page
 
 
+def test_what_the_search_did(page: str, run: RunHandle) -> None:
+    assert page.count("<h2>What the search did</h2>") == 1
+    assert f"{len(run.trials)} trials; the best has quality {max(t.quality for t in run.trials):.4g}" in page
+    assert 'alt="The best quality so far"' in page
+
+
 def test_the_winner_and_its_operators(page: str, run: RunHandle) -> None:
     winner = run.winners[0]
     assert f"{winner.measured_ms[DEVICE]:.3f} ms" in page

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from search.analysis.search_log import PARAMETERS, Cost, SearchLog
+from search.run_config import RunConfig, TargetDevice, write_config
 
 TRIALS, SLOTS = 200, 6
 
@@ -27,3 +29,18 @@ def even_log(trials: int = TRIALS, seed: int = 0, **changes: Any) -> SearchLog:
 
 def parameters(*values: float, limit: float | None = None) -> tuple[Cost, ...]:
     return (Cost(PARAMETERS, "parameters, M", np.array(values), limit),)
+
+
+def write_run(folder: Path) -> Path:
+    """``run.json`` of a search on a device ``a``, without trials."""
+    target = TargetDevice(
+        device="a", threads=1, maximum_ms=3.0, fingerprint="f", hardware="h", runtime="r", runtime_version="1",
+        simulated=False,
+    )  # fmt: skip
+    config = RunConfig(
+        run="some-run", created="", command="", space="toy", sizes=None, data="synthetic:8", data_size=(64, 64),
+        data_count=None, resize_masks=False, classes=("a", "b"), targets=(target,), max_parameters=102, trials=5,
+        winners=1, strategy="random", seed=0, effort={}, versions={},
+    )  # fmt: skip
+    write_config(folder, config)
+    return folder

@@ -10,28 +10,17 @@ import pytest
 from foundation.errors import UserError
 from search.analysis.read import read_log
 from search.constraints.budgets import ConstraintCheck
-from search.run_config import RunConfig, TargetDevice, write_config
 from search.run_folder import RunFolder
 from search.trial import DeviceResult
 from search.trials import TrialStore
 from segmentation.training.checkpoint import save_checkpoint
+from tests.search.analysis.logs import write_run
 from tests.search.test_trials import make_trials
-
-TARGET = TargetDevice(
-    device="a", threads=1, maximum_ms=3.0, fingerprint="f", hardware="h", runtime="r", runtime_version="1",
-    simulated=False,
-)  # fmt: skip
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    config = RunConfig(
-        run="some-run", created="", command="", space="toy", sizes=None, data="synthetic:8", data_size=(64, 64),
-        data_count=None, resize_masks=False, classes=("a", "b"), targets=(TARGET,), max_parameters=102, trials=5,
-        winners=1, strategy="random", seed=0, effort={}, versions={},
-    )  # fmt: skip
-    write_config(tmp_path, config)
-    return tmp_path
+    return write_run(tmp_path)
 
 
 def test_a_run_is_read_with_all_that_is_known(folder: Path) -> None:
