@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,10 @@ from foundation.errors import UserError
 from foundation.progress import Progress
 from latency.store import MeasurementStore
 from search import launch as launching
+from search.architecture import Architecture
+from search.cluster.fleet_progress import FleetProgress
+from search.cluster.trainer import ClusterTrainer
+from search.cluster.workers import Finished, Workers
 from search.constraints.budgets import Budgets
 from search.constraints.near_budget_record import NearBudget, read_near_budget
 from search.constraints.portability import Portability
@@ -37,6 +42,7 @@ from search.winners.export import export_winner
 from search.winners.finalists import Finalists
 from search.winners.training import find_trial, train_net
 from tests.export.runtime_device import measurement
+from tests.search.cluster.toys import InProcessWorkers
 from tests.search.constraints.near_budget_device import bounded
 from tests.search.test_trials import make_trials
 from tests.search.toy import FormulaPredictor
@@ -175,7 +181,12 @@ def unread(_: Progress) -> None:
 
 
 def captured(
-    store: MeasurementStore, folder: Path, created: RunConfig, monkeypatch: pytest.MonkeyPatch, bound: Any = FORMULA
+    store: MeasurementStore,
+    folder: Path,
+    created: RunConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    bound: Any = FORMULA,
+    workers: Workers | None = None,
 ) -> dict[str, Any]:
     """What ``launch`` passes on."""
     seen: dict[str, Any] = {}
@@ -191,7 +202,7 @@ def captured(
     monkeypatch.setattr(launching, "run_search", run_search)
     monkeypatch.setattr(launching, "calibrate_near_budget", calibrate)
     context = RunContext.open(folder, created, store, unread)
-    seen["result"] = launch(context, context.budgets(lambda _: bound))
+    seen["result"] = launch(context, context.budgets(lambda _: bound), workers=workers)
     return {**seen, "context": context}
 
 
@@ -237,6 +248,27 @@ def test_every_field_of_the_configuration_reaches_the_search(
     assert (finalists.context, finalists.evaluator) == (context, seen["evaluator"])
     assert seen["recalibrate"].budgets is seen["budgets"] is seen["strategy"].budgets
     assert seen["result"].near_budget == read_near_budget(context.folder.near_budget) == (NEAR,)
+
+
+def test_with_workers_candidates_are_given_away_and_no_gpu_is_needed_here(
+    store: MeasurementStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launching, "processor", lambda _: pytest.fail("the training device is not used here"))
+    training = SMALLEST.model_copy(update={"device": "cuda"})
+    created = config(search=SEARCH.model_copy(update={"evaluator": "training"}), training=training)
+    workers = InProcessWorkers()
+    seen = captured(store, tmp_path / "run", created, monkeypatch, workers=workers)
+    assert isinstance(seen["evaluator"].trainer, ClusterTrainer)
+    for progress in (seen["on_progress"], seen["calibration_progress"]):
+        assert isinstance(progress, FleetProgress)
+    net = seen["space"].sample(1, Random(0))[0]
+    next_quality = seen["evaluator"].qualities([net])
+    monkeypatch.setattr(InProcessWorkers, "wait", lambda *_: [Finished(net.id, '{"quality": 0.25}')])
+    assert next(next_quality) == 0.25
+    job = json.loads(workers.waiting[net.id])
+    assert json.loads(job["config"])["run"] == created.run
+    assert (Architecture.from_json(job["architecture"]), job["epochs"]) == (net, 2)
+    assert job["data"] == seen["context"].task.fingerprint == seen["context"].task.source.fingerprint
 
 
 def test_a_resumed_search_starts_with_the_bounds_that_its_rejections_widened(
