@@ -109,6 +109,19 @@ class SpaceContract(ABC):
             assert space.parameters(last) <= space.parameters(architecture)
             assert space.lower(last).flops <= space.lower(architecture).flops
 
+    def test_some_smaller_nets_are_sampled(self, space: SearchSpace, samples: list[Architecture]) -> None:
+        for architecture in samples[:10]:
+            everyone = set(space.smaller(architecture))
+            for count in (1, 3, len(everyone)):
+                some = space.some_smaller(architecture, count, Random(1))
+                assert some == space.some_smaller(architecture, count, Random(1))
+                assert len(set(some)) == len(some) == min(count, len(everyone))
+                assert set(some) <= everyone
+        sampled = [space.some_smaller(samples[0], 1, Random(seed)) for seed in range(30)]
+        assert len({one for some in sampled for one in some}) > 1 or len(space.smaller(samples[0])) < 2
+        for smallest in space.smallest():
+            assert len(space.some_smaller(smallest, 2, Random(0))) == min(2, len(space.smaller(smallest)))
+
     def test_nothing_is_smaller_than_the_smallest(self, space: SearchSpace, samples: list[Architecture]) -> None:
         smallest = space.smallest()
         for architecture in smallest:

@@ -66,14 +66,13 @@ def _descend(
     points: list[Architecture] = []
     current = start.architecture
     for _ in range(chunk):
-        neighbours = space.smaller(current)
+        neighbours = space.smaller(current) if only_refused else space.some_smaller(current, compared, rng)
         if not neighbours:
             break
         if only_refused:
             current = min(neighbours, key=lambda a: _refused(space, budgets, a))
         else:
-            sampled = rng.sample(neighbours, min(compared, len(neighbours)))
-            current = sampled[0] if far else min(sampled, key=lambda a: _cost(space, a, start.violated))
+            current = neighbours[0] if far else min(neighbours, key=lambda a: _cost(space, a, start.violated))
         points.append(current)
     return points[-1:] if far else points
 

@@ -91,6 +91,14 @@ class SearchSpace(ABC):
     def smaller(self, architecture: Architecture) -> list[Architecture]:
         """Neighbours with one slot moved to a cheaper choice: the moves of a repair. Empty at the smallest nets."""
 
+    def some_smaller(self, architecture: Architecture, count: int, rng: Random) -> list[Architecture]:
+        """At most ``count`` of ``smaller``, sampled; none only where that is empty.
+
+        A space in which each neighbour takes long to make overrides this.
+        """
+        neighbours = self.smaller(architecture)
+        return rng.sample(neighbours, min(count, len(neighbours)))
+
     @abstractmethod
     def smallest(self) -> list[Architecture]:
         """Nets that contain, for every budgeted quantity, the cheapest net of the space."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from search.settings import SearchSettings
 from tests.latseg.command_line import run as run_command
 from tests.latseg.command_line import say
 from tests.latseg.conftest import DEVICE
+from tests.short_feasibility import sample_less
 
 OPTIONS: dict[str, Any] = {
     "data": latseg.DataOptions(source="synthetic:8", size=(64, 64)),
@@ -35,7 +35,8 @@ BUDGETS = ("--budgets", "2ms,1us,1.5ms")
 @pytest.fixture(autouse=True)
 def short_feasibility(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests are about what is done with the samples."""
-    monkeypatch.setattr(launch, "SearchSettings", partial(SearchSettings, feasibility_samples=12))
+    monkeypatch.setattr(launch, "SearchSettings", SearchSettings)  # restored afterwards
+    sample_less()
 
 
 @pytest.fixture

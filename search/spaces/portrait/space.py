@@ -149,16 +149,39 @@ class PortraitSpace(PlanSpace):
 
     @override
     def smaller(self, architecture: Architecture) -> list[Architecture]:
-        # Every move lowers the sum of ``cost_ranks``, so that any chain of moves ends, at a net without blocks.
+        return list(dict.fromkeys(self._smaller(architecture, self._moves(architecture))))
+
+    @override
+    def some_smaller(self, architecture: Architecture, count: int, rng: Random) -> list[Architecture]:
+        moves = self._moves(architecture)
+        rng.shuffle(moves)
+        found: dict[Architecture, None] = {}
+        for other in self._smaller(architecture, moves):
+            found[other] = None
+            if len(found) >= count:
+                break
+        return list(found)
+
+    def _smaller(self, architecture: Architecture, moves: Iterable[tuple[str, int]]) -> Iterator[Architecture]:
+        """The nets after each move, the same one perhaps several times.
+
+        Every move lowers the sum of ``cost_ranks``, so that any chain of moves ends, at a net without blocks.
+        """
         choices = dict(architecture.choices)
         rank = sum(cost_ranks(choices).values())
-        neighbours = dict.fromkeys(portrait_architecture(changed) for changed in self._cheaper(choices))
-        return [other for other in neighbours if sum(cost_ranks(dict(other.choices)).values()) < rank]
+        for name, cheaper in moves:
+            other = portrait_architecture({**choices, name: cheaper})
+            if sum(cost_ranks(dict(other.choices)).values()) < rank:
+                yield other
 
-    def _cheaper(self, choices: dict[str, int]) -> Iterator[dict[str, int]]:
-        for name, choice in choices.items():
-            for cheaper in self._cheaper_choices(name, choice, choices):
-                yield {**choices, name: cheaper}
+    def _moves(self, architecture: Architecture) -> list[tuple[str, int]]:
+        """Slots and their cheaper choices."""
+        choices = dict(architecture.choices)
+        return [
+            (name, cheaper)
+            for name, choice in choices.items()
+            for cheaper in self._cheaper_choices(name, choice, choices)
+        ]
 
     def _cheaper_choices(self, name: str, choice: int, choices: Mapping[str, int]) -> Iterable[int]:
         if name in self._allowed:
