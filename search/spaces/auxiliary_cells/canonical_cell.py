@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
+from search.spaces.auxiliary_cells.operation_colours import operation_colours
 from segmentation.auxiliary_cells.cell_graph import CellGraph, Terms, cell_graph
 from segmentation.auxiliary_cells.genotype import ENTRIES, Cell, Entry
 from segmentation.auxiliary_cells.operations import SKIP, ZERO
@@ -22,7 +23,6 @@ IDENTITY = Cell(SKIP, ((0, 0, ZERO, ZERO),) * ENTRIES)
 
 _NOWHERE = -1
 """Stands for what an operation yields that no output depends on."""
-_LONGEST_CHAIN = ENTRIES + 1
 
 
 @lru_cache(maxsize=1 << 16)
@@ -88,7 +88,7 @@ class _Pair(NamedTuple):
 class _Search:
     def __init__(self, graph: CellGraph) -> None:
         self.graph = graph
-        self.colours = _colours(graph)
+        self.colours = operation_colours(graph)
         self.sums = [graph.output, *graph.reads.values()]
 
     def found(self) -> Cell | None:
@@ -178,26 +178,3 @@ def _extended(state: _State, pair: _Pair) -> _State:
 
 def _contains(terms: Terms, part: Terms) -> bool:
     return all(part.count(term) <= terms.count(term) for term in part)
-
-
-def _colours(graph: CellGraph) -> dict[int, int]:
-    """Numbers that tell operations apart by what they compute and by what reads them, not by their nodes.
-
-    Colour refinement (Weisfeiler and Leman, 1968).
-    """
-    colours = dict.fromkeys(graph.reads, 0) | {0: -1}
-    for _ in range(_LONGEST_CHAIN):
-        looks = {node: _look(graph, colours, node) for node in graph.reads}
-        rank = {look: number for number, look in enumerate(sorted(set(looks.values())))}
-        colours = {node: rank[look] for node, look in looks.items()} | {0: -1}
-    return colours
-
-
-def _look(graph: CellGraph, colours: dict[int, int], node: int) -> tuple[object, ...]:
-    return (
-        colours[node],
-        graph.operations[node],
-        graph.output.count(node),
-        tuple(sorted(colours[term] for term in graph.reads[node])),
-        tuple(sorted((colours[other], terms.count(node)) for other, terms in graph.reads.items() if node in terms)),
-    )

@@ -28,13 +28,13 @@ from search.spaces.auxiliary_cells.choices import (
     not_a_member,
 )
 from search.spaces.auxiliary_cells.count import fewest_genotypes
+from search.spaces.auxiliary_cells.sampling import random_genotype
 from search.spaces.plan_space import PlanSpace
 from search.spaces.sizes import Sizes, allowed_sizes
 from search.spaces.space import Slot
 from segmentation.auxiliary_cells.cell_graph import cell_graph
 from segmentation.auxiliary_cells.encoder import ENCODERS
 from segmentation.auxiliary_cells.genotype import TAPS, Genotype
-from segmentation.auxiliary_cells.operations import SKIP, WEIGHTED, ZERO
 from segmentation.auxiliary_cells.plan import CHANNELS, plan
 from segmentation.auxiliary_cells.widest import widest_plans
 from segmentation.networks.plan import Plan
@@ -95,19 +95,10 @@ class AuxiliaryCellsSpace(PlanSpace):
         depths = list(range(len(OPERATION_NAMES) + 1))
         rng.shuffle(depths)
         # The number of operations with weights takes every value equally often; everything else is uniform.
-        return [self._sampled(depths[position % len(depths)], rng) for position in range(count)]
-
-    def _sampled(self, depth: int, rng: Random) -> Architecture:
-        """A net with ``depth`` operations with weights in its cell, all of them with effect."""
-        while True:
-            choices = {name: self._random_choice(name, rng) for name in NAMES}
-            operations = [rng.choice(WEIGHTED) for _ in range(depth)]
-            operations += [rng.choice((SKIP, ZERO)) for _ in range(len(OPERATION_NAMES) - depth)]
-            rng.shuffle(operations)
-            genotype = genotype_of(choices | dict(zip(OPERATION_NAMES, operations, strict=True)))
-            graph = cell_graph(genotype.cell)
-            if graph.output and len(graph.operations) == depth:
-                return self._architecture(choices["size"], genotype)
+        return [
+            self._architecture(rng.choice(self._sizes), random_genotype(depths[position % len(depths)], rng))
+            for position in range(count)
+        ]
 
     def _random_choice(self, name: str, rng: Random) -> int:
         return rng.choice(self._sizes) if name == "size" else rng.randrange(CHOICES[name])

@@ -14,6 +14,7 @@ from segmentation.auxiliary_cells.encoder import ENCODERS, encoder_features
 from segmentation.auxiliary_cells.genotype import Cell, Connection, Genotype
 from segmentation.auxiliary_cells.operations import OPERATIONS, SKIP, ZERO
 from segmentation.auxiliary_cells.plan import plan
+from segmentation.networks.classifier import classifier_plan
 from segmentation.networks.network import Network
 from segmentation.networks.plan import Plan
 from segmentation.networks.plan_builder import PlanBuilder
@@ -103,6 +104,8 @@ def test_the_part_of_the_encoder_that_nothing_reads_is_not_run() -> None:
     assert fine.parameters() == coarse.parameters()
     assert fine.encoder == "encoder.row2.block2.residual"
     assert not any(layer.name.startswith("encoder.row3") for layer in fine.layers)
+    classifier = Network(classifier_plan(fine, 7))
+    assert classifier(torch.zeros(2, 3, 64, 64)).shape == (2, 7, 1, 1)
     assert {layer.name for layer in coarse.unread} == {"decoder.tap0", "decoder.tap1", "decoder.tap2"}
 
 

@@ -137,6 +137,16 @@ def test_weights_without_effect_are_in_the_module_and_not_in_the_file(tmp_path: 
     assert written < read + 100 < SPACE.parameters(net)
 
 
+def test_nets_share_the_weights_of_a_supernet() -> None:
+    space = AuxiliaryCellsSpace(encoder="small", agg=4, sizes=((128, 128),))
+    torch.manual_seed(0)
+    supernet = space.supernet(pretrained=True)
+    for net in space.sample(3, Random(0)):
+        plan, images = space.plan(net), torch.randn(2, 3, 64, 64)
+        with torch.no_grad():
+            torch.testing.assert_close(supernet.extract(plan).train()(images), supernet(images, plan))
+
+
 def trained(space: AuxiliaryCellsSpace, net: Architecture, folder: Path) -> Network:
     training = TrainingOptions(batch_size=2, pretrained=False, threads=1, evaluation_images=2)
     options = TaskOptions(DataOptions(source="synthetic:8", size=(64, 64)), training)
