@@ -276,7 +276,7 @@ class Workspace(OpenWorkspace):
         """Searches the best net within each of several budgets of one device: a run for each, the largest first.
 
         What the evaluator trains is trained once. Trials of a larger budget that keep a smaller one count there, too,
-        and no net is evaluated twice. An interrupted search is continued by ``workspace.run(ID).curve.search()``.
+        and no net is evaluated twice. ``workspace.curve_of(run).search()`` continues an interrupted search.
 
         Args:
             device: its name, with options after a colon.
@@ -300,6 +300,12 @@ class Workspace(OpenWorkspace):
         if start:
             curve.search(tensorboard=tensorboard)
         return curve
+
+    def curve_of(self, run: RunHandle) -> CurveHandle | None:
+        """The search for several budgets to which a run belongs; None where it stands alone."""
+        from latseg.curve_handle import CurveHandle
+
+        return CurveHandle(self, run.config) if run.config.curve else None
 
     def check_data(self, data: str | DataOptions, *, sheet: str | Path | None = None, seed: int = 0) -> DataCheck:
         """Reads every pair of a data source, and says what it holds and what is wrong with it.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class CurveHandle:
-    """What ``Workspace.curve`` returns, and ``RunHandle.curve`` of each of its runs.
+    """What ``Workspace.curve`` returns, and ``Workspace.curve_of`` of each of its runs.
 
     Args:
         workspace: of the runs.

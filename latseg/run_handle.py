@@ -16,7 +16,6 @@ from latseg.units import BudgetsByDevice, as_latency_ms
 
 if TYPE_CHECKING:
     from latseg.analysis import SearchAnalysis
-    from latseg.curve_handle import CurveHandle
     from latseg.evaluation import Evaluation, Part
     from latseg.followers import Follower
     from latseg.open_workspace import OpenWorkspace
@@ -67,13 +66,6 @@ class RunHandle:
         if not is_network(self.config.space):
             return None
         return open_nets(self.config.space, sizes=self.config.sizes).smallest()[0]
-
-    @property
-    def curve(self) -> CurveHandle | None:
-        """The search for several budgets to which this run belongs; None where it stands alone."""
-        from latseg.curve_handle import CurveHandle
-
-        return CurveHandle(self.workspace, self.config) if self.config.curve else None
 
     def search(
         self,

@@ -98,7 +98,7 @@ def search(
         "on_note": tell,
     }
     told = {"data_notes": list(run.config.data_notes), "teacher_notes": notes, "warnings": console.warnings}
-    curve = run.curve
+    curve = console.api.curve_of(run)
     if not (_search_one(console, run, hooks, told) if curve is None else _search_curve(console, curve, hooks, told)):
         raise typer.Exit(VERIFICATION_FAILED)
 

@@ -110,7 +110,8 @@ def test_interrupted_in_a_later_run_it_goes_on_from_any_of_them(
     hint = err.splitlines()[-1].partition("continue with: ")[2].split()
     assert hint[-2] == "--resume"
     assert run_command(*hint[1:], "--quiet") == 0
-    resumed = latseg.Workspace(workspace).run(hint[-1]).curve
+    api = latseg.Workspace(workspace)
+    resumed = api.curve_of(api.run(hint[-1]))
     assert resumed is not None
     for before, after in zip(whole.runs, resumed.runs, strict=True):
         assert [trial.id for trial in after.trials] == [trial.id for trial in before.trials]
