@@ -17,13 +17,21 @@ _LIBRARIES = ("onnxruntime", "numpy", "onnx", "torch")
 
 def provenance() -> dict[str, Any]:
     """Machine, load, versions and command; absolute paths of the command are shortened to their names."""
-    words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv]
+    words = [_shortened(word) for word in sys.argv]
     return {
         "machine": {"cpu": hardware.cpu_name(), "cores": hardware.core_count(), "virtual": hardware.is_virtual()},
         "load_average_at_end": hardware.load_average(),
         "versions": {name: metadata.version(name) for name in _LIBRARIES} | {"python": sys.version.split()[0]},
         "command": " ".join(["python", *words]),
     }
+
+
+def _shortened(word: str) -> str:
+    """``/a/b/c`` is ``c``, and ``kind:/a/b/c`` is ``kind:c``."""
+    kind, colon, path = word.partition(":")
+    if Path(word).is_absolute():
+        return Path(word).name
+    return f"{kind}{colon}{Path(path).name}" if Path(path).is_absolute() else word
 
 
 def commit() -> str:
