@@ -1,8 +1,9 @@
 """Kills searches with SIGKILL at random moments, for every strategy, and resumes them.
 
 The search runs in a forked process on a small space of a formula; one estimate takes a few milliseconds. It is killed
-at a random moment of an uninterrupted search and resumed. The trials that it ends with are compared with those of the
-uninterrupted search: the same, in the same order, none lost, none twice. Writes
+at a random moment of an uninterrupted search and resumed; a strategy that trains first may be killed while it does.
+The trials that it ends with are compared with those of the uninterrupted search: the same, in the same order, none
+lost, none twice. Writes
 ``benchmarks/results/kill_search.json``.
 """
 
@@ -29,16 +30,17 @@ from search.settings import SearchSettings
 from search.strategies.registry import STRATEGIES, make_strategy
 from search.trial import Trial
 from search.trials import TrialStore
+from tests.search.strategies.gates_task import TaskEvaluator
 from tests.search.test_loop import SPACE, TRUTH, toy_budgets
-from tests.search.toy import FormulaEvaluator, NoisyDevice, certify
+from tests.search.toy import NoisyDevice, certify
 
 RESULT = RESULTS / "kill_search.json"
 EVALUATION_S = 0.005
 CHECKS = ("killed_while_running", "ends_well", "nothing_lost", "nothing_twice", "same_trials", "same_winners")
 
 
-class SlowEvaluator(FormulaEvaluator):
-    """One estimate takes ``EVALUATION_S``."""
+class SlowEvaluator(TaskEvaluator):
+    """One estimate takes ``EVALUATION_S``; it has a task, on which strategies may train before they propose."""
 
     def quality(self, architectures: Sequence[Architecture]) -> list[float]:
         """As the formula says."""
@@ -54,7 +56,7 @@ def searched(folder: Path, strategy: str, trials: int) -> None:
         run_search(
             SPACE,
             budgets,
-            SlowEvaluator(),
+            SlowEvaluator(folder),
             make_strategy(strategy, SPACE, budgets),
             store,
             settings,
