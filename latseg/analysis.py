@@ -58,7 +58,8 @@ class SearchAnalysis:
 
 
 def analyse(
-    *logs: str | Path,
+    log: str | Path,
+    *others: str | Path,
     out: str | Path | None = None,
     columns: Mapping[str, str] | None = None,
     max_parameters: str | int = "0.4M",
@@ -67,7 +68,8 @@ def analyse(
     """Findings, pictures and tables on searches: what they did, and what to change.
 
     Args:
-        logs: folders of runs, and CSV files with one trial a line.
+        log: folder of a run, or CSV file with one trial a line.
+        others: more of them, to be compared.
         out: folder for pictures and tables; by default ``analysis`` in the folder of the first run, or
             ``NAME-analysis`` beside the first CSV file.
         columns: of CSV files: name of the column by role (``search.analysis.columns.NAMES``) that is not guessed.
@@ -80,7 +82,7 @@ def analyse(
     from search.analysis import analysis
     from search.analysis.read import is_run, read_log
 
-    paths = [Path(log) for log in logs]
+    paths = [Path(each) for each in (log, *others)]
     limit = float(as_parameters(max_parameters))
     result = analysis.analyse([read_log(path, columns, limit) for path in paths], seed)
     first = paths[0]

@@ -456,7 +456,8 @@ class Workspace(OpenWorkspace):
 
     def analyse(
         self,
-        *logs: str | Path,
+        log: str | Path,
+        *others: str | Path,
         out: str | Path | None = None,
         columns: Mapping[str, str] | None = None,
         max_parameters: str | int = "0.4M",
@@ -468,7 +469,8 @@ class Workspace(OpenWorkspace):
         True
 
         Args:
-            logs: ids of runs of this workspace, folders of other runs, and CSV files.
+            log: id of a run of this workspace, folder of another run, or CSV file.
+            others: more of them, to be compared.
             out: as of ``latseg.analyse``, as the arguments after it.
             columns: of CSV files: name of the column by role.
             max_parameters: limit with which the trials of CSV files are compared.
@@ -478,7 +480,7 @@ class Workspace(OpenWorkspace):
             UserError: a log cannot be read or has no trials, or the folder cannot be written.
         """
         known = self.runs
-        paths = [self.folder.run(str(log)) if str(log) in known else Path(log) for log in logs]
+        paths = [self.folder.run(str(each)) if str(each) in known else Path(each) for each in (log, *others)]
         return analyse(*paths, out=out, columns=columns, max_parameters=max_parameters, seed=seed)
 
     def doctor(self, *, repair: bool = False) -> WorkspaceHealth:
