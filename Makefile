@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONWARNINGS :=
 
-.PHONY: install demo test test-targets check docs mutants pretrain clean
+.PHONY: install demo test test-long test-targets check docs mutants pretrain clean
 
 install: $(STAMP)
 
@@ -20,8 +20,12 @@ demo: $(STAMP)
 	$(BIN)/latseg demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not serial and not targets"
-	$(BIN)/python -m pytest -m "serial and not targets"
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not serial and not targets and not long"
+	$(BIN)/python -m pytest -m "serial and not targets and not long"
+
+# Interruptions, kills and damage at length, and searches on a cluster of three nodes.
+test-long: $(STAMP)
+	$(BIN)/python -m pytest -m "long and not targets"
 
 # Everything that `latseg install` brings, and the tests that need it; those of ssh also need sshd (apt-get install openssh-server).
 test-targets: $(STAMP)

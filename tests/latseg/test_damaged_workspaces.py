@@ -13,7 +13,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 CASES = 30
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_damage_is_refused_or_told(finished: Path, tmp_path: Path) -> None:
     result = tmp_path / "fuzz.json"
     words = ["--workspaces", str(CASES), "--quick", "--workspace", str(finished), "--result", str(result)]

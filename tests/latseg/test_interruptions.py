@@ -85,7 +85,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     return "--workspace", str(tmp_path_factory.mktemp("interrupted"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_long_command_goes_on_where_it_was_interrupted(shared: tuple[str, str]) -> None:
     profile = ("profile", "--device", DEVICE, "--size", "128x128", "--models", "12", "--operators", "4")
     campaign, said = finished(interrupted(*shared, *profile, at="6/16"))

@@ -12,7 +12,7 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "kill.py"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_profile_survives_kills(tmp_path: Path) -> None:
     words = ("--commands", "profile", "--kills", "1", "--terms", "1", "--seed", "3", "--output", str(tmp_path / "kill"))
     done = subprocess.run([sys.executable, str(SCRIPT), *words], capture_output=True, text=True, check=False)

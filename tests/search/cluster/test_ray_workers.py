@@ -30,7 +30,7 @@ from tests.search.cluster.test_trainer import job
 from tests.search.cluster.toys import SLOW_S, SPACE, TARGET, WATCHED, noted, toy_config, toy_search
 
 pytest.importorskip("ray")
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("default")]
 
 ROOT = Path(__file__).parents[3]
 _MEMORY_BYTES = 80 * 2**20

@@ -81,7 +81,7 @@ def test_chosen_nets_leave_less_variance_than_any_random_draw() -> None:
     assert variance_left(views, chosen[:3]) > variance_left(views, chosen)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_chosen_nets_give_smaller_errors_than_drawn_ones() -> None:
     """On average: a single device may be an exception."""
     graphs = drawn(300)
