@@ -143,14 +143,14 @@ def search(run: Any, rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "rejected": found["rejected"],
         "winner": {key: winner[key] for key in ("parameters", "predicted_ms", "upper_ms", "measured_ms", "certified")},
         "export_certified": exported["certified"],
-        "verified": [each["ok"] for each in verified],
+        "failed_checks": [[check for check in each["checks"] if not check["ok"]] for each in verified],
     }
 
 
 def goals(rows: dict[str, dict[str, Any]], found: dict[str, Any]) -> list[dict[str, Any]]:
     """That two devices are told apart, predicted, and both kept."""
     ratio = median(rows["slow"]["measured_ms"]) / median(rows["swift"]["measured_ms"])
-    kept = found["winner"]["certified"] and found["export_certified"] and all(found["verified"])
+    kept = found["winner"]["certified"] and found["export_certified"] and not any(found["failed_checks"])
     return [
         {"what": "slow over swift", "goal": ">= 1.5", "value": ratio, "met": ratio >= 1.5},
         *(

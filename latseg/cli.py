@@ -83,11 +83,12 @@ for group_name in GROUPS:
 def main() -> None:
     """Entry point of the ``latseg`` command."""
     prepare_streams()
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _DebouncedInterrupt())
+    interrupt = _DebouncedInterrupt()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell ignores it in the background
+        signal.signal(signal.SIGINT, interrupt)
     for number in _ENDINGS:
         if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
+            signal.signal(number, interrupt)
     code = run(sys.argv[1:])
     if code == INTERRUPTED:
         for number in (signal.SIGINT, *_ENDINGS):

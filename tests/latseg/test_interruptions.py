@@ -62,6 +62,19 @@ def test_ctrl_c_pressed_twice_shows_no_traceback(tmp_path: Path) -> None:
     assert rest.count("continue with: ") == 1
 
 
+def test_a_command_in_the_background_of_a_script_ends_by_kill(tmp_path: Path) -> None:
+    words = ("--workspace", str(tmp_path), "profile", "-d", DEVICE, "--models", "400", "--draw", "--operators", "0")
+    script = 'trap "" INT; exec "$@"'  # as a shell that is not interactive does for what ends in &
+    command = ["/bin/sh", "-c", script, "sh", sys.executable, "-m", "latseg", *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.terminate()
+        rest = process.stderr.read()
+        assert process.wait(timeout=60) == 130, rest
+    assert "continue with: " in rest
+
+
 def finished(line: str) -> tuple[Any, str]:
     """Runs the offered command line to its end; its document and what it said meanwhile."""
     program, *words = shlex.split(line)
