@@ -22,6 +22,7 @@ class SideBySide(Strategy):
     """Generation ``g`` is proposed by member ``g`` modulo their number; each member is told all trials.
 
     So no architecture is evaluated twice, and the members can be compared by the generations in one store of trials.
+    Generations are of one size, the least of the members': by it a search divides its trials.
 
     Args:
         space: to search in.
@@ -45,7 +46,7 @@ class SideBySide(Strategy):
             member(space, budgets, seed=seed * len(members) + number, **options)
             for number, (member, options) in enumerate(members)
         ]
-        self.generation_size = self._next().generation_size
+        self.generation_size = min(member.generation_size for member in self.members)
 
     def _next(self) -> Strategy:
         """The member that proposes the next generation."""
@@ -64,7 +65,6 @@ class SideBySide(Strategy):
         super().tell(trials)
         for member in self.members:
             member.tell(trials)
-        self.generation_size = self._next().generation_size
 
     @override
     def constrain(self, budgets: Budgets) -> None:
