@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from latency.operators.operator import Operator, OperatorGraph
+from search.analysis.hypervolume import hypervolume
 from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
 from search.evaluators.evaluator import Evaluator
 from search.evaluators.registry import make_evaluator
 from search.options import DataOptions, TrainingOptions
 from search.spaces.portrait.space import PortraitSpace
 from search.tasks.task import TaskOptions
-from tests.search.hypervolume import hypervolume
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +38,7 @@ def read_run(folder: Path) -> SearchLog:
 def log_of_run(
     config: RunConfig, files: RunFolder, trials: Sequence[Trial], rejected: Mapping[str, int], repaired: int
 ) -> SearchLog:
-    """The log of a run whose trials, at least one, were read already.
-
-    Raises:
-        UserError: the checkpoint of a trained net is damaged.
-    """
+    """The log of a run whose trials, at least one, were read already."""
     slots = tuple(slot for slot, _ in trials[0].architecture.choices)
     return SearchLog(
         name=config.run,
@@ -82,7 +79,10 @@ def _latencies(device: str, trials: Sequence[Trial]) -> Matrix:
 
 
 def _trained(files: RunFolder, trials: Sequence[Trial]) -> Vector:
-    """Mean IoU on the validation part of the trials whose full training has ended; NaN for the others."""
+    """Mean IoU on the validation part of the trials whose full training has ended; NaN for the others.
+
+    NaN as well where a checkpoint is damaged, or is of a task that has another one: the commands that need it say so.
+    """
     return np.array([_mean_iou(files.training(trial.id)) for trial in trials])
 
 
@@ -91,7 +91,9 @@ def _mean_iou(checkpoint: Path) -> float:
         return np.nan
     from segmentation.training.checkpoint import damage_told, load_checkpoint
 
-    _, document = load_checkpoint(checkpoint)
-    with damage_told(checkpoint):
-        ended = len(document["history"]) == document["settings"]["epochs"]
-        return float(document["quality"]["mean_iou"]) if ended else np.nan
+    with suppress(UserError):
+        _, document = load_checkpoint(checkpoint)
+        with damage_told(checkpoint):
+            if len(document["history"]) == document["settings"]["epochs"]:
+                return float(document["quality"]["mean_iou"])
+    return np.nan

@@ -9,6 +9,7 @@ NOT_DERIVED = {
     r"architecture\..*": "of a space that only latseg knows (tests/latseg/test_architecture_check.py)",
     r"task\.task": "a name in words; nothing in the files depends on it",
     r"certificates\.0\.device\.(clock_mhz|load_average)": "the state of a moment that is gone",
+    r"certificates\.0\.device\.unit": "which of several equal devices it was",
     r"certificates\.0\.cpu_per_wall": "samples hold no processor time; it may only be below the limit",
     r"certificates\.0\.first_run_ms": "the run before the samples",
     r"certificates\.0\.blocks\.\d+\.(candidate_ms|reference_ms|waited_ms|runs)": "a sample that moves no result",

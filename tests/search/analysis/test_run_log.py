@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from foundation.errors import UserError
@@ -67,5 +68,5 @@ def test_a_run_without_trials_and_one_with_a_damaged_checkpoint(folder: Path) ->
         store.add(replace(trial, generation=0))
     RunFolder(folder).training(trial.id).parent.mkdir()
     RunFolder(folder).training(trial.id).write_bytes(b"damaged")
-    with pytest.raises(UserError, match="checkpoint"):
-        read_log(folder)
+    trained = read_log(folder).trained
+    assert trained is None or np.isnan(trained).all()
