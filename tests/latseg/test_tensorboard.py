@@ -93,7 +93,7 @@ def test_every_stage_is_a_tensorboard_run(capsys: pytest.CaptureFixture[str], tm
 def test_a_search_writes_what_it_trains(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def launch(context: RunContext, *_: object) -> None:
+    def launch(context: RunContext, *_: object, **__: object) -> None:
         short = SearchProgress("short training 7", 3, 5, loss=0.25, learning_rate=0.5)
         context.on_progress(SearchProgress("short trainings", 1, 4, training=short))
         raise StopError

@@ -143,7 +143,7 @@ def test_without_wandb_the_error_says_what_to_install(
 def test_a_search_is_followed_from_every_door(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wandb: StandIn
 ) -> None:
-    def launch(context: RunContext, *_: object) -> None:
+    def launch(context: RunContext, *_: object, **__: object) -> None:
         context.on_progress(search_moments()[1])
         raise StopError
 
