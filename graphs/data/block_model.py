@@ -73,6 +73,7 @@ def _check(name: str, options: BlockModelSource.Options) -> None:
         "edges": (options.edges, options.nodes * options.nodes // 8),
         "degree": (options.degree, min(options.edges, options.nodes // (2 * options.classes))),
         "features": (options.features, MAX_NUMBERS // options.nodes),
+        "words": (options.words, MAX_NUMBERS // options.nodes),
     }
     for key, (seen, largest) in limits.items():
         if seen > largest:

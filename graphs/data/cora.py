@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class CoraSource(GraphSource):
         try:
             arrays = _read(path)
             features = _features(arrays)
-        except (OSError, ValueError, LookupError, MemoryError, zipfile.BadZipFile) as error:
+        except (*_DAMAGED, LookupError, MemoryError) as error:
             seen = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
             raise UserError(
                 f"graph {path}", seen=seen[:200], expected="the arrays that graphs/data/cora.py lists, in an .npz file",
@@ -64,6 +65,10 @@ class CoraSource(GraphSource):
             indices["validation"],
             indices["test"],
         )
+
+
+_DAMAGED = (OSError, ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What reading a damaged archive, or arrays of other kinds, raises; ``RuntimeError`` where it is encrypted."""
 
 
 def _read(path: Path) -> Arrays:

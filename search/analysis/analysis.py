@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -100,13 +99,14 @@ def analyse(logs: Sequence[SearchLog], seed: int = 0) -> Analysis:
         logs: the searches.
         seed: of the permutations by which the importance of slots is corrected for chance.
     """
-    seen: Counter[str] = Counter()
-    parts = []
+    parts: dict[str, AnalysedLog] = {}
     for log in logs:
-        name = _safe(log.name)
-        seen[name] += 1
-        parts.append(AnalysedLog(replace(log, name=name if seen[name] == 1 else f"{name}-{seen[name]}"), seed))
-    return Analysis(tuple(parts))
+        name = first = _safe(log.name)
+        number = 2
+        while name in parts:
+            name, number = f"{first}-{number}", number + 1
+        parts[name] = AnalysedLog(replace(log, name=name), seed)
+    return Analysis(tuple(parts.values()))
 
 
 def _safe(name: str) -> str:

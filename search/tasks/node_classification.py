@@ -144,5 +144,15 @@ class NodeClassification(Task):
             "graph_sha256": self.graph.fingerprint,
         }
 
+    @property
+    @override
+    def fingerprint(self) -> str:
+        return self.graph.fingerprint
+
+    @property
+    @override
+    def data_fingerprint(self) -> str:
+        return self.graph.fingerprint
+
     def _training(self, architecture: Architecture) -> Training:
         return Training(self.graph, self.space.designs(architecture), Recipe(), self.options.seed)

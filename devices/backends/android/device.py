@@ -44,6 +44,11 @@ class AndroidDevice(ProcessDevice):
         self.runtime = f"devices.backends.android.runtime:AndroidRuntime:{serial}"
         self._phone = Phone(serial)
 
+    @property
+    @override
+    def machine(self) -> str:
+        return self.name
+
     @override
     def availability(self) -> Availability:
         packages = WebPackages()

@@ -19,6 +19,7 @@ DASHES = ("-", "--", ":", "-.")
 MAIN, ACCENT, LIMIT, MUTED = COLOURS[0], COLOURS[1], COLOURS[-1], "#9a9a9a"
 _RC: dict[str, Any] = {
     "font.size": 9,
+    "text.parse_math": False,  # labels come from files
     "axes.titlesize": 9,
     "legend.fontsize": 8,
     "axes.spines.top": False,

@@ -60,6 +60,7 @@ def test_another_seed_gives_another_graph() -> None:
 @pytest.mark.parametrize(
     ("options", "what"),
     [
+        ("words=100000000000", "words"),
         ("nodes=60,classes=9,edges=90,degree=3", "classes of"),
         ("nodes=60,edges=900,degree=3,classes=3", "edges of"),
         ("nodes=60,edges=90,degree=60,classes=3", "degree of"),

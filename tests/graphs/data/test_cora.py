@@ -119,6 +119,17 @@ def test_other_files_are_refused(tmp_path: Path, arrays: Arrays) -> None:
         open_graph("cora")
 
 
+def test_damage_inside_a_compressed_array_is_told(tmp_path: Path, arrays: Arrays) -> None:
+    path = tmp_path / "graph.npz"
+    np.savez_compressed(path, **arrays)
+    content = bytearray(path.read_bytes())
+    start = content.index(b"PK\x03\x04") + 30 + 40
+    content[start : start + 20] = b"\xff" * 20
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="graph"):
+        open_graph(f"cora:{path}")
+
+
 def test_arrays_that_are_too_large_are_refused_unread(
     tmp_path: Path, arrays: Arrays, monkeypatch: pytest.MonkeyPatch
 ) -> None:

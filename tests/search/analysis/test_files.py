@@ -110,6 +110,19 @@ def test_several_logs_share_pictures_and_have_folders(tmp_path: Path) -> None:
     assert {finding.log for finding in analysis.findings} == set(analysis.hypervolume)
 
 
+def test_a_number_for_an_equal_name_is_no_name_of_another_log() -> None:
+    logs = [replace(even_log(), name=name) for name in ("run", "run", "run-2")]
+    names = [part.log.name for part in analyse(logs).parts]
+    assert len(set(names)) == 3
+    assert names[0] == "run"
+
+
+def test_labels_of_files_are_no_formulas() -> None:
+    log = replace(even_log(), quality_label="reward $a_{$ x")
+    picture = dict(analyse([log]).pictures())["best_so_far"]
+    assert render(picture.draw, "png")
+
+
 def test_lines_stay_different_after_all_colours() -> None:
     assert len({tuple(line_style(position).values()) for position in range(3 * len(COLOURS))}) == 3 * len(COLOURS)
     assert shortened(["short", "a" * 20 + "b" * 20], most=10) == ["short", "aaaa…bbbbb"]

@@ -50,6 +50,7 @@ def test_the_seed_is_that_of_the_graph_and_of_the_training(tmp_path: Path) -> No
     space = CitationGraphSpace(3, **SIZES)
     tasks = [space.make_task(TaskOptions(OPTIONS.data, OPTIONS.training, seed)) for seed in (0, 1)]
     hashes = [task.describe()["graph_sha256"] for task in tasks]
+    assert [task.fingerprint for task in tasks] == [task.data_fingerprint for task in tasks] == hashes
     assert hashes[0] != hashes[1]
 
 

@@ -88,6 +88,11 @@ def test_the_fingerprint_is_that_of_the_phone(adb: StandIn) -> None:
     assert "-s" not in adb.asked[-1], "the only phone needs no serial number"
 
 
+def test_two_phones_are_two_machines() -> None:
+    assert AndroidDevice(serial="A1").machine != AndroidDevice(serial="B2").machine
+    assert AndroidDevice(serial="A1").machine
+
+
 def test_a_phone_that_is_gone_is_unavailable(adb: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     device = AndroidDevice()
     adb.write("failure", "no devices/emulators found")
