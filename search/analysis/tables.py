@@ -67,7 +67,7 @@ def tables_of(analysed: AnalysedLog) -> Iterator[CsvTable]:
 
 
 def _trials(log: SearchLog) -> CsvTable:
-    """The log itself; ``latseg analyse`` reads it again."""
+    """The log itself; ``latseg analyse`` reads it again, but for the latencies."""
     columns: dict[str, Sequence[object]] = {
         "trial": list(log.numbers),
         "quality": list(log.quality),
