@@ -270,6 +270,9 @@ class Workspace(OpenWorkspace):
         budgets: Sequence[str | float],
         *,
         tensorboard: str | Path | None = None,
+        cluster: str | None = None,
+        wandb: str | None = None,
+        optuna_storage: str | None = None,
         start: bool = True,
         **options: Any,
     ) -> CurveHandle:
@@ -282,6 +285,9 @@ class Workspace(OpenWorkspace):
             device: its name, with options after a colon.
             budgets: latency limits, for example ``["1ms", "2ms", "4ms"]``.
             tensorboard: as of ``search``.
+            cluster: as of ``search``.
+            wandb: as of ``search``.
+            optuna_storage: as of ``search``.
             start: False leaves the start to ``search`` on the returned handle.
             **options: all other arguments of ``search``; numbers of trials and winners are those of each budget.
 
@@ -298,7 +304,7 @@ class Workspace(OpenWorkspace):
         config = config.model_copy(update={"command": search_command(config, self.path)})
         curve = CurveHandle(self, config)
         if start:
-            curve.search(tensorboard=tensorboard)
+            curve.search(tensorboard=tensorboard, cluster=cluster, wandb=wandb, optuna_storage=optuna_storage)
         return curve
 
     def curve_of(self, run: RunHandle) -> CurveHandle | None:

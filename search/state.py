@@ -76,6 +76,10 @@ class SearchState:
         """Runs generations until there are so many trials, or until no new feasible candidate is found."""
         while len(self.trials) < until and not self.exhausted:
             self.exhausted = not self._run_generation(until)
+        complete = [trial for trial in self.trials if trial.generation == self.generation]
+        if complete and len(self.trials) == until:  # stored before an interruption, and cut short by this stop
+            self.strategy.tell(complete)
+            self.generation += 1
 
     def prepare(self) -> None:
         """Has evaluator and strategy prepared, once: before the first proposal, or before a stored one is measured."""

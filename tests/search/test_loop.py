@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -290,6 +292,35 @@ def test_interrupted_while_measuring_nothing_is_measured_twice(tmp_path: Path) -
     assert len(device.measured) == len(set(device.measured))
     assert len(result.trials) == 60
     assert all(trial.certified for trial in result.winners)
+
+
+def test_a_generation_that_a_stop_cut_short_is_not_filled_up_after_an_interruption(tmp_path: Path) -> None:
+    """With trials of another run before its own, whose number is no multiple of a generation."""
+    settings = SearchSettings(trials=60, winners=2, feasibility_samples=60)
+    budgets, found = toy_budgets(ms=1.5), []
+    for name, interruptions in (("whole", 0), ("parts", 1)):
+        with TrialStore(tmp_path / f"{name}.sqlite") as store:
+            for trial in search(tmp_path, toy_budgets(ms=1.4)).trials[:28]:
+                store.add(replace(trial, generation=0))
+            for left in range(interruptions, -1, -1):
+                device = NoisyDevice(TRUTH)
+
+                def measure(
+                    net: Architecture, left: int = left, device: NoisyDevice = device
+                ) -> dict[str, Measurement]:
+                    if left:
+                        raise KeyboardInterrupt
+                    return device.measure(net)
+
+                strategy = make_strategy(EVOLUTION, SPACE, budgets)
+                with suppress(KeyboardInterrupt):
+                    run_search(
+                        SPACE, budgets, FormulaEvaluator(), strategy, store, settings,
+                        measure=measure, certify=certify, first_generation=1,
+                    )  # fmt: skip
+            found.append([(trial.id, trial.generation) for trial in store.trials()])
+    assert len(found[0]) == 60
+    assert found[0] == found[1]
 
 
 def test_a_finished_search_is_only_read_again(tmp_path: Path) -> None:
