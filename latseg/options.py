@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -98,8 +99,9 @@ def device_words(name: str, threads: int) -> list[str]:
 
 
 def followed_words(tensorboard: Path | None, wandb: str | None, optuna_storage: str | None = None) -> list[str]:
-    """The options of a command that continues and is followed again."""
-    given = {"--tensorboard": tensorboard, "--wandb": wandb, "--optuna-storage": optuna_storage}
+    """The options of a command that continues and is followed again; a password is not shown."""
+    storage = None if optuna_storage is None else re.sub(r"(?<=://)([^:/@]*):[^@]*@", r"\1:***@", optuna_storage)
+    given = {"--tensorboard": tensorboard, "--wandb": wandb, "--optuna-storage": storage}
     return [word for option, value in given.items() if value is not None for word in (option, str(value))]
 
 

@@ -81,7 +81,7 @@ def _budgets(config: RunConfig) -> _Values:
 
 
 def _curve(config: RunConfig) -> _Values:
-    budgets = ",".join(f"{point.maximum_ms:g}ms" for point in config.curve)
+    budgets = ",".join(f"{point.maximum_ms!r}".removesuffix(".0") + "ms" for point in config.curve)
     return [("device", config.targets[0].device), ("budgets", budgets)]
 
 

@@ -15,7 +15,7 @@ from search.trials import TrialStore
 from search.winners.selection import predicted_again
 
 
-def adopt_trials(space: SearchSpace, budgets: Budgets, store: TrialStore, others: Sequence[Path]) -> None:
+def adopt_trials(space: SearchSpace, budgets: Budgets, store: TrialStore, others: Sequence[Path]) -> list[Trial]:
     """Adds them as generation 0, all or none; a store that has trials stays as it is.
 
     Args:
@@ -24,11 +24,14 @@ def adopt_trials(space: SearchSpace, budgets: Budgets, store: TrialStore, others
         store: of the run.
         others: folders of the other runs.
 
+    Returns:
+        Those that were added.
+
     Raises:
         UserError: a store is damaged.
     """
     if store.trials():
-        return
+        return []
     found: dict[Architecture, Trial] = {}
     for path in (RunFolder(folder).trials for folder in others):
         if path.is_file():
@@ -36,4 +39,6 @@ def adopt_trials(space: SearchSpace, budgets: Budgets, store: TrialStore, others
                 found = {trial.architecture: trial for trial in other.trials()} | found
     fresh = [replace(trial, generation=0, results=()) for trial in found.values()]
     trials = predicted_again(fresh, space, budgets)
-    store.add(*(trial for trial in trials if not budgets.violated(trial.parameters, trial.upper_ms)))
+    adopted = [trial for trial in trials if not budgets.violated(trial.parameters, trial.upper_ms)]
+    store.add(*adopted)
+    return adopted

@@ -52,8 +52,8 @@ def with_curve(config: RunConfig, limits_ms: Sequence[float]) -> RunConfig:
             "several budgets", seen=f"{len(config.targets)} devices", expected="one device",
             remedy="search for each device on its own",
         )  # fmt: skip
-    ordered = sorted(set(limits_ms), reverse=True)
-    points = tuple(CurvePoint(run=f"{config.run}-{ms:.9g}ms", maximum_ms=ms) for ms in ordered)
+    named = {f"{config.run}-{ms:.9g}ms": ms for ms in sorted(limits_ms, reverse=True)}  # what reads alike is one run
+    points = tuple(CurvePoint(run=run, maximum_ms=ms) for run, ms in named.items())
     return of_point(config.model_copy(update={"curve": points}), points[0])
 
 

@@ -17,6 +17,7 @@ from search.curve import earlier_folders
 from search.earlier_run import take_preparation
 from search.evaluators.registry import make_evaluator
 from search.loop import SearchResult, run_search
+from search.progress import SearchProgress
 from search.run_config import versions_of_evaluator
 from search.run_context import RunContext
 from search.settings import SearchSettings
@@ -68,7 +69,8 @@ def launch(context: RunContext, budgets: Budgets, *, workers: Workers | None = N
     with TrialStore(context.folder.trials) as trials:
         feedback = RejectionFeedback(space, budgets)
         budgets = feedback.replay(trials)
-        adopt_trials(space, budgets, trials, others)
+        for number, trial in enumerate(adopt_trials(space, budgets, trials, others), start=1):
+            on_progress(SearchProgress("search", number, config.trials, "of a larger budget", trial=trial))
         result = run_search(
             space,
             budgets,

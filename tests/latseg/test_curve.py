@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 import latseg
@@ -90,9 +91,17 @@ def test_a_curve_from_the_command_line(workspace: Path, asked: list[str], capsys
 
 @pytest.mark.slow
 def test_interrupted_in_a_later_run_it_goes_on_from_any_of_them(
-    workspace: Path, asked: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    workspace: Path,
+    asked: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    whole = latseg.Workspace(workspace).curve(DEVICE, ["2ms", 1.5], **OPTIONS)
+    storage = f"sqlite:///{tmp_path / 'optuna.db'}"
+    whole = latseg.Workspace(workspace).curve(DEVICE, ["2ms", 1.5], **OPTIONS, optuna_storage=storage)
+    studies = {run.id: optuna.load_study(study_name=run.id, storage=storage).trials for run in whole.runs}
+    shown = {run: [trial.user_attrs["id"] for trial in trials] for run, trials in studies.items()}
+    assert shown == {run.id: [trial.id for trial in run.trials] for run in whole.runs}, "those of a larger budget, too"
     assert [row.point.maximum_ms for row in whole.rows] == [1.5, 2.0]
     expected = len(asked)
     quality = PretrainedEvaluator.quality

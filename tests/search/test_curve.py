@@ -55,6 +55,8 @@ def test_the_runs_follow_from_any_of_them(single: RunConfig, first: RunConfig, t
 
 def test_equal_budgets_are_one_and_none_or_two_devices_are_refused(single: RunConfig) -> None:
     assert [point.maximum_ms for point in with_curve(single, [2.0, 1.0, 2.0]).curve] == [2.0, 1.0]
+    nearly = with_curve(single, [1.0, 1.0000000001]).curve
+    assert len({point.run for point in nearly}) == len(nearly) == 1
     with pytest.raises(UserError, match="budgets: got none"):
         with_curve(single, [])
     two = single.model_copy(update={"targets": single.targets * 2})

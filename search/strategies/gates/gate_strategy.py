@@ -35,7 +35,7 @@ _TRIES = 20
 
 
 class GateStrategy(Strategy):
-    """Trains gates and shared weights before the first proposal, in ``NAME_gates.safetensors`` of the run's folder.
+    """Trains gates and shared weights before the first proposal, in ``NAME_gates_SEED.safetensors`` of the run.
 
     Trials do not move the gates: they are the method's answer. What they say is proposed without repetition, and trials
     choose among it. Where the budgets are no longer those of the training, the gates give way by as little as brings
@@ -85,7 +85,9 @@ class GateStrategy(Strategy):
                 sampler=sampler,
                 on_update=on_update,
             )
-            self._trained_cost = training.run(evaluator.folder / f"{self.name}_gates.safetensors", on_progress)
+            self._trained_cost = training.run(
+                evaluator.folder / f"{self.name}_gates_{self.seed}.safetensors", on_progress
+            )
         self._gates = gates
 
     def _task(self, evaluator: Evaluator) -> SegmentationTask:
