@@ -14,6 +14,7 @@ import latseg
 from foundation.errors import UserError
 from foundation.progress import Progress
 from latseg.followers import trackers
+from latseg.options import followed_words
 from latseg.tensorboard import TensorBoardTracker
 from latseg.tracking import tracked
 from latseg.weights_and_biases import WandbTracker
@@ -203,3 +204,10 @@ def test_places_of_data_are_not_logged(wandb: StandIn, tmp_path: Path) -> None:
     assert logged["data"] == f"folder:{tmp_path.name}"
     assert logged["seed"] == 3
     assert str(tmp_path) not in str(logged)
+
+
+def test_the_command_that_continues_shows_no_password() -> None:
+    shown = followed_words(None, None, "postgresql://me:secret@host/trials")
+    assert shown == ["--optuna-storage", "postgresql://me:***@host/trials"]
+    for url in ("sqlite:///trials.db", "postgresql://me@host/trials"):
+        assert followed_words(None, None, url) == ["--optuna-storage", url]

@@ -9,12 +9,14 @@ import pytest
 from foundation.errors import UserError
 from latseg.testing.recording_evaluator import RecordingEvaluator
 from search.constraints.budgets import Budgets
+from search.constraints.feasible_sampler import feasible_sampler
 from search.evaluators.evaluator import Evaluator
 from search.options import BudgetOptions, DataOptions, SearchOptions
 from search.run_config import RunConfig, read_config, write_config
 from search.strategies.random_search import RandomSearch
 from search.strategies.registry import STRATEGIES, make_strategy
 from search.strategies.side_by_side import SideBySide
+from tests.search.strategies.gates_task import QUICK, TaskEvaluator
 from tests.search.strategies.landscapes import BUDGETS, SPACE, trials_of
 from tests.search.toy import quality_of
 
@@ -86,3 +88,10 @@ def test_a_run_keeps_the_text(tmp_path: Path) -> None:
     assert read_config(tmp_path).strategy == TEXT
     with pytest.raises(UserError, match="annealing"):
         RunConfig.create(budgets, data, search=SearchOptions(strategy="random|annealing"))
+
+
+def test_two_of_one_kind_train_their_own_gates(tmp_path: Path) -> None:
+    strategy = make_strategy(f"proxyless:{QUICK},updates=1|proxyless:{QUICK},updates=2", SPACE, BUDGETS)
+    strategy.prepare(TaskEvaluator(tmp_path), feasible_sampler(SPACE, BUDGETS))
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+    assert strategy.ask(2)
