@@ -142,4 +142,17 @@ def _longer(nets: Path) -> Iterator[Job]:
             yield Job("quality", net, data, size, variant=name, **LONGER[name])
 
 
-PLANS: dict[str, Callable[[Path], Iterator[Job]]] = {"all": jobs, "longer": longer}
+def longer_designed(_: Path) -> Iterator[Job]:
+    """As ``longer`` for one net that was designed by hand, with two seeds: eight minutes of eight processes."""
+    for name in ("both x 3", "pairs x 3", "as train"):
+        for data in (PEOPLE, FACES):
+            yield from (
+                Job("quality", "designed:expanded", data, seed=seed, variant=name, **LONGER[name]) for seed in SEEDS[:2]
+            )
+
+
+PLANS: dict[str, Callable[[Path], Iterator[Job]]] = {
+    "all": jobs,
+    "longer": longer,
+    "longer-designed": longer_designed,
+}
