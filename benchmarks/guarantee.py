@@ -8,7 +8,7 @@ Every candidate winner that a search measures also tests the bound by which it w
 above the bound is the rate of violations among searched nets. Writes ``benchmarks/results/guarantee.json``.
 
 ``--device simulated`` certifies nothing and ends after the searches: it shows the rate of violations alone
-(``benchmarks/results/guarantee_simulated.json``).
+(``benchmarks/results/guarantee_simulated.json``). With several ``--strategies`` the searches take them in turn.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import json
 import subprocess
 import sys
 import time
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +68,11 @@ def violations(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def one_search(workspace: Path, budget_ms: float, seed: int, device: str) -> dict[str, Any]:
+def one_search(workspace: Path, budget_ms: float, seed: int, device: str, strategy: str) -> dict[str, Any]:
     """One search to its certified bundle; ``verify`` comes later."""
-    limits = ("--device", device, "--max-latency", f"{budget_ms}ms", "--max-params", "0.4M")
+    limits = ("--device", device, "--max-latency", f"{budget_ms}ms", "--max-params", "0.4M", "--strategy", strategy)
     code, found = latseg(workspace, "search", *limits, "--size", SIZE, "--seed", str(seed), *EFFORT, *DATA)
-    row: dict[str, Any] = {"budget_ms": budget_ms, "seed": seed, "search_exit": code}
+    row: dict[str, Any] = {"strategy": strategy, "budget_ms": budget_ms, "seed": seed, "search_exit": code}
     if "run" in found:
         row["finalists"] = finalists(workspace, found["run"], device)
     winners = [winner for winner in found.get("winners", []) if winner["certified"]]
@@ -135,11 +136,12 @@ def main() -> None:
     parser.add_argument("--workspace", type=Path, required=True, help="with a campaign and a predictor of the device")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--budgets", type=float, nargs="+", default=[0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.2, 1.5, 1.8])
+    parser.add_argument("--strategies", nargs="+", default=["evolution"])
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     started, rows = time.monotonic(), []
-    for seed, budget_ms in enumerate(options.budgets):
-        rows.append(one_search(options.workspace, budget_ms, seed, options.device))
+    for seed, (budget_ms, strategy) in enumerate(zip(options.budgets, cycle(options.strategies), strict=False)):
+        rows.append(one_search(options.workspace, budget_ms, seed, options.device, strategy))
         print(json.dumps(rows[-1]), file=sys.stderr)
     rows = [verified(options.workspace, row) for row in rows]
     certified = [row for row in rows if row["certified"]]

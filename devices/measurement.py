@@ -76,7 +76,8 @@ class Measurement:
     converged: bool
     """False where the interval's half-width did not reach the protocol's target."""
     cpu_per_wall: float
-    """Process CPU time / wall time without waiting; above 1.05 more than one thread ran."""
+    """Process CPU time / wall time without waiting; above 1.05 more than one thread ran. 0 where it is
+    not known: a page of a browser cannot tell it."""
     blocks: tuple[Block, ...]
     operators: tuple[OperatorTime, ...] = ()
     profiler: str = ""

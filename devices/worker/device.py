@@ -51,7 +51,8 @@ class ProcessDevice(Device):
     compute_units: ClassVar[tuple[str, ...]] = ("cpu",)
     """Where the runtime computes."""
     computes_in_worker: ClassVar[bool] = True
-    """False where the runtime computes in another process than the worker, whose memory then tells nothing."""
+    """False where the runtime computes in another process than the worker, or on a GPU: the worker's memory then tells
+    nothing."""
     imports: ClassVar[tuple[str, ...]] = ()
     """Distributions that its worker imports beside the runtime, numpy and onnx."""
     precision: ClassVar[str] = "float32"

@@ -91,8 +91,9 @@ def _rule_faults(certificate: Certificate) -> Iterator[str]:
         yield f"{certificate.upper_ms:.4f} ms is above the budget of {certificate.budget_ms:g} ms"
     if certificate.device.simulated:
         yield "a simulated device certifies nothing"
-    if not 0 < certificate.cpu_per_wall <= CPU_PER_WALL_LIMIT * certificate.device.threads:
-        yield f"processor time was {certificate.cpu_per_wall:.2f} times the wall time, more than the threads can use"
+    share, most = certificate.cpu_per_wall, CPU_PER_WALL_LIMIT * certificate.device.threads
+    if not 0 <= share <= most:
+        yield f"processor time was {share:.2f} times the wall time, the threads can use 0 to {most:.2f}"
     if certificate.started_at and not _is_time(certificate.started_at):
         yield f"{certificate.started_at!r} is not a time"
 

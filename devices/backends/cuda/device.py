@@ -26,6 +26,7 @@ class CudaDevice(ProcessDevice):
     runtime = "devices.backends.cuda.runtime:Cuda"
     package = "torch"
     compute_units = ("gpu",)
+    computes_in_worker = False
     install = 'pip install "latseg[cuda]" and a build of torch with CUDA'
 
     class Options(PluginOptions):

@@ -86,6 +86,16 @@ def test_a_program_that_this_version_does_not_write_is_named(bundle: Path) -> No
     assert details()["program segment.py"].startswith("not the one that this version writes: read it")
 
 
+@pytest.mark.parametrize(("share", "faults"), [(0.0, 0), (1.04, 0), (1.06, 1), (-0.1, 1)])
+def test_processor_time_is_at_most_that_of_the_threads_and_may_be_unknown(
+    bundle: Path, share: float, faults: int
+) -> None:
+    edit(bundle, lambda content: content["certificates"][0].update(cpu_per_wall=share))
+    found = failures(verify(bundle, measure=False))
+    assert [check.name for check in found] == ["certificate for cpu"] * faults
+    assert all("processor time was" in check.detail for check in found)
+
+
 def test_without_measuring(bundle: Path) -> None:
     result = verify(bundle, measure=False)
     assert result.ok
