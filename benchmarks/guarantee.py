@@ -18,8 +18,10 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from latseg.workspace_folder import WorkspaceFolder
@@ -30,6 +32,7 @@ from search.trials import TrialStore
 SIZE = "128x128"
 ALPHA = 0.1
 """The default of ``latseg fit``."""
+SLACK_PERCENT = 5
 EFFORT = [
     "--trials", "96", "--winners", "12", "--teacher-epochs", "0", "--supernet-steps", "30", "--winner-epochs", "1",
     "--scene-steps", "0", "--evaluator", "supernet",
@@ -68,11 +71,20 @@ def violations(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def one_search(workspace: Path, budget_ms: float, seed: int, device: str, strategy: str) -> dict[str, Any]:
+def closest_percent(rows: list[dict[str, Any]]) -> list[float]:
+    """How far below its budget the slowest measured candidate of each search is, in percent of the budget."""
+    found = []
+    for row in rows:
+        kept = [each["measured_ms"] for each in row.get("finalists", ()) if each["measured_ms"] <= row["budget_ms"]]
+        found += [100 * (1 - max(kept) / row["budget_ms"])] if kept else []
+    return found
+
+
+def one_search(workspace: Path, budget_ms: float, seed: int, device: str, words: Sequence[str]) -> dict[str, Any]:
     """One search to its certified bundle; ``verify`` comes later."""
-    limits = ("--device", device, "--max-latency", f"{budget_ms}ms", "--max-params", "0.4M", "--strategy", strategy)
+    limits = ("--device", device, "--max-latency", f"{budget_ms}ms", "--max-params", "0.4M", *words)
     code, found = latseg(workspace, "search", *limits, "--size", SIZE, "--seed", str(seed), *EFFORT, *DATA)
-    row: dict[str, Any] = {"strategy": strategy, "budget_ms": budget_ms, "seed": seed, "search_exit": code}
+    row: dict[str, Any] = {"words": " ".join(words), "budget_ms": budget_ms, "seed": seed, "search_exit": code}
     if "run" in found:
         row["finalists"] = finalists(workspace, found["run"], device)
     winners = [winner for winner in found.get("winners", []) if winner["certified"]]
@@ -131,34 +143,46 @@ def goal_of_bound(searched: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def goal_of_slack(slack: list[float]) -> dict[str, Any]:
+    middle = median(slack or [100.0])
+    what = "median over searches: slack of the measured candidate closest to its budget, %"
+    return {"what": what, "goal": f"<= {SLACK_PERCENT}", "value": middle, "met": middle <= SLACK_PERCENT}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workspace", type=Path, required=True, help="with a campaign and a predictor of the device")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--budgets", type=float, nargs="+", default=[0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.2, 1.5, 1.8])
     parser.add_argument("--strategies", nargs="+", default=["evolution"])
+    parser.add_argument("--calibration-nets", type=int, default=10, help="as of search")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     started, rows = time.monotonic(), []
     for seed, (budget_ms, strategy) in enumerate(zip(options.budgets, cycle(options.strategies), strict=False)):
-        rows.append(one_search(options.workspace, budget_ms, seed, options.device, strategy))
+        words = ("--strategy", strategy, "--calibration-nets", str(options.calibration_nets))
+        rows.append(one_search(options.workspace, budget_ms, seed, options.device, words))
         print(json.dumps(rows[-1]), file=sys.stderr)
     rows = [verified(options.workspace, row) for row in rows]
     certified = [row for row in rows if row["certified"]]
     broken = sum(row["verify_exit"] != 0 for row in certified)
     searched = violations(rows)
-    slack = [row["certified_ms"] / row["budget_ms"] for row in certified]
+    used = [row["certified_ms"] / row["budget_ms"] for row in certified]
+    slack = closest_percent(rows)
     document = {
         "benchmark": "guarantee",
         "searches": len(rows),
         "certified": len(certified),
         "broken_promises": broken,
-        "certified_over_budget": {"mean": sum(slack) / max(1, len(slack)), "greatest": max(slack, default=0.0)},
+        "certified_over_budget": {"mean": sum(used) / max(1, len(used)), "greatest": max(used, default=0.0)},
+        "slack_of_closest_percent": {"median": median(slack or [100.0]), "each": slack},
         "searched_nets": searched,
         "rows": rows,
         "seconds": round(time.monotonic() - started, 1),
-        "goals": goals_of_certification(rows, broken) * (options.device != "simulated") + [goal_of_bound(searched)],
+        "goals": goals_of_certification(rows, broken) * (options.device != "simulated")
+        + [goal_of_bound(searched), goal_of_slack(slack)],
         "budgets_ms": options.budgets,
+        "calibration_nets": options.calibration_nets,
     }
     write_result(options.output or results_file(options.device), document | provenance())
 

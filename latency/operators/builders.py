@@ -121,6 +121,18 @@ def global_average_pool(shape: Shape) -> Operator:
 
 
 @_cached
+def max_pool(shape: Shape, kernel: int, stride: int) -> Operator:
+    """Largest number of each window, with padding ``kernel // 2``: every side is divided by ``stride``, rounded up."""
+    rank = len(shape) - 2
+    attributes: dict[str, AttributeValue] = {"kernel_shape": (kernel,) * rank, "pads": (kernel // 2,) * 2 * rank}
+    if stride > 1:
+        attributes["strides"] = (stride,) * rank
+    output_shape = (*shape[:2], *(-(-side // stride) for side in shape[2:]))
+    flops = kernel**rank * prod(output_shape)
+    return operator("MaxPool", attributes.items(), (shape,), (output_shape,), flops=flops)
+
+
+@_cached
 def _elementwise(kind: str, shapes: tuple[Shape, ...]) -> Operator:
     return operator(kind, (), shapes, (broadcast(shapes),))
 

@@ -19,7 +19,7 @@ def lower(plan: Plan, height: int, width: int) -> OperatorGraph:
         if len(layer.inputs) == 1:  # as nearly all layers: spares two loops
             shape, source = made[layer.inputs[0]]
             operator = _operator(layer, (shape,))
-            inputs.append((source,))
+            inputs.append((source,) * layer.factor if layer.kind == "repeat" else (source,))
         else:
             operator = _operator(layer, tuple([made[name][0] for name in layer.inputs]))
             # What a tensor is resized like is no input of the operator: its size is known.
@@ -38,18 +38,24 @@ def _operator(layer: Layer, shapes: tuple[Shape, ...]) -> Operator:
             group = shape[1] if layer.depthwise else 1
             activation = "clip" if layer.activation == "relu6" else layer.activation
             return _convolution(layer.kind, shape, layer.out_channels, kernel, stride, dilation, group, activation)
-        case "global_pool":
-            return builders.global_average_pool(shape)
+        case "max_pool" | "global_pool":
+            return _pool(layer, shape)
         case "add" | "mul":
             return builders.elementwise(layer.kind.capitalize(), shapes)
-        case "concat":
-            return builders.concat(shapes)
+        case "concat" | "repeat":
+            return builders.concat(shapes * layer.factor)
         case "resize" | "resize_like":
             same = shapes[-1] if layer.kind == "resize_like" else shape
             larger = (*shape[:2], same[2] * layer.factor, same[3] * layer.factor)
             return builders.resize(shape, larger, layer.mode)
         case "pixel_shuffle":
             return builders.depth_to_space(shape, layer.factor)
+
+
+def _pool(layer: Layer, shape: Shape) -> Operator:
+    if layer.kind == "max_pool":
+        return builders.max_pool(shape, layer.kernel, layer.stride)
+    return builders.global_average_pool(shape)
 
 
 @lru_cache(maxsize=1 << 16)

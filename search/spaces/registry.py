@@ -19,6 +19,7 @@ SPACES: Registry[SearchSpace] = Registry(
     builtin={
         "portrait": "search.spaces.portrait.space:PortraitSpace",
         "auxiliary-cells": "search.spaces.auxiliary_cells.space:AuxiliaryCellsSpace",
+        "templates": "search.spaces.templates.space:TemplatesSpace",
         "citation-graph": "search.spaces.citation_graph.space:CitationGraphSpace",
     },
 )

@@ -1,4 +1,4 @@
-"""The option ``sizes`` of a space."""
+"""Input sizes of spaces, and the option ``sizes``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from foundation.errors import UserError
+from search.spaces.space import Slot
+
+SIZES = ((128, 128), (160, 128), (192, 128), (160, 160), (192, 192), (256, 160), (256, 192), (224, 224), (256, 256))
+"""Height and width of the input, multiples of 32, by area."""
+SIZE_SLOT = Slot("size", len(SIZES), ordered=True, labels=tuple(f"{height}x{width}" for height, width in SIZES))
 
 
 def _from_text(value: object) -> object:

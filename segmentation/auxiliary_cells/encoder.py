@@ -28,19 +28,25 @@ ENCODERS = {"full": Encoder(1.0, 7), "small": Encoder(0.35, 6)}
 
 
 def encoder_features(builder: PlanBuilder, name: str) -> tuple[str, ...]:
-    """Layers with the features at ``STRIDES``: 24, 32, 96 and 320 channels, of the small one 8, 11, 33 and 56.
+    """Layers with the features at ``STRIDES``: 24, 32, 96 and 320 channels, of the small one 8, 11, 33 and 56."""
+    rows = encoder_rows(builder, name, ENCODERS[name].rows)
+    return rows[1], rows[2], rows[4], rows[-1]
+
+
+def encoder_rows(builder: PlanBuilder, name: str, count: int) -> tuple[str, ...]:
+    """The last layers of the first ``count`` rows of the table.
 
     As in the published search, blocks with an expansion of 1 have an expanding convolution, too.
     """
     encoder = ENCODERS[name]
     x = builder.conv("encoder.stem", INPUT, int(_STEM_WIDTH * encoder.width), 3, stride=2, activation="relu6")
     rows = []
-    for number, (expansion, width, blocks, stride) in enumerate(_ROWS[: encoder.rows], start=1):
+    for number, (expansion, width, blocks, stride) in enumerate(_ROWS[:count], start=1):
         for block in range(1, blocks + 1):
             first = stride if block == 1 else 1
             x = _block(builder, f"encoder.row{number}.block{block}", x, int(width * encoder.width), expansion, first)
         rows.append(x)
-    return rows[1], rows[2], rows[4], rows[-1]
+    return tuple(rows)
 
 
 def _block(builder: PlanBuilder, name: str, source: str, width: int, expansion: int, stride: int) -> str:

@@ -75,8 +75,8 @@ def compute(layer: Layer, inputs: Sequence[Tensor]) -> Tensor:
             return x + inputs[1]
         case "mul":
             return x * inputs[1]
-        case "concat":
-            return torch.cat(list(inputs), dim=1)
+        case "concat" | "repeat":
+            return torch.cat(list(inputs) * layer.factor, dim=1)
         case "resize" | "resize_like":
             # By a factor, where it can be: so an exported model has constant scales for any height and width.
             aligned = None if layer.mode == "nearest" else False
@@ -86,7 +86,13 @@ def compute(layer: Layer, inputs: Sequence[Tensor]) -> Tensor:
         case "pixel_shuffle":
             return functional.pixel_shuffle(x, layer.factor)
         case _:
-            return functional.adaptive_avg_pool2d(x, 1)
+            return _pooled(x, layer)
+
+
+def _pooled(x: Tensor, layer: Layer) -> Tensor:
+    if layer.kind == "max_pool":
+        return functional.max_pool2d(x, layer.kernel, layer.stride, layer.kernel // 2)
+    return functional.adaptive_avg_pool2d(x, 1)
 
 
 def _uses(plan: Plan) -> dict[str, int]:

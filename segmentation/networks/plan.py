@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal[
-    "conv", "conv_transpose", "global_pool", "add", "mul", "concat", "resize", "resize_like", "pixel_shuffle"
+    "conv", "conv_transpose", "global_pool", "max_pool", "add", "mul", "concat", "repeat", "resize", "resize_like",
+    "pixel_shuffle",
 ]  # fmt: skip
 Activation = Literal["none", "relu", "relu6", "hswish", "hsigmoid"]
 ResizeMode = Literal["bilinear", "nearest"]
@@ -29,7 +30,8 @@ class Layer:
     ``(kernel - stride) // 2``, so height and width grow by ``stride``. add, mul: element-wise; the second input may be
     1 x 1 in space (broadcast). resize and pixel_shuffle grow height and width by ``factor``; resize is half-pixel
     (``align_corners=False``); a conv with a ``factor`` makes the channels for a pixel_shuffle of that factor.
-    resize_like: a resize to the height and width of the second input.
+    resize_like: a resize to the height and width of the second input. max_pool: padding ``kernel // 2``, so height and
+    width shrink by ``stride``, rounded up. repeat: all channels ``factor`` times.
     """
 
     name: str
@@ -111,6 +113,8 @@ def _out_channels(layer: Layer, inputs: list[int]) -> int:
     match layer.kind:
         case "concat":
             return sum(inputs)
+        case "repeat":
+            return inputs[0] * layer.factor
         case "pixel_shuffle":
             return inputs[0] // layer.factor**2
         case _:
@@ -120,7 +124,7 @@ def _out_channels(layer: Layer, inputs: list[int]) -> int:
 def _out_size(layer: Layer, size: tuple[int, int]) -> tuple[int, int]:
     height, width = size
     match layer.kind:
-        case "conv":
+        case "conv" | "max_pool":
             return -(-height // layer.stride), -(-width // layer.stride)
         case "conv_transpose":
             return height * layer.stride, width * layer.stride

@@ -49,9 +49,12 @@ class PlanBuilder:
         dilation: int = 1,
         activation: Activation = "none",
         normalise: bool = True,
+        bias: bool = True,
     ) -> str:
         """A convolution over all channels."""
-        layer = _layer(name, "conv", (source,), out_channels, kernel, stride, dilation, False, normalise, activation)
+        layer = _layer(
+            name, "conv", (source,), out_channels, kernel, stride, dilation, False, normalise, activation, bias=bias
+        )
         return self.add(layer, out_channels)
 
     def depthwise(
@@ -80,6 +83,14 @@ class PlanBuilder:
     def concat(self, name: str, *sources: str) -> str:
         """Channels side by side."""
         return self.add(_layer(name, "concat", sources), sum(self.channels[source] for source in sources))
+
+    def repeat(self, name: str, source: str, factor: int) -> str:
+        """All channels ``factor`` times."""
+        return self.add(_layer(name, "repeat", (source,), factor=factor), factor * self.channels[source])
+
+    def max_pool(self, name: str, source: str, kernel: int, stride: int) -> str:
+        """Largest number of each window; ``kernel`` is odd."""
+        return self.add(_layer(name, "max_pool", (source,), kernel=kernel, stride=stride), self.channels[source])
 
     def pool(self, name: str, source: str) -> str:
         """Mean over height and width."""

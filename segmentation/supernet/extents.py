@@ -49,7 +49,7 @@ def _layout(layer: Layer, found: dict[str, Layout], channels: int) -> Layout:
         first, *others = layer.inputs
         parts = [(MAIN, first), *((name, name) for name in others)]
         return tuple((segment, sum(size for _, size in found[name])) for segment, name in parts)
-    if layer.kind == "pixel_shuffle" or (layer.kind in ("conv", "conv_transpose") and not layer.depthwise):
+    if layer.kind in ("pixel_shuffle", "repeat") or (layer.kind in ("conv", "conv_transpose") and not layer.depthwise):
         return ((MAIN, channels),)
     return found[layer.inputs[0]]
 

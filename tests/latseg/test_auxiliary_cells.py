@@ -1,4 +1,4 @@
-"""The space ``auxiliary-cells`` from the command line and from Python."""
+"""The spaces ``auxiliary-cells`` and ``templates`` from the command line and from Python."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from tests.latseg.conftest import DEVICE
 
 TEXT = "[[4, [0, 1, 4, 4], [2, 4, 6, 0], [6, 4, 1, 3]], [[3, 3], [1, 0], [1, 3]]]"
 OTHER = "[[0, [1, 0, 3, 7], [3, 3, 2, 5], [7, 0, 3, 9]], [[3, 1], [0, 0], [5, 1]]]"
+TEMPLATES = (
+    "[[[3, 0, 1], [4, 1, 1], [3, 1, 1]], [[0, 1, 0, 0, 1], [2, 1, 2, 1, 0], [3, 1, 1, 1, 0], [1, 1, 2, 0, 0], "
+    "[3, 0, 2, 0, 0], [5, 3, 2, 1, 0], [0, 5, 0, 1, 0]]]"
+)
 WORDS = ("describe", "--space", "auxiliary-cells")
 
 
@@ -41,6 +45,12 @@ def test_describe_a_genotype_at_a_size(capsys: pytest.CaptureFixture[str]) -> No
     code, _, err = say(capsys, "describe", "--random", "1", "--encoder", "small")
     assert code == 2
     assert "expected options of portrait" in err
+
+
+def test_describe_a_published_net_of_templates(capsys: pytest.CaptureFixture[str]) -> None:
+    (row,) = document(capsys, "describe", "--space", "templates", "--classes", "19", TEMPLATES)
+    assert (row["parameters"], row["parameters"] - row["decoder_parameters"]) == (280_147, 56_576)
+    assert document(capsys, "describe", "--space", "templates", "--classes", "19", row["text"]) == [row]
 
 
 @pytest.mark.slow

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from foundation.errors import UserError
+from search.spaces.sizes import SIZE_SLOT
 from search.spaces.space import Slot
 from segmentation.auxiliary_cells.genotype import (
     CONNECTIONS,
@@ -15,9 +15,6 @@ from segmentation.auxiliary_cells.genotype import (
     pool_before,
 )
 from segmentation.auxiliary_cells.operations import OPERATIONS
-
-SIZES = ((128, 128), (160, 128), (192, 128), (160, 160), (192, 192), (256, 160), (256, 192), (224, 224), (256, 256))
-"""Height and width of the input, multiples of 32, by area."""
 
 _LABELS = tuple(operation.name for operation in OPERATIONS)
 
@@ -30,7 +27,7 @@ def _entry_slots(entry: int) -> Iterable[Slot]:
 
 
 SLOTS = (
-    Slot("size", len(SIZES), ordered=True, labels=tuple(f"{height}x{width}" for height, width in SIZES)),
+    SIZE_SLOT,
     Slot("first.operation", len(OPERATIONS), labels=_LABELS),
     *(slot for entry in range(1, ENTRIES + 1) for slot in _entry_slots(entry)),
     *(
@@ -59,25 +56,3 @@ def choices_of(size: int, genotype: Genotype) -> tuple[tuple[str, int], ...]:
     """The choices of an input size (its place in ``SIZES``) and a genotype."""
     numbers = [number for part in (*genotype.cell.entries, *genotype.connections) for number in part]
     return tuple(zip(NAMES, (size, genotype.cell.first, *numbers), strict=True))
-
-
-def check(choices: Sequence[tuple[str, int]]) -> None:
-    """Raises ``UserError`` where the pairs (slot, choice) are not one choice for every slot, in order."""
-    names = tuple(name for name, _ in choices)
-    if names != NAMES:
-        differing = sorted(set(names) ^ set(NAMES)) or ["slots in another order"]
-        seen = f"{len(names)} slots, differing in {', '.join(differing[:3])}"
-        raise not_a_member(seen, f"the {len(NAMES)} slots in order")
-    for name, choice in choices:
-        if not 0 <= choice < CHOICES[name]:
-            raise not_a_member(f"{name} = {choice}", f"{name} in 0..{CHOICES[name] - 1}")
-
-
-def not_a_member(seen: str, expected: str) -> UserError:
-    """The error of an architecture that the space does not have."""
-    return UserError(
-        "architecture",
-        seen=seen,
-        expected=expected,
-        remedy="take architectures from `latseg describe --space auxiliary-cells --random 1 --json`",
-    )
