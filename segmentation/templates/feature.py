@@ -18,9 +18,11 @@ class Feature(NamedTuple):
     stride: int
 
     def resized(self, builder: PlanBuilder, name: str, other: Feature) -> str:
-        """The layer, bilinearly resized to the size of another by a layer ``name`` where sizes differ."""
+        """The layer, bilinearly resized to the size of another by a layer ``name``, where sizes differ; made once."""
         if self.stride == other.stride:
             return self.name
+        if name in builder.channels:
+            return name
         if other.stride < self.stride <= _EXACT:
             return builder.enlarge(name, self.name, self.stride // other.stride)
         return builder.enlarge_like(name, self.name, other.name)

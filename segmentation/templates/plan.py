@@ -97,7 +97,7 @@ class _Layer:
         builder = self._builder
         if builder.channels[x.name] != channels:
             x = Feature(builder.conv(f"{name}.adapt", x.name, channels, activation="relu"), x.stride)
-        y = x.resized(builder, f"{name}.resize", size)
+        y = x.resized(builder, f"{x.name}.at{size.stride}", size)
         if self._template.aggregation == _SUM:
             return builder.depthwise(f"{name}.scale", y, 1, activation="none", normalise=False, bias=False)
         y = builder.depthwise(f"{name}.shift", y, 1, activation="relu", normalise=False)

@@ -24,7 +24,7 @@ from segmentation.templates.plan import CHANNELS, plan
 from segmentation.templates.widest import widest_plans
 
 _NOTHING = Template(SKIP, SKIP, 0)
-_SHRINKING = (Template(MAXIMUM, MAXIMUM, 0), Template(SKIP, MAXIMUM, 0), Template(SKIP, 0, 0))
+_SHRINKING = tuple(Template(first, second, 0) for first in (SKIP, MAXIMUM, 0) for second in (MAXIMUM, 0))
 """Of layers with stride 2."""
 
 

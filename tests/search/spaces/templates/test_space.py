@@ -111,6 +111,9 @@ def test_nothing_of_many_nets_is_smaller_than_the_smallest() -> None:
     TEXT,
     "[[[2, 5, 0], [3, 3, 1], [5, 5, 0]], [[0, 1, 1, 3, 1], [2, 2, 0, 2, 1], [3, 0, 0, 1, 1], [4, 4, 1, 1, 0], "
     "[2, 5, 0, 0, 0], [3, 3, 0, 3, 0], [0, 0, 1, 0, 0]]]",
+    # Two layers resize one feature to one size, and two repeat its channels.
+    "[[[5, 0, 0], [5, 5, 0], [5, 2, 1]], [[1, 0, 1, 0, 1], [1, 0, 2, 0, 1], [0, 1, 0, 0, 0], [1, 0, 0, 0, 0], "
+    "[1, 0, 1, 0, 0], [1, 0, 2, 0, 0], [1, 0, 0, 1, 0]]]",
 ])  # fmt: skip
 def test_published_and_extreme_nets_are_lowered_as_they_are_exported(text: str, tmp_path: Path) -> None:
     check_lowering(SPACE, "synthetic:4", SPACE.parse(text), tmp_path)
