@@ -21,6 +21,10 @@ LOG_BYTES = 256 * 2**20
 _DELIMITERS = ",;\t"
 _MAX_MILLIONS = 1000.0
 """Parameter counts that all lie below are millions."""
+_MAX_SIZE = 1e100
+"""Of numbers: their squares and sums are finite, too."""
+_MAX_WHOLE = 2**53
+"""Below it, every whole number is one of floating point."""
 _Value = TypeVar("_Value")
 
 
@@ -50,11 +54,9 @@ class _Table:
                 ) from error  # fmt: skip
         return found
 
-    def numbers(self, column: int | None, *, required: bool = False) -> Vector | None:
-        """Finite numbers; NaN for an empty cell unless it is required. None without a column."""
-        if column is None:
-            return None
-        return np.array(self.read(column, "a finite number", _required if required else _optional))
+    def numbers(self, column: int | None) -> Vector | None:
+        """Finite numbers; NaN for an empty cell. None without a column."""
+        return None if column is None else np.array(self.read(column, "a finite number", _optional))
 
 
 def read_csv(path: Path, columns: Mapping[str, str], max_parameters: float | None) -> SearchLog:
@@ -72,18 +74,18 @@ def read_csv(path: Path, columns: Mapping[str, str], max_parameters: float | Non
     """
     table = _read_table(path)
     found = find_columns(table.header, columns)
-    quality = table.numbers(found[QUALITY], required=True)
-    trials = table.numbers(found.get("trial"), required=True)
-    assert quality is not None
-    order = np.arange(len(quality)) if trials is None else np.argsort(trials, kind="stable")
-    numbers = order + 1 if trials is None else trials[order].astype(np.int64)
+    quality = np.array(table.read(found[QUALITY], "a finite number", _required))
+    trials = np.arange(1, len(quality) + 1)
+    if "trial" in found:
+        trials = np.array(table.read(found["trial"], "a whole number", _whole), np.int64)
+    order = np.argsort(trials, kind="stable")
     costs = _costs(table, found, max_parameters)
     measured = _measured(table, found)
     seconds, trained = table.numbers(found.get("seconds")), table.numbers(found.get("trained"))
     slots, choices = _genotypes(table, found.get("genotype"))
     return SearchLog(
         name=path.stem,
-        numbers=numbers,
+        numbers=trials[order],
         quality=quality[order],
         costs=tuple(Cost(cost.name, cost.label, cost.values[order], cost.limit) for cost in costs),
         seconds=None if seconds is None else seconds[order],
@@ -156,7 +158,18 @@ def _required(cell: str) -> float:
     number = float(cell)
     if not math.isfinite(number):
         raise ValueError("not finite")
+    if abs(number) > _MAX_SIZE:
+        raise ValueError("too large")
     return number
+
+
+def _whole(cell: str) -> int:
+    number = _required(cell)
+    if abs(number) > _MAX_WHOLE:
+        raise ValueError("too large")
+    if not number.is_integer():
+        raise ValueError("not whole")
+    return int(number)
 
 
 def _optional(cell: str) -> float:
