@@ -14,13 +14,14 @@ import numpy as np
 from foundation.errors import UserError
 from foundation.regular_file import read_regular
 from search.analysis.columns import QUALITY, find_columns
+from search.analysis.device_columns import bounds_of, is_of_device, latencies_of
 from search.analysis.genotype import choice_matrix, flat_genotype
 from search.analysis.search_log import PARAMETERS, Cost, SearchLog, Vector
 
 LOG_BYTES = 256 * 2**20
 _DELIMITERS = ",;\t"
 _MAX_MILLIONS = 1000.0
-"""Parameter counts that all lie below are millions."""
+"""Numbers of parameters that all lie below are millions, where the name of their column has no unit."""
 _MAX_SIZE = 1e100
 """Of numbers: their squares and sums are finite, too."""
 _MAX_WHOLE = 2**53
@@ -56,13 +57,18 @@ class _Table:
 
     def numbers(self, column: int | None) -> Vector | None:
         """Finite numbers; NaN for an empty cell. None without a column."""
-        return None if column is None else np.array(self.read(column, "a finite number", _optional))
+        return None if column is None else self.column(column)
+
+    def column(self, place: int) -> Vector:
+        """Finite numbers; NaN for an empty cell."""
+        return np.array(self.read(place, "a finite number", _optional))
 
 
 def read_csv(path: Path, columns: Mapping[str, str], max_parameters: float | None) -> SearchLog:
     """The trials of a log; columns are recognised by their names (``columns.NAMES``).
 
-    Parameters are counts, or millions where the name of the column says so or all are below 1,000.
+    Parameters are what the name of their column says, counts or millions; where it says neither, they are counts, or
+    millions where all are below 1,000. Columns about a device are those of ``trials.csv``.
 
     Args:
         path: the file; its columns are separated by commas, semicolons or tabs.
@@ -79,8 +85,9 @@ def read_csv(path: Path, columns: Mapping[str, str], max_parameters: float | Non
     if "trial" in found:
         trials = np.array(table.read(found["trial"], "a whole number", _whole), np.int64)
     order = np.argsort(trials, kind="stable")
-    costs = _costs(table, found, max_parameters)
-    measured = _measured(table, found)
+    devices = _of_devices(table, found)
+    costs = [*_costs(table, found, max_parameters), *bounds_of(devices)]
+    measured = _measured(table, found) | latencies_of(devices)
     seconds, trained = table.numbers(found.get("seconds")), table.numbers(found.get("trained"))
     slots, choices = _genotypes(table, found.get("genotype"))
     return SearchLog(
@@ -124,13 +131,20 @@ def _costs(table: _Table, found: Mapping[str, int], max_parameters: float | None
     costs = []
     parameters = table.numbers(found.get("parameters"))
     if parameters is not None and np.isfinite(parameters).any():
-        millions = _says_millions(table.header[found["parameters"]]) or np.nanmax(parameters) < _MAX_MILLIONS
+        name = table.header[found["parameters"]].lower()
+        millions = "count" not in name and (_says_millions(name) or np.nanmax(parameters) < _MAX_MILLIONS)
         values = parameters * 1e6 if millions else parameters
         costs.append(Cost(PARAMETERS, "parameters, M", values, max_parameters))
     latency = table.numbers(found.get("latency"))
     if latency is not None:
         costs.append(Cost("latency:log", "latency, ms", latency))
     return costs
+
+
+def _of_devices(table: _Table, found: Mapping[str, int]) -> dict[str, Vector]:
+    """Columns about a device that no role has, by name."""
+    places = set(range(len(table.header))) - set(found.values())
+    return {table.header[place]: table.column(place) for place in sorted(places) if is_of_device(table.header[place])}
 
 
 def _measured(table: _Table, found: Mapping[str, int]) -> dict[str, Vector]:
@@ -151,7 +165,7 @@ def _genotypes(table: _Table, column: int | None) -> tuple[tuple[str, ...], np.n
 
 
 def _says_millions(name: str) -> bool:
-    return "million" in name.lower() or name.lower().endswith("_m")
+    return "million" in name or name.endswith("_m")
 
 
 def _required(cell: str) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from foundation.errors import UserError
-from search.analysis.search_log import ABSENT, PARAMETERS, Choices, Cost, Matrix, SearchLog, Vector
+from search.analysis.search_log import ABSENT, PARAMETERS, Choices, Cost, Matrix, SearchLog, Vector, latency_cost
 from search.run_config import RunConfig, read_config
 from search.run_folder import RunFolder
 from search.trial import Trial
@@ -60,8 +60,7 @@ def _costs(config: RunConfig, trials: Sequence[Trial]) -> list[Cost]:
     costs = [Cost(PARAMETERS, "parameters, M", counts, float(config.max_parameters))]
     for target in config.targets:
         bounds = np.array([trial.upper_ms.get(target.device, np.nan) for trial in trials])
-        label = f"latency bound on {target.device}, ms"
-        costs.append(Cost(f"latency:{target.device}", label, bounds, target.maximum_ms))
+        costs.append(latency_cost(target.device, bounds, target.maximum_ms))
     return costs
 
 
