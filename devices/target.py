@@ -43,6 +43,10 @@ class Target(ABC):
     Options: ClassVar[type[PluginOptions]]
     """Options that a user may write after the name, as in ``cpu:threads=2``; a target without options names none."""
 
+    def full_name(self, text: str) -> str:
+        """The name by which the target is found from any folder; ``text`` is that by which it was found here."""
+        return text
+
     @abstractmethod
     def availability(self) -> Availability:
         """Whether the target can be used on this machine. Never raises."""

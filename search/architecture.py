@@ -13,6 +13,7 @@ from foundation.errors import UserError
 
 _PAIRS = 4096
 """Pairs that are kept."""
+_MAX_CHOICE = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +70,12 @@ def id_of(canonical_json: str) -> str:
 
 @lru_cache(_PAIRS)
 def _pair(slot: str, choice: int) -> tuple[str, int]:
-    """One object for all architectures that share it: a run may have 100,000 of a hundred slots each."""
+    """One object for all architectures that share it: a run may have 100,000 of a hundred slots each.
+
+    Raises:
+        ValueError: the name is no Unicode text, or the choice has more than 64 bits.
+    """
+    slot.encode()
+    if not -_MAX_CHOICE <= int(choice) < _MAX_CHOICE:
+        raise ValueError(f"choice {choice} of {slot}")
     return str(slot), int(choice)

@@ -91,7 +91,9 @@ class TargetDevice(_Record):
             DeviceUnavailableError: one cannot be used here.
         """
         devices = {name: get_device(name, threads=threads) for name in latency_ms}
-        return tuple(TargetDevice.of(name, latency_ms[name], device) for name, device in devices.items())
+        return tuple(
+            TargetDevice.of(device.full_name(name), latency_ms[name], device) for name, device in devices.items()
+        )
 
     def open(self, run: str) -> Device:
         """The device, which must still be the one with which the run began.
@@ -239,15 +241,16 @@ class RunConfig(_Record):
 
 
 def _available(names: Sequence[str]) -> tuple[str, ...]:
-    """The targets of these names, each once.
+    """The full names of the targets of these names, each once.
 
     Raises:
         UserError: no such target.
         DeviceUnavailableError: one cannot be used here.
     """
-    for name in names:
-        get_target(name).info()
-    return tuple(dict.fromkeys(names))
+    targets = {name: get_target(name) for name in names}
+    for target in targets.values():
+        target.info()
+    return tuple(dict.fromkeys(target.full_name(name) for name, target in targets.items()))
 
 
 def _versions(training: TrainingOptions) -> dict[str, str]:

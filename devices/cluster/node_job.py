@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -30,15 +30,21 @@ class NodeModel(BaseModel):
 
     label: str
     files: dict[str, str]
-    """Content by name, in base64; the model itself comes first."""
+    """Content by place relative to the model's folder, in base64; the model itself comes first."""
     input_shapes: tuple[tuple[str, tuple[int, ...]], ...]
     input_values: InputValues
 
     @classmethod
     def of(cls, candidate: Candidate, parts: Sequence[Path]) -> NodeModel:
-        """The model of a candidate, with the files of its weights."""
-        paths = (candidate.path, *parts)
-        files = {path.name: b64encode(read_regular(path, limit=MODEL_BYTES)).decode() for path in paths}
+        """The model of a candidate, with the files of its weights, which lie below its folder.
+
+        Raises:
+            UserError: one of them lies elsewhere.
+        """
+        folder = candidate.path.parent
+        names = [path.relative_to(folder).as_posix() for path in (candidate.path, *parts)]
+        contents = [read_regular(_below(folder, name), limit=MODEL_BYTES) for name in names]
+        files = {name: b64encode(content).decode() for name, content in zip(names, contents, strict=True)}
         return cls(
             label=candidate.label,
             files=files,
@@ -47,10 +53,14 @@ class NodeModel(BaseModel):
         )
 
     def written(self, folder: Path) -> Candidate:
-        """The candidate, its files in a folder of its own."""
-        folder.mkdir()
-        paths = [folder / Path(name).name for name in self.files]
+        """The candidate, its files in a folder of its own.
+
+        Raises:
+            UserError: one of them would lie elsewhere.
+        """
+        paths = [_below(folder, name) for name in self.files]
         for path, content in zip(paths, self.files.values(), strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b64decode(content))
         return Candidate(self.label, paths[0], self.input_shapes, self.input_values)
 
@@ -106,6 +116,16 @@ class RefusedJobError(Exception):
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(reason)
         self.remedy = remedy
+
+
+def _below(folder: Path, name: str) -> Path:
+    place = PurePosixPath(name)
+    if place.is_absolute() or ".." in place.parts:
+        raise UserError(
+            "file of a model", seen=name, expected="a file below the model's folder, named without `..`",
+            remedy="export the model again, with its weights beside it",
+        )  # fmt: skip
+    return folder / place
 
 
 def _require_done(answer: str) -> None:

@@ -12,6 +12,7 @@ from typing_extensions import override
 from devices.device import Availability, Device
 from devices.device_info import DeviceInfo
 from devices.ssh.address import SshAddress
+from devices.ssh.endpoint import endpoint
 from devices.ssh.host import SshHost
 from devices.ssh.transport import SshTransport
 from devices.worker.device import ProcessDevice
@@ -56,7 +57,7 @@ class SshDevice(ProcessDevice):
     @property
     @override
     def machine(self) -> str:
-        return str(self.host.address)
+        return endpoint(self.host.address)
 
     @override
     def emulated_by(self) -> str:

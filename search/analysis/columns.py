@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 from foundation.errors import UserError
 
 QUALITY = "quality"
+PARAMETERS_COUNT = "parameters_count"
+"""The column of parameters of ``trials.csv``."""
+_MILLIONS = ("params_millions", "parameters_millions", "params_m")
 NAMES: dict[str, tuple[str, ...]] = {
     "trial": ("trial", "candidate", "number", "step", "iteration"),
     QUALITY: ("quality", "reward", "score", "fitness", "mean_iou", "miou", "iou", "accuracy"),
-    "parameters": ("parameters", "params", "params_millions", "parameters_millions", "params_m", "num_params"),
+    "parameters": (PARAMETERS_COUNT, "param_count", "parameters", "params", "num_params", *_MILLIONS),
     "latency": ("latency", "latency_ms", "predicted_ms", "upper_ms"),
     "measured": ("measured_ms", "measured_latency", "measured_latency_ms"),
     "seconds": ("seconds", "duration", "duration_s", "time_s"),

@@ -14,13 +14,18 @@ import numpy as np
 from foundation.errors import UserError
 from foundation.regular_file import read_regular
 from search.analysis.columns import QUALITY, find_columns
+from search.analysis.device_columns import bounds_of, is_of_device, latencies_of
 from search.analysis.genotype import choice_matrix, flat_genotype
 from search.analysis.search_log import PARAMETERS, Cost, SearchLog, Vector
 
 LOG_BYTES = 256 * 2**20
 _DELIMITERS = ",;\t"
 _MAX_MILLIONS = 1000.0
-"""Parameter counts that all lie below are millions."""
+"""Numbers of parameters that all lie below are millions, where the name of their column has no unit."""
+_MAX_SIZE = 1e100
+"""Of numbers: their squares and sums are finite, too."""
+_MAX_WHOLE = 2**53
+"""Below it, every whole number is one of floating point."""
 _Value = TypeVar("_Value")
 
 
@@ -50,17 +55,20 @@ class _Table:
                 ) from error  # fmt: skip
         return found
 
-    def numbers(self, column: int | None, *, required: bool = False) -> Vector | None:
-        """Finite numbers; NaN for an empty cell unless it is required. None without a column."""
-        if column is None:
-            return None
-        return np.array(self.read(column, "a finite number", _required if required else _optional))
+    def numbers(self, column: int | None) -> Vector | None:
+        """Finite numbers; NaN for an empty cell. None without a column."""
+        return None if column is None else self.column(column)
+
+    def column(self, place: int) -> Vector:
+        """Finite numbers; NaN for an empty cell."""
+        return np.array(self.read(place, "a finite number", _optional))
 
 
 def read_csv(path: Path, columns: Mapping[str, str], max_parameters: float | None) -> SearchLog:
     """The trials of a log; columns are recognised by their names (``columns.NAMES``).
 
-    Parameters are counts, or millions where the name of the column says so or all are below 1,000.
+    Parameters are what the name of their column says, counts or millions; where it says neither, they are counts, or
+    millions where all are below 1,000. Columns about a device are those of ``trials.csv``.
 
     Args:
         path: the file; its columns are separated by commas, semicolons or tabs.
@@ -72,18 +80,19 @@ def read_csv(path: Path, columns: Mapping[str, str], max_parameters: float | Non
     """
     table = _read_table(path)
     found = find_columns(table.header, columns)
-    quality = table.numbers(found[QUALITY], required=True)
-    trials = table.numbers(found.get("trial"), required=True)
-    assert quality is not None
-    order = np.arange(len(quality)) if trials is None else np.argsort(trials, kind="stable")
-    numbers = order + 1 if trials is None else trials[order].astype(np.int64)
-    costs = _costs(table, found, max_parameters)
-    measured = _measured(table, found)
+    quality = np.array(table.read(found[QUALITY], "a finite number", _required))
+    trials = np.arange(1, len(quality) + 1)
+    if "trial" in found:
+        trials = np.array(table.read(found["trial"], "a whole number", _whole), np.int64)
+    order = np.argsort(trials, kind="stable")
+    devices = _of_devices(table, found)
+    costs = [*_costs(table, found, max_parameters), *bounds_of(devices)]
+    measured = _measured(table, found) | latencies_of(devices)
     seconds, trained = table.numbers(found.get("seconds")), table.numbers(found.get("trained"))
     slots, choices = _genotypes(table, found.get("genotype"))
     return SearchLog(
         name=path.stem,
-        numbers=numbers,
+        numbers=trials[order],
         quality=quality[order],
         costs=tuple(Cost(cost.name, cost.label, cost.values[order], cost.limit) for cost in costs),
         seconds=None if seconds is None else seconds[order],
@@ -122,13 +131,20 @@ def _costs(table: _Table, found: Mapping[str, int], max_parameters: float | None
     costs = []
     parameters = table.numbers(found.get("parameters"))
     if parameters is not None and np.isfinite(parameters).any():
-        millions = _says_millions(table.header[found["parameters"]]) or np.nanmax(parameters) < _MAX_MILLIONS
+        name = table.header[found["parameters"]].lower()
+        millions = "count" not in name and (_says_millions(name) or np.nanmax(parameters) < _MAX_MILLIONS)
         values = parameters * 1e6 if millions else parameters
         costs.append(Cost(PARAMETERS, "parameters, M", values, max_parameters))
     latency = table.numbers(found.get("latency"))
     if latency is not None:
         costs.append(Cost("latency:log", "latency, ms", latency))
     return costs
+
+
+def _of_devices(table: _Table, found: Mapping[str, int]) -> dict[str, Vector]:
+    """Columns about a device that no role has, by name."""
+    places = set(range(len(table.header))) - set(found.values())
+    return {table.header[place]: table.column(place) for place in sorted(places) if is_of_device(table.header[place])}
 
 
 def _measured(table: _Table, found: Mapping[str, int]) -> dict[str, Vector]:
@@ -149,14 +165,25 @@ def _genotypes(table: _Table, column: int | None) -> tuple[tuple[str, ...], np.n
 
 
 def _says_millions(name: str) -> bool:
-    return "million" in name.lower() or name.lower().endswith("_m")
+    return "million" in name or name.endswith("_m")
 
 
 def _required(cell: str) -> float:
     number = float(cell)
     if not math.isfinite(number):
         raise ValueError("not finite")
+    if abs(number) > _MAX_SIZE:
+        raise ValueError("too large")
     return number
+
+
+def _whole(cell: str) -> int:
+    number = _required(cell)
+    if abs(number) > _MAX_WHOLE:
+        raise ValueError("too large")
+    if not number.is_integer():
+        raise ValueError("not whole")
+    return int(number)
 
 
 def _optional(cell: str) -> float:

@@ -17,12 +17,18 @@ def flat_genotype(text: str) -> dict[str, int]:
     """``[[4, [0, 1]], 2]`` as ``{"0.0": 4, "0.1.0": 0, "0.1.1": 1, "1": 2}``; objects by their keys.
 
     Raises:
-        ValueError: no JSON, or something else than lists, objects and integers from 0.
+        ValueError: no JSON, something else than lists, objects and integers from 0, or a slot that is there twice or
+            whose name is no Unicode text.
     """
+    choices: dict[str, int] = {}
     try:
-        return dict(_slots("", json.loads(text)))
+        for slot, choice in _slots("", json.loads(text)):
+            if slot in choices:
+                raise ValueError(f"slot {slot[:40]} twice")
+            choices[_text(slot)] = choice
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    return choices
 
 
 def choice_matrix(genotypes: Sequence[dict[str, int]]) -> tuple[tuple[str, ...], Choices]:
@@ -51,3 +57,11 @@ def _slots(name: str, value: object) -> Iterator[tuple[str, int]]:
             raise ValueError(f"{json.dumps(value)[:20]} where an integer from 0 is expected")
     for key, part in parts:
         yield from _slots(f"{name}.{key}" if name else key, part)
+
+
+def _text(name: str) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the name {name[:20]!r} has a lone surrogate") from error
+    return name

@@ -25,6 +25,8 @@ _MAX_LEVELS = 25
 _SPACINGS, _BINS = 2000, 8192
 _EQUAL = 0.95
 """Of the highest concentration; among equals the widest spacing counts, because its fractions fit, too."""
+_MIN_RANGE = 1e-6
+"""Of the largest number; what differs by less differs by rounding."""
 _ROUNDED = 2.5
 """Spacings below so many units of the last decimal are those of a rounding."""
 
@@ -42,7 +44,7 @@ class Levels:
 
 def find_levels(values: Vector) -> Levels | None:
     """The levels on which the values lie; None where they lie on none."""
-    if len(values) < MIN_TRIALS or values.max() == values.min():
+    if len(values) < MIN_TRIALS or np.ptp(values) <= _MIN_RANGE * np.abs(values).max():
         return None
     spacings = (values.max() - values.min()) / np.linspace(3, _MAX_LEVELS, _SPACINGS)
     spacings = spacings[spacings > _ROUNDED * _resolution(values)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from foundation.errors import UserError
-from search.analysis.search_log import PARAMETERS, Choices, Cost, Matrix, SearchLog, Vector
+from search.analysis.search_log import ABSENT, PARAMETERS, Choices, Cost, Matrix, SearchLog, Vector, latency_cost
 from search.run_config import RunConfig, read_config
 from search.run_folder import RunFolder
 from search.trial import Trial
@@ -47,7 +47,7 @@ def log_of_run(
         costs=tuple(_costs(config, trials)),
         seconds=np.array([trial.seconds for trial in trials]),
         slots=slots,
-        choices=_choices(trials),
+        choices=_choices(slots, trials),
         trained=_trained(files, trials),
         latencies={target.device: _latencies(target.device, trials) for target in config.targets},
         rejected=rejected,
@@ -60,13 +60,13 @@ def _costs(config: RunConfig, trials: Sequence[Trial]) -> list[Cost]:
     costs = [Cost(PARAMETERS, "parameters, M", counts, float(config.max_parameters))]
     for target in config.targets:
         bounds = np.array([trial.upper_ms.get(target.device, np.nan) for trial in trials])
-        label = f"latency bound on {target.device}, ms"
-        costs.append(Cost(f"latency:{target.device}", label, bounds, target.maximum_ms))
+        costs.append(latency_cost(target.device, bounds, target.maximum_ms))
     return costs
 
 
-def _choices(trials: Sequence[Trial]) -> Choices:
-    return np.array([[choice for _, choice in trial.architecture.choices] for trial in trials], np.int64)
+def _choices(slots: Sequence[str], trials: Sequence[Trial]) -> Choices:
+    rows = [dict(trial.architecture.choices) for trial in trials]
+    return np.array([[row.get(slot, ABSENT) for slot in slots] for row in rows], np.int64)
 
 
 def _latencies(device: str, trials: Sequence[Trial]) -> Matrix:

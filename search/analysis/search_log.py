@@ -14,6 +14,8 @@ Choices = NDArray[np.int64]
 ABSENT = -1
 """The choice of a slot that a trial does not have."""
 PARAMETERS = "parameters"
+LATENCY = "latency:"
+"""Before the name of the device, in the name of a cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,11 @@ class Cost:
     def known(self) -> Vector:
         """The values that are known."""
         return self.values[np.isfinite(self.values)]
+
+
+def latency_cost(device: str, bounds: Vector, limit: float | None = None) -> Cost:
+    """The latency bounds on a device, in milliseconds."""
+    return Cost(f"{LATENCY}{device}", f"latency bound on {device}, ms", bounds, limit)
 
 
 @dataclass(frozen=True, slots=True)

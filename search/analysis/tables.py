@@ -12,10 +12,12 @@ import numpy as np
 
 from search.analysis import diversity
 from search.analysis.analysed import AnalysedLog
+from search.analysis.columns import PARAMETERS_COUNT
+from search.analysis.device_columns import predicted_and_measured
 from search.analysis.findings.finding import Finding
 from search.analysis.importance import SlotImportance
 from search.analysis.pictures.fronts import front_of
-from search.analysis.search_log import ABSENT, SearchLog, common_costs
+from search.analysis.search_log import ABSENT, PARAMETERS, SearchLog, common_costs
 from search.analysis.windows import windows
 
 
@@ -67,12 +69,13 @@ def tables_of(analysed: AnalysedLog) -> Iterator[CsvTable]:
 
 
 def _trials(log: SearchLog) -> CsvTable:
-    """The log itself; ``latseg analyse`` reads it again, but for the latencies."""
+    """The log itself; ``read_csv`` reads the same numbers again."""
     columns: dict[str, Sequence[object]] = {
         "trial": list(log.numbers),
         "quality": list(log.quality),
         "best_so_far": list(log.best_so_far),
-        **{cost.name: list(cost.values) for cost in log.costs},
+        **{PARAMETERS_COUNT if cost.name == PARAMETERS else cost.name: list(cost.values) for cost in log.costs},
+        **{name: list(values) for name, values in predicted_and_measured(log).items()},
     }
     for name, values in (("seconds", log.seconds), ("trained", log.trained)):
         if values is not None:
@@ -83,9 +86,7 @@ def _trials(log: SearchLog) -> CsvTable:
 
 
 def _genotype(log: SearchLog, choices: list[int]) -> str:
-    """A list in the order of the slots; an object of those that a trial has, where it lacks one."""
-    if ABSENT not in choices:
-        return json.dumps(choices)
+    """An object of the slots that a trial has."""
     return json.dumps({slot: choice for slot, choice in zip(log.slots, choices, strict=True) if choice != ABSENT})
 
 
@@ -105,5 +106,5 @@ def _fronts(logs: Sequence[SearchLog]) -> Iterator[tuple[object, ...]]:
 
 def _cell(value: object) -> object:
     if isinstance(value, float):
-        return f"{value:.10g}" if np.isfinite(value) else ""
+        return repr(float(value)).removesuffix(".0") if np.isfinite(value) else ""
     return int(value) if isinstance(value, bool) else value

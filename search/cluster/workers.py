@@ -19,8 +19,13 @@ class Fleet:
     """Machines that were lost since the search was connected."""
 
     def __str__(self) -> str:
-        lost = f", {self.lost} machines lost" if self.lost else ""
-        return f"{self.workers} workers, {self.busy} busy, {self.finished} trainings finished{lost}"
+        workers, finished = _number(self.workers, "worker"), _number(self.finished, "training")
+        lost = f", {_number(self.lost, 'machine')} lost" if self.lost else ""
+        return f"{workers}, {self.busy} busy, {finished} finished{lost}"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 @dataclass(frozen=True, slots=True)

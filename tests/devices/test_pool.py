@@ -197,6 +197,7 @@ def test_a_file_names_the_devices(tmp_path: Path, candidates: list[Candidate]) -
         ("# nothing\n", "no name of a device"),
         ("cpu\nopenvino\n", "cpu and openvino, which are on one machine"),
         ("ssh://board/cpu\nssh://board/ncnn\n", "ssh://board/cpu and ssh://board/ncnn, which are on one machine"),
+        ("ssh://me@board/cpu\nssh://board:22/cpu\n", "ssh://me@board/cpu and ssh://board:22/cpu, which are on one"),
         ("pool:other.txt\n", "pool:other.txt, which is several devices itself"),
         ("telephone\n", "'telephone'"),
     ],
@@ -211,12 +212,31 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str, seen: st
 def test_boards_behind_ssh_are_different_machines(tmp_path: Path) -> None:
     pool = write(tmp_path, "ssh://me@board1/cpu\nssh://me@board2/cpu\n")
     assert isinstance(pool, DevicePool)
-    assert [member.machine for member in pool.find_members()] == ["ssh://me@board1", "ssh://me@board2"]
+    assert [member.machine for member in pool.find_members()] == ["ssh://board1:22", "ssh://board2:22"]
 
 
 def test_a_file_that_is_missing_is_told(tmp_path: Path) -> None:
     assert "No such file" in get_device(f"pool:{tmp_path / 'none.txt'}").availability().reason
     assert "no file" in get_device("pool").availability().reason
+
+
+def test_it_is_the_same_device_from_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = write(tmp_path, "simulated\n")
+    monkeypatch.chdir(tmp_path)
+    here = get_device("pool:boards.txt")
+    assert here.info().fingerprint == pool.info().fingerprint
+    monkeypatch.chdir("/")
+    assert here.availability().available
+    assert get_device(here.full_name("pool:boards.txt")).info() == pool.info()
+    assert get_device("pool:~nobody-of-this-name/boards.txt").availability().available is False
+
+
+def test_places_with_the_signs_of_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a=b", "a,b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "boards.txt").write_text("simulated\n")
+        monkeypatch.chdir(tmp_path / name)
+        assert get_device(get_device("pool:boards.txt").full_name("pool:boards.txt")).availability().available
 
 
 @pytest.mark.parametrize("name", ["pool:boards.txt", "cluster:cpu", "page"])

@@ -73,6 +73,18 @@ def test_threads_and_parameters_come_from_the_budgets() -> None:
     assert (config.targets[0].threads, config.max_parameters) == (2, 123)
 
 
+def test_a_pool_is_found_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "boards.txt").write_text("simulated\n")
+    monkeypatch.chdir(tmp_path)
+    budgets = BudgetOptions(latency_ms={"pool:boards.txt": 2.0}, portable=("pool:boards.txt",))
+    write_config(tmp_path, RunConfig.create(budgets, DATA))
+    monkeypatch.chdir("/")
+    config = read_config(tmp_path)
+    (target,) = config.targets
+    assert target.open("some-run").info().fingerprint == target.fingerprint
+    assert config.portable == (target.device,) == (f"pool:{tmp_path / 'boards.txt'}",)
+
+
 def test_a_run_of_115e2da_is_read_and_written_with_the_same_keys(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps(OF_115E2DA))
     config = read_config(tmp_path)

@@ -31,3 +31,19 @@ def test_folders_are_told_by_their_names(data: str, shared: str) -> None:
 def test_a_workspace_is_told_by_its_name_where_its_place_is_written_in_full() -> None:
     assert shared_folder(Path("/home/me/work")) == Path("work")
     assert shared_folder(Path("runs/work")) == Path("runs/work")
+
+
+@pytest.mark.parametrize(
+    ("device", "shared"),
+    [
+        ("pool:/home/me/boards.txt", "pool:boards.txt"),
+        ("pool:file=/home/me=1/boards.txt", "pool:boards.txt"),
+        ("ssh://me@board/cpu:threads=2", "ssh://me@board/cpu:threads=2"),
+        ("simulated:seed=2", "simulated:seed=2"),
+    ],
+)
+def test_the_file_of_a_pool_is_told_by_its_name(device: str, shared: str) -> None:
+    config = RunConfig.create(BudgetOptions(latency_ms={"simulated": 1.0}), DataOptions(source="synthetic:8"))
+    target = config.targets[0].model_copy(update={"device": device})
+    told = shared_run(config.model_copy(update={"targets": (target,)}))
+    assert [target.device for target in told.targets] == [shared]

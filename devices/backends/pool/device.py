@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,7 +21,7 @@ class PoolDevice(DevicePool):
     """The devices of a file: one name a line, as after ``--device``; empty lines and what follows ``#`` do not count.
 
     Args:
-        file: path of the file.
+        file: path of the file; the name has the whole path, so that it is one device wherever it is named.
     """
 
     class Options(PluginOptions):
@@ -31,8 +32,13 @@ class PoolDevice(DevicePool):
         file: str = ""
 
     def __init__(self, *, file: str = "") -> None:
-        self.file = file
-        self.name = f"pool:{file}" if file else "pool"
+        self.file = str(_whole(file)) if file else ""
+        key = "file=" if "=" in self.file else ""
+        self.name = f"pool:{key}{self.file}" if file else "pool"
+
+    @override
+    def full_name(self, text: str) -> str:
+        return text if "," in self.name else self.name  # a comma would begin another option
 
     @override
     def find_members(self) -> Sequence[Device]:
@@ -66,3 +72,10 @@ class PoolDevice(DevicePool):
             f"device {self.name!r}", seen=seen, expected="the name of a device in each line, each of another machine",
             remedy="write for example ssh://board1/cpu into the first one",
         )  # fmt: skip
+
+
+def _whole(file: str) -> Path:
+    path = Path(file)
+    with suppress(RuntimeError):  # the home folder of somebody who is not known
+        path = path.expanduser()
+    return path.absolute()

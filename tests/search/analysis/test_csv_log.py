@@ -55,6 +55,7 @@ def test_columns_are_guessed_and_trials_sorted_by_their_numbers(tmp_path: Path) 
         ("params", ("500000", "2000000"), [5e5, 2e6]),
         ("params_M", ("2000", "3000"), [2e9, 3e9]),
         ("Num-Params", ("1000.0", "12"), [1000, 12]),
+        ("Param Count", ("9", "12"), [9, 12]),
     ],
 )
 def test_units_of_parameters(tmp_path: Path, header: str, values: tuple[str, str], expected: list[float]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +18,7 @@ from search.analysis.analysis import Analysis, analyse
 from search.analysis.pictures.fronts import front_of
 from search.analysis.pictures.style import COLOURS, line_style, render, shortened
 from search.analysis.read import read_log
-from search.analysis.search_log import Cost
+from search.analysis.search_log import Cost, SearchLog
 from tests.search.analysis.logs import even_log, parameters
 
 ALONE = ["best_so_far", "fronts", "windows", "course", "parameters"]
@@ -145,16 +146,36 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         analyse([even_log(1)]).write(tmp_path / "file" / "analysis")
 
 
-def test_the_table_of_trials_can_be_analysed_again(tmp_path: Path) -> None:
-    analysis = full_analysis()
-    tables = dict(analysis.tables())
-    path = tmp_path / "trials.csv"
-    path.write_bytes(tables["trials"].content)
-    log, again = analysis.logs[0], read_log(path, {"latency": "latency:a/b"}, max_parameters=8e5)
-    assert again.quality == pytest.approx(log.quality)
-    assert again.costs[1].values == pytest.approx(log.costs[1].values, nan_ok=True)
-    assert again.choices.tolist() == log.choices.tolist()
-    assert again.trained == pytest.approx(log.trained, nan_ok=True)
+def read_again(log: SearchLog, path: Path, columns: Mapping[str, str] | None = None) -> SearchLog:
+    path.write_bytes(dict(analyse([log]).tables())["trials"].content)
+    return read_log(path, columns)
+
+
+def test_the_table_of_trials_is_read_again_as_it_was(tmp_path: Path) -> None:
+    log = full_analysis().logs[0]
+    again = read_again(log, tmp_path / "trials.csv")
+    for name in ("numbers", "quality", "seconds", "trained", "choices"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(log, name), err_msg=name)
+    assert again.slots == log.slots
+    assert [replace(cost, values=None) for cost in again.costs] == [
+        replace(cost, values=None, limit=None) for cost in log.costs
+    ]
+    for one, two in zip(again.costs, log.costs, strict=True):
+        np.testing.assert_array_equal(one.values, two.values)
+    assert list(again.latencies) == ["a/b"]
+    np.testing.assert_array_equal(again.latencies["a/b"], log.latencies["a/b"])
+
+
+def test_counts_below_a_thousand_stay_counts(tmp_path: Path) -> None:
+    log = even_log(3, costs=parameters(1.0, 12.0, 999.0))
+    assert read_again(log, tmp_path / "trials.csv").costs[0].values.tolist() == [1, 12, 999]
+
+
+def test_a_bound_of_a_device_may_be_named_as_the_latency(tmp_path: Path) -> None:
+    log = full_analysis().logs[0]
+    again = read_again(log, tmp_path / "trials.csv", {"latency": "latency:a/b"})
+    assert [cost.name for cost in again.costs] == ["parameters", "latency:log"]
+    np.testing.assert_array_equal(again.costs[1].values, log.costs[1].values)
 
 
 def test_tables_hold_what_was_computed() -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from foundation.errors import UserError
 from search.analysis.read import read_log
+from search.analysis.search_log import ABSENT
+from search.architecture import Architecture
 from search.constraints.budgets import ConstraintCheck
 from search.run_folder import RunFolder
 from search.trial import DeviceResult
@@ -70,3 +72,21 @@ def test_a_run_without_trials_and_one_with_a_damaged_checkpoint(folder: Path) ->
     RunFolder(folder).training(trial.id).write_bytes(b"damaged")
     trained = read_log(folder).trained
     assert trained is None or np.isnan(trained).all()
+
+
+@pytest.mark.parametrize("pair", [("slot", 2**70), ("slot\ud800", 1)])
+def test_a_trial_with_a_choice_that_no_search_wrote(folder: Path, pair: tuple[str, int]) -> None:
+    (trial,) = make_trials(1)
+    net = Architecture(trial.architecture.space, (pair,))
+    with TrialStore(RunFolder(folder).trials) as store:
+        store.add(replace(trial, architecture=net))
+    with pytest.raises(UserError, match="trial"):
+        read_log(folder)
+
+
+def test_a_slot_that_a_trial_lacks_is_absent(folder: Path) -> None:
+    one, two = make_trials(2)
+    shorter = Architecture(two.architecture.space, two.architecture.choices[1:])
+    with TrialStore(RunFolder(folder).trials) as store:
+        store.add(one, replace(two, architecture=shorter))
+    assert read_log(folder).choices[1, 0] == ABSENT

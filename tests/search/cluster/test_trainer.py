@@ -199,5 +199,5 @@ def test_the_workers_join_the_note_of_a_moment() -> None:
     told.tell(Fleet(1, 1, 4, 1))
     assert [(moment.done, moment.note) for moment in seen] == [
         (1, "best 0.5, 2 workers, 0 busy, 0 trainings finished"),
-        (1, "best 0.5, 1 workers, 1 busy, 4 trainings finished, 1 machines lost"),
+        (1, "best 0.5, 1 worker, 1 busy, 4 trainings finished, 1 machine lost"),
     ]
