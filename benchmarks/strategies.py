@@ -45,9 +45,13 @@ BASELINE, DEFAULT = "random", "evolution"
 WITHOUT_REPAIR = ("tpe", "nsga2")
 MOST_PROPOSALS = 10
 """For each evaluation that is wanted of a sampler without repair."""
+STEP = 20
+"""Evaluations between two points of a course."""
 POPULATION = 24
 """As with repair."""
 SLOW = "gp"
+COURSE = "course"
+"""Of a row: evaluations, best quality and volume after every ``STEP`` evaluations."""
 USABLE_IN_2020 = {"candidates": 1122, "within the limit of parameters": 16}
 """Of a search without a hard constraint."""
 Row = dict[str, Any]
@@ -85,13 +89,17 @@ def with_repair(problem: Problem, text: str, seed: int, folder: Path) -> Row:
     seconds = time.process_time() - began
     usable = [t for t in result.trials if not problem.budgets.violated(t.parameters, t.upper_ms)]
     ratios = [problem.ratios(t.parameters, t.upper_ms) for t in usable]
-    return problem.outcome([t.quality for t in usable], ratios) | {
+    qualities = [t.quality for t in usable]
+    places = range(STEP, len(usable) + 1, STEP)
+    course = [[place, *problem.outcome(qualities[:place], ratios[:place]).values()] for place in places]
+    return problem.outcome(qualities, ratios) | {
         "evaluations": len(result.trials),
         "usable_share": len(usable) / len(result.trials),
         "proposals": clock.proposals,
         "repaired": repaired,
         "seconds_per_100_proposals": 100 * clock.seconds / clock.proposals,
         "evaluations_per_hour": 3600 * len(result.trials) / seconds,
+        COURSE: course,
     }
 
 
@@ -158,7 +166,7 @@ def without_repair(problem: Problem, name: str, seed: int) -> tuple[Row, Row]:
 def summary(rows: Sequence[Row]) -> Row:
     """Mean of each number over the seeds, and 95 % intervals (percentile bootstrap)."""
     found: Row = {"seeds": len(rows)}
-    for key in rows[0]:
+    for key in (key for key in rows[0] if key != COURSE):
         values = np.array([row[key] for row in rows], dtype=float)
         found[key] = round(float(values.mean()), 4)
         if len(rows) > 1 and key in ("best_quality", "hypervolume", "usable_share"):
