@@ -36,6 +36,13 @@ WEIGHTED = range(5)
 """Operations with weights."""
 
 
+def shrinkage(number: int, stride: int) -> int:
+    """By how much an operation makes height and width smaller, where sizes allow it."""
+    if number in (POOLED, SKIP):
+        return 1
+    return stride if number == MAXIMUM else stride**_SEPARABLE
+
+
 def apply(builder: PlanBuilder, name: str, x: Feature, number: int, channels: int, stride: int) -> Feature:
     """The output of an operation with ``channels``, a multiple of those of ``x``.
 
@@ -51,21 +58,19 @@ def apply(builder: PlanBuilder, name: str, x: Feature, number: int, channels: in
         return Feature(builder.enlarge_like(name, mean, x.name), x.stride)
     if number == MAXIMUM:
         wide = builder.conv(f"{name}.conv", x.name, channels)
-        return Feature(builder.max_pool(name, wide, _WINDOW, stride), x.stride * stride)
-    return _separable(builder, name, x, operation, channels, stride)
+        return Feature(builder.max_pool(name, wide, _WINDOW, stride), x.stride * shrinkage(number, stride))
+    separable = _separable(builder, name, x.name, operation, channels, stride)
+    return Feature(separable, x.stride * shrinkage(number, stride))
 
 
-def _separable(
-    builder: PlanBuilder, name: str, x: Feature, operation: Operation, channels: int, stride: int
-) -> Feature:
-    layer = x.name
+def _separable(builder: PlanBuilder, name: str, x: str, operation: Operation, channels: int, stride: int) -> str:
     for turn in range(1, _SEPARABLE + 1):
-        layer = builder.depthwise(
-            f"{name}.depthwise{turn}", layer, operation.kernel, stride=stride, dilation=operation.dilation,
+        x = builder.depthwise(
+            f"{name}.depthwise{turn}", x, operation.kernel, stride=stride, dilation=operation.dilation,
             activation="none", normalise=False, bias=False,
         )  # fmt: skip
-        layer = builder.conv(f"{name}.pointwise{turn}", layer, channels, activation="relu")
-    return Feature(layer, x.stride * stride**_SEPARABLE)
+        x = builder.conv(f"{name}.pointwise{turn}", x, channels, activation="relu")
+    return x
 
 
 def _mean(builder: PlanBuilder, x: Feature) -> str:

@@ -10,11 +10,12 @@ from segmentation.networks.plan_builder import PlanBuilder
 from segmentation.templates.feature import IMAGE, Feature
 from segmentation.templates.genotype import FEATURES, STRIDED, Genotype, Layer, Template
 from segmentation.templates.operations import apply
+from segmentation.templates.strides import STRIDES
 
 CHANNELS = 64
 """Of the published decoders (``agg``)."""
-_ENCODER_ROWS, _STRIDES = 3, (4, 8)
-"""The features are those of the last two rows."""
+_ENCODER_ROWS = 3
+"""The features are those of the last two."""
 _SUM = 0
 """Number of this aggregation; 1 is concatenation."""
 
@@ -27,7 +28,7 @@ def plan(genotype: Genotype, classes: int = 2, *, encoder: str = "full", channel
     """
     builder = PlanBuilder()
     features = encoder_rows(builder, encoder, _ENCODER_ROWS)[-FEATURES:]
-    pool = [Feature(name, stride) for name, stride in zip(features, _STRIDES, strict=True)]
+    pool = [Feature(name, stride) for name, stride in zip(features, STRIDES, strict=True)]
     for number, layer in enumerate(genotype.layers, start=1):
         made = _Layer(builder, f"decoder.layer{number}", layer, genotype.templates[layer.template], number > STRIDED)
         pool.append(made.applied(pool[layer.first], pool[layer.second]))

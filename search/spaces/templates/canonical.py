@@ -1,18 +1,21 @@
 """The canonical genotype: one for all genotypes of equal nets.
 
-Nets are equal where the same templates are applied to the same outputs: in whatever order templates are listed, and
-layers within the half in which they may stand; a template that is applied once may have its inputs and operations
-swapped together.
+Nets are equal where the same templates are applied to the same outputs, in whatever order templates and layers are
+listed. A layer stays in its half, which decides to which size it resizes, unless its inputs have one size. A template
+that is applied once may have its inputs and operations swapped together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from segmentation.templates.genotype import FEATURES, LAYERS, STRIDED, TEMPLATES, Genotype, Layer, Template
 from segmentation.templates.operations import SKIP
+from segmentation.templates.strides import STRIDES, output_stride
 
 _UNUSED = Template(SKIP, SKIP, 0)
 
@@ -34,7 +37,7 @@ class _Applied(NamedTuple):
 @lru_cache(maxsize=1 << 16)
 def canonical(genotype: Genotype) -> Genotype:
     """The canonical genotype of the same net."""
-    applied = min(_orders(genotype, {entry: entry for entry in range(FEATURES)}, ()))
+    applied = min(_orders(genotype, _halves(genotype), {entry: entry for entry in range(FEATURES)}, ()))
     fixed = {each.template for each in applied if each.further}
     templates: dict[Template, int] = {}
     layers = []
@@ -49,29 +52,49 @@ def canonical(genotype: Genotype) -> Genotype:
     return Genotype((*templates, *unused), tuple(layers))
 
 
+def _halves(genotype: Genotype) -> list[set[bool]]:
+    """For each layer whether it may stand in the first half (True), in the second one (False), or in both."""
+    strides, found = list(STRIDES), []
+    for place, layer in enumerate(genotype.layers):
+        both = not layer.strided and strides[layer.first] == strides[layer.second]
+        found.append({True, False} if both else {place < STRIDED})
+        strides.append(output_stride(genotype, place, strides))
+    return found
+
+
 def _orders(
-    genotype: Genotype, entries: Mapping[int, int], placed: tuple[_Applied, ...]
+    genotype: Genotype, halves: Sequence[set[bool]], entries: Mapping[int, int], placed: tuple[_Applied, ...]
 ) -> Iterator[tuple[_Applied, ...]]:
-    """Layers in orders that begin with the smallest possible ones; ``entries`` are new names by old ones."""
+    """Orders of the layers with the smallest beginning that can be completed; ``entries`` are new names by old ones."""
     if len(placed) == LAYERS:
         yield placed
         return
-    half = range(STRIDED) if len(placed) < STRIDED else range(STRIDED, LAYERS)
-    ready = {place: _applied(genotype, place, entries) for place in half if FEATURES + place not in entries}
-    possible = {place: applied for place, applied in ready.items() if applied is not None}
-    smallest = min(possible.values())
-    for place, applied in possible.items():
-        if applied == smallest:
-            yield from _orders(genotype, {**entries, FEATURES + place: FEATURES + len(placed)}, (*placed, applied))
+    half = len(placed) < STRIDED
+    possible = [
+        (applied, place)
+        for place in range(LAYERS)
+        if half in halves[place] and FEATURES + place not in entries
+        for applied in _applied(genotype, place, entries)
+    ]
+    for _, alike in groupby(sorted(possible), key=itemgetter(0)):
+        orders = [
+            order
+            for applied, place in alike
+            for order in _orders(
+                genotype, halves, {**entries, FEATURES + place: FEATURES + len(placed)}, (*placed, applied)
+            )
+        ]
+        if orders:
+            yield min(orders)
+            return
 
 
-def _applied(genotype: Genotype, place: int, entries: Mapping[int, int]) -> _Applied | None:
-    """None where a layer that it reads is not placed yet."""
+def _applied(genotype: Genotype, place: int, entries: Mapping[int, int]) -> Iterator[_Applied]:
+    """The layer; nothing where a layer that it reads is not placed yet."""
     layer = genotype.layers[place]
-    if layer.first not in entries or layer.second not in entries:
-        return None
-    template = genotype.templates[layer.template]
-    pairs = (template.first, entries[layer.first]), (template.second, entries[layer.second])
-    if not layer.further and pairs[1] < pairs[0]:
-        pairs = pairs[1], pairs[0]
-    return _Applied(pairs, template.aggregation, layer.further, layer.strided)
+    if layer.first in entries and layer.second in entries:
+        template = genotype.templates[layer.template]
+        pairs = (template.first, entries[layer.first]), (template.second, entries[layer.second])
+        if not layer.further and pairs[1] < pairs[0]:
+            pairs = pairs[1], pairs[0]
+        yield _Applied(pairs, template.aggregation, layer.further, layer.strided)

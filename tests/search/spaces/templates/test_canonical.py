@@ -61,6 +61,18 @@ def test_more_layers_than_their_half_allows_are_not_exchanged() -> None:
     assert len(found) == 2, "a net with two of one kind in the first half, and one with one of it"
 
 
+def test_a_layer_whose_inputs_have_one_size_may_stand_in_either_half() -> None:
+    def net(*order: int) -> Genotype:
+        kinds = (1, 0, 0, 0, 0, 2, 2)
+        return Genotype(
+            (Template(0, 0, 0), Template(1, 1, 1), Template(2, 3, 0)),
+            tuple(Layer(0, int(kind == 2), kind, 0, 0) for kind in (kinds[place] for place in order)),
+        )
+
+    assert canonical(net(0, 1, 2, 3, 4, 5, 6)) == canonical(net(3, 4, 1, 2, 0, 5, 6))
+    assert canonical(net(0, 1, 2, 3, 4, 5, 6)) != canonical(net(5, 1, 2, 3, 4, 0, 6)), "inputs of two sizes"
+
+
 def test_a_template_that_no_layer_uses_has_no_operations() -> None:
     found = canonical(genotype((1, 1, 1), (2, 3, 0), first=Layer(0, 1, 0, 0, 0)))
     assert found.templates == ((1, 1, 1), UNUSED, UNUSED)
