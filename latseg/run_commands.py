@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from latseg.units import format_latency_ms
 from latseg.workspace_folder import command_line
 from search.spaces.registry import is_network
 
@@ -76,12 +77,12 @@ def _budgets(config: RunConfig) -> _Values:
     return [
         value
         for target in config.targets
-        for value in (("device", target.device), ("max-latency", f"{target.maximum_ms:g}ms"))
+        for value in (("device", target.device), ("max-latency", format_latency_ms(target.maximum_ms)))
     ]
 
 
 def _curve(config: RunConfig) -> _Values:
-    budgets = ",".join(f"{point.maximum_ms!r}".removesuffix(".0") + "ms" for point in config.curve)
+    budgets = ",".join(format_latency_ms(point.maximum_ms) for point in config.curve)
     return [("device", config.targets[0].device), ("budgets", budgets)]
 
 

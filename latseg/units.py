@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from foundation.errors import UserError
 
@@ -114,7 +115,18 @@ def as_latency_ms(value: str | float) -> float:
     Raises:
         UserError: a text without its unit, or not a positive number.
     """
-    return parse_latency_ms(value if isinstance(value, str) else f"{value:.9f}ms")
+    if isinstance(value, str):
+        return parse_latency_ms(value)
+    if not (math.isfinite(value) and value > 0):
+        raise UserError(
+            "latency", seen=value, expected="a positive number of milliseconds", remedy="give for example 8 or '8ms'"
+        )
+    return float(value)
+
+
+def format_latency_ms(value: float) -> str:
+    """``0.00001`` as ``0.00001ms``, and never as ``1e-05ms``; ``parse_latency_ms`` reads the very same number."""
+    return f"{Decimal(repr(float(value))):f}".removesuffix(".0") + "ms"
 
 
 def as_parameters(value: str | int) -> int:

@@ -94,8 +94,8 @@ def run_search(
         state.evolve(settings.trials)
         return _result(state, sorted(state.trials, key=lambda trial: -trial.quality))
     for stop in settings.stops(strategy.generation_size):
-        state.evolve(stop)
-        certify_winners(state, measure, certify, recalibrate, until=stop)
+        reached = state.evolve_once(stop)
+        certify_winners(state, measure, certify, recalibrate, until=reached, final=stop == settings.trials)
     return _result(state, won(state.trials))
 
 
@@ -120,7 +120,8 @@ def _front(state: SearchState) -> list[Trial]:
 def _message(state: SearchState, winners: list[Trial]) -> str:
     wanted, measured = state.settings.winners, len(state.store.measured())
     reached = f"{len(winners)} of {wanted} winners"
-    ended = f"no new candidate keeps the budgets after {len(state.trials)} trials; " if state.exhausted else ""
+    exhausted = len(state.trials) < state.settings.trials
+    ended = f"no new candidate keeps the budgets after {len(state.trials)} trials; " if exhausted else ""
     missing = f"; {_spent(state, measured)}" if measured and len(winners) < wanted else ""
     if any(trial.certified for trial in winners):
         return f"{ended}{reached} certified, {measured} nets measured{missing}"

@@ -81,6 +81,18 @@ class SearchState:
             self.strategy.tell(complete)
             self.generation += 1
 
+    def evolve_once(self, stop: int) -> int:
+        """As ``evolve``; returns the number of trials after which it ended, which is the same after an interruption.
+
+        Where no candidate was found the first time, none is sought again: measurements may have changed the budgets.
+        """
+        until = self.store.exhaustions().get(stop, stop)
+        self.evolve(until)
+        if until == stop and len(self.trials) < stop:
+            until = len(self.trials)
+            self.store.add_exhaustion(stop, until)
+        return until
+
     def prepare(self) -> None:
         """Has evaluator and strategy prepared, once: before the first proposal, or before a stored one is measured."""
         if not self._prepared:
@@ -122,8 +134,9 @@ class SearchState:
         _logger.debug("generation %d: %d new candidates", self.generation, len(new))
         self._evaluate(new[: size - len(stored)])
         complete = [trial for trial in self.trials if trial.generation == self.generation]
-        self.strategy.tell(complete)
-        self.generation += 1
+        if complete:  # one without trials takes no number: nothing of it is stored
+            self.strategy.tell(complete)
+            self.generation += 1
         return complete
 
     def _propose(self, size: int) -> Proposals:

@@ -106,6 +106,17 @@ def prediction_of(
     return str(trial), intern(device), prediction
 
 
+def exhaustion_of(stop: int, trials: int) -> tuple[int, int]:
+    """A row of ``exhaustions``.
+
+    Raises:
+        ValueError, TypeError: damaged.
+    """
+    if not 0 <= int(trials) < int(stop):
+        raise ValueError(f"{trials} trials where {stop} were wanted")
+    return int(stop), int(trials)
+
+
 def count_of(name: str, number: int) -> tuple[str, int]:
     """A name and how often it occurs."""
     return str(name), int(number)

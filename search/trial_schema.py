@@ -20,6 +20,8 @@ STATEMENTS = (
     """CREATE TABLE IF NOT EXISTS predictions (
   position INTEGER PRIMARY KEY AUTOINCREMENT, trial TEXT NOT NULL REFERENCES trials (id), device TEXT NOT NULL,
   predictor TEXT NOT NULL, latency_ms REAL NOT NULL, widening_ms REAL NOT NULL, checksum TEXT)""",
+    """CREATE TABLE IF NOT EXISTS exhaustions (
+  position INTEGER PRIMARY KEY AUTOINCREMENT, stop INTEGER NOT NULL UNIQUE, trials INTEGER NOT NULL, checksum TEXT)""",
 )
-ADDED = frozenset({"predictions"})
+ADDED = frozenset({"predictions", "exhaustions"})
 """Tables that files of older versions lack."""

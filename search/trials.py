@@ -25,6 +25,7 @@ from search.trial import DeviceResult, Trial
 from search.trial_rows import (
     check_rejection,
     count_of,
+    exhaustion_of,
     identity_of,
     named_trial_of,
     prediction_of,
@@ -62,6 +63,7 @@ class TrialStore(Database):
         "rejections": check_rejection,
         "findings": result_of,
         "predictions": prediction_of,
+        "exhaustions": exhaustion_of,
     }
 
     @property
@@ -125,6 +127,15 @@ class TrialStore(Database):
                     "created": now(),
                 }
                 self._insert("findings", row, or_ignore=True)
+
+    def add_exhaustion(self, stop: int, trials: int) -> None:
+        """Notes that no new candidate was found after so many trials where ``stop`` were wanted."""
+        with self._transaction():
+            self._insert("exhaustions", {"stop": stop, "trials": trials}, or_ignore=True)
+
+    def exhaustions(self) -> dict[int, int]:
+        """Numbers of trials after which no new candidate was found, by the number that was wanted."""
+        return dict(self._rows("exhaustions", exhaustion_of))
 
     def add_predictions(self, trials: Sequence[Trial]) -> None:
         """Appends what was predicted of known trials; the latest prediction of a trial on a device counts."""

@@ -55,7 +55,7 @@ class CoraSource(GraphSource):
                 f"graph {path}", seen=seen[:200], expected="the arrays that graphs/data/cora.py lists, in an .npz file",
                 remedy="name another file, or write it again",
             ) from error  # fmt: skip
-        indices: dict[str, Indices] = {name: arrays[name].astype(np.int64) for name in _WHOLE}
+        indices: dict[str, Indices] = {name: arrays[name] for name in _WHOLE}
         return Graph(
             f"cora:{path}",
             with_rows_of_sum_one(features),
@@ -87,9 +87,17 @@ def _read(path: Path) -> Arrays:
         array = arrays[name]
         if array.ndim != dimensions or not np.issubdtype(array.dtype, np.integer):
             raise ValueError(f"{name} of type {array.dtype} and shape {array.shape}")
+        arrays[name] = _signed(name, array)
     if arrays["edge"].shape[1] != 2:
         raise ValueError(f"edge of shape {arrays['edge'].shape}")
     return arrays
+
+
+def _signed(name: str, array: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Differences of unsigned numbers are never negative, and numpy takes them for no indices."""
+    if array.size and array.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{name} up to {array.max()}")
+    return array.astype(np.int64)
 
 
 def _features(arrays: Arrays) -> NDArray[np.float32]:

@@ -32,15 +32,15 @@ _RETRIES = 3
 
 
 def certify_winners(
-    state: SearchState, measure: Measure, holds: Certify, recalibrate: Recalibrate | None, *, until: int
+    state: SearchState, measure: Measure, holds: Certify, recalibrate: Recalibrate | None, *, until: int, final: bool
 ) -> None:
     """Measures the first ``until`` trials, best quality first, until no measurement could improve the winners.
 
     As long as trials are left to evaluate, it ends with the number of winners that are wanted, and half of the allowed
-    measurements may be used. After the last trial, all trials count, and the safest ones follow while winners are
+    measurements may be used. At the end (``final``), all trials count, and the safest ones follow while winners are
     missing. A resumed search calls it with the same numbers in the same order, and measures the same nets.
     """
-    final, maximum = until >= state.settings.trials, state.settings.max_measurements
+    maximum = state.settings.max_measurements
     allowed = maximum if final else maximum // 2
     while (used := len(state.store.measured())) < allowed:
         candidate = _candidate(state, until, final=final, reserved=used >= maximum - _RESERVED_FOR_SAFEST)

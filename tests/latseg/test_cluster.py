@@ -91,6 +91,15 @@ def test_python_takes_it_too(connections: list[Any], given: list[object], tmp_pa
     assert given == [connections[0][2]]
 
 
+def test_a_curve_takes_it_too(connections: list[Any], given: list[object], tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        latseg.Workspace(tmp_path).curve(
+            DEVICE, ["2ms", "1ms"], data="synthetic:12", evaluator="regression", cluster="head:1"
+        )
+    assert [address for address, _, _ in connections] == ["head:1"]
+    assert given == [connections[0][2]]
+
+
 def test_an_evaluator_that_gives_no_work_away_is_refused(
     connections: list[Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

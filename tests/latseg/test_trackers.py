@@ -166,6 +166,11 @@ def test_a_search_is_followed_from_every_door(
     with pytest.raises(StopError):
         workspace.search(budgets={DEVICE: "2ms"}, data="synthetic:12", wandb="nets", optuna_storage=storage)
     followed_by(wandb, tmp_path)
+    wandb.calls.clear()
+    (tmp_path / "optuna.db").unlink()
+    with pytest.raises(StopError):
+        workspace.curve(DEVICE, ["2ms", "1ms"], data="synthetic:12", wandb="nets", optuna_storage=storage)
+    assert followed_by(wandb, tmp_path)["group"].endswith("-2ms")
 
 
 def followed_by(wandb: StandIn, folder: Path) -> dict[str, Any]:

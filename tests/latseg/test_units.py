@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from foundation.errors import UserError
-from latseg.units import format_count, parse_latency_ms, parse_parameters, parse_shape, parse_size
+from latseg.units import (
+    as_latency_ms,
+    format_count,
+    format_latency_ms,
+    parse_latency_ms,
+    parse_parameters,
+    parse_shape,
+    parse_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +32,17 @@ def test_latencies_that_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="positive time with its unit") as caught:
         parse_latency_ms(text)
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("value", [8.0, 1.23456789, 0.1 + 0.2, 1e-5, 1e22, 123456.7])
+def test_a_latency_is_written_as_it_is_read(value: float) -> None:
+    assert parse_latency_ms(format_latency_ms(value)) == as_latency_ms(value) == value
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_numbers_that_are_no_latency(value: float) -> None:
+    with pytest.raises(UserError, match="positive number of milliseconds"):
+        as_latency_ms(value)
 
 
 def test_a_bare_number_is_told_its_unit() -> None:

@@ -152,6 +152,29 @@ def test_the_command_of_a_run_starts_the_same_search(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("without_work")
+def test_a_budget_is_recorded_and_searched_again_as_it_was_given(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shared = ("--workspace", str(tmp_path), "--quiet")
+    words = ("search", "-d", DEVICE, "--max-latency", "1.23456789ms", "--data", "synthetic:12")
+    assert cli.run([*shared, *words]) == StopError.exit_code
+    (path,) = tmp_path.glob("runs/*/run.json")
+    document = json.loads(path.read_text())
+    assert document["targets"][0]["maximum_ms"] == 1.23456789
+    assert "--max-latency 1.23456789ms" in document["command"]
+    searched: list[float] = []
+
+    def stop(context: RunContext, *_: object, **__: object) -> None:
+        searched.extend(target.maximum_ms for target in context.config.targets)
+        raise StopError
+
+    monkeypatch.setattr("search.launch.launch", stop)
+    for again in (["search", "--resume", document["run"]], document["command"].split()[3:]):
+        assert cli.run([*shared, *again]) == StopError.exit_code
+    assert searched == [1.23456789] * 2
+
+
+@pytest.mark.usefixtures("without_work")
 def test_a_search_that_is_continued_elsewhere_says_so_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

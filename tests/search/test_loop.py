@@ -323,6 +323,46 @@ def test_a_generation_that_a_stop_cut_short_is_not_filled_up_after_an_interrupti
     assert found[0] == found[1]
 
 
+def _leaving(rejected: int) -> Budgets:
+    """Budgets that few nets keep, and all nets after two rejections."""
+    return toy_budgets(parameters=400 if rejected < 2 else 12_000, ms=100.0)
+
+
+@pytest.mark.parametrize(("measured_before", "adopted"), [(2, False), (5, True)])
+def test_a_search_that_found_no_candidate_until_the_budgets_changed_is_resumed_as_it_was(
+    tmp_path: Path, measured_before: int, adopted: bool
+) -> None:
+    """The budgets leave a few nets; each rejection raises them."""
+    settings = SearchSettings(trials=60, winners=2, feasibility_samples=60)
+    found = []
+    for name, interruptions in (("whole", 0), ("parts", 1)):
+        device, left = NoisyDevice(FormulaPredictor(ms_per_operator=1000.0)), interruptions
+        with TrialStore(tmp_path / f"{name}.sqlite") as store:
+            others = search(tmp_path, _leaving(0), strategy=RANDOM).trials if adopted else []
+            store.add(*(replace(trial, generation=0) for trial in others))
+            while True:
+                rejected = len(store.measured())
+
+                def measure(net: Architecture, device: NoisyDevice = device) -> dict[str, Measurement]:
+                    nonlocal left
+                    if left and len(store.measured()) == measured_before:
+                        left = 0
+                        raise KeyboardInterrupt
+                    return device.measure(net)
+
+                with suppress(KeyboardInterrupt):
+                    run_search(
+                        SPACE, _leaving(rejected), FormulaEvaluator(), make_strategy(RANDOM, SPACE, _leaving(rejected)),
+                        store, settings, measure=measure, certify=certify, first_generation=int(adopted),
+                        recalibrate=lambda *_: _leaving(len(store.measured())),
+                    )  # fmt: skip
+                    break
+            found.append([(trial.id, trial.generation) for trial in store.trials()])
+            found.append(store.measured())
+    assert len(found[0]) == 60
+    assert found[:2] == found[2:]
+
+
 def test_a_finished_search_is_only_read_again(tmp_path: Path) -> None:
     device, again = NoisyDevice(TRUTH), FormulaEvaluator()
     first = search(tmp_path, toy_budgets(), measure=device.measure, certify=certify)

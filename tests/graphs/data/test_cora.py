@@ -63,6 +63,22 @@ def test_it_is_read_as_it_was_written(tmp_path: Path, arrays: Arrays) -> None:
         np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
 
 
+@pytest.mark.parametrize("kind", [np.uint64, np.uint8, np.int16])
+def test_other_kinds_of_whole_numbers_are_read(tmp_path: Path, arrays: Arrays, kind: type[np.integer]) -> None:
+    names = [name for name, array in arrays.items() if name != "feature_values" and array.max() <= np.iinfo(kind).max]
+    np.savez(tmp_path / "graph.npz", **arrays | {name: arrays[name].astype(kind) for name in names})
+    np.savez(tmp_path / "plain.npz", **arrays)
+    found, plain = (CoraSource.open(str(tmp_path / f"{name}.npz"), seed=0) for name in ("graph", "plain"))
+    assert (found.features == plain.features).all()
+    assert (found.edges == plain.edges).all()
+
+
+def test_a_number_beyond_int64_is_told(tmp_path: Path, arrays: Arrays) -> None:
+    np.savez(tmp_path / "graph.npz", **arrays | {"label": np.full(len(arrays["label"]), 2**64 - 1, np.uint64)})
+    with pytest.raises(UserError, match="got label up to 18446744073709551615"):
+        CoraSource.open(str(tmp_path / "graph.npz"), seed=0)
+
+
 def test_rows_are_divided_by_their_sums() -> None:
     rows = with_rows_of_sum_one(np.array([[1, 3, 0], [0, 0, 0]], np.float32))
     np.testing.assert_array_equal(rows, np.array([[0.25, 0.75, 0], [0, 0, 0]], np.float32))
