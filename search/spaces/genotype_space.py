@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import Field
 from typing_extensions import override
@@ -36,7 +36,7 @@ class GenotypeSpace(PlanSpace, Generic[G]):
         UserError: a size or an encoder that the space does not have.
     """
 
-    published_agg: int
+    published_agg: ClassVar[int]
 
     class Options(PluginOptions):
         """Options of the space."""

@@ -65,15 +65,9 @@ class _Layer:
             name = self._name if repeat == self._layer.further else f"{self._name}.output{repeat + 1}"
             parts = f"{self._name}.repeat{repeat + 1}"
             widened = stride if repeat == 0 else 1
-            first, second = (
-                second,
-                self._aggregated(
-                    name,
-                    parts,
-                    self._operated(f"{parts}.first", first, self._template.first, widened, stride),
-                    self._operated(f"{parts}.second", second, self._template.second, widened, stride),
-                ),
-            )
+            x = self._operated(f"{parts}.first", first, self._template.first, widened, stride)
+            y = self._operated(f"{parts}.second", second, self._template.second, widened, stride)
+            first, second = second, self._aggregated(name, parts, x, y)
         return second
 
     def _operated(self, name: str, x: Feature, operation: int, widened: int, stride: int) -> Feature:
