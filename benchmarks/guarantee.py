@@ -52,8 +52,15 @@ def finalists(workspace: Path, run: str, device: str) -> list[dict[str, float]]:
     with TrialStore(RunFolder(WorkspaceFolder(workspace).runs() / run).trials) as store:
         trials = [trial for trial in store.trials() if device in trial.measured_ms]
     return [
-        {"predicted_ms": t.predicted_ms[device], "upper_ms": t.upper_ms[device], "measured_ms": t.measured_ms[device]}
-        for t in trials
+        {
+            name: round(values[device], 4)
+            for name, values in (
+                ("predicted_ms", trial.predicted_ms),
+                ("upper_ms", trial.upper_ms),
+                ("measured_ms", trial.measured_ms),
+            )
+        }
+        for trial in trials
     ]
 
 
