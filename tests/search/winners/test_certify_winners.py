@@ -101,7 +101,9 @@ def test_missing_winners_are_sought_among_the_safest_nets(tmp_path: Path) -> Non
         recalibrate=lambda *_: strict,
     )
     assert len(result.winners) == 2
-    assert result.message.startswith("2 of 2 winners certified")
+    assert "; 2 of 2 winners certified" in result.message
+    assert result.message.startswith(f"no new candidate keeps the budgets after {len(result.trials)} trials")
+    assert len(result.trials) < chosen.trials
 
 
 class _Interrupted(FormulaEvaluator):
