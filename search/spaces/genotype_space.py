@@ -37,6 +37,8 @@ class GenotypeSpace(PlanSpace, Generic[G]):
     """
 
     published_agg: ClassVar[int]
+    depths: ClassVar[int]
+    """Numbers of what makes a net deep, from 0; ``sample`` draws each equally often."""
 
     class Options(PluginOptions):
         """Options of the space."""
@@ -60,6 +62,14 @@ class GenotypeSpace(PlanSpace, Generic[G]):
             )
         self.encoder, self.agg = encoder, self.published_agg if agg is None else agg
         self._sizes = allowed_sizes(sizes, SIZES)
+
+    @abstractmethod
+    def random_genotype(self, depth: int, rng: Random) -> G:
+        """A genotype of this depth; everything else is uniform."""
+
+    @abstractmethod
+    def fewest_genotypes(self) -> int:
+        """How many different nets of one input size there are at least."""
 
     @abstractmethod
     def genotype_of(self, choices: Mapping[str, int]) -> G:
@@ -92,6 +102,19 @@ class GenotypeSpace(PlanSpace, Generic[G]):
     def of(self, size: int, genotype: G) -> Architecture:
         """The canonical architecture."""
         return Architecture(self.name, self.choices_of(size, self.canonical(genotype)))
+
+    @override
+    def size(self) -> int:
+        return len(self._sizes) * self.fewest_genotypes()
+
+    @override
+    def sample(self, count: int, rng: Random) -> list[Architecture]:
+        depths = list(range(self.depths))
+        rng.shuffle(depths)
+        return [
+            self.of(rng.choice(self._sizes), self.random_genotype(depths[position % len(depths)], rng))
+            for position in range(count)
+        ]
 
     @override
     def nearest(self, choices: Mapping[str, int]) -> Architecture:

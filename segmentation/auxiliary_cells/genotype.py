@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from foundation.errors import UserError
 from segmentation.auxiliary_cells.operations import OPERATIONS
+from segmentation.genotype_text import genotype_error, read_genotype
 
 TAPS = 4
 """Features of the encoder: entries 0 to 3 of the pool that connections read."""
@@ -47,15 +47,8 @@ class Genotype:
         Raises:
             UserError: another form, or a number that is out of range.
         """
-        try:
-            (first, *entries), connections = _FORM.validate_json(text, strict=True)
-        except ValidationError as error:
-            reason = error.errors()[0]
-            place = "".join(f"[{index}]" for index in reason["loc"] if isinstance(index, int))
-            raise _error(
-                f"{text[:80]!r} ({place or 'all of it'}: {reason['msg']})",
-                f"[[operation, {ENTRIES} entries of 4 numbers], {CONNECTIONS} connections of 2 numbers]",
-            ) from error
+        expected = f"[[operation, {ENTRIES} entries of 4 numbers], {CONNECTIONS} connections of 2 numbers]"
+        (first, *entries), connections = read_genotype(text, _FORM, expected=expected, example=_EXAMPLE)
         genotype = Genotype(Cell(first, tuple(entries)), connections)
         genotype.check()
         return genotype
@@ -80,19 +73,11 @@ def pool_before(connection: int) -> int:
     return TAPS + connection - 1
 
 
+_EXAMPLE = "[[4, [0, 1, 4, 4], [2, 4, 6, 0], [6, 4, 1, 3]], [[3, 3], [1, 0], [1, 3]]]"
 _FORM = TypeAdapter(tuple[tuple[int, Entry, Entry, Entry], tuple[Connection, Connection, Connection]])
 
 
 def _check(what: str, numbers: Iterable[int], count: int) -> None:
     for number in numbers:
         if not 0 <= number < count:
-            raise _error(f"{number} for {what}", f"0 to {count - 1}")
-
-
-def _error(seen: str, expected: str) -> UserError:
-    return UserError(
-        "genotype",
-        seen=seen,
-        expected=expected,
-        remedy="write for example [[4, [0, 1, 4, 4], [2, 4, 6, 0], [6, 4, 1, 3]], [[3, 3], [1, 0], [1, 3]]]",
-    )
+            raise genotype_error(f"{number} for {what}", f"0 to {count - 1}", _EXAMPLE)

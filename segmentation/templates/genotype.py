@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from foundation.errors import UserError
+from segmentation.genotype_text import genotype_error, read_genotype
 
 FEATURES = 2
 """Of the encoder: entries 0 and 1 of the pool that layers read; each layer adds an entry."""
@@ -52,15 +52,8 @@ class Genotype(NamedTuple):
         Raises:
             UserError: another form, or a number that is out of range.
         """
-        try:
-            templates, layers = _FORM.validate_json(text, strict=True)
-        except ValidationError as error:
-            reason = error.errors()[0]
-            place = "".join(f"[{index}]" for index in reason["loc"] if isinstance(index, int))
-            raise _error(
-                f"{text[:80]!r} ({place or 'all of it'}: {reason['msg']})",
-                f"[{TEMPLATES} templates of 3 numbers, {LAYERS} layers of 5 numbers]",
-            ) from error
+        expected = f"[{TEMPLATES} templates of 3 numbers, {LAYERS} layers of 5 numbers]"
+        templates, layers = read_genotype(text, _FORM, expected=expected, example=_EXAMPLE)
         genotype = Genotype(tuple(Template(*numbers) for numbers in templates), tuple(Layer(*one) for one in layers))
         genotype.check()
         return genotype
@@ -68,9 +61,10 @@ class Genotype(NamedTuple):
     def check(self) -> None:
         """Raises ``UserError`` where there are more or fewer templates or layers, or a number is out of range."""
         if (len(self.templates), len(self.layers)) != (TEMPLATES, LAYERS):
-            raise _error(
+            raise genotype_error(
                 f"{len(self.templates)} templates and {len(self.layers)} layers",
                 f"{TEMPLATES} templates and {LAYERS} layers",
+                _EXAMPLE,
             )
         for number, template in enumerate(self.templates, start=1):
             _check(f"template {number}", template, (OPERATIONS, OPERATIONS, AGGREGATIONS))
@@ -84,20 +78,14 @@ def layer_choices(number: int) -> tuple[int, int, int, int, int]:
     return entries, entries, TEMPLATES, MOST_REPEATS, 2 if number <= STRIDED else 1
 
 
+_EXAMPLE = (
+    "[[[3, 0, 1], [4, 1, 1], [3, 1, 1]], [[0, 1, 0, 0, 1], [2, 1, 2, 1, 0], "
+    "[3, 1, 1, 1, 0], [1, 1, 2, 0, 0], [3, 0, 2, 0, 0], [5, 3, 2, 1, 0], [0, 5, 0, 1, 0]]]"
+)
 _FORM = TypeAdapter(tuple[list[tuple[int, int, int]], list[tuple[int, int, int, int, int]]])
 
 
 def _check(what: str, numbers: Template | Layer, counts: tuple[int, ...]) -> None:
     for name, number, count in zip(numbers._fields, numbers, counts, strict=True):
         if not 0 <= number < count:
-            raise _error(f"{number} for {name} of {what}", f"0 to {count - 1}")
-
-
-def _error(seen: str, expected: str) -> UserError:
-    return UserError(
-        "genotype",
-        seen=seen,
-        expected=expected,
-        remedy="write for example [[[3, 0, 1], [4, 1, 1], [3, 1, 1]], [[0, 1, 0, 0, 1], [2, 1, 2, 1, 0], "
-        "[3, 1, 1, 1, 0], [1, 1, 2, 0, 0], [3, 0, 2, 0, 0], [5, 3, 2, 1, 0], [0, 5, 0, 1, 0]]]",
-    )
+            raise genotype_error(f"{number} for {name} of {what}", f"0 to {count - 1}", _EXAMPLE)

@@ -30,6 +30,8 @@ class AuxiliaryCellsSpace(GenotypeSpace[Genotype]):
 
     name = "auxiliary-cells"
     published_agg = CHANNELS
+    depths = len(OPERATION_NAMES) + 1
+    """Operations with weights."""
 
     @property
     @override
@@ -37,18 +39,12 @@ class AuxiliaryCellsSpace(GenotypeSpace[Genotype]):
         return SLOTS
 
     @override
-    def size(self) -> int:
-        return len(self._sizes) * fewest_genotypes()
+    def fewest_genotypes(self) -> int:
+        return fewest_genotypes()
 
     @override
-    def sample(self, count: int, rng: Random) -> list[Architecture]:
-        depths = list(range(len(OPERATION_NAMES) + 1))
-        rng.shuffle(depths)
-        # The number of operations with weights takes every value equally often; everything else is uniform.
-        return [
-            self.of(rng.choice(self._sizes), random_genotype(depths[position % len(depths)], rng))
-            for position in range(count)
-        ]
+    def random_genotype(self, depth: int, rng: Random) -> Genotype:
+        return random_genotype(depth, rng)
 
     @override
     def genotype_of(self, choices: Mapping[str, int]) -> Genotype:

@@ -33,6 +33,8 @@ class TemplatesSpace(GenotypeSpace[Genotype]):
 
     name = "templates"
     published_agg = CHANNELS
+    depths = MOST_FURTHER + 1
+    """Repeats behind the first ones of the layers."""
 
     @property
     @override
@@ -40,18 +42,12 @@ class TemplatesSpace(GenotypeSpace[Genotype]):
         return SLOTS
 
     @override
-    def size(self) -> int:
-        return len(self._sizes) * fewest_genotypes()
+    def fewest_genotypes(self) -> int:
+        return fewest_genotypes()
 
     @override
-    def sample(self, count: int, rng: Random) -> list[Architecture]:
-        depths = list(range(MOST_FURTHER + 1))
-        rng.shuffle(depths)
-        # The number of repeats takes every value equally often; everything else is uniform.
-        return [
-            self.of(rng.choice(self._sizes), random_genotype(depths[position % len(depths)], rng))
-            for position in range(count)
-        ]
+    def random_genotype(self, depth: int, rng: Random) -> Genotype:
+        return random_genotype(depth, rng)
 
     @override
     def genotype_of(self, choices: Mapping[str, int]) -> Genotype:
