@@ -3,23 +3,17 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 from random import Random
+from typing import Any
 
-import numpy as np
-import onnxruntime
 import pytest
-import torch
 
-from export.to_onnx import export_module
 from foundation.errors import UserError
-from latseg.testing.space_contract import PlanSpaceContract, check_lowering
+from latseg.testing.space_contract import check_lowering
 from search.architecture import Architecture
-from search.options import DataOptions, TrainingOptions
-from search.spaces.registry import open_space
 from search.spaces.templates.choices import choices_of
 from search.spaces.templates.space import TemplatesSpace
-from search.tasks.task import TaskOptions
-from segmentation.networks.network import Network
 from segmentation.templates.genotype import Genotype, Layer, Template
+from tests.search.spaces.genotype_space_contract import GenotypeSpaceContract
 
 TEXT = (
     "[[[3, 0, 1], [4, 1, 1], [3, 1, 1]], [[0, 1, 0, 0, 1], [2, 1, 2, 1, 0], [3, 1, 1, 1, 0], "
@@ -32,30 +26,14 @@ CANONICAL = (
 """The same net."""
 
 
-class TestTemplatesSpace(PlanSpaceContract):
-    def make_space(self, classes: int = 2) -> TemplatesSpace:
-        return TemplatesSpace(classes, encoder="small", sizes=((128, 128), (160, 128)))
+class TestTemplatesSpace(GenotypeSpaceContract):
+    text = TEXT
+
+    def make(self, classes: int = 2, **options: Any) -> TemplatesSpace:
+        return TemplatesSpace(classes, **options)
 
 
 SPACE = TemplatesSpace(encoder="small", sizes=((128, 128),))
-
-
-def test_options_are_read_from_the_text() -> None:
-    space = open_space("templates:encoder=small,agg=16,sizes=128x128+256x256", classes=3)
-    assert isinstance(space, TemplatesSpace)
-    assert (space.encoder, space.agg) == ("small", 16)
-    assert 9 * space.size() == 2 * TemplatesSpace().size()
-    net = space.parse(TEXT)
-    assert space.input_size(net) == (256, 256), "the largest"
-    assert space.parameters(net) < TemplatesSpace(3, encoder="small").parameters(net)
-    assert space.plan(net).layers[-2].out_channels == 3
-
-
-def test_genotypes_are_read_and_written() -> None:
-    net = SPACE.parse(TEXT)
-    assert SPACE.parse(SPACE.text(net)) == SPACE.parse(net.to_json()) == net
-    for net in SPACE.sample(30, Random(1)):
-        assert SPACE.parse(SPACE.text(net)) == net
 
 
 def test_only_the_canonical_form_is_a_member() -> None:
@@ -117,32 +95,3 @@ def test_nothing_of_many_nets_is_smaller_than_the_smallest() -> None:
 ])  # fmt: skip
 def test_published_and_extreme_nets_are_lowered_as_they_are_exported(text: str, tmp_path: Path) -> None:
     check_lowering(SPACE, "synthetic:4", SPACE.parse(text), tmp_path)
-
-
-def test_nets_share_the_weights_of_a_supernet() -> None:
-    space = TemplatesSpace(encoder="small", agg=4, sizes=((128, 128),))
-    torch.manual_seed(0)
-    supernet = space.supernet(pretrained=True)
-    for net in space.sample(3, Random(0)):
-        plan, images = space.plan(net), torch.randn(2, 3, 64, 64)
-        with torch.no_grad():
-            torch.testing.assert_close(supernet.extract(plan).train()(images), supernet(images, plan))
-
-
-def test_a_net_trains_and_its_file_computes_the_same(tmp_path: Path) -> None:
-    space = TemplatesSpace(encoder="small", agg=8, sizes=((128, 128),))
-    net = space.parse(TEXT)
-    training = TrainingOptions(batch_size=2, pretrained=False, threads=1, evaluation_images=2)
-    task = space.make_task(TaskOptions(DataOptions(source="synthetic:8", size=(64, 64)), training))
-    task.train(net, checkpoint=tmp_path / "net.safetensors", epochs=1, short=True)
-    module = task.load(net, tmp_path / "net.safetensors")
-    assert isinstance(module, Network)
-    axes = {"image": {2: "height", 3: "width"}, "logits": {2: "height", 3: "width"}}
-    path = export_module(module, tmp_path / "net.onnx", {"image": torch.rand(1, 3, 128, 128)}, dynamic_axes=axes)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    for height, width in (128, 128), (64, 160):
-        image = torch.rand(1, 3, height, width)
-        (found,) = session.run(None, {"image": image.numpy()})
-        with torch.no_grad():
-            wanted = module(image).numpy()
-        assert np.abs(found - wanted).max() < 1e-3 * np.abs(wanted).max()
