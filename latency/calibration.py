@@ -8,7 +8,8 @@ nominal, and checked by experiment (``benchmarks/coverage.py``).
 
 A search decides near its budget, where the error of a predictor may be larger than over the whole space. Random nets
 that are predicted there and measured (``Calibration.with_near_budget``) were not trained on; they bound, exactly, the
-ratio of other random nets predicted there.
+ratio of other random nets predicted there. Where they show that predictions are too high there, the bound of the nets
+held out moves with them, and not below theirs.
 
 The nets that a search prefers are not exchangeable with these: a search prefers nets whose latency is predicted too
 low. Measured finalists are therefore fed back (``Calibration.recalibrated``), and every finalist is measured anyway.
@@ -20,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from math import isfinite
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -99,7 +101,17 @@ class Calibration:
         back, for which no quantile is valid, the largest ratio counts.
         """
         near = [self.near.value] if self.near else []
-        return max(1.0, self.held_out.value, *near, *self.fed_back)
+        return max(1.0, self.held_out.value * self.shift, *near, *self.fed_back)
+
+    @property
+    def shift(self) -> float:
+        """Median ratio near the budget / median ratio of the nets held out, where it is below 1; else 1.
+
+        Of too few nets for the level it is 1.
+        """
+        if self.near is None or not self.near.exact:
+            return 1.0
+        return min(1.0, median(self.near_budget) / median(self.ratios))
 
     @property
     def factor_without_near_budget(self) -> float:
@@ -114,6 +126,8 @@ class Calibration:
             return self._held_out_statement
         if near.exact:
             near_statement = f"and on {near.count} random nets near the budget at {near.level}, for nets like those"
+            if self.shift < 1:
+                near_statement += f", of which predictions are {100 / self.shift - 100:.1f} % too high"
         else:
             near_statement = (
                 f"and no smaller than the largest ratio of {near.count} random nets near the budget: fewer than the "

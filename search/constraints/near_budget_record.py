@@ -108,6 +108,8 @@ def _changed(record: NearBudget) -> str:
     before, after = f"{record.factor_before:.3f}", f"{record.factor_after:.3f}"
     if record.factor_after > record.factor_before:
         return f"They widen the bound from {before} to {after} times the prediction"
+    if record.factor_after < record.factor_before:
+        return f"Predictions are too high there, which narrows the bound from {before} to {after} times the prediction"
     return f"They leave the bound at {before} times the prediction"
 
 

@@ -76,15 +76,36 @@ def test_fed_back_winners_raise_the_bound_and_never_lower_it() -> None:
     assert twice.fed_back == (1.2, 1.01)
 
 
-def test_nets_near_the_budget_raise_the_bound_and_never_lower_it() -> None:
+def test_nets_near_the_budget_raise_the_bound() -> None:
     calibration = Calibration.of([1.05] * 30)
     wider = calibration.with_near_budget([1.0] * 9 + [1.2])
     assert wider.factor == pytest.approx(1.2)
-    assert wider.with_near_budget([0.9] * 10).factor == pytest.approx(1.05)
     assert wider.recalibrated([1.3]).factor == pytest.approx(1.3)
     assert (wider.ratios, wider.fed_back) == (calibration.ratios, ())
     with pytest.raises(UserError, match="calibration ratios"):
         calibration.with_near_budget([])
+
+
+def test_where_predictions_are_too_high_the_bound_moves_with_them() -> None:
+    calibration = Calibration.of([1.0] * 24 + [1.1] * 6)
+    assert calibration.factor == pytest.approx(1.1)
+    moved = calibration.with_near_budget([0.96] * 9 + [0.97])
+    assert moved.factor == pytest.approx(1.1 * 0.96)
+    assert moved.statement.endswith("near the budget at 90 %, for nets like those, of which predictions are 4.2 % too high")
+    assert calibration.with_near_budget([0.96] * 9 + [1.08]).factor == pytest.approx(1.08), "not below their own"
+    assert calibration.with_near_budget([0.96] * 8).factor == pytest.approx(1.1), "too few to tell"
+    assert calibration.with_near_budget([1.04] * 10).factor == pytest.approx(1.1), "too low is the business of their own"
+    assert calibration.with_near_budget([0.5] * 10).factor == 1.0
+
+
+def test_a_bound_that_moves_covers_as_many_nets_near_the_budget() -> None:
+    generator = np.random.default_rng(1)
+    everywhere = list(np.exp(generator.normal(0.0, 0.03, 300)))
+    near = np.exp(generator.normal(-0.04, 0.02, (600, 210)))
+    moved = [Calibration.of(everywhere).with_near_budget(list(draw[:10])) for draw in near]
+    covered = [one.coverage(list(draw[10:])) for one, draw in zip(moved, near, strict=True)]
+    assert np.mean(covered) >= 10 / 11 - 0.01
+    assert np.mean([one.factor for one in moved]) < Calibration.of(everywhere).factor - 0.02
 
 
 def test_nets_near_the_budget_are_not_pooled_with_the_others() -> None:
@@ -127,11 +148,12 @@ def test_a_calibration_from_before_there_were_nets_near_a_budget_is_read() -> No
 
 
 @given(RATIOS, RATIOS, st.sampled_from([0.05, 0.1, 0.2]))
-def test_feeding_back_only_tightens_and_json_keeps_it(first: list[float], second: list[float], alpha: float) -> None:
+def test_feeding_back_only_widens_and_json_keeps_it(first: list[float], second: list[float], alpha: float) -> None:
     before = Calibration.of(first, alpha=alpha)
-    once = before.recalibrated(second).with_near_budget(first)
-    after = once.recalibrated([1.0] * 40)
-    assert after.factor >= once.factor >= before.factor
+    once = before.recalibrated(second)
+    after = once.with_near_budget(first).recalibrated([1.0] * 40)
+    assert once.factor >= before.factor
+    assert after.factor >= max(1.0, *second), "of those fed back the largest counts"
     assert Calibration.from_json(json.loads(json.dumps(after.to_json()))) == after
 
 
