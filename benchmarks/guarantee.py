@@ -47,7 +47,7 @@ ALPHA = 0.1
 """The default of ``latseg fit``."""
 SLACK_PERCENT = 5
 EFFORT = [
-    "--trials", "96", "--winners", "12", "--teacher-epochs", "0", "--supernet-steps", "30", "--winner-epochs", "1",
+    "--winners", "12", "--teacher-epochs", "0", "--supernet-steps", "30", "--winner-epochs", "1",
     "--scene-steps", "0",
 ]  # fmt: skip
 DATA = ["--data", "synthetic:24", "--data-size", "64x64", "--evaluation-images", "8", "--batch-size", "4"]
@@ -214,12 +214,13 @@ def main() -> None:
     parser.add_argument("--strategies", nargs="+", default=["evolution"])
     parser.add_argument("--evaluator", default="supernet")
     parser.add_argument("--calibration-nets", type=int, default=10, help="as of search")
+    parser.add_argument("--trials", type=int, default=96, help="of each search")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     started, rows = time.monotonic(), []
     for seed, (budget_ms, strategy) in enumerate(zip(options.budgets, cycle(options.strategies), strict=False)):
         words = ("--strategy", strategy, "--evaluator", options.evaluator)
-        words += ("--calibration-nets", str(options.calibration_nets))
+        words += ("--calibration-nets", str(options.calibration_nets), "--trials", str(options.trials))
         rows.append(one_search(options.workspace, budget_ms, seed, options.device, words))
         print(json.dumps(rows[-1]), file=sys.stderr)
     rows = [verified(options.workspace, row) for row in rows]
