@@ -93,7 +93,7 @@ def trained(graph: Graph, net: Architecture, options: argparse.Namespace) -> lis
     found, designs = [], CitationGraphSpace(graph.classes).designs(net)
     for seed in range(options.seeds):
         checkpoint = options.workspace / "trainings" / f"{net.id}-{seed}.safetensors"
-        network = Training(graph, designs, Recipe(), seed).run(options.final_epochs, checkpoint)
+        network, _ = Training(graph, designs, Recipe(), seed).run(options.final_epochs, checkpoint)
         found.append(accuracy(network, graph, "test")[0])
         print(net.id, seed, found[-1], file=sys.stderr)
     return found

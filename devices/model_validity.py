@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from devices.external_data import is_external
 from devices.graph_walk import all_tensors
-from foundation.errors import UserError
+from foundation.errors import UserError, first_line
 
 if TYPE_CHECKING:
     import onnx
@@ -27,9 +27,8 @@ def check_validity(path: Path, model: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(_checkable(model))
     except Exception as error:  # beside ValidationError, C++ errors of many classes arrive here
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"model {path}", seen=reason[:300], expected="a valid ONNX model", remedy="export it again"
+            f"model {path}", seen=first_line(error)[:300], expected="a valid ONNX model", remedy="export it again"
         ) from error
 
 

@@ -32,6 +32,7 @@ DEVICES: Registry[Device] = Registry(
         "pool": "devices.backends.pool.device:PoolDevice",
         "simulated": "devices.backends.simulated.device:SimulatedDevice",
         "web": "devices.backends.web.device:WebDevice",
+        "web-litert": "devices.backends.web_litert.device:WebLiteRtDevice",
     },
 )
 

@@ -25,10 +25,15 @@ HERE = Path(__file__).resolve().parent
 TENSOR = "tensor."
 """Begins the names in the file of the example."""
 MODULES = ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings.tensorrt_rtx")
-NAMES = {"BF16": ("BF16", "BFLOAT16"), "HALF": ("FP16", "HALF", "FLOAT16"), "FLOAT": ("FP32", "FLOAT")}
+NAMES = {
+    "INT8": ("INT8",),
+    "BF16": ("BF16", "BFLOAT16"),
+    "HALF": ("FP16", "HALF", "FLOAT16"),
+    "FLOAT": ("FP32", "FLOAT"),
+}
 """How the inspector of one version or another calls a type of numbers; the first that fits counts."""
 SMALLEST_IOU = 0.99
-LARGEST_DIFFERENCE = {"FLOAT": 1e-3, "HALF": 1e-2, "BF16": 1e-1}
+LARGEST_DIFFERENCE = {"FLOAT": 1e-3, "HALF": 1e-2, "BF16": 1e-1, "INT8": 1e-1}
 """In parts of an output's largest number; in the lower precisions about ten steps of the type."""
 WARM_UP_RUNS, RUNS = 50, 300
 
@@ -71,10 +76,11 @@ def creation_flags(trt: Any) -> int:
 
 
 def network_precision(network: Any) -> str:
-    """``HALF``, ``BF16`` or ``FLOAT``: the type of most tensors of the network."""
+    """``INT8`` of a quantised network; else ``HALF``, ``BF16`` or ``FLOAT``, the type of most tensors."""
     layers = [network.get_layer(number) for number in range(network.num_layers)]
     types = Counter(layer.get_output(0).dtype.name for layer in layers if layer.num_outputs)
-    return max(NAMES, key=lambda name: types[name])
+    # Of each operator the file holds the input in eight bits and, for the builder to fuse, in float32.
+    return "INT8" if types["INT8"] else max(NAMES, key=lambda name: types[name])
 
 
 def engine_precision(information: str) -> str:

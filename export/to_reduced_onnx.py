@@ -55,15 +55,7 @@ class Float16OnnxExporter(ReducedOnnxExporter):
 
     @override
     def reduce(self, model: Path, path: Path, source: Source) -> None:
-        from onnx_ir.passes.common import TopologicalSortPass
-        from onnxruntime.transformers.float16 import convert_float_to_float16
-        from onnxscript import ir
-
-        converted = convert_float_to_float16(onnx.load(model), keep_io_types=True)
-        del converted.graph.value_info[:]  # it holds some of the types before the conversion
-        reduced = ir.from_proto(converted)
-        TopologicalSortPass()(reduced)  # the casts of the inputs stand at the end
-        onnx.save(ir.to_proto(reduced), path)
+        onnx.save(in_half_precision(onnx.load(model)), path)
 
 
 class Int8OnnxExporter(ReducedOnnxExporter):
@@ -79,17 +71,45 @@ class Int8OnnxExporter(ReducedOnnxExporter):
 
     @override
     def reduce(self, model: Path, path: Path, source: Source) -> None:
-        from onnxruntime.quantization import QuantFormat, quantize_static
+        quantise(model, path, source)
 
-        with _quiet():
-            quantize_static(
-                str(model),
-                str(path),
-                _Inputs(natural_inputs(source)),
-                quant_format=QuantFormat.QDQ,
-                per_channel=True,
-                nodes_to_exclude=_grouped_transposed(onnx.load(model).graph.node),
-            )
+
+def in_half_precision(model: onnx.ModelProto, *, but: Sequence[str] = ()) -> onnx.ModelProto:
+    """The model with weights and operators in float16, inputs and outputs as they were; ``model`` changes, too.
+
+    Args:
+        but: kinds of operators that stay in float32, beside those that ONNX Runtime leaves.
+    """
+    from onnx_ir.passes.common import TopologicalSortPass
+    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
+    from onnxscript import ir
+
+    converted = convert_float_to_float16(model, keep_io_types=True, op_block_list=[*DEFAULT_OP_BLOCK_LIST, *but])
+    del converted.graph.value_info[:]  # it holds some of the types before the conversion
+    reduced = ir.from_proto(converted)
+    TopologicalSortPass()(reduced)  # the casts of the inputs stand at the end
+    written: onnx.ModelProto = ir.to_proto(reduced)
+    return written
+
+
+def quantise(model: Path, path: Path, source: Source, options: Mapping[str, bool] | None = None) -> None:
+    """Writes ``model`` in eight bits to ``path``.
+
+    Args:
+        options: ``extra_options`` of ``onnxruntime.quantization.quantize_static``.
+    """
+    from onnxruntime.quantization import QuantFormat, quantize_static
+
+    with _quiet():
+        quantize_static(
+            str(model),
+            str(path),
+            _Inputs(natural_inputs(source)),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            nodes_to_exclude=_grouped_transposed(onnx.load(model).graph.node),
+            extra_options=dict(options or {}),
+        )
 
 
 class _Inputs:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import onnx
 from typing_extensions import override
 
 from devices.backends.tensorrt_rtx.target import TensorRtRtxTarget
@@ -20,23 +21,33 @@ from export.bundle.texts import BUILDER_NAME, builder_script
 from export.exporter import Exporter
 from export.parity import Array
 from export.source import Source
-from export.to_reduced_onnx import Float16OnnxExporter
+from export.to_bfloat16 import bfloat16_of, in_opset_of_bfloat16
+from export.to_reduced_onnx import in_half_precision, quantise
 from foundation.errors import UserError
 from foundation.plugin_options import PluginOptions
 
 ENGINE_NAME = "model.rtx.engine"
 EXAMPLE_NAME = "model.tensorrt.npz"
+TensorRtPrecision = Literal["float32", "float16", "bfloat16", "int8"]
+_SYMMETRIC = {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}
+"""TensorRT has no zero points, and adds biases in float32."""
+
+_NOT_IN_BFLOAT16 = ("ConvTranspose", "HardSigmoid", "HardSwish")
+"""The parser or the builder of TensorRT for RTX 1.7.1 refuses them; they stay in float32."""
 
 
 class TensorRtOptions(PluginOptions):
     """Options of the format."""
 
-    precision: Literal["float32", "float16"] = "float32"
+    precision: TensorRtPrecision = "float32"
     """TensorRT computes in the types of the file."""
 
 
 class TensorRtExporter(Exporter):
-    """ONNX Runtime runs the file itself for its parity; the engine and the program need a GPU."""
+    """ONNX Runtime runs the file itself for its parity; the engine and the program need a GPU.
+
+    Nothing here runs bfloat16: its outputs are first compared by the program, with those of ``model.onnx``.
+    """
 
     format = "tensorrt"
     file_name = "model.tensorrt.onnx"
@@ -45,22 +56,34 @@ class TensorRtExporter(Exporter):
     note = f"`python {BUILDER_NAME}` builds, verifies and times the engine on a GPU"
     Options = TensorRtOptions
 
-    def __init__(self, *, precision: Literal["float32", "float16"] = "float32") -> None:
+    def __init__(self, *, precision: TensorRtPrecision = "float32") -> None:
         self._precision = precision
 
     @override
     def write(self, source: Source, folder: Path) -> BundleFile:
         model, path = folder / "model.onnx", folder / self.file_name
-        if self._precision == "float32":
-            shutil.copyfile(model, path)
-        else:
-            source.require_pictures(self.format)
-            Float16OnnxExporter().reduce(model, path, source)
+        self._write_model(model, path, source)
         inputs = _example(source)
         _write_example(model, inputs, folder / EXAMPLE_NAME)
         (folder / BUILDER_NAME).write_text(builder_script(), encoding="utf-8")
         note = f"{self.note}; {_build(path, inputs, folder / ENGINE_NAME)}"
-        return self.entry(folder).model_copy(update={"precision": self._precision, "note": note})
+        device = TensorRtRtxTarget.name if self._precision == "bfloat16" else self.device
+        update = {"precision": self._precision, "note": note, "device": device}
+        return self.entry(folder).model_copy(update=update)
+
+    def _write_model(self, model: Path, path: Path, source: Source) -> None:
+        if self._precision == "float32":
+            shutil.copyfile(model, path)
+            return
+        source.require_pictures(self.format)
+        if self._precision == "int8":
+            quantise(model, path, source, _SYMMETRIC)
+        elif self._precision == "float16":
+            onnx.save(in_half_precision(onnx.load(model)), path)
+        else:
+            exact = in_opset_of_bfloat16(onnx.load(model))
+            half = in_half_precision(in_opset_of_bfloat16(onnx.load(model)), but=_NOT_IN_BFLOAT16)
+            onnx.save(bfloat16_of(half, exact), path)
 
 
 def _example(source: Source) -> Mapping[str, Array]:

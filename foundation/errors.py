@@ -28,3 +28,8 @@ class DeviceUnavailableError(UserError):
     """The device cannot be used on this machine (runtime missing, no such hardware)."""
 
     exit_code = 5
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error of a library says; the name of its type where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -102,7 +102,8 @@ class BoundedPredictor:
     def with_near_budget(self, ratios: Sequence[float]) -> BoundedPredictor:
         """With measured / predicted of random nets near a budget that the predictor was not fitted on.
 
-        They replace earlier ones; the bound moves with them where predictions are too high there (``Calibration.factor``).
+        They replace earlier ones; the bound moves with them where predictions are too high there
+        (``Calibration.factor``).
         """
         return replace(self, calibration=self.calibration.with_near_budget(ratios))
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from foundation.errors import UserError
+from foundation.errors import UserError, first_line
 from foundation.temporary_folder import TemporaryFolder
 from latseg.network_model import NetworkModel
 
@@ -62,9 +62,9 @@ def _exported(module: nn.Module, example_inputs: Any, path: Path) -> Path:
         try:
             torch.onnx.export(module, inputs, path, dynamo=False, opset_version=17)
         except Exception as error:  # torch raises errors of many classes here
-            seen = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise UserError(
-                f"model {type(module).__name__}", seen=seen, expected="a module that torch.onnx.export can export",
+                f"model {type(module).__name__}", seen=first_line(error),
+                expected="a module that torch.onnx.export can export",
                 remedy="export it yourself and pass the ONNX file",
             ) from error  # fmt: skip
     return path

@@ -13,13 +13,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from foundation.errors import UserError
+from foundation.errors import UserError, first_line
 from foundation.regular_file import DOCUMENT_BYTES, read_regular
 
 AUTO = "auto"
 """The cluster of this machine, or the one that ``RAY_ADDRESS`` names."""
 INSTALL = 'pip install "latseg[cluster]"'
 _REACHABLE_S = 5.0
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _STARTED = Path("/tmp/ray/ray_current_cluster")  # noqa: S108 - where `ray start` notes the address
 
 
@@ -62,7 +63,7 @@ def connect(address: str) -> Connection:
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (RuntimeError, ConnectionError, ValueError) as error:
-        raise _refused(address, str(error).strip().splitlines()[0]) from error
+        raise _refused(address, first_line(error)) from error
     return Connection(address, ray)
 
 
@@ -85,10 +86,13 @@ def _present() -> Any:
 def _require_same(ray: Any, address: str) -> None:
     named = _named(address)
     head = ray.get_runtime_context().gcs_address
+    host, _, port = named.rpartition(":")
+    if host.strip("[]") in _LOOPBACK:  # Ray itself tells the address that others reach
+        named = f"{ray.util.get_node_ip_address()}:{port}"
     if named not in {AUTO, head} and not named.startswith("ray://"):
         raise UserError(
             f"Ray cluster {address}", seen=f"a connection to {head}, for a device of that cluster",
-            expected="one cluster", remedy=f"set RAY_ADDRESS={address}",
+            expected="one cluster", remedy=f"set RAY_ADDRESS={address}, or write --cluster auto",
         )  # fmt: skip
 
 

@@ -52,6 +52,8 @@ class ClusterDevice(DevicePool):
         if not self.device:
             raise self._refused("no device", "write for example --device cluster:cpu")
         kind = get_device(self.device, threads=self.threads)
+        if isinstance(kind, DevicePool):
+            raise self._refused(f"{kind.name}, which is several devices itself", "name the device of one machine")
         try:
             ray = connect(AUTO).ray
         except UserError as error:

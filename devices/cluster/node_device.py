@@ -17,7 +17,7 @@ from devices.device_info import DeviceInfo
 from devices.measurement import FailedMeasurement, Measurement
 from devices.prepared import prepare
 from devices.protocol import MeasurementProtocol
-from foundation.errors import DeviceUnavailableError
+from foundation.errors import DeviceUnavailableError, first_line
 
 Answer = TypeVar("Answer")
 RESOURCE = "latseg-device:"
@@ -120,7 +120,7 @@ class NodeDevice(Device):
             return read(self._ray.get(task.remote(job.model_dump_json())))
         except (self._ray.exceptions.RayError, RefusedJobError) as error:
             raise DeviceUnavailableError(
-                f"device {self.name!r}", seen=str(getattr(error, "cause", None) or error).strip().splitlines()[0],
+                f"device {self.name!r}", seen=first_line(getattr(error, "cause", None) or error),
                 expected="a machine that measures with it",
                 remedy=getattr(error, "remedy", "look into the logs of the cluster"),
             ) from error  # fmt: skip

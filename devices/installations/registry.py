@@ -20,6 +20,7 @@ INSTALLATIONS: Registry[Installation] = Registry(
         "qnn": "devices.backends.qnn.installation:QnnInstallation",
         "tensorrt-rtx": "devices.backends.tensorrt_rtx.installation:TensorRtRtxInstallation",
         "web": "devices.backends.web.installation:WebPackages",
+        "web-litert": "devices.backends.web_litert.installation:LiteRtJs",
         "litert": "devices.backends.litert.installation:LiteRtConverter",
     },
 )

@@ -32,7 +32,7 @@ Triple = tuple[float, float, float]
 InputKind = Literal["tensors", "pixels"]
 """What a model file takes: the network's own inputs (pictures: normalised, float32 1 x 3 x height x width), or uint8
 pictures, 1 x height x width x 3; the latter returns class numbers."""
-Precision = Literal["float32", "float16", "int8", "w8a16"]
+Precision = Literal["float32", "float16", "bfloat16", "int8", "w8a16"]
 """``w8a16``: weights of 8 bits, activations of 16."""
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Side = Annotated[int, Field(ge=1)]

@@ -41,8 +41,8 @@ class Training:
     seed: int
     """Of the first weights and of dropout."""
 
-    def run(self, epochs: int, checkpoint: Path, on_progress: OnProgress = ignore_progress) -> GraphNetwork:
-        """Trains; the network as it is exported, in evaluation mode.
+    def run(self, epochs: int, checkpoint: Path, on_progress: OnProgress = ignore_progress) -> tuple[GraphNetwork, int]:
+        """Trains; the network as it is exported, in evaluation mode, and how many epochs it was trained.
 
         Continues from ``checkpoint`` where that exists; returns at once where it was finished.
 
@@ -65,10 +65,10 @@ class Training:
             state.finished = True
             state.save(checkpoint, identity)
             _logger.debug("%s: best validation accuracy %.4f", self._identity["layers"], state.best_accuracy)
-        return self._exported(state.best)
+        return self._exported(state.best), state.epoch
 
     def load(self, checkpoint: Path) -> GraphNetwork:
-        """What ``run`` returned.
+        """The network that ``run`` returned.
 
         Raises:
             UserError: missing, damaged, of another training, or not finished.

@@ -12,6 +12,7 @@ from search.analysis.findings.best import best_found
 from search.analysis.findings.collapsed import collapsed
 from search.analysis.findings.finding import Finding
 from search.analysis.findings.rejections import rejections
+from search.analysis.findings.side_by_side import side_by_side
 from search.analysis.findings.slots import important_slots
 from search.analysis.findings.stalled import stalled
 from search.analysis.findings.stratified import stratified
@@ -53,6 +54,7 @@ class AnalysedLog:
 
     def _findings(self) -> Iterator[Finding | None]:
         yield best_found(self.log)
+        yield side_by_side(self.log)
         yield rejections(self.log)
         yield unusable(self.log)
         yield stratified(self.levels)

@@ -19,6 +19,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "measured": ("measured_ms", "measured_latency", "measured_latency_ms"),
     "seconds": ("seconds", "duration", "duration_s", "time_s"),
     "genotype": ("genotype", "architecture", "arch", "genes", "choices"),
+    "strategy": ("strategy", "algorithm", "sampler"),
     "trained": ("trained", "trained_quality", "final_quality", "full_training"),
 }
 """Names by which a column is found, by its role; case and signs do not matter, and earlier names go first."""
@@ -39,8 +40,9 @@ def find_columns(header: Sequence[str], given: Mapping[str, str]) -> dict[str, i
     plain = [_plain(name) for name in header]
     found = {role: header.index(name) for role, name in given.items()}
     for role, names in NAMES.items():
-        position = next((plain.index(name) for name in names if name in plain), None)
-        if role not in found and position is not None and position not in found.values():
+        free = (plain.index(name) for name in names if name in plain and plain.index(name) not in found.values())
+        position = None if role in found else next(free, None)
+        if position is not None:
             found[role] = position
     if QUALITY not in found:
         raise UserError(

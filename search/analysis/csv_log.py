@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foundation.errors import UserError
 from foundation.regular_file import read_regular
@@ -101,7 +103,14 @@ def read_csv(path: Path, columns: Mapping[str, str], max_parameters: float | Non
         trained=None if trained is None else trained[order],
         latencies={device: pairs[order] for device, pairs in measured.items()},
         quality_label=table.header[found[QUALITY]],
+        strategies=_strategies(table, found.get("strategy"), order),
     )
+
+
+def _strategies(table: _Table, column: int | None, order: NDArray[np.int64]) -> tuple[str, ...]:
+    """Empty where all trials are of one."""
+    names = [] if column is None else [row[column].strip() for row in table.rows]
+    return tuple(names[place] for place in order) if len(set(names)) > 1 else ()
 
 
 def _read_table(path: Path) -> _Table:
@@ -109,7 +118,7 @@ def _read_table(path: Path) -> _Table:
     try:
         text = read_regular(path, limit=LOG_BYTES).decode("utf-8-sig")
         first = text.partition("\n")[0]
-        reader = csv.reader(text.splitlines(keepends=True), delimiter=max(_DELIMITERS, key=first.count), strict=True)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(_DELIMITERS, key=first.count), strict=True)
         header = next(reader, [])
         rows = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:

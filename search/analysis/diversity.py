@@ -30,14 +30,16 @@ def diversity_of(log: SearchLog) -> Diversity | None:
     varying = [slot for slot in range(len(log.slots)) if len(np.unique(log.choices[:, slot])) > 1]
     if len(log) < 2 * WINDOW or not varying:
         return None
-    counts = [_counts(log.choices[:, slot]) for slot in varying]
-    pairs = WINDOW * (WINDOW - 1)
-    distance = sum((1 - (each * (each - 1)).sum(axis=1) / pairs for each in counts), np.zeros(1))
+    counts = np.arange(WINDOW + 1)
+    shares = counts / WINDOW
+    surprise = -shares * np.log2(shares, out=np.zeros(WINDOW + 1), where=shares > 0)
+    equal_pairs = counts * (counts - 1) / (WINDOW * (WINDOW - 1))
+    alike = [_alike(log.choices[:, slot]) for slot in varying]
     return Diversity(
         numbers=log.numbers[WINDOW - 1 :],
         slots=tuple(log.slots[slot] for slot in varying),
-        entropy_bits=np.array([_entropy_bits(each / WINDOW) for each in counts]),
-        distance=distance,
+        entropy_bits=np.maximum([_window_sums(surprise, *each) for each in alike], 0.0),
+        distance=sum((1 - _window_sums(equal_pairs, *each) for each in alike), np.zeros(1)),
     )
 
 
@@ -47,14 +49,22 @@ def rows(found: Diversity) -> Iterator[tuple[int, float, float]]:
         yield int(number), float(distance), float(bits)
 
 
-def _counts(choices: Choices) -> Matrix:
-    """``m x choices``: how often each choice occurs in each window."""
-    values, codes = np.unique(choices, return_inverse=True)
-    sums = np.zeros((len(choices) + 1, len(values)))
-    sums[1:] = np.cumsum(np.eye(len(values))[codes], axis=0)
-    return np.asarray(sums[WINDOW:] - sums[:-WINDOW])
+def _alike(choices: Choices) -> tuple[Choices, Choices]:
+    """Of each trial, how many of the ``WINDOW - 1`` trials before it, and of those after it, have its choice."""
+    before, after = np.zeros((2, len(choices)), np.int64)
+    for step in range(1, WINDOW):
+        equal = choices[step:] == choices[:-step]
+        before[step:] += equal
+        after[:-step] += equal
+    return before, after
 
 
-def _entropy_bits(shares: Matrix) -> Vector:
-    logs = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
-    return np.asarray(0.0 - (shares * logs).sum(axis=1))
+def _window_sums(of_count: Vector, before: Choices, after: Choices) -> Vector:
+    """``m``: sum over the choices in each window of ``of_count[how often the choice occurs there]``.
+
+    From window to window one trial enters, whose choice occurred ``before`` times in the rest, and one leaves. The
+    memory is that of the trials, however many choices there are.
+    """
+    change = of_count[before + 1] - of_count[before]
+    change[WINDOW:] -= (of_count[after + 1] - of_count[after])[:-WINDOW]
+    return np.asarray(np.cumsum(change)[WINDOW - 1 :])

@@ -14,6 +14,8 @@ import numpy as np
 from search.analysis.search_log import Choices, Matrix, SearchLog, Vector
 
 PERMUTATIONS = 200
+_LEAST_ROOM = 1e-9
+"""A slot of which chance leaves less to explain, since hardly two trials share a choice, explains nothing."""
 _CONFIDENCE = 0.95
 
 
@@ -64,7 +66,8 @@ def _slot(log: SearchLog, slot: int, shares: Vector, largest: float) -> SlotImpo
 
 
 def _corrected(share: Matrix | float, chance: Matrix | float) -> Matrix:
-    return np.asarray((share - chance) / np.maximum(1 - np.asarray(chance), np.finfo(float).tiny))
+    room = 1 - np.asarray(chance)
+    return np.asarray(np.where(room > _LEAST_ROOM, (share - chance) / np.maximum(room, _LEAST_ROOM), 0.0))
 
 
 def _permuted(quality: Vector, seed: int) -> Matrix:
@@ -76,6 +79,7 @@ def _permuted(quality: Vector, seed: int) -> Matrix:
 
 def _eta_squared(choices: Choices, columns: Matrix) -> Vector:
     """Of each column of standardised qualities."""
-    values, codes, counts = np.unique(choices, return_inverse=True, return_counts=True)
-    sums = np.eye(len(values))[codes].T @ columns
+    _, codes, counts = np.unique(choices, return_inverse=True, return_counts=True)
+    first = np.cumsum(counts) - counts
+    sums = np.add.reduceat(columns[np.argsort(codes, kind="stable")], first, axis=0)
     return np.asarray((sums**2 / counts[:, None]).sum(axis=0) / len(choices))

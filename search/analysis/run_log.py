@@ -12,6 +12,7 @@ from foundation.errors import UserError
 from search.analysis.search_log import ABSENT, PARAMETERS, Choices, Cost, Matrix, SearchLog, Vector, latency_cost
 from search.run_config import RunConfig, read_config
 from search.run_folder import RunFolder
+from search.strategies.registry import members_of
 from search.trial import Trial
 from search.trials import TrialStore
 
@@ -52,7 +53,17 @@ def log_of_run(
         latencies={target.device: _latencies(target.device, trials) for target in config.targets},
         rejected=rejected,
         repaired=repaired,
+        strategies=_strategies(config, trials),
     )
+
+
+def _strategies(config: RunConfig, trials: Sequence[Trial]) -> tuple[str, ...]:
+    """As ``SideBySide`` deals the generations; equal members are told apart by their place."""
+    members = members_of(config.strategy)
+    if len(members) == 1:
+        return ()
+    names = [f"{name} #{place + 1}" if members.count(name) > 1 else name for place, name in enumerate(members)]
+    return tuple(names[trial.generation % len(names)] for trial in trials)
 
 
 def _costs(config: RunConfig, trials: Sequence[Trial]) -> list[Cost]:

@@ -72,6 +72,8 @@ class SearchLog:
     """Of the rejected candidates, those that became a trial after a repair."""
     quality_label: str = "quality"
     """The word for ``quality`` on axes."""
+    strategies: tuple[str, ...] = ()
+    """``n``: of several strategies side by side, the one that proposed each trial; empty where there was one."""
 
     def __len__(self) -> int:
         return len(self.quality)
@@ -80,6 +82,11 @@ class SearchLog:
     def best_so_far(self) -> Vector:
         """``n``: the best quality up to each trial."""
         return np.maximum.accumulate(self.quality)
+
+    def by_strategy(self) -> dict[str, NDArray[np.bool_]]:
+        """Of strategies side by side, which trials each proposed (``n``); empty where there was one."""
+        proposers = np.array(self.strategies)
+        return {name: proposers == name for name in dict.fromkeys(self.strategies)}
 
     def cost(self, name: str) -> Cost | None:
         """The cost of this name; None where the log does not have it."""

@@ -54,6 +54,8 @@ def tables_of(analysed: AnalysedLog) -> Iterator[CsvTable]:
     log = analysed.log
     yield _trials(log)
     yield CsvTable("windows", ("first", "last", "minimum", "q1", "median", "q3", "maximum"), list(_windows(log)))
+    if log.strategies:
+        yield CsvTable("strategies", ("strategy", "trials", "best", "median"), list(_strategies(log)))
     if log.rejected:
         yield CsvTable("rejections", ("limit", "candidates"), list(log.rejected.items()))
     if analysed.diversity is not None:
@@ -80,9 +82,16 @@ def _trials(log: SearchLog) -> CsvTable:
     for name, values in (("seconds", log.seconds), ("trained", log.trained)):
         if values is not None:
             columns[name] = list(values)
+    if log.strategies:
+        columns["strategy"] = log.strategies
     if log.slots:
         columns["genotype"] = [_genotype(log, choices.tolist()) for choices in log.choices]
     return CsvTable("trials", tuple(columns), list(zip(*columns.values(), strict=True)))
+
+
+def _strategies(log: SearchLog) -> Iterator[tuple[object, ...]]:
+    for name, mine in log.by_strategy().items():
+        yield name, int(mine.sum()), float(log.quality[mine].max()), float(np.median(log.quality[mine]))
 
 
 def _genotype(log: SearchLog, choices: list[int]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from typing_extensions import override
 
 from devices.cluster.connection import Connection
-from foundation.errors import UserError
+from foundation.errors import UserError, first_line
 from search.cluster.workers import Finished, Fleet, Workers
 from search.options import TrainingOptions
 
@@ -80,16 +80,22 @@ class RayWorkers(Workers):
         try:
             answer = self._ray.get(each)
         except errors.RayTaskError as error:  # raised by the job itself, and not by the loss of its worker
-            if isinstance(error.cause, ImportError):
-                raise UserError(
-                    "a machine of the cluster", seen=str(error.cause), expected="the same packages as here",
-                    remedy="install latseg, and the plug-ins of the run, on every machine",
-                ) from error  # fmt: skip
-            raise
+            return Finished(key, None, error=_told(error))
         except errors.RayError as error:
-            return Finished(key, None, str(error).strip().splitlines()[0])
+            return Finished(key, None, first_line(error))
         self._finished += 1
         return Finished(key, answer)
+
+
+def _told(error: Any) -> Exception:
+    """What a job raised, as its user should read it."""
+    if isinstance(error.cause, ImportError):
+        return UserError(
+            "a machine of the cluster", seen=str(error.cause), expected="the same packages as here",
+            remedy="install latseg, and the plug-ins of the run, on every machine",
+        )  # fmt: skip
+    assert isinstance(error, Exception)
+    return error
 
 
 def needs(training: TrainingOptions) -> dict[str, int]:

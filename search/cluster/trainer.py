@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from typing_extensions import override
@@ -61,14 +61,27 @@ class ClusterTrainer(Trainer):
         self._on_fleet(self._workers.fleet())
         for one in architectures:
             while (quality := reached[one]) is None:
-                for finished in self._workers.wait(_POLL_S):
-                    candidate = left[finished.key]
-                    reached[candidate] = self._received(finished, candidate, epochs)
+                reached |= self._arrived(left, epochs)
                 self._on_fleet(self._workers.fleet())
             yield quality
 
+    def _arrived(self, left: Mapping[str, Architecture], epochs: int) -> dict[Architecture, float | None]:
+        """What finished together; all of it is kept before an error is raised."""
+        reached, errors = {}, []
+        for finished in self._workers.wait(_POLL_S):
+            candidate = left[finished.key]
+            try:
+                reached[candidate] = self._received(finished, candidate, epochs)
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return reached
+
     def _received(self, finished: Finished, candidate: Architecture, epochs: int) -> float | None:
         """What the candidate reached; None where its worker has ended, and it was given away again."""
+        if finished.error is not None:
+            raise finished.error
         if finished.answer is None:
             self._lost[finished.key] += 1
             if self._lost[finished.key] == _TRIES:

@@ -34,9 +34,11 @@ class Finished:
 
     key: str
     answer: str | None
-    """None where the worker ended before the job did."""
+    """None where the worker ended before the job did, or the job raised an error."""
     reason: str = ""
     """Why there is no answer."""
+    error: Exception | None = None
+    """What the job raised."""
 
 
 class Workers(ABC):
@@ -52,11 +54,7 @@ class Workers(ABC):
 
     @abstractmethod
     def wait(self, seconds: float) -> list[Finished]:
-        """Jobs that have finished and were not returned yet; none of them after so many seconds without one.
-
-        Raises:
-            Exception: whatever a job raised.
-        """
+        """Jobs that have finished and were not returned yet; none of them after so many seconds without one."""
 
     @abstractmethod
     def fleet(self) -> Fleet:

@@ -8,12 +8,14 @@ are trained, by the sandwich rule. Importing this module loads torch.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Annotated
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -78,7 +80,7 @@ class SupernetEvaluator(Evaluator):
         calibration_images: Count | None = None
         """Training images for the statistics of batch normalisation; None for as many as are evaluated."""
         calibration_batch: Count = 16
-        """Images of one batch of the calibration."""
+        """Most images in one batch of the calibration."""
 
     def __init__(self, space: SearchSpace, task: Task, *, folder: Path, seed: int = 0, **options: int) -> None:
         super().__init__(space, task, folder=folder, seed=seed)
@@ -154,7 +156,8 @@ class SupernetEvaluator(Evaluator):
             wanted = self.options.calibration_images or self._task.options.training.evaluation_images
             count, size = min(wanted, len(train)), self.options.calibration_batch
             chosen = Random(self.seed).sample(range(len(train)), count)
-            self._calibration = [batch_of(train, chosen[i : i + size])[0] for i in range(0, count, size)]
+            parts = np.array_split(chosen, math.ceil(count / size))  # each picture weighs about the same
+            self._calibration = [batch_of(train, part.tolist())[0] for part in parts]
         return self._calibration
 
     def _pool(self, sampler: FeasibleSampler) -> list[Draw]:

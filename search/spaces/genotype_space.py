@@ -185,6 +185,9 @@ class GenotypeSpace(PlanSpace, Generic[G]):
 
     @override
     def text(self, architecture: Architecture) -> str:
+        # A genotype stands for the net at the largest allowed size.
+        if architecture["size"] != self._sizes[-1]:
+            return super().text(architecture)
         return str(self.genotype(architecture))
 
     @override

@@ -17,12 +17,17 @@ _BESIDE = "|"
 """Between strategies that take turns."""
 
 
+def members_of(text: str) -> list[str]:
+    """The strategies of a text; several where they are side by side, in the order of their generations."""
+    return [member.strip() for member in text.split(_BESIDE)]
+
+
 class StrategyRegistry(Registry["Strategy"]):
     """Strategies, and several of them side by side: ``ppo|ppo:latency=0.6|random``."""
 
     @override
     def parse(self, text: str) -> tuple[type[Strategy], dict[str, Any]]:
-        members = [super(StrategyRegistry, self).parse(member.strip()) for member in text.split(_BESIDE)]
+        members = [super(StrategyRegistry, self).parse(member) for member in members_of(text)]
         if len(members) == 1:
             return members[0]
         from search.strategies.side_by_side import SideBySide

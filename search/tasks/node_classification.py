@@ -117,9 +117,9 @@ class NodeClassification(Task):
             on_progress(replace(moment, stage=f"train {architecture.id}"))
 
         started = time.perf_counter()
-        epochs = epochs or self.options.training.epochs_of_winner(self.training_examples)
-        network = self._training(architecture).run(epochs, checkpoint, of_this_one)
-        return Trained(network, self.evaluate(architecture, network), epochs, time.perf_counter() - started)
+        most = epochs or self.options.training.epochs_of_winner(self.training_examples)
+        network, trained = self._training(architecture).run(most, checkpoint, of_this_one)
+        return Trained(network, self.evaluate(architecture, network), trained, time.perf_counter() - started)
 
     @override
     def load(self, architecture: Architecture, checkpoint: Path) -> nn.Module:

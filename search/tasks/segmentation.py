@@ -32,7 +32,7 @@ from segmentation.normalisation import MEAN, STD
 from segmentation.training.checkpoint import damage_told, load_weights
 from segmentation.training.loop import OnTrainingProgress, TrainingProgress
 from segmentation.training.settings import TrainSettings
-from segmentation.training.teaching import Teaching
+from segmentation.training.teaching import NO_TEACHING, Teaching
 from segmentation.training.train import train, trained_teacher
 
 MAIN_METRIC = "mean_iou"
@@ -95,7 +95,7 @@ class SegmentationTask(Task):
     @property
     @override
     def fingerprint(self) -> str:
-        return self.source.fingerprint
+        return self.data_fingerprint + (f"+{self.brought.identity}" if self.brought else "")
 
     @property
     @override
@@ -198,7 +198,7 @@ class SegmentationTask(Task):
             self.source,
             settings,
             teacher=None if short else self.teacher(on_progress),
-            teaching=self.teaching(on_progress),
+            teaching=NO_TEACHING if short and self.brought is None else self.teaching(on_progress),
             checkpoint=checkpoint,
             on_progress=passed_on(on_progress, f"{'short training' if short else 'train'} {architecture.id}"),
         )

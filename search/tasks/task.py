@@ -112,7 +112,7 @@ class Task(ABC):
 
     @property
     def fingerprint(self) -> str:
-        """Equal where the data are; by default it is made of their text and number.
+        """Equal where the data are, and what teaches besides them; by default made of their text and number.
 
         Raises:
             UserError: the data cannot be read.

@@ -148,6 +148,7 @@ class Supernet(nn.Module):
 def recalibrate(network: nn.Module, batches: Iterable[Tensor]) -> None:
     """Sets the running statistics of batch normalisation to the mean over ``batches`` of normalised images.
 
+    A batch of a single picture is taken twice: of one number, which a channel of a 1 x 1 map is, there is no variance.
     Afterwards the network is in evaluation mode; nothing else of it changes. Without batches the statistics are reset.
     """
     normalisations = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -158,7 +159,7 @@ def recalibrate(network: nn.Module, batches: Iterable[Tensor]) -> None:
     network.train()
     with torch.no_grad():
         for images in batches:
-            network(images)
+            network(images if len(images) > 1 else images.repeat(2, 1, 1, 1))
     network.eval()
     for module, momentum in zip(normalisations, momenta, strict=True):
         module.momentum = momentum

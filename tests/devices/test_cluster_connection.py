@@ -5,11 +5,12 @@ from __future__ import annotations
 import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from devices.cluster import connection
-from devices.cluster.connection import connected, started_here
+from devices.cluster.connection import connect, connected, started_here
 from foundation.errors import UserError
 
 
@@ -67,6 +68,29 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
         pytest.raises(UserError, match=r'Ray: got not installed; .*; run pip install "latseg\[cluster\]"'),
     ):
         connected(f"127.0.0.1:{server.getsockname()[1]}").__enter__()
+
+
+@pytest.mark.parametrize(
+    ("address", "same"),
+    [
+        *((address, True) for address in ("localhost:6379", "127.0.0.1:6379", "[::1]:6379", "10.0.0.5:6379")),
+        *((address, False) for address in ("localhost:6380", "10.0.0.6:6379")),
+    ],
+)
+def test_a_loopback_name_of_the_head_is_no_other_cluster(
+    address: str, same: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = SimpleNamespace(
+        is_initialized=lambda: True,
+        get_runtime_context=lambda: SimpleNamespace(gcs_address="10.0.0.5:6379"),
+        util=SimpleNamespace(get_node_ip_address=lambda: "10.0.0.5"),
+    )
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    if same:
+        assert connect(address).ray is ray
+    else:
+        with pytest.raises(UserError, match=f"Ray cluster {address}: got a connection to 10.0.0.5:6379"):
+            connect(address)
 
 
 def test_what_ray_says_becomes_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -239,6 +239,15 @@ def test_places_with_the_signs_of_options(tmp_path: Path, monkeypatch: pytest.Mo
         assert get_device(get_device("pool:boards.txt").full_name("pool:boards.txt")).availability().available
 
 
+@pytest.mark.parametrize("name", ["cluster:cluster:cpu", "cluster:pool:boards.txt"])
+def test_a_machine_of_a_cluster_is_no_pool_itself(name: str) -> None:
+    """It would wait for the cores that it holds."""
+    device = get_device(name)
+    assert isinstance(device, DevicePool)
+    with pytest.raises(DeviceUnavailableError, match="which is several devices itself"):
+        device.find_members()
+
+
 @pytest.mark.parametrize("name", ["pool:boards.txt", "cluster:cpu", "page"])
 def test_a_bundle_names_none_of_them(name: str) -> None:
     with pytest.raises(UserError, match="a device of another machine, named in a file"):

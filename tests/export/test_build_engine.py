@@ -124,7 +124,9 @@ def test_other_outputs_are_refused(verified: Callable[..., dict[str, Any]]) -> N
         verified(SLOW, near, "FLOAT")
 
 
-@pytest.mark.parametrize(("precision", "near", "far"), [("FLOAT", 1e-4, 1e-2), ("HALF", 1e-3, 0.1), ("BF16", 0.01, 1)])
+@pytest.mark.parametrize(
+    ("precision", "near", "far"), [("FLOAT", 1e-4, 1e-2), ("HALF", 1e-3, 0.1), ("BF16", 0.01, 1), ("INT8", 0.01, 1)]
+)
 def test_outputs_that_are_no_maps_are_compared_by_size(precision: str, near: float, far: float) -> None:
     expected = {"scores": np.array([[1.0, -500.0]], np.float32), "size": np.array([3])}
 
@@ -185,6 +187,8 @@ def test_the_precision_is_that_of_most_tensors() -> None:
     layers.append(SimpleNamespace(num_outputs=0))
     network = SimpleNamespace(num_layers=7, get_layer=layers.__getitem__)
     assert build_engine.network_precision(network) == "HALF"
+    layers[-2] = layer("INT8")
+    assert build_engine.network_precision(network) == "INT8"
 
 
 def test_without_tensorrt_one_line_says_so() -> None:
@@ -194,7 +198,14 @@ def test_without_tensorrt_one_line_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("BFloat16", "BF16"), ("Row major linear BF16", "BF16"), ("Float16", "HALF"), ("Float", "FLOAT"), ("Int32", "")],
+    [
+        ("BFloat16", "BF16"),
+        ("Int8", "INT8"),
+        ("Row major linear BF16", "BF16"),
+        ("Float16", "HALF"),
+        ("Float", "FLOAT"),
+        ("Int32", ""),
+    ],
 )
 def test_names_of_types(text: str, name: str) -> None:
     assert build_engine.type_of(text.upper()) == name

@@ -91,10 +91,14 @@ def test_where_predictions_are_too_high_the_bound_moves_with_them() -> None:
     assert calibration.factor == pytest.approx(1.1)
     moved = calibration.with_near_budget([0.96] * 9 + [0.97])
     assert moved.factor == pytest.approx(1.1 * 0.96)
-    assert moved.statement.endswith("near the budget at 90 %, for nets like those, of which predictions are 4.2 % too high")
+    assert moved.statement.endswith(
+        "near the budget at 90 %, for nets like those, of which predictions are 4.2 % too high"
+    )
     assert calibration.with_near_budget([0.96] * 9 + [1.08]).factor == pytest.approx(1.08), "not below their own"
     assert calibration.with_near_budget([0.96] * 8).factor == pytest.approx(1.1), "too few to tell"
-    assert calibration.with_near_budget([1.04] * 10).factor == pytest.approx(1.1), "too low is the business of their own"
+    assert calibration.with_near_budget([1.04] * 10).factor == pytest.approx(1.1), (
+        "too low is the business of their own"
+    )
     assert calibration.with_near_budget([0.5] * 10).factor == 1.0
 
 

@@ -90,6 +90,16 @@ def test_a_curve_from_the_command_line(workspace: Path, asked: list[str], capsys
 
 
 @pytest.mark.slow
+def test_one_supernet_serves_all_budgets(workspace: Path) -> None:
+    """Its weights depend on the nets that keep the budget under which it was trained."""
+    training = latseg.TrainingOptions(teacher_epochs=0, supernet_steps=2, batch_size=2, evaluation_images=2, threads=1)
+    options = OPTIONS | {"evaluator": "supernet", "trials": 4, "training": training}
+    curve = latseg.Workspace(workspace).curve(DEVICE, ["2ms", "1.5ms"], **options)
+    weights = {(workspace / "runs" / run.id / "supernet.safetensors").read_bytes() for run in curve.runs}
+    assert (len(curve.runs), len(weights)) == (2, 1)
+
+
+@pytest.mark.slow
 def test_interrupted_in_a_later_run_it_goes_on_from_any_of_them(
     workspace: Path,
     asked: list[str],

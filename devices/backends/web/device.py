@@ -9,6 +9,8 @@ from devices.backends.web.installation import VERSION, WebPackages
 from devices.target import Availability
 from devices.worker.device import ProcessDevice
 
+NO_BROWSER = Availability(False, "no Chromium or Chrome on the path", "install one: `apt-get install chromium`")
+
 
 class WebDevice(ProcessDevice):
     """onnxruntime-web (WebAssembly) in Chromium or Chrome, float32, with a fixed number of threads (one by default)."""
@@ -24,7 +26,7 @@ class WebDevice(ProcessDevice):
         if not packages.is_installed():
             return Availability(False, f"{self.package} is not installed", packages.remedy)
         if find_browser() is None:
-            return Availability(False, "no Chromium or Chrome on the path", "install one: `apt-get install chromium`")
+            return NO_BROWSER
         return Availability(True)
 
     @override

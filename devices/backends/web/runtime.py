@@ -33,7 +33,8 @@ from devices.worker.runtime import (
 _START_S = 50.0
 """Time that a browser may take to open the page on a busy machine."""
 _LOOK_S = 0.5
-_FOR_INFERENCE = 0
+FOR_INFERENCE = 0
+"""Number of the model that is used and not timed."""
 Ask = Callable[[bytes], bytes]
 """Gives an order to the page and waits for the answer."""
 
@@ -48,7 +49,7 @@ class PageRuntime(Runtime):
 
     def __init__(self, ask: Ask, threads: int) -> None:
         self._ask = ask
-        self._numbers = itertools.count(_FOR_INFERENCE + 1)
+        self._numbers = itertools.count(FOR_INFERENCE + 1)
         _answer(ask, encode_order("start", threads=threads))
 
     def visible_threads(self) -> Iterable[Path]:
@@ -62,7 +63,7 @@ class PageRuntime(Runtime):
         return model
 
     @override
-    def load_for_inference(self, path: Path) -> PageInferenceModel:
+    def load_for_inference(self, path: Path) -> InferenceModel:
         return PageInferenceModel(self._ask, path)
 
 
@@ -107,8 +108,11 @@ class PageModel(LoadedModel):
         self._number = number
         self._file = file
         self._feeds = random_inputs(file.inputs)
-        _, content = load_named(file.path)
-        self.load_ms = _answer(ask, encode_order("load", self._feeds, content, model=number)).ms
+        self.load_ms = _answer(ask, encode_order("load", self._feeds, self.content(file.path), model=number)).ms
+
+    def content(self, path: Path) -> bytes:
+        """What the page loads."""
+        return load_named(path)[1]
 
     @override
     def time_block(self, runs: int) -> BlockTime:
@@ -140,11 +144,11 @@ class PageInferenceModel(InferenceModel):
             (value.name, tuple(dim.dim_value or None for dim in value.type.tensor_type.shape.dim))
             for value in data_inputs(model.graph)
         )
-        _answer(ask, encode_order("load", model=_FOR_INFERENCE, content=content))
+        _answer(ask, encode_order("load", model=FOR_INFERENCE, content=content))
 
     @override
     def infer(self, feeds: Mapping[str, Array]) -> list[Array]:
-        _, arrays = decode_answer(self._ask(encode_order("infer", feeds, model=_FOR_INFERENCE)))
+        _, arrays = decode_answer(self._ask(encode_order("infer", feeds, model=FOR_INFERENCE)))
         return numbers(arrays)
 
 

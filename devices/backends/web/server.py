@@ -47,7 +47,8 @@ class PageServer:
 
     Args:
         names: of the pages.
-        runtime: folder of the runtime's files for browsers.
+        runtime: folder of the files of onnxruntime-web for browsers.
+        engine: files of another runtime by their place in the address; ``/engine.js`` is what the page starts.
         host: address at which to listen.
         port: 0 chooses a free one.
         https: context with a certificate; None for plain HTTP.
@@ -58,12 +59,12 @@ class PageServer:
 
     def __init__(
         self, names: Sequence[str], runtime: Path, *, host: str = "127.0.0.1", port: int = 0,
-        https: ssl.SSLContext | None = None,
+        https: ssl.SSLContext | None = None, engine: Mapping[str, Path] | None = None,
     ) -> None:  # fmt: skip
         self.pages: Mapping[str, PageLink] = {name: PageLink() for name in names}
         self.token = secrets.token_urlsafe(16)
         self.files = {f"/{path.name}": path for path in _FILES.iterdir() if path.suffix in _TYPES}
-        self.files.update((f"/runtime/{name}", runtime / name) for name in _RUNTIME)
+        self.files.update(engine or {f"/runtime/{name}": runtime / name for name in _RUNTIME})
         self._server = _Server((host, port), partial(_Handler, self))
         self._scheme = "https" if https else "http"
         if https:

@@ -25,20 +25,23 @@ if TYPE_CHECKING:
 
 
 def draw_best_so_far(logs: Sequence[SearchLog]) -> Figure:
-    """The best quality so far of every log; of a single log, its trials, too."""
+    """The best quality so far of every log; of a single log its trials, too, and the best of each of its strategies."""
     figure, (axes,) = new_figure(height=3.0)
     if len(logs) == 1:
         axes.plot(logs[0].numbers, logs[0].quality, ".", color=MUTED, markersize=3, label="trial", rasterized=True)
     names = shortened(log.name for log in logs) if len(logs) > 1 else ["best so far"]
     for position, (log, name) in enumerate(zip(logs, names, strict=True)):
         axes.step(log.numbers, log.best_so_far, where="post", label=name, **line_style(position))
+    for position, (name, mine) in enumerate(logs[0].by_strategy().items() if len(logs) == 1 else (), start=1):
+        numbers, best = logs[0].numbers[mine], np.maximum.accumulate(logs[0].quality[mine])
+        axes.step(numbers, best, where="post", label=shortened([name])[0], **line_style(position))
     if len(logs) == 1 and len(logs[0]) > 1:
         low = float(np.quantile(logs[0].quality, 0.01))
         span = max(float(logs[0].best_so_far[-1]) - low, 1e-12)
         axes.set_ylim(low - 0.05 * span, low + 1.08 * span)  # a few useless nets would flatten all others
     axes.set_xlabel("trial")
     axes.set_ylabel(logs[0].quality_label if len(logs) == 1 else "best quality so far")
-    legend_above(axes, columns=min(len(logs) + 1, 3))
+    legend_above(axes, columns=min(len(axes.get_legend_handles_labels()[0]), 3))
     return figure
 
 

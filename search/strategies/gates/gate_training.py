@@ -175,10 +175,14 @@ class GateTraining:
         apply_gradients(self.weights.optimiser, learning_rate=self.options.gate_rate, largest_norm=_NORM)
 
     def _losses(self, nets: list[Draw], update: int) -> Tensor:
-        """Of each net on the validation batch of this update, at the size of the masks."""
+        """Of each net on the validation batch of this update, at the size of the masks.
+
+        A single picture is taken twice, for batch normalisation.
+        """
         validation, settings = self.weights.source.validation, self.weights.settings
         size = min(settings.batch_size, len(validation))
-        images, masks = batch_of(validation, drawn(len(validation), update, size, settings.seed))
+        numbers = drawn(len(validation), update, size, settings.seed)
+        images, masks = batch_of(validation, numbers if len(numbers) > 1 else numbers * 2)
         images, masks = images.to(self.weights.device), masks.to(self.weights.device)
         images = normalise(images).contiguous(memory_format=fast_layout(self.weights.device))
         with torch.no_grad():

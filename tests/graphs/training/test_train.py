@@ -25,7 +25,7 @@ TRAINING = Training(small_graph(), GCN, Recipe(learning_rate=0.05, dropout=0.2),
 def test_it_learns_the_classes_of_nodes_that_it_was_not_told(tmp_path: Path) -> None:
     graph = open_graph("block-model:nodes=200,edges=800,degree=20,features=60,classes=4,within=0.95,topical=0.6")
     design = (GCN[0], replace(GCN[1], width=4))
-    network = Training(graph, design, TRAINING.recipe, seed=0).run(60, tmp_path / "net.safetensors")
+    network, _ = Training(graph, design, TRAINING.recipe, seed=0).run(60, tmp_path / "net.safetensors")
     found, nodes = accuracy(network, graph, "test")
     assert nodes == len(graph.test)
     assert found > 0.9
@@ -35,7 +35,7 @@ def test_it_learns_the_classes_of_nodes_that_it_was_not_told(tmp_path: Path) -> 
 @pytest.mark.parametrize("designs", [GCN, GAT])
 def test_an_interrupted_training_ends_as_if_it_had_not_been(designs: tuple[LayerDesign, ...], tmp_path: Path) -> None:
     training, parts = replace(TRAINING, designs=designs), tmp_path / "parts.safetensors"
-    whole = training.run(12, tmp_path / "whole.safetensors")
+    whole, _ = training.run(12, tmp_path / "whole.safetensors")
 
     def stop(moment: Progress) -> None:
         if moment.done in (5, 9):
@@ -46,7 +46,8 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(designs: tuple[Layer
             training.run(12, parts, stop)
         with pytest.raises(UserError, match="not finished"):
             training.load(parts)
-    continued = training.run(12, parts)
+    continued, epochs = training.run(12, parts)
+    assert epochs == 12
     for name, value in whole.state_dict().items():
         assert torch.equal(continued.state_dict()[name], value), name
     assert not continued.training
@@ -78,14 +79,15 @@ def test_it_ends_where_nothing_becomes_better(tmp_path: Path) -> None:
     assert len(moments) == 50
     moments.clear()
     wild = replace(TRAINING, recipe=replace(recipe, learning_rate=30.0))
-    wild.run(50, tmp_path / "wild.safetensors", moments.append)
-    assert len(moments) < 50
+    _, epochs = wild.run(50, tmp_path / "wild.safetensors", moments.append)
+    assert len(moments) == epochs < 50
+    assert wild.run(50, tmp_path / "wild.safetensors")[1] == epochs, "as it stands in the checkpoint"
     assert (moments[-1].done, moments[-1].total) == (50, 50)
 
 
 def test_the_best_weights_are_kept(tmp_path: Path) -> None:
     training = replace(TRAINING, recipe=replace(TRAINING.recipe, learning_rate=0.5, patience=40))
-    short, long = (training.run(epochs, tmp_path / f"{epochs}.safetensors") for epochs in (10, 40))
+    short, long = (training.run(epochs, tmp_path / f"{epochs}.safetensors")[0] for epochs in (10, 40))
     found = [accuracy(network, training.graph, "validation")[0] for network in (short, long)]
     assert found[1] >= found[0]
 
@@ -99,7 +101,7 @@ def test_random_numbers_of_others_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_seed_decides(tmp_path: Path) -> None:
-    networks = [replace(TRAINING, seed=seed).run(1, tmp_path / f"{seed}.safetensors") for seed in (0, 1)]
+    networks = [replace(TRAINING, seed=seed).run(1, tmp_path / f"{seed}.safetensors")[0] for seed in (0, 1)]
     assert not torch.equal(*(network.layers[0].weights.linear.weight for network in networks))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import combinations
 
 import numpy as np
@@ -59,15 +60,43 @@ def test_importance_is_eta_squared_beyond_chance() -> None:
     assert first.chance == pytest.approx(3 / 199, rel=0.2)
 
 
-def test_many_choices_explain_nothing_beyond_chance() -> None:
+@pytest.mark.parametrize("count", [30, 100, 200])
+def test_many_choices_explain_nothing_beyond_chance(count: int) -> None:
     """The number of a trial explains all of the variance, and so it does by chance."""
-    choices = np.column_stack([np.arange(100), np.arange(100) % 2])
-    (first, second) = importance_of(even_log(100, slots=("number", "half"), choices=choices))
-    assert {first.slot, second.slot} == {"number", "half"}
-    number = first if first.slot == "number" else second
+    half = np.arange(count) % 2
+    quality = half + 0.01 * np.random.default_rng(0).normal(size=count)
+    log = even_log(count, slots=("number", "half"), choices=np.column_stack([np.arange(count), half]), quality=quality)
+    first, number = importance_of(log)
+    assert (first.slot, first.significant) == ("half", True)
+    assert first.explained == pytest.approx(1.0, abs=0.01)
     assert number.eta_squared == pytest.approx(1.0)
-    assert number.explained == pytest.approx(0.0, abs=1e-6)
+    assert number.explained == 0.0
     assert not number.significant
+
+
+def test_a_choice_for_each_trial_needs_no_table_of_all_choices() -> None:
+    count = 4_000
+    log = even_log(count, slots=("number",), choices=np.arange(count)[:, None], quality=np.arange(count) / count)
+    tracemalloc.start()
+    importance_of(log)
+    diversity = diversity_of(log)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * count * count / 2, "bytes of such a table, or half of them"
+    assert diversity is not None
+    assert diversity.entropy_bits == pytest.approx(np.log2(WINDOW))
+    assert diversity.distance == pytest.approx(1.0)
+
+
+def test_entropy_is_that_of_the_counts_in_a_window() -> None:
+    log = even_log(80)
+    found = diversity_of(log)
+    assert found is not None
+    for place, slot in enumerate(found.slots):
+        column = log.choices[:, log.slots.index(slot)]
+        for start in (0, 1, 30, 80 - WINDOW):
+            shares = np.unique(column[start : start + WINDOW], return_counts=True)[1] / WINDOW
+            assert found.entropy_bits[place, start] == pytest.approx(-(shares * np.log2(shares)).sum())
 
 
 def test_the_seed_reaches_the_permutations() -> None:

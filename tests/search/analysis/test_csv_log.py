@@ -33,6 +33,18 @@ def error_of(folder: Path, text: str, **options: object) -> str:
     return str(error.value)
 
 
+def test_a_column_that_is_taken_leaves_its_role_to_the_next_name(tmp_path: Path) -> None:
+    log = read(tmp_path, "trial,quality,reward\n1,0.9,0.5\n2,0.8,0.6\n", columns={"trained": "quality"})
+    assert log.quality.tolist() == [0.5, 0.6]
+    assert log.trained is not None
+    assert log.trained.tolist() == [0.9, 0.8]
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\x85", "\x0b", "\x0c"])
+def test_only_line_ends_end_a_line(tmp_path: Path, sign: str) -> None:
+    assert len(read(tmp_path, f"trial,quality,note\n1,0.5,a{sign}b\n2,0.6,c\n")) == 2
+
+
 def test_columns_are_guessed_and_trials_sorted_by_their_numbers(tmp_path: Path) -> None:
     log = read(tmp_path, LOG, max_parameters=5.5e5)
     assert log.name == "log"

@@ -127,6 +127,26 @@ def test_a_training_that_ends_every_worker_is_told(tmp_path: Path, config: RunCo
         toy_search(tmp_path / "elsewhere", config, workers)
 
 
+class _Together(InProcessWorkers):
+    """All jobs finish together, those of ``refused`` first."""
+
+    refused = 2
+
+    @override
+    def wait(self, seconds: float) -> list[Finished]:
+        found = [each for _ in range(len(self.waiting)) for each in InProcessWorkers.wait(self, seconds)]
+        wrong = [Finished(each.key, None, error=ValueError("no memory")) for each in found[: self.refused]]
+        return wrong + found[self.refused :]
+
+
+def test_what_finishes_together_with_a_failure_is_kept(tmp_path: Path, watched: Path, config: RunConfig) -> None:
+    with pytest.raises(ValueError, match="no memory"):
+        toy_search(tmp_path, config, _Together())
+    trained = noted(watched, "ends")
+    assert len(trained) == 6
+    assert len(list((tmp_path / "evaluations").glob("*.json"))) == len(trained) - _Together.refused
+
+
 def test_what_a_worker_refuses_is_told_with_its_name(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("socket.gethostname", lambda: "worker-7")
     text = job(config, [1])

@@ -127,7 +127,10 @@ class InProcessWorkers(Workers):
         if key in self.lose:
             self.lose.remove(key)
             return [Finished(key, None, "its machine is gone")]
-        answer = answered(job)
+        try:
+            answer = answered(job)
+        except ValueError as error:
+            return [Finished(key, None, error=error)]
         self.finished += 1
         return [Finished(key, answer)]
 

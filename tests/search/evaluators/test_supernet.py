@@ -179,6 +179,11 @@ def test_calibration_images_and_batch_decide_the_statistics(sampler: FeasibleSam
     assert not torch.allclose(found[0], found[2])
 
 
+def test_calibration_images_are_dealt_evenly(tmp_path: Path) -> None:
+    batches = make(tmp_path, calibration_images=9, calibration_batch=4)._calibration_batches()
+    assert [len(images) for images in batches] == [3, 3, 3]
+
+
 def test_pool_and_random_nets_decide_what_is_trained(
     sampler: FeasibleSampler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

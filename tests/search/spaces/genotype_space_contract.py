@@ -51,7 +51,11 @@ class GenotypeSpaceContract(PlanSpaceContract):
         net = space.parse(self.text)
         assert space.parse(space.text(net)) == space.parse(net.to_json()) == net
         for net in space.sample(30, Random(1)):
+            assert space.text(net).startswith("[")
             assert space.parse(space.text(net)) == net
+        several = self.make_space()
+        for net in several.sample(30, Random(1)):
+            assert several.parse(several.text(net)) == net, "its size, too"
 
     def test_nets_share_the_weights_of_a_supernet(self) -> None:
         space = self.small(agg=4)

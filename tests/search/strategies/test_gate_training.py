@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -22,7 +23,7 @@ from search.evaluators.supernet import SupernetEvaluator
 from search.loop import run_search
 from search.progress import SearchProgress
 from search.settings import SearchSettings
-from search.strategies.gates import gate_training
+from search.strategies.gates import gate_strategy, gate_training
 from search.strategies.gates.gate_strategy import GateStrategy
 from search.strategies.gates.gate_training import GateTraining
 from search.strategies.gates.gates import Gates
@@ -262,6 +263,38 @@ def test_the_training_device_is_that_of_the_task(tmp_path: Path) -> None:
     evaluator = TaskEvaluator(tmp_path, training=TRAINING.model_copy(update={"device": "cuda:99"}))
     with pytest.raises(UserError, match="training device cuda:99"):
         prepared(evaluator)
+
+
+def test_pictures_and_masks_go_to_the_training_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    devices: list[object] = []
+    to = Tensor.to
+
+    def recording(self: Tensor, *args: object, **options: object) -> Tensor:
+        if self.shape[-2:] == (32, 32):
+            devices.extend(each for each in (*args, *options.values()) if isinstance(each, torch.device | str))
+        return to(self, *args, **options)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr(gate_strategy, "processor", lambda _: torch.device("cpu:0"))
+    monkeypatch.setattr(gate_strategy, "computed_on", lambda *_: nullcontext())
+    monkeypatch.setattr(Tensor, "to", recording)
+    prepared(TaskEvaluator(tmp_path))
+    assert len(devices) >= 4, "of weights and of gates"
+    assert {str(device) for device in devices} == {"cpu:0"}
+
+
+def test_a_single_validation_picture_is_taken_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[list[int]] = []
+    original = gate_training.batch_of
+
+    def recording(dataset: object, indices: list[int]) -> tuple[Tensor, Tensor]:
+        taken.append(indices)
+        return original(dataset, indices)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(gate_training, "batch_of", recording)
+    monkeypatch.setattr(gate_training, "drawn", lambda *_: [1])
+    prepared(TaskEvaluator(tmp_path))
+    assert taken
+    assert all(each == [1, 1] for each in taken)
 
 
 def test_a_task_of_pictures_is_needed(tmp_path: Path) -> None:

@@ -113,6 +113,13 @@ def test_recalibration_gives_the_statistics_of_the_batches() -> None:
     assert torch.equal(normalisation.running_mean, once)
 
 
+def test_one_picture_is_enough_where_maps_have_one_number() -> None:
+    network = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.BatchNorm2d(3))
+    image = torch.rand(1, 3, 4, 4)
+    recalibrate(network, [image])
+    torch.testing.assert_close(network[1].running_mean, image.mean((0, 2, 3)))
+
+
 def test_a_recalibrated_net_behaves_like_the_batch(supernet: Supernet) -> None:
     torch.manual_seed(1)
     plan = random_plans(3)[2]

@@ -58,7 +58,7 @@ def test_the_page_and_its_files(server: PageServer) -> None:
     assert b"page.js" in content
     assert response.headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert response.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
-    for path in ("/page.js", "/page.css", "/engine.js", "/runtime/ort.wasm.min.mjs"):
+    for path in ("/page.js", "/page.css", "/engine.js", "/frames.js", "/runtime/ort.wasm.min.mjs"):
         response, content = request(server, "GET", path)
         assert response.status == 200
         assert content

@@ -1,0 +1,1 @@
+"""LiteRT.js (WebAssembly) in a headless browser of this machine."""
