@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,12 @@ def write_result(path: Path, document: dict[str, Any]) -> None:
     """Writes the document as JSON and prints its goals."""
     save(path, document)
     print_goals(document["goals"])
+
+
+def summarise_again(path: Path, summarised: Callable[[Any], dict[str, Any]]) -> None:
+    """Replaces in a result what follows from its ``rows``; how those were produced stays."""
+    document = json.loads(path.read_text())
+    write_result(path, document | summarised(document["rows"]))
 
 
 def save(path: Path, document: dict[str, Any]) -> None:
