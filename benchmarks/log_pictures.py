@@ -15,7 +15,7 @@ from pathlib import Path
 
 import latseg
 from latseg.analysis import SearchAnalysis
-from provenance import RESULTS, commit, provenance, save
+from provenance import RESULTS, provenance, save
 
 RESULT = RESULTS / "log_pictures.json"
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
@@ -56,7 +56,6 @@ def main() -> None:
     found = draw(options.log, options.pictures).to_json()
     document = {
         "benchmark": "log_pictures",
-        "commit": commit(),
         "log": {"name": options.log.name, "sha256": hashlib.sha256(options.log.read_bytes()).hexdigest()},
         "trials": found["trials"],
         "findings": found["findings"],

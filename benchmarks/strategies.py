@@ -28,7 +28,7 @@ from strategies_problem import Problem
 from strategies_summary import COURSE, Row, summarised
 
 from foundation.errors import UserError
-from provenance import RESULTS, commit, print_goals, provenance, save, summarise_again
+from provenance import RESULTS, print_goals, provenance, save, summarise_again
 from search.constraints.budgets import ConstraintCheck
 from search.constraints.feasibility import feasibility
 from search.constraints.feasible_sampler import feasible_sampler
@@ -208,7 +208,6 @@ def search_all(options: argparse.Namespace) -> None:
         found = feasibility(problem.space, problem.budgets)
         document = {
             "benchmark": "strategies",
-            "commit": commit(),
             "settings": vars(options) | {"output": options.output.name},
             "feasible_share_of_random_nets": found.feasible_fraction,
             "in_2020": USABLE_IN_2020,

@@ -1,4 +1,4 @@
-"""The figures of strategies on the pages are those of ``benchmarks/results/strategies.json``."""
+"""The figures of strategies on the pages are those of their files in ``benchmarks/results``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-RESULT = json.loads((ROOT / "benchmarks" / "results" / "strategies.json").read_text())
+RESULT, REWARDED = (
+    json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+    for name in ("strategies", "rewarded_strategies")
+)
 BASELINES = ("random", "optuna:random")
 MEANS = {
     "best quality, %": ("best_quality", 100),
@@ -49,7 +52,7 @@ def tables(text: str) -> list[dict[str, Row]]:
 
 
 def shown(cell: str) -> list[str]:
-    return re.findall(r"-?\d[\d,]*(?:\.\d+)?", cell)
+    return re.findall(r"-?[\d,]*\.?\d+", cell)
 
 
 def agree(cell: str, values: list[float]) -> bool:
@@ -111,6 +114,25 @@ def test_the_advice_names_those_that_are_above_both_baselines() -> None:
         assert re.findall(r"`([^`]+)`", sentence) == RESULT["above_both_baselines"][key]
 
 
+def expected_with_reward(row: dict[str, Any], base: dict[str, Any]) -> list[list[float]]:
+    """Of each column behind the strategy; the baseline is not compared with itself."""
+    paired = REWARDED["paired"].get(row["strategy"])
+    above, wins = [], []
+    if paired:
+        above = [100 * value for value in (paired["difference"], *paired["interval"])]
+        wins = [sum(ours["best"] > theirs["best"] for ours, theirs in zip(row["runs"], base["runs"], strict=True))]
+    return [[row["best"]], [row["best_sd"]], [row["last"]], above, wins, [row["seconds"]]]
+
+
+def test_figures_of_strategies_with_a_reward_are_those_of_the_file() -> None:
+    (table,) = tables(section("benchmarks.md", "Strategies that learn from a reward: `rewarded_strategies`"))
+    rows = {row["strategy"]: row for row in REWARDED["rows"]}
+    assert set(table) == set(rows)
+    for name, (_, *cells) in ((name, row.values()) for name, row in table.items()):
+        for cell, values in zip(cells, expected_with_reward(rows[name], rows["random"]), strict=True):
+            assert agree(cell, values), f"{name}: {cell}"
+
+
 @pytest.mark.parametrize(
     ("cell", "values", "same"),
     [
@@ -121,6 +143,8 @@ def test_the_advice_names_those_that_are_above_both_baselines() -> None:
         ("905,000", [771_287.0], False),
         ("0.041", [0.047], False),
         ("-0.1", [0.1], False),
+        (".6890", [0.68896], True),
+        (".6890", [0.68906], False),
         ("", [], True),
         ("85", [], False),
     ],
