@@ -30,7 +30,7 @@ from graphs.networks.halving_tree import HalvingTree
 from graphs.training.recipe import Recipe
 from graphs.training.train import Training, accuracy
 from latseg.device_handle import DeviceHandle
-from provenance import RESULTS, commit, provenance, write_result
+from provenance import RESULTS, provenance, write_result
 from search.architecture import Architecture
 from search.spaces.citation_graph.space import CitationGraphSpace
 
@@ -170,7 +170,7 @@ def goals_of(rows: list[dict[str, Any]], found: dict[str, Any] | None) -> list[d
 
 def write(path: Path, rows: list[dict[str, Any]], timed: dict[str, Any], found: dict[str, Any] | None = None) -> None:
     """Writes what there is; without a search ``found`` is None."""
-    document = {"benchmark": "citation_graph", "commit": commit(), "rows": rows, "search": found}
+    document = {"benchmark": "citation_graph", "rows": rows, "search": found}
     goals = goals_of(rows, found)
     write_result(path, {**document, "sums_over_neighbours": timed, "goals": goals} | provenance())
 

@@ -25,7 +25,7 @@ from devices.model_inputs import model_inputs
 from devices.reference_net import REFERENCE_NET
 from devices.statistics import spread_percent
 from devices.worker.runtime import ModelFile
-from provenance import RESULTS, commit, provenance, write_result
+from provenance import RESULTS, provenance, write_result
 
 RESULT = RESULTS / "cuda_kernels.json"
 BLOCKS, RUNS = 5, 60
@@ -83,7 +83,7 @@ def main() -> None:
             processes.append({"timed_choice": name == "timed", "nets": rows})
     document = {
         "benchmark": "cuda_kernels", "gpu": torch.cuda.get_device_name(), "processes": processes,
-        **summary(processes), "goals": [], "commit": commit(),
+        **summary(processes), "goals": [],
     }  # fmt: skip
     write_result(RESULT, document | provenance())
 

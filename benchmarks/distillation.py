@@ -22,7 +22,7 @@ from hand_designed import DESIGNS, architecture
 from torch import Tensor, nn
 
 from foundation.progress import ignore_progress
-from provenance import RESULTS, commit, print_goals, provenance, save
+from provenance import RESULTS, print_goals, provenance, save
 from search.spaces.portrait.space import PortraitSpace
 from search.teachers.brought import BroughtTeacher
 from segmentation.data.registry import open_source
@@ -203,7 +203,6 @@ def main() -> None:
         document = {
             "student": options.design,
             "updates": options.updates,
-            "commit": commit(),
             "rows": rows,
             "goals": goals(rows),
             "provenance": provenance(),

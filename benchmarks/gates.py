@@ -21,7 +21,7 @@ import torch
 
 from foundation.progress import Progress
 from latency.operators.operator import OperatorGraph
-from provenance import RESULTS, commit, provenance, save
+from provenance import RESULTS, provenance, save
 from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
 from search.evaluators.registry import make_evaluator
 from search.loop import run_search
@@ -113,7 +113,7 @@ def main() -> None:
             sys.stderr.write(f"{rows[-1]}\n")
             limits = {"parameters": options.max_parameters, "formula_ms": options.max_ms}
             document = {"limits": limits, "data": options.data, "evaluator": options.evaluator, "searches": rows}
-            save(options.result, {"commit": commit(), **document, "provenance": provenance()})
+            save(options.result, {**document, "provenance": provenance()})
 
 
 if __name__ == "__main__":

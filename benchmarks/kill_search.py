@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from foundation.errors import UserError
-from provenance import RESULTS, commit, provenance, write_result
+from provenance import RESULTS, provenance, write_result
 from search.architecture import Architecture
 from search.loop import run_search
 from search.settings import SearchSettings
@@ -164,7 +164,7 @@ def main() -> None:
         for check in CHECKS[1:]
         for value in [sum(row["passed"][check] for row in run) / max(1, sum(row["kills"] for row in run))]
     ]
-    document = {"benchmark": "kill_search", "commit": commit(), "rows": rows, "goals": goals}
+    document = {"benchmark": "kill_search", "rows": rows, "goals": goals}
     write_result(options.output, document | provenance())
 
 

@@ -19,7 +19,7 @@ from devices.device import Candidate, Device
 from devices.registry import get_device
 from latency.measuring import measure_together
 from latency.store import MeasurementStore
-from provenance import RESULTS, commit, provenance, save
+from provenance import RESULTS, provenance, save
 
 RESULT = RESULTS / "listed_weights.json"
 
@@ -55,7 +55,7 @@ def main() -> None:
             for net, path in paths.items():
                 rows.append(row(get_device(name), net, path, store))
                 sys.stderr.write(f"{rows[-1]}\n")
-    save(options.result, {"rows": rows, "commit": commit(), "provenance": provenance()})
+    save(options.result, {"rows": rows, "provenance": provenance()})
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from export.bundle import enlarge
 from export.bundle.manifest import ResizePolicy
 from export.bundle.preprocess import Placement, Segmentation, fit, normalise, place, spread, spread_along_edges
 from foundation.picture import read_picture
-from provenance import RESULTS, commit, provenance, write_result
+from provenance import RESULTS, provenance, write_result
 from search.spaces.portrait.space import PortraitSpace
 from segmentation.boundary import boundary_f1
 from segmentation.data.registry import open_source
@@ -215,7 +215,6 @@ def main() -> None:
     document = {
         "design": options.design,
         "updates": options.updates,
-        "commit": commit(),
         "sources": documents,
         "goals": goals(documents),
         "provenance": provenance(),

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from provenance import RESULTS, commit, provenance, write_result
+from provenance import RESULTS, provenance, write_result
 from search import proposals
 from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
 from search.evaluators.registry import make_evaluator
@@ -125,7 +125,7 @@ def main() -> None:
         rows.append(searched(evaluator, EVALUATORS.get(evaluator, 100), parts))
         print(rows[-1], file=sys.stderr)
     known = json.loads(options.output.read_text())["results"] if options.output.is_file() else {}
-    known[options.label] = {"commit": commit(), "rows": rows, **provenance()}
+    known[options.label] = {"rows": rows, **provenance()}
     write_result(options.output, {"benchmark": "pace", "results": known, "goals": []})
 
 

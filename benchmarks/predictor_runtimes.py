@@ -22,7 +22,7 @@ from latency.fit import fit_device
 from latency.operators.serialize import graph_digest
 from latency.scores import Scores
 from latency.store import MeasurementStore
-from provenance import RESULTS, commit, provenance, write_result
+from provenance import RESULTS, provenance, write_result
 
 RESULT = RESULTS / "predictor_runtimes.json"
 WITHIN_10, WITHIN_5 = 99.0, 90.0
@@ -57,7 +57,6 @@ def row(device: Device, store: MeasurementStore, options: argparse.Namespace) ->
             {"measured_ms": ms, "predicted_ms": one.latency_ms, "upper_ms": one.upper_ms}
             for ms, one in zip(truth, found, strict=True)
         ],
-        "commit": commit(),
     }
 
 

@@ -19,7 +19,7 @@ from hand_designed import DESIGNS, architecture
 from torch import nn
 from typing_extensions import override
 
-from provenance import RESULTS, commit, print_goals, provenance, save
+from provenance import RESULTS, print_goals, provenance, save
 from search.spaces.portrait.space import PortraitSpace
 from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource, Pair, PairDataset
@@ -113,7 +113,6 @@ def main() -> None:
                 "student": options.design,
                 "updates": options.updates,
                 "validation_pairs": len(source.validation),
-                "commit": commit(),
                 "rows": rows,
                 "goals": goals(rows),
                 "provenance": provenance(),

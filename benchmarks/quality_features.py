@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import kendalltau
 
-from provenance import RESULTS, commit, provenance, write_result
+from provenance import RESULTS, provenance, write_result
 from search.evaluators.graph_features import PIXELS, graph_features
 from search.evaluators.quality_regression import QualityRegression
 from search.spaces.portrait.space import PortraitSpace
@@ -60,7 +60,7 @@ def main() -> None:
         }
         for one in rows[1:]
     ]
-    document = {"nets": len(trained_nets().nets), "commit": commit(), "rows": rows, "goals": gains}
+    document = {"nets": len(trained_nets().nets), "rows": rows, "goals": gains}
     write_result(RESULTS / "quality_features.json", {**document, "provenance": provenance()})
 
 

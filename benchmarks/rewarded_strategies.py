@@ -16,8 +16,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, cast
 
+from paired import beyond_chance, paired_difference
+
 from latency.operators.operator import OperatorGraph
-from provenance import RESULTS, commit, provenance, write_result
+from provenance import RESULTS, provenance, summarise_again, write_result
 from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
 from search.evaluators.pretrained import PretrainedEvaluator
 from search.loop import run_search
@@ -76,7 +78,11 @@ def main() -> None:
     parser.add_argument("--parameters", type=int, default=400_000)
     parser.add_argument("--ms", type=float, default=6.0)
     parser.add_argument("--output", type=Path, default=RESULTS / "rewarded_strategies.json")
+    parser.add_argument("--summarise", action="store_true", help="search nothing: summarise the rows of --output anew")
     options = parser.parse_args()
+    if options.summarise:
+        summarise_again(options.output, summarised)
+        return
     rows: list[dict[str, Any]] = []
     for text in options.strategies:
         rows.append(row_of(text, options))
@@ -85,15 +91,22 @@ def main() -> None:
 
 def write(rows: Sequence[dict[str, Any]], options: argparse.Namespace) -> None:
     """Writes what is known so far."""
-    best = {row["strategy"]: row["best"] for row in rows}
-    goals = [
-        {"what": f"best quality of {text} above that of {BASELINE}", "goal": "> 0", "value": value - best[BASELINE],
-         "met": value > best[BASELINE]}
-        for text, value in best.items() if BASELINE in best and text != BASELINE
-    ]  # fmt: skip
     settings = vars(options) | {"output": options.output.name}
-    document = {"benchmark": "rewarded_strategies", "commit": commit(), "settings": settings}
-    write_result(options.output, document | {"rows": rows, "goals": goals} | provenance())
+    document = {"benchmark": "rewarded_strategies", "settings": settings, "rows": rows}
+    write_result(options.output, document | summarised(rows) | provenance())
+
+
+def summarised(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What each strategy's best networks gain over those of the baseline with the same seeds, and whether by chance."""
+    best = {row["strategy"]: [run["best"] for run in row["runs"]] for row in rows}
+    base = best.pop(BASELINE, None)
+    paired = {text: paired_difference(values, base) for text, values in best.items()} if base else {}
+    goals = [
+        {"what": f"best quality of {text} less that of {BASELINE}, lower end of the 95 % interval", "goal": "> 0",
+         "value": found["interval"][0], "met": beyond_chance(found)}
+        for text, found in paired.items()
+    ]  # fmt: skip
+    return {"paired": paired, "goals": goals}
 
 
 if __name__ == "__main__":

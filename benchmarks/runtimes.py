@@ -31,7 +31,7 @@ from devices.registry import get_device
 from devices.statistics import spread_percent
 from latency.operators.operator import OperatorGraph
 from latency.operators.synthesize import single_operator, to_model
-from provenance import RESULTS, commit, provenance, write_result
+from provenance import RESULTS, provenance, write_result
 from search.spaces.portrait.space import PortraitSpace
 
 RESULT = RESULTS / "runtimes.json"
@@ -114,7 +114,6 @@ def row(device: Device, nets: Sequence[OperatorGraph], repeats: int, folder: Pat
         "operators_over_latency": sums,
         "alone_over_latency": total / latencies[0],
         "operators_that_failed_alone": failed,
-        "commit": commit(),
     }
 
 

@@ -26,7 +26,7 @@ from devices.registry import get_device
 from latency.measuring import measure_together
 from latency.operators.synthesize import to_model
 from latency.store import MeasurementStore
-from provenance import RESULTS, commit, provenance, write_result
+from provenance import RESULTS, provenance, write_result
 from search.architecture import Architecture
 from search.spaces.portrait.space import PortraitSpace, portrait_architecture
 from segmentation.data.registry import open_source
@@ -178,7 +178,7 @@ def write(rows: Sequence[Mapping[str, Mapping[str, Any]]], options: argparse.Nam
         {"what": "time of nets without resize / with bilinear upsampling, the slower kind", "goal": "<= 1.25",
          "value": slowest, "met": slowest <= 1.25},
     ]  # fmt: skip
-    document = {"benchmark": "space", "commit": commit(), "settings": vars(options) | {"output": options.output.name}}
+    document = {"benchmark": "space", "settings": vars(options) | {"output": options.output.name}}
     write_result(options.output, document | {"summary": found, "goals": goals, "nets": rows} | provenance())
 
 

@@ -4,7 +4,8 @@ Quality is the estimate of the evaluator ``pretrained``, which takes no time; la
 an invented machine (``strategies_problem.py``). Both are the same for all. A sampler without repair proposes, and is
 told of what violates a budget that it was pruned; it gets as many proposals as a strategy has trials, and then goes on
 until it has as many evaluations, or ten times the proposals. Numbers are means over the seeds, with 95 % bootstrap
-intervals; seconds are those of the processor. Writes ``benchmarks/results/strategies.json`` after each search.
+intervals, and differences from both baselines over the seeds; seconds are those of the processor. Writes
+``benchmarks/results/strategies.json`` after each search; ``--summarise`` computes from its rows what follows from them.
 
 A strategy that must be prepared gets a task on synthetic scenes. ``--strategies`` chooses; ``optuna:gp`` is left out
 unless it is named, since it takes long.
@@ -17,19 +18,17 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from scipy.stats import bootstrap
 
 sys.path.append(str(Path(__file__).parents[1]))  # the volume of a front is computed as in tests/
 
 from strategies_problem import Problem
+from strategies_summary import COURSE, Row, summarised
 
 from foundation.errors import UserError
-from provenance import RESULTS, commit, print_goals, provenance, save
+from provenance import RESULTS, print_goals, provenance, save, summarise_again
 from search.constraints.budgets import ConstraintCheck
 from search.constraints.feasibility import feasibility
 from search.constraints.feasible_sampler import feasible_sampler
@@ -41,7 +40,6 @@ from search.strategies.registry import STRATEGIES, make_strategy
 from search.trials import TrialStore
 
 RESULT = RESULTS / "strategies.json"
-BASELINE, DEFAULT = "random", "evolution"
 WITHOUT_REPAIR = ("tpe", "nsga2")
 MOST_PROPOSALS = 10
 """For each evaluation that is wanted of a sampler without repair."""
@@ -50,11 +48,8 @@ STEP = 20
 POPULATION = 24
 """As with repair."""
 SLOW = "gp"
-COURSE = "course"
-"""Of a row: evaluations, best quality and volume after every ``STEP`` evaluations."""
 USABLE_IN_2020 = {"candidates": 1122, "within the limit of parameters": 16}
 """Of a search without a hard constraint."""
-Row = dict[str, Any]
 
 
 class Clock:
@@ -163,38 +158,6 @@ def without_repair(problem: Problem, name: str, seed: int) -> tuple[Row, Row]:
     return early, study.row()
 
 
-def summary(rows: Sequence[Row]) -> Row:
-    """Mean of each number over the seeds, and 95 % intervals (percentile bootstrap)."""
-    found: Row = {"seeds": len(rows)}
-    for key in (key for key in rows[0] if key != COURSE):
-        values = np.array([row[key] for row in rows], dtype=float)
-        found[key] = round(float(values.mean()), 4)
-        if len(rows) > 1 and key in ("best_quality", "hypervolume", "usable_share"):
-            interval = bootstrap((values,), np.mean, method="percentile", rng=0).confidence_interval
-            found[f"{key}_interval"] = [round(float(interval.low), 4), round(float(interval.high), 4)]
-    return found
-
-
-def goals(summaries: dict[str, Row]) -> list[Row]:
-    ours = {name: row for name, row in summaries.items() if "without repair" not in name}
-    least = min((row["usable_share"] for row in ours.values()), default=0.0)
-    found = [{"what": "usable share of evaluations, with repair", "goal": "1", "value": least, "met": least == 1}]
-    if BASELINE in ours:
-        chance = ours[BASELINE]["best_quality"]
-        others = [row["best_quality"] for name, row in ours.items() if name not in (BASELINE, "optuna:random")]
-        above = sum(quality > chance for quality in others)
-        found.append(
-            {"what": "strategies better than random search", "goal": str(len(others)), "value": above,
-             "met": above == len(others)}
-        )  # fmt: skip
-    if DEFAULT in ours:
-        best = max(row["best_quality"] for row in summaries.values())
-        lost = round(best - ours[DEFAULT]["best_quality"], 4)
-        what = "best quality that the default strategy misses, of the best of all"
-        found.append({"what": what, "goal": "<= 0.005", "value": lost, "met": lost <= 0.005})
-    return found
-
-
 def default_strategies() -> list[str]:
     samplers = [f"optuna:{name}" for name in SAMPLERS if name != SLOW]
     return [*(name for name in STRATEGIES.names if name != "optuna"), *samplers]
@@ -224,7 +187,16 @@ def main() -> None:
     parser.add_argument("--max-ms", type=float, default=0.3)
     parser.add_argument("--max-parameters", type=int, default=400_000)
     parser.add_argument("--output", type=Path, default=RESULT)
+    parser.add_argument("--summarise", action="store_true", help="search nothing: summarise the rows of --output anew")
     options = parser.parse_args()
+    if options.summarise:
+        summarise_again(options.output, summarised)
+    else:
+        search_all(options)
+
+
+def search_all(options: argparse.Namespace) -> None:
+    """Writes the result after each search."""
     rows: dict[str, list[Row]] = {}
     with tempfile.TemporaryDirectory() as folder:
         problem = Problem.make(
@@ -236,7 +208,6 @@ def main() -> None:
         found = feasibility(problem.space, problem.budgets)
         document = {
             "benchmark": "strategies",
-            "commit": commit(),
             "settings": vars(options) | {"output": options.output.name},
             "feasible_share_of_random_nets": found.feasible_fraction,
             "in_2020": USABLE_IN_2020,
@@ -245,9 +216,7 @@ def main() -> None:
         for name, row in searches(problem, options, Path(folder)):
             rows.setdefault(name, []).append(row)
             sys.stderr.write(f"{name}: {json.dumps(row)}\n")
-            kept = {name: [row for row in each if "refused" not in row] for name, each in rows.items()}
-            summaries = {name: summary(each) for name, each in kept.items() if each}
-            document |= {"summary": summaries, "goals": goals(summaries), "rows": rows}
+            document |= {**summarised(rows), "rows": rows}
             save(options.output, document | provenance())
     print_goals(document["goals"])
 

@@ -22,7 +22,7 @@ from devices.measurement import Measurement
 from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
 from latseg.testing.graph_builder import GraphBuilder
-from provenance import RESULTS, commit, provenance, write_result
+from provenance import RESULTS, provenance, write_result
 
 RESULT = RESULTS / "tiles.json"
 CHANNELS_IN, CHANNELS_OUT, TILE = 24, 96, 24
@@ -58,7 +58,7 @@ def row(device: Device, folder: Path) -> dict[str, Any]:
     whole, others = (
         median(ns for plane, ns in found.items() if (positions(plane) % TILE == 0) == tiles) for tiles in (True, False)
     )
-    return {"ns": found, "whole_tiles": whole, "others": others, "ratio": whole / others, "commit": commit()}
+    return {"ns": found, "whole_tiles": whole, "others": others, "ratio": whole / others}
 
 
 def positions(plane: str) -> int:

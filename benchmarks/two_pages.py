@@ -28,7 +28,7 @@ import onnx
 from devices.backends.web.browser import Browser, find_browser
 from latency.operators.synthesize import to_model
 from latency.scores import Scores
-from provenance import RESULTS, commit, provenance, write_result
+from provenance import RESULTS, provenance, write_result
 from search.spaces.portrait.space import PortraitSpace
 
 RESULT = RESULTS / "two_pages.json"
@@ -178,7 +178,7 @@ def main() -> None:
             nets = fresh_nets(folder)
             rows = {page: learn(commands.run, page, nets) for page in PAGES}
             found = search(commands.run, rows)
-    document = {"benchmark": "two_pages", "share_of_a_core": SHARE, "pages": rows, "search": found, "commit": commit()}
+    document = {"benchmark": "two_pages", "share_of_a_core": SHARE, "pages": rows, "search": found}
     write_result(options.output, document | {"goals": goals(rows, found)} | provenance())
 
 

@@ -23,7 +23,7 @@ from torch import nn
 
 from export.bundle import smoothing
 from export.bundle.preprocess import Placement, fit, normalise, place, spread_along_edges
-from provenance import RESULTS, commit, provenance, write_result
+from provenance import RESULTS, provenance, write_result
 from segmentation.data.registry import open_source
 from segmentation.data.source import Pair, PairDataset
 from segmentation.normalisation import MEAN, STD
@@ -138,7 +138,6 @@ def main() -> None:
         "updates": options.updates,
         "scenes": options.scenes,
         "frames": FRAMES,
-        "commit": commit(),
         "rows": rows,
         "goals": goals(rows),
         "provenance": provenance(),

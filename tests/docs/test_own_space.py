@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from functools import cache
@@ -13,7 +14,8 @@ from types import ModuleType
 from latseg.testing.space_contract import PlanSpaceContract
 from search.spaces.plan_space import PlanSpace
 
-PAGE = Path(__file__).parents[2] / "docs" / "own_space.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "own_space.md"
 
 
 def code() -> str:
@@ -47,3 +49,10 @@ def test_it_is_one_class_of_sixty_lines() -> None:
     assert re.findall("^class .*", code(), re.MULTILINE) == ["class FlatSpace(PlanSpace):"]
     assert len(code().splitlines()) <= 70
     assert len(code().partition("class ")[2].splitlines()) <= 60
+
+
+def test_the_notebook_searches_in_it() -> None:
+    cells = json.loads((ROOT / "examples" / "own_space.ipynb").read_text())["cells"]
+    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert any(f"MODULE = '''\n{code()}'''" in source for source in sources)
+    assert any("workspace.search(" in source and 'space="flat"' in source for source in sources)

@@ -28,7 +28,7 @@ def draw_diversity(diversity: Diversity) -> Figure:
     above.set_ylim(bottom=0)
     above.set_ylabel("edit distance,\nslots")
     _draw_entropy(below, diversity)
-    below.set_xlabel(f"last trial of each window of {WINDOW}")
+    below.set_xlabel(f"last trial of each window of {WINDOW} trials")
     return figure
 
 
@@ -41,6 +41,7 @@ def _draw_entropy(axes: Axes, diversity: Diversity) -> None:
     )
     names = shortened((diversity.slots[slot] for slot in shown), most=24)
     axes.set_yticks(np.arange(len(shown)) + 0.5, names, fontsize=7)
+    axes.set_ylabel("slot")
     axes.invert_yaxis()
     axes.grid(visible=False)
     figure = axes.get_figure()

@@ -28,7 +28,10 @@ def draw_fronts(logs: Sequence[SearchLog]) -> Figure:
         _label(axes, logs, name)
     panels[0].set_ylabel(logs[0].quality_label)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=3)
+    figure.legend(
+        handles, labels, loc="outside upper left", ncols=3,
+        title="Pareto fronts (lines) of trials (dots)", title_fontsize="medium", alignment="left",
+    )  # fmt: skip
     return figure
 
 

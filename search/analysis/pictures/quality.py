@@ -64,6 +64,6 @@ def draw_windows(log: SearchLog) -> Figure:
     shown = thinned(labels, 10)
     axes.set_xticks([position + 1 for position in shown], [labels[position] for position in shown])
     axes.grid(visible=False, axis="x")
-    axes.set_xlabel(f"first trial of each window of {window_width(log)}")
+    axes.set_xlabel(f"first trial of each window of {window_width(log)} trials")
     axes.set_ylabel(log.quality_label)
     return figure

@@ -20,6 +20,7 @@ from search.analysis.pictures.style import COLOURS, line_style, render, shortene
 from search.analysis.read import read_log
 from search.analysis.search_log import Cost, SearchLog
 from tests.search.analysis.logs import even_log, parameters
+from tests.shared_cases import shared_data
 
 ALONE = ["best_so_far", "fronts", "windows", "course", "parameters"]
 
@@ -80,7 +81,13 @@ def test_the_line_of_the_best_and_the_limit() -> None:
 def test_boxes_are_those_of_the_windows() -> None:
     (axes,) = drawn(analyse([even_log(60)]), "windows").axes
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "26", "51"]
-    assert axes.get_xlabel() == "first trial of each window of 25"
+    assert axes.get_xlabel() == "first trial of each window of 25 trials"
+
+
+def test_entropy_is_that_of_the_slots() -> None:
+    _, axes, _ = drawn(analyse([even_log(60)]), "diversity").axes
+    assert axes.get_ylabel() == "slot"
+    assert [label.get_text() for label in axes.get_yticklabels()] == [f"slot{i}" for i in range(6)]
 
 
 def test_levels_are_drawn() -> None:
@@ -90,6 +97,20 @@ def test_levels_are_drawn() -> None:
     assert levels == pytest.approx([0.4, 0.52, 0.64, 0.76, 0.88, 1.0], abs=0.01)
     (axes,) = drawn(analyse([even_log(120)]), "parameters").axes
     assert not axes.lines
+
+
+def test_the_levels_of_the_log_of_2020_are_drawn() -> None:
+    log = read_log(shared_data("portrait_search_log/candidates.csv"), max_parameters=4e5)
+    (axes,) = drawn(analyse([log]), "parameters").axes
+    levels = [float(line.get_xdata()[0]) for line in axes.lines if line.get_linestyle() == ":"]
+    counts = np.sort(log.costs[0].values) / 1e6
+    heaps = np.split(counts, np.flatnonzero(np.diff(counts) > 0.035) + 1)
+    assert len(heaps) == 8
+    for level, heap in zip(levels, heaps, strict=True):
+        assert heap[0] - 0.02 <= level <= heap[-1] + 0.02
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["level", "limit"]
 
 
 def test_a_front_has_only_what_nothing_beats() -> None:
@@ -105,7 +126,9 @@ def test_several_logs_share_pictures_and_have_folders(tmp_path: Path) -> None:
     names = [name for name, _ in analysis.pictures()]
     assert names[:2] == ["best_so_far", "fronts"]
     assert {"even/windows", "even-2/windows", "_even/windows"} <= set(names)
-    (axes,) = drawn(analysis, "fronts").axes
+    figure = drawn(analysis, "fronts")
+    assert figure.legends[0].get_title().get_text() == "Pareto fronts (lines) of trials (dots)"
+    (axes,) = figure.axes
     assert [line.get_label() for line in axes.lines if len(line.get_xdata()) < 30] == ["even", "even-2", "_even"]
     assert set(analysis.hypervolume) == {"even", "even-2", "_even"}
     assert {finding.log for finding in analysis.findings} == set(analysis.hypervolume)
