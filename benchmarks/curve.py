@@ -17,7 +17,7 @@ from guarantee import latseg
 
 from devices.model_file import sha256_of
 from latseg.workspace_folder import WorkspaceFolder
-from provenance import RESULTS, commit, provenance, write_result
+from provenance import RESULTS, provenance, write_result
 from search.analysis.pictures.style import line_style, new_figure, render
 
 if TYPE_CHECKING:
@@ -110,7 +110,6 @@ def main() -> None:
     supernets = {sha256_of(runs / each["run"] / SUPERNET) for each in found["runs"]}
     document = {
         "benchmark": "curve",
-        "commit": commit(),
         "search_exit": code,
         "runs": found["runs"],
         "rows": rows,

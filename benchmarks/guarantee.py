@@ -35,7 +35,7 @@ from devices.registry import get_device
 from foundation.temporary_folder import TemporaryFolder
 from latency.operators.synthesize import to_model
 from latseg.workspace_folder import WorkspaceFolder
-from provenance import RESULTS, commit, provenance, write_result
+from provenance import RESULTS, provenance, write_result
 from search.run_config import read_config
 from search.run_folder import RunFolder
 from search.spaces.registry import open_nets
@@ -233,7 +233,6 @@ def main() -> None:
     truth = truly_above(rows) if simulated else {}
     document = {
         "benchmark": "guarantee",
-        "commit": commit(),
         "searches": len(rows),
         "certified": len(certified),
         "broken_promises": broken,

@@ -29,7 +29,7 @@ from latency.fit import fit_device
 from latency.operators.serialize import graph_digest
 from latency.predictor import LatencyPredictor
 from latseg.workspace_folder import WorkspaceFolder
-from provenance import RESULTS, commit, provenance, write_result
+from provenance import RESULTS, provenance, write_result
 from search.run_config import read_config
 from search.run_folder import RunFolder
 from search.spaces.registry import open_nets
@@ -138,7 +138,6 @@ def main() -> None:
     }
     document = {
         "benchmark": "refit_near_budget",
-        "commit": commit(),
         "searches": len(searches),
         "candidates": sum(len(each.graphs) for each in searches),
         "samples": len(samples),
