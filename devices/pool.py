@@ -18,6 +18,7 @@ from typing_extensions import override
 from devices.device import Availability, Candidate, Device
 from devices.device_info import DeviceInfo
 from devices.measurement import FailedMeasurement, Measurement
+from devices.pool_units import PoolUnits
 from devices.prepared import prepare
 from devices.protocol import MeasurementProtocol
 from foundation.errors import DeviceUnavailableError, UserError
@@ -35,6 +36,10 @@ class DevicePool(Device):
     The fingerprint is that of the kind under the pool's own name; each measurement says on which unit it was taken
     (``DeviceInfo.unit``). A device that fails is left out from then on, and others take over what it had.
     """
+
+    on_units: Callable[[PoolUnits], None] = staticmethod(lambda _: None)
+    """Called whenever the state of the devices may have changed."""
+    _left_out: int = 0
 
     @abstractmethod
     def find_members(self) -> Sequence[Device]:
@@ -56,6 +61,7 @@ class DevicePool(Device):
         missing = {member: status for member, status in found.items() if not status.available}
         for member, status in missing.items():
             _logger.warning("%s is left out of %s: %s", member.name, self.name, status.reason)
+        self._left_out = len(missing)
         if len(missing) == len(found):
             member, status = next(iter(missing.items()))
             raise DeviceUnavailableError(
@@ -70,6 +76,10 @@ class DevicePool(Device):
     @override
     def parallel(self) -> int:
         return len(self.members)
+
+    def unit_counts(self, measuring: int = 0) -> PoolUnits:
+        """The state of the devices, of which so many measure; raises as ``members``."""
+        return PoolUnits(len(self.members), measuring, self._left_out)
 
     @override
     def availability(self) -> Availability:
@@ -145,6 +155,7 @@ class DevicePool(Device):
             Thread(target=_measure, args=(member, part, measure, arrived), daemon=True).start()
         running = len(dealt)
         while running:
+            self.on_units(self.unit_counts(running))
             member, found = arrived.get()
             if isinstance(found, Measurement | FailedMeasurement):
                 yield member, found
@@ -152,6 +163,7 @@ class DevicePool(Device):
             running -= 1
             if found is not None:
                 self._leave_out(member, found)
+        self.on_units(self.unit_counts())
 
     def _leave_out(self, member: Device, error: Exception) -> None:
         """Raises ``error`` where it is not that of one device, or of the last one."""
@@ -159,6 +171,7 @@ class DevicePool(Device):
             raise error
         _logger.warning("%s is left out of %s: %s", member.name, self.name, error)
         self.members.remove(member)
+        self._left_out += 1
 
     def _require_one_kind(self, members: Sequence[Device]) -> None:
         first = members[0].info()

@@ -9,6 +9,7 @@ import torch
 from foundation.errors import UserError
 from search.adoption import adopt_trials
 from search.cluster.connect import give_away
+from search.cluster.fleet_progress import tell_of_pools
 from search.cluster.workers import Workers
 from search.constraints.budgets import Budgets
 from search.constraints.near_budget import calibrate_near_budget
@@ -45,7 +46,8 @@ def launch(context: RunContext, budgets: Budgets, *, workers: Workers | None = N
             training device is missing, or data or checkpoints cannot be read.
         KeyboardInterrupt: on Ctrl-C; the run can be resumed.
     """
-    config, space, on_progress = context.config, context.space, context.on_progress
+    config, space = context.config, context.space
+    on_progress = tell_of_pools(context.devices.values(), context.on_progress)
     if workers is None:
         processor(config.training.device)
     _check_estimates(context)
@@ -54,7 +56,7 @@ def launch(context: RunContext, budgets: Budgets, *, workers: Workers | None = N
     take_preparation(config, context.folder.path, others)
     evaluator = make_evaluator(config.evaluator, space, context.task, folder=context.folder.path, seed=config.seed)
     if workers is not None:
-        on_progress = give_away(evaluator, workers, context)
+        on_progress = give_away(evaluator, workers, context, on_progress)
     budgets, near_budget = calibrate_near_budget(
         space,
         budgets,

@@ -45,10 +45,10 @@ def cluster_workers(address: str | None, config: RunConfig) -> Iterator[Workers 
             workers.close()
 
 
-def give_away(evaluator: Evaluator, workers: Workers, context: RunContext) -> OnProgress:
+def give_away(evaluator: Evaluator, workers: Workers, context: RunContext, on_progress: OnProgress) -> OnProgress:
     """Has the evaluator's candidates trained by ``workers``; returns the progress callback that tells of them, too."""
     assert isinstance(evaluator, TrainsCandidates)
-    progress = FleetProgress(context.on_progress)
+    progress = FleetProgress(on_progress)
 
     def job(architecture: Architecture, epochs: int) -> str:
         return training_job(context.config, architecture, epochs, context.task.fingerprint)

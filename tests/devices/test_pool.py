@@ -136,6 +136,19 @@ def test_what_a_failing_unit_had_is_measured_by_the_others(
         measured(pool, candidates)
 
 
+def test_it_tells_how_many_units_measure_and_how_many_were_left_out(candidates: list[Candidate]) -> None:
+    one, told = Unit(1), []
+    one.fails_with = DeviceUnavailableError("unit1", seen="a broken wire", expected="none", remedy="mend it")
+    pool = Units(one, Unit(2), Unit(3, usable=False))
+    pool.on_units = lambda units: told.append(str(units))
+    assert str(pool.unit_counts()) == "2 devices, 0 measuring, 1 left out"
+    measured(pool, candidates)
+    assert told[0] == "2 devices, 2 measuring, 1 left out"
+    assert "1 device, 1 measuring, 2 left out" in told
+    assert told[-1] == "1 device, 0 measuring, 2 left out"
+    assert str(Units().unit_counts()) == "2 devices, 0 measuring"
+
+
 def test_an_error_of_a_model_is_no_failure_of_a_unit(candidates: list[Candidate]) -> None:
     one = Unit(1)
     one.fails_with = UserError("model", seen="none", expected="one", remedy="bring one")

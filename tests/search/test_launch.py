@@ -13,13 +13,16 @@ import onnx
 import pytest
 import torch
 
+from devices.device import Candidate
 from devices.measurement import NoiseFloor
 from devices.model_file import sha256_of
 from devices.registry import get_device
 from export.bundle.verify import verify_bundle
 from foundation.errors import UserError
-from foundation.progress import Progress
+from foundation.progress import OnProgress, Progress
 from latency.store import MeasurementStore
+from latseg.testing.device_contract import FAST
+from latseg.testing.nets import saved, small_net
 from search import launch as launching
 from search.architecture import Architecture
 from search.cluster.fleet_progress import FleetProgress
@@ -187,6 +190,7 @@ def captured(
     monkeypatch: pytest.MonkeyPatch,
     bound: Any = FORMULA,
     workers: Workers | None = None,
+    told: OnProgress = unread,
 ) -> dict[str, Any]:
     """What ``launch`` passes on."""
     seen: dict[str, Any] = {}
@@ -201,7 +205,7 @@ def captured(
 
     monkeypatch.setattr(launching, "run_search", run_search)
     monkeypatch.setattr(launching, "calibrate_near_budget", calibrate)
-    context = RunContext.open(folder, created, store, unread)
+    context = RunContext.open(folder, created, store, told)
     seen["result"] = launch(context, context.budgets(lambda _: bound), workers=workers)
     return {**seen, "context": context}
 
@@ -269,6 +273,24 @@ def test_with_workers_candidates_are_given_away_and_no_gpu_is_needed_here(
     assert json.loads(job["config"])["run"] == created.run
     assert (Architecture.from_json(job["architecture"]), job["epochs"]) == (net, 2)
     assert job["data"] == seen["context"].task.fingerprint == seen["context"].task.source.fingerprint
+
+
+@pytest.mark.parametrize("workers", [None, InProcessWorkers()])
+def test_the_progress_of_a_search_tells_of_the_devices_of_a_pool(
+    store: MeasurementStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: Workers | None
+) -> None:
+    file, moments = tmp_path / "boards.txt", []
+    file.write_text("simulated:seed=1\nsimulated:seed=2\n")
+    budgets = BudgetOptions(latency_ms={f"pool:{file}": 1000.0}, parameters=60_000)
+    created = config(search=SEARCH.model_copy(update={"evaluator": "training"}), budgets=budgets)
+    seen = captured(store, tmp_path / "run", created, monkeypatch, workers=workers, told=moments.append)
+    moments.clear()
+    seen["on_progress"](Progress("winners", 1, 6, "measuring a net"))
+    (pool,) = seen["context"].devices.values()
+    candidate = Candidate("net", saved(small_net(), tmp_path / "net.onnx"))
+    assert len(list(pool.measure([candidate], nominal_reference_ms=2.0, protocol=FAST))) == 1
+    told = [(moment.stage, moment.done, moment.note) for moment in moments]
+    assert told == [("winners", 1, f"measuring a net, 2 devices, {measuring} measuring") for measuring in (0, 1, 0)]
 
 
 def test_a_resumed_search_starts_with_the_bounds_that_its_rejections_widened(

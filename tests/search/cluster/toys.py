@@ -89,7 +89,9 @@ def toy_search(folder: Path, config: RunConfig, workers: Workers | None, progres
     folder.mkdir(exist_ok=True)
     evaluator = make_evaluator(config.evaluator, space, context.task, folder=folder, seed=config.seed)
     assert isinstance(evaluator, TrainsCandidates)
-    on_progress = context.on_progress if workers is None else give_away(evaluator, workers, context)
+    on_progress = context.on_progress
+    if workers is not None:
+        on_progress = give_away(evaluator, workers, context, on_progress)
     strategy = make_strategy(config.strategy, space, BUDGETS, seed=config.seed)
     settings = SearchSettings(trials=config.trials, seed=config.seed, feasibility_samples=20)
     with TrialStore(context.folder.trials) as trials:
