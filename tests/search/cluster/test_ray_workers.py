@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from typing_extensions import override
 
 from devices.cluster.connection import connected
+from devices.cluster.node_device import NodeDevice
 from devices.device import Candidate
 from devices.registry import get_device
 from foundation.errors import UserError
@@ -27,7 +29,17 @@ from search.options import TrainingOptions
 from search.spaces.registry import SPACES
 from search.trials import TrialStore
 from tests.search.cluster.test_trainer import job
-from tests.search.cluster.toys import SLOW_S, SPACE, TARGET, WATCHED, noted, toy_config, toy_search
+from tests.search.cluster.toys import (
+    DEVICE,
+    DEVICE_TARGET,
+    SLOW_S,
+    SPACE,
+    TARGET,
+    WATCHED,
+    noted,
+    toy_config,
+    toy_search,
+)
 
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("default")]
@@ -64,14 +76,15 @@ class Machines:
 
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    """Three machines with one core each, on which another package brings the space."""
+    """Three machines with one core each and one without any, on which another package brings space and device."""
     from ray.cluster_utils import Cluster
 
     folder = tmp_path_factory.mktemp("cluster")
     package = folder / "watched-1.dist-info"
     package.mkdir()
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: watched\nVersion: 1\n")
-    (package / "entry_points.txt").write_text(f"[latseg.spaces]\n{SPACE} = {TARGET}\n")
+    points = f"[latseg.spaces]\n{SPACE} = {TARGET}\n[latseg.devices]\n{DEVICE} = {DEVICE_TARGET}\n"
+    (package / "entry_points.txt").write_text(points)
     paths = os.pathsep.join([str(ROOT), str(folder)])
     given = {"PYTHONPATH": paths, WATCHED: str(folder / "trainings.txt"), SLOW_S: "0.4"}
     given |= {"RAY_USAGE_STATS_ENABLED": "0"}
@@ -80,7 +93,10 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     head = {"num_cpus": 1, "object_store_memory": _MEMORY_BYTES, "include_dashboard": False, "_system_config": _QUICK}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
-        machine = {"num_cpus": 1, "object_store_memory": _MEMORY_BYTES, "resources": {"latseg-device:simulated": 1}}
+        watched = {f"latseg-device:{DEVICE}": 1}
+        cluster.add_node(num_cpus=0, object_store_memory=_MEMORY_BYTES, resources=watched)
+        both = {"latseg-device:simulated": 1, **watched}
+        machine = {"num_cpus": 1, "object_store_memory": _MEMORY_BYTES, "resources": both}
         _, last = (cluster.add_node(**machine) for _ in range(2))
         yield Machines(cluster, last, folder / "trainings.txt", dict(os.environ))
     finally:
@@ -171,6 +187,44 @@ def test_the_machines_with_a_device_measure_as_one(
     assert units[0] == units[2] != units[1] == units[3]
     assert {result.device.name for result in found.values()} == {"cluster:simulated"}
     assert other.reason == "no machine with the resource latseg-device:cpu"
+
+
+def noted_on(machines: Machines, machine: str) -> list[list[str]]:
+    """What was noted on one machine: ``begins`` or ``ends``, and of what."""
+    lines = [line.split() for line in machines.trainings.read_text().splitlines()]
+    return [line[:2] for line in lines if line[2] == machine]
+
+
+@pytest.mark.parametrize("cores", [1, 0])
+def test_on_a_machine_nothing_runs_beside_a_measurement(machines: Machines, cores: int, tmp_path: Path) -> None:
+    """Neither another measurement nor, where there are cores for one, a training."""
+    machines.trainings.write_text("")
+    text = job(toy_config(), [1])
+    path = saved(small_net(), tmp_path / "small.onnx")
+    how: dict[str, Any] = {"nominal_reference_ms": 2.0, "protocol": FAST}
+    with connected(machines.address) as connection:
+        resources = [(one["Resources"], one) for one in connection.ray.nodes() if one["Alive"]]
+        usable = [(has.get("CPU", 0), one) for has, one in resources if f"latseg-device:{DEVICE}" in has]
+        machine = dict(usable)[cores]
+        device = NodeDevice(connection.ray, machine, get_device("simulated"), DEVICE, None)
+        workers = RayWorkers(connection, TrainingOptions(threads=1))
+        for number in range(45 * cores):
+            workers.submit(f"training{number}", text)
+        if cores:
+            wait_for(lambda: bool(noted_on(machines, device.machine)))
+        with ThreadPoolExecutor(2) as calls:
+            candidates = [[Candidate(f"net{number}", path)] for number in range(2)]
+            found = list(calls.map(lambda each: list(device.measure(each, **how)), candidates))
+        workers.close()
+    assert [result.label for results in found for result in results] == ["net0", "net1"]
+    steps = noted_on(machines, device.machine)
+    until = 1 + max(place for place, (_, name) in enumerate(steps) if name.startswith("net"))
+    begun, ended = steps[:until:2], steps[1:until:2]
+    assert [step for step, _ in begun] == ["begins"] * len(begun)
+    assert [["ends", name] for _, name in begun] == ended
+    names = [name for _, name in begun]
+    assert sorted(name for name in names if name.startswith("net")) == ["net0", "net1"]
+    assert (len(names) > 2) == bool(cores), "trainings ran there, too, where there is a core"
 
 
 def test_a_search_that_is_killed_and_then_loses_a_machine_ends_as_it_would_have_without(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,6 +13,9 @@ from typing import Any
 import torch
 from typing_extensions import override
 
+from devices.backends.simulated.device import SimulatedDevice
+from devices.device import Candidate
+from devices.measurement import FailedMeasurement, Measurement
 from search.architecture import Architecture
 from search.cluster.connect import give_away
 from search.cluster.training_job import answered
@@ -31,11 +36,16 @@ from search.trials import TrialStore
 from tests.search.vectors import VectorSpace, VectorTask
 
 WATCHED = "LATSEG_TEST_TRAININGS"
-"""Environment variable: a file to which every training appends a line when it begins and one when it ends."""
+"""Environment variable: a file to which every training appends a line when it begins and one when it ends, and every
+measurement of the watched device; with the machine."""
 SLOW_S = "LATSEG_TEST_TRAINING_S"
 """Environment variable: how long a training takes."""
 SPACE = "watched-vectors"
 TARGET = "tests.search.cluster.toys:WatchedSpace"
+DEVICE = "watched"
+DEVICE_TARGET = "tests.search.cluster.toys:WatchedDevice"
+MEASUREMENT_S = 2.0
+"""Of the watched device; long beside the time in which a process starts."""
 BUDGETS = Budgets(ParameterBudget(2_000))
 
 
@@ -58,10 +68,28 @@ class WatchedTask(VectorTask):
         return Trained(torch.nn.Identity(), quality, epochs or 0, 0.0)
 
 
+class WatchedDevice(SimulatedDevice):
+    """One measurement takes ``MEASUREMENT_S``."""
+
+    @override
+    def measure(self, candidates: Sequence[Candidate], **how: Any) -> Iterator[Measurement | FailedMeasurement]:
+        label = candidates[0].label
+        _note(f"begins {label}")
+        time.sleep(MEASUREMENT_S)
+        yield from super().measure(candidates, **how)
+        _note(f"ends {label}")
+
+
 def _note(line: str) -> None:
     if path := os.environ.get(WATCHED):
         with Path(path).open("a") as file:
-            file.write(line + "\n")
+            file.write(f"{line} {_machine()}\n")
+
+
+def _machine() -> str:
+    """Id of this machine in the cluster."""
+    ray = sys.modules.get("ray")
+    return str(ray.get_runtime_context().get_node_id()) if ray is not None and ray.is_initialized() else "here"
 
 
 def noted(path: Path, what: str) -> list[str]:
