@@ -9,6 +9,7 @@ benchmark is about budgets; the quality is the supernet's estimate. Writes ``ben
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,11 +69,13 @@ def draw(rows: list[dict[str, Any]]) -> Figure:
     figure, axes = new_figure(1, 1, height=3.2)
     panel = axes[0]
     budgets = [row["budget_ms"] for row in rows]
-    panel.plot(budgets, [100 * row["quality"] for row in rows], label="best within the budget", **line_style(0))
+    quality = [100 * row["quality"] for row in rows]
+    panel.step(budgets, quality, where="post", marker="|", label="best within the budget", **line_style(0))
     measured = [row["certified_ms"] for row in rows]
     style = line_style(1) | {"linestyle": "none", "marker": "o"}
-    panel.plot(measured, [100 * row["quality"] for row in rows], label="its certified latency", **style)
+    panel.plot(measured, quality, label="its certified latency", **style)
     panel.set_xscale("log")
+    panel.minorticks_off()
     panel.set_xticks(budgets, [f"{ms:g}" for ms in budgets])
     panel.set_xlabel("budget and latency, ms")
     panel.set_ylabel("quality by the supernet, %")
@@ -94,12 +97,24 @@ def goals(rows: list[dict[str, Any]], supernets: int) -> list[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workspace", type=Path, required=True, help="with a campaign and a predictor of the device")
+    parser.add_argument("--workspace", type=Path, help="with a campaign and a predictor of the device")
     parser.add_argument("--budgets", default="0.5ms,1ms,2ms,4ms")
     parser.add_argument("--trials", type=int, default=100, help="for each budget")
     parser.add_argument("--output", type=Path, default=RESULT)
     parser.add_argument("--picture", type=Path, default=PICTURE)
+    parser.add_argument("--draw", action="store_true", help="only draw the result again")
     options = parser.parse_args()
+    if not options.draw:
+        if options.workspace is None:
+            parser.error("--workspace is missing")
+        run(options)
+    rows = json.loads(options.output.read_text())["rows"]
+    options.picture.parent.mkdir(parents=True, exist_ok=True)
+    options.picture.write_bytes(render(lambda: draw(rows), "svg"))
+
+
+def run(options: argparse.Namespace) -> None:
+    """Searches and writes the result."""
     started = time.monotonic()
     words = ("--device", DEVICE, "--budgets", options.budgets, "--trials", str(options.trials), *WORDS)
     code, found = latseg(options.workspace, "search", *words)
@@ -117,8 +132,6 @@ def main() -> None:
         "goals": goals(rows, len(supernets)),
     }
     write_result(options.output, document | provenance())
-    options.picture.parent.mkdir(parents=True, exist_ok=True)
-    options.picture.write_bytes(render(lambda: draw(rows), "svg"))
 
 
 if __name__ == "__main__":
