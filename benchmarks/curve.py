@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guarantee import latseg
+from guarantee import latseg, trained_and_exported
 
 from devices.model_file import sha256_of
 from latseg.workspace_folder import WorkspaceFolder
@@ -41,18 +41,13 @@ def certified(workspace: Path, row: dict[str, Any]) -> dict[str, Any]:
     if not row["winners"]:
         return {"budget_ms": budget_ms, "certified": False}
     winner = row["winners"][0]
-    found = {name: winner[name] for name in ("id", "run", "quality", "parameters")}
-    run = winner["run"]
-    latseg(workspace, "train", run, "--winner", winner["id"])
-    _, exported = latseg(workspace, "export", run, "--winner", winner["id"], "--format", "onnx")
+    _, exported = trained_and_exported(workspace, winner["run"], winner["id"])
     return {
         "budget_ms": budget_ms,
-        **found,
+        **{name: winner[name] for name in ("id", "run", "quality", "parameters")},
         "upper_ms": winner["upper_ms"][DEVICE],
         "search_measured_ms": winner["measured_ms"][DEVICE],
-        "certified": bool(exported.get("certified")),
-        "certified_ms": exported["files"][0]["measured_ms"],
-        "bundle": exported["bundle"],
+        **exported,
     }
 
 

@@ -139,8 +139,7 @@ def one_search(workspace: Path, budget_ms: float, seed: int, device: str, words:
     if not winners:
         return row | {"certified": False, "message": found.get("message", found.get("error", ""))}
     winner = max(winners, key=lambda winner: winner["measured_ms"][device])
-    latseg(workspace, "train", found["run"], "--winner", winner["id"])
-    code, exported = latseg(workspace, "export", found["run"], "--winner", winner["id"], "--format", "onnx")
+    code, exported = trained_and_exported(workspace, found["run"], winner["id"])
     return row | {
         "winner": winner["id"],
         "certified_in_search": len(winners),
@@ -148,6 +147,15 @@ def one_search(workspace: Path, budget_ms: float, seed: int, device: str, words:
         "upper_ms": winner["upper_ms"][device],
         "rejected_by_measurement": found["rejected"].get(f"measured:{device}", 0),
         "export_exit": code,
+        **exported,
+    }
+
+
+def trained_and_exported(workspace: Path, run: str, winner: str) -> tuple[int, dict[str, Any]]:
+    """Exit code of the export; whether the network is certified, with how many milliseconds, and its bundle."""
+    latseg(workspace, "train", run, "--winner", winner)
+    code, exported = latseg(workspace, "export", run, "--winner", winner, "--format", "onnx")
+    return code, {
         "certified": bool(exported.get("certified")),
         "certified_ms": exported["files"][0]["measured_ms"],
         "bundle": exported["bundle"],

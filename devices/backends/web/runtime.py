@@ -52,13 +52,18 @@ class PageRuntime(Runtime):
         self._numbers = itertools.count(FOR_INFERENCE + 1)
         _answer(ask, encode_order("start", threads=threads))
 
+    @property
+    def model(self) -> type[PageModel]:
+        """The class of the models that are timed."""
+        return PageModel
+
     def visible_threads(self) -> Iterable[Path]:
         """Folders of the threads in which the page runs models; none where it is on another machine."""
         return ()
 
     @override
     def load(self, file: ModelFile) -> PageModel:
-        model = PageModel(self._ask, next(self._numbers), file)
+        model = self.model(self._ask, next(self._numbers), file)
         model.threads = tuple(self.visible_threads())
         return model
 
@@ -71,10 +76,14 @@ class WebRuntime(PageRuntime):
     """In a headless browser of its own."""
 
     def __init__(self, threads: int) -> None:
-        self._server = PageServer(("",), WebPackages().files)
+        self._server = self.served()
         page = self._server.pages[""]
         self._browser = open_browser(self._server.address(""), page)
         super().__init__(page.open_session().ask, threads)
+
+    def served(self) -> PageServer:
+        """The server of the page."""
+        return PageServer(("",), WebPackages().files)
 
     @override
     def visible_threads(self) -> Iterable[Path]:

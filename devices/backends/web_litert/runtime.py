@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from typing_extensions import override
 
 from devices.backends.litert.signature import Signature, read_signature
 from devices.backends.web.orders import decode_answer, encode_order
-from devices.backends.web.runtime import FOR_INFERENCE, Ask, PageModel, PageRuntime, open_browser
+from devices.backends.web.runtime import FOR_INFERENCE, Ask, PageModel, WebRuntime
 from devices.backends.web.server import PageServer
 from devices.backends.web_litert.installation import LiteRtJs
-from devices.worker.runtime import Array, InferenceModel, ModelFailedError, ModelFile, OperatorProfile, numbers
+from devices.worker.runtime import Array, InferenceModel, ModelFailedError, OperatorProfile, numbers
 from foundation.regular_file import MODEL_BYTES, read_regular
 from foundation.temporary_folder import TemporaryFolder
 
 NO_PROFILE = "LiteRT.js has no profiler"
 
 
-class WebLiteRt(PageRuntime):
+class WebLiteRt(WebRuntime):
     """In a headless browser of its own."""
 
-    def __init__(self, threads: int) -> None:
+    @property
+    @override
+    def model(self) -> type[PageModel]:
+        return LiteRtPageModel
+
+    @override
+    def served(self) -> PageServer:
         self._folder = TemporaryFolder()
-        self._server = PageServer(("",), self._folder.path, engine=LiteRtJs().page_files(self._folder.path))
-        page = self._server.pages[""]
-        self._browser = open_browser(self._server.address(""), page)
-        super().__init__(page.open_session().ask, threads)
-
-    @override
-    def visible_threads(self) -> Iterable[Path]:
-        return self._browser.engine_threads()
-
-    @override
-    def load(self, file: ModelFile) -> LiteRtPageModel:
-        model = LiteRtPageModel(self._ask, next(self._numbers), file)
-        model.threads = tuple(self.visible_threads())
-        return model
+        return PageServer(("",), self._folder.path, engine=LiteRtJs().page_files(self._folder.path))
 
     @override
     def load_for_inference(self, path: Path) -> LiteRtPageInferenceModel:
