@@ -41,6 +41,7 @@ ALLOWED = {
     ("export/build_engine.py", "np.load"): "a program that is copied into bundles, on a file of its bundle",
     ("export/phone_examples.py", ".read_text"): "a file of this package",
     ("export/to_reduced_onnx.py", "onnx.load"): "the file that export has just written",
+    ("export/to_tensorrt.py", "onnx.load"): "the file that export has just written",
     ("export/to_web.py", ".read_bytes"): "files of this package and of ONNX Runtime's",
     ("search/spaces/trained_nets.py", ".read_text"): "a file of this package",
     ("segmentation/pretrained/weights.py", ".read_bytes"): "files of this package",

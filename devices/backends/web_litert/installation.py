@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from devices.installations.npm_packages import NpmPackages
+from foundation.regular_file import MODEL_BYTES, read_regular
 
 VERSION = "2.5.3"
 _CORE_IMPORT = '"@litertjs/wasm-utils"'
@@ -27,8 +28,8 @@ class LiteRtJs(NpmPackages):
     def page_files(self, folder: Path) -> dict[str, Path]:
         """The files that a browser loads, by their place in the address; two are written anew, into ``folder``."""
         core, wasm = self.modules / "@litertjs" / "core", self.modules / "@litertjs" / "core" / "wasm"
-        module = (core / "dist" / "index.js").read_text(encoding="utf-8")
-        script = (wasm / _SCRIPT).read_text(encoding="utf-8")
+        module = read_regular(core / "dist" / "index.js", limit=MODEL_BYTES).decode()
+        script = read_regular(wasm / _SCRIPT, limit=MODEL_BYTES).decode()
         written = {
             "core.js": module.replace(_CORE_IMPORT, '"/runtime/wasm-utils.js"'),
             _SCRIPT: script + _WITHOUT_IMPORT_SCRIPTS,
