@@ -46,7 +46,7 @@ def exit_codes(folder: Path) -> list[int]:
     ]  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.serial  # beside other tests each measurement is taken again and again
 def test_a_model_that_is_slower_never_passes(repository: Path) -> None:
     """On a busy machine, nothing is decided."""
     same = exit_codes(repository)
