@@ -16,6 +16,9 @@ from search.strategies.registry import members_of
 from search.trial import Trial
 from search.trials import TrialStore
 
+_ADOPTED = "another budget"
+"""In the place of a strategy."""
+
 
 def read_run(folder: Path) -> SearchLog:
     """The trials of a run, its limits and the candidates that broke them; nothing is written.
@@ -58,12 +61,22 @@ def log_of_run(
 
 
 def _strategies(config: RunConfig, trials: Sequence[Trial]) -> tuple[str, ...]:
-    """As ``SideBySide`` deals the generations; equal members are told apart by their place."""
+    """As ``SideBySide`` deals the generations; equal members are told apart by their place.
+
+    Generation 0 of a later run of a curve are the trials of larger budgets.
+    """
     members = members_of(config.strategy)
     if len(members) == 1:
         return ()
     names = [f"{name} #{place + 1}" if members.count(name) > 1 else name for place, name in enumerate(members)]
-    return tuple(names[trial.generation % len(names)] for trial in trials)
+    adopts, first = bool(config.curve) and config.run != config.curve[0].run, trials[0].generation
+
+    def proposer(generation: int) -> str:
+        if adopts and generation == 0:
+            return _ADOPTED
+        return names[0] if generation == first else names[generation % len(names)]
+
+    return tuple(proposer(trial.generation) for trial in trials)
 
 
 def _costs(config: RunConfig, trials: Sequence[Trial]) -> list[Cost]:

@@ -27,7 +27,8 @@ class LiteRtJs(NpmPackages):
 
     def page_files(self, folder: Path) -> dict[str, Path]:
         """The files that a browser loads, by their place in the address; two are written anew, into ``folder``."""
-        core, wasm = self.modules / "@litertjs" / "core", self.modules / "@litertjs" / "core" / "wasm"
+        core = self.modules / "@litertjs" / "core"
+        wasm = core / "wasm"
         module = read_regular(core / "dist" / "index.js", limit=MODEL_BYTES).decode()
         script = read_regular(wasm / _SCRIPT, limit=MODEL_BYTES).decode()
         written = {

@@ -31,7 +31,7 @@ def parameters(*values: float, limit: float | None = None) -> tuple[Cost, ...]:
     return (Cost(PARAMETERS, "parameters, M", np.array(values), limit),)
 
 
-def write_run(folder: Path, strategy: str = "random") -> Path:
+def write_run(folder: Path, **changes: Any) -> Path:
     """``run.json`` of a search on a device ``a``, without trials."""
     target = TargetDevice(
         device="a", threads=1, maximum_ms=3.0, fingerprint="f", hardware="h", runtime="r", runtime_version="1",
@@ -40,7 +40,7 @@ def write_run(folder: Path, strategy: str = "random") -> Path:
     config = RunConfig(
         run="some-run", created="", command="", space="toy", sizes=None, data="synthetic:8", data_size=(64, 64),
         data_count=None, resize_masks=False, classes=("a", "b"), targets=(target,), max_parameters=102, trials=5,
-        winners=1, strategy=strategy, seed=0, effort={}, versions={},
+        winners=1, strategy="random", seed=0, effort={}, versions={},
     )  # fmt: skip
-    write_config(folder, config)
+    write_config(folder, config.model_copy(update=changes))
     return folder

@@ -14,6 +14,7 @@ from search.analysis.analysis import analyse
 from search.analysis.pictures.quality import draw_best_so_far
 from search.analysis.read import read_log
 from search.analysis.search_log import SearchLog
+from search.run_config import CurvePoint
 from search.run_folder import RunFolder
 from search.trials import TrialStore
 from tests.search.analysis.logs import even_log, write_run
@@ -58,9 +59,28 @@ def test_each_has_a_line_of_its_own_best() -> None:
     ],
 )
 def test_a_run_tells_them_by_the_generations(tmp_path: Path, strategy: str, names: tuple[str, ...]) -> None:
-    folder = write_run(tmp_path, strategy)
+    folder = write_run(tmp_path, strategy=strategy)
     trials = make_trials(4)
     with TrialStore(RunFolder(folder).trials) as store:
         for generation, trial in enumerate(trials):
+            store.add(replace(trial, generation=generation))
+    assert read_log(folder).strategies == names
+
+
+@pytest.mark.parametrize(
+    ("run", "generations", "names"),
+    [
+        ("large", (0, 1, 2), ("ppo", "random", "ppo")),
+        ("small", (0, 1, 2), ("another budget", "random", "ppo")),
+        ("small", (1, 2, 3), ("ppo", "ppo", "random")),  # nothing of the larger budget keeps this one
+    ],
+)
+def test_trials_of_a_larger_budget_are_of_no_strategy_of_this_run(
+    tmp_path: Path, run: str, generations: tuple[int, ...], names: tuple[str, ...]
+) -> None:
+    curve = (CurvePoint(run="large", maximum_ms=2.0), CurvePoint(run="small", maximum_ms=1.0))
+    folder = write_run(tmp_path, strategy="ppo|random", run=run, curve=curve)
+    with TrialStore(RunFolder(folder).trials) as store:
+        for generation, trial in zip(generations, make_trials(3), strict=True):
             store.add(replace(trial, generation=generation))
     assert read_log(folder).strategies == names

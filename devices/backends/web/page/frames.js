@@ -1,6 +1,6 @@
 // Orders and answers of an engine: a line of JSON, and the bytes of its arrays; devices/backends/web/orders.py is the
 // other side.
-export const TYPES = {
+const TYPES = {
   float32: Float32Array, float64: Float64Array, float16: globalThis.Float16Array ?? Uint16Array, bool: Uint8Array,
   int8: Int8Array, int16: Int16Array, int32: Int32Array, int64: BigInt64Array,
   uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array, uint64: BigUint64Array,
