@@ -96,7 +96,8 @@ class _Mirror:
                 storage=storage, study_name=config.run, directions=list(VALUES.values()), load_if_exists=True
             )
             self._study.set_metric_names(list(VALUES))
-            self._known = {trial.user_attrs["id"] for trial in self._study.get_trials(deepcopy=False)}
+            # Without an id: a trial that somebody else added to the study.
+            self._known = {trial.user_attrs.get("id") for trial in self._study.get_trials(deepcopy=False)}
         self._measured: dict[str, str] = dict(self._study.user_attrs.get(MEASURED, {}))
         space = open_nets(config.space, classes=len(config.classes), sizes=config.sizes)
         self._distributions = distributions(space.slots, categories=True)

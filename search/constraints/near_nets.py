@@ -11,12 +11,11 @@ from latency.operators.serialize import graph_digest
 from search.constraints.budgets import LatencyBudget, ParameterBudget
 from search.spaces.space import SearchSpace
 
-NEAR = (0.75, 1.0)
-"""Predicted latency / budget of a net near the budget.
+NEAR = (0.75, 1.05)
+"""Predicted latency / budget of a net near the budget, as the predictor was fitted.
 
-A bound is never below its prediction, so a net predicted above the budget is never accepted; and the nets that a search
-accepts lie in this range as long as the bound is less than 1 / .75 times the prediction. The range does not depend on
-the calibration, so the nets that are sampled do not either.
+The nets that a search accepts lie in this range as long as the bound is .95 to 1.33 times that prediction. The range
+does not depend on the calibration, so the nets that are sampled do not either.
 """
 ROUND = 250
 """Nets that are sampled and predicted at once."""

@@ -108,6 +108,17 @@ def test_resuming_adds_only_the_missing_ones(tmp_path: Path) -> None:
     assert attributes["measured"] == {trials[0].id: "certified", trials[1].id: "certified"}
 
 
+def test_a_trial_that_somebody_else_added_is_left_alone(tmp_path: Path) -> None:
+    mirror, (first, second) = Mirror(tmp_path), make_trials(2)
+    mirror.run(first)
+    with quiet_optuna():
+        study = optuna.load_study(study_name=RUN, storage=mirror.url)
+        study.add_trial(optuna.trial.create_trial(values=[0.5, 1.0, 100]))
+    mirror.run(second)
+    assert mirror.warnings == []
+    assert [trial.user_attrs.get("id") for trial in mirror.study()[0]] == [first.id, None, second.id]
+
+
 def test_a_failure_later_warns_once_and_the_search_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mirror, trials = Mirror(tmp_path), make_trials(4)
 

@@ -17,8 +17,8 @@ from graphs.data.registry import open_graph
 from graphs.graph_size import GraphSize
 from latseg.testing.graph_contract import GraphContract
 from tests.graphs.small_graph import small_graph
+from tests.shared_cases import shared_data
 
-SHARED = Path("/work/shared/data/cora/cora.npz")
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 
@@ -155,8 +155,7 @@ def test_arrays_that_are_too_large_are_refused_unread(
         open_graph(f"cora:{tmp_path / 'graph.npz'}")
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the file is not here")
 def test_cora_itself() -> None:
-    graph = open_graph(f"cora:{SHARED}")
+    graph = open_graph(f"cora:{shared_data('cora/cora.npz')}")
     assert graph.size == GraphSize(2708, 5278, 168, 1433)
     assert (graph.classes, len(graph.train), len(graph.validation), len(graph.test)) == (7, 140, 500, 1000)
