@@ -1,9 +1,8 @@
 """Every strategy against random search, and against Optuna's samplers without our repair, on the space ``portrait``.
 
 Quality is the estimate of the evaluator ``pretrained``, which takes no time; latency is a formula over the operators of
-an invented machine (``strategies_problem.py``). Both are the same for all. A sampler without repair proposes, and is
-told of what violates a budget that it was pruned; it gets as many proposals as a strategy has trials, and then goes on
-until it has as many evaluations, or ten times the proposals. Numbers are means over the seeds, with 95 % bootstrap
+an invented machine (``strategies_problem.py``). Both are the same for all. Samplers without repair are told of their
+proposals in two ways (``strategies_without_repair.py``). Numbers are means over the seeds, with 95 % bootstrap
 intervals, and differences from both baselines over the seeds; seconds are those of the processor. Writes
 ``benchmarks/results/strategies.json`` after each search; ``--summarise`` computes from its rows what follows from them.
 
@@ -26,14 +25,13 @@ sys.path.append(str(Path(__file__).parents[1]))  # the volume of a front is comp
 
 from strategies_problem import Problem
 from strategies_summary import COURSE, Row, summarised
+from strategies_without_repair import without_repair
 
 from foundation.errors import UserError
 from provenance import RESULTS, print_goals, provenance, save, summarise_again
-from search.constraints.budgets import ConstraintCheck
 from search.constraints.feasibility import feasibility
 from search.constraints.feasible_sampler import feasible_sampler
 from search.loop import run_search
-from search.optuna_package import distributions, quiet_optuna
 from search.settings import SearchSettings
 from search.strategies.optuna_sampler import SAMPLERS
 from search.strategies.registry import STRATEGIES, make_strategy
@@ -41,12 +39,8 @@ from search.trials import TrialStore
 
 RESULT = RESULTS / "strategies.json"
 WITHOUT_REPAIR = ("tpe", "nsga2")
-MOST_PROPOSALS = 10
-"""For each evaluation that is wanted of a sampler without repair."""
 STEP = 20
 """Evaluations between two points of a course."""
-POPULATION = 24
-"""As with repair."""
 SLOW = "gp"
 USABLE_IN_2020 = {"candidates": 1122, "within the limit of parameters": 16}
 """Of a search without a hard constraint."""
@@ -98,66 +92,6 @@ def with_repair(problem: Problem, text: str, seed: int, folder: Path) -> Row:
     }
 
 
-class WithoutRepair:
-    """A study of a sampler that proposes one net after another."""
-
-    def __init__(self, problem: Problem, name: str, seed: int) -> None:
-        self._problem, self._sampler = problem, SAMPLERS[name]
-        self._slots = distributions(problem.space.slots, categories=self._sampler.categories)
-        self._qualities: list[float] = []
-        self._ratios: list[tuple[float, float]] = []
-        self._seconds, self._proposals = 0.0, 0
-        with quiet_optuna() as optuna:
-            directions = ["minimize"] * 3 if self._sampler.many_objectives else ["maximize"]
-            self._study = optuna.create_study(sampler=self._sampler.make(seed, POPULATION), directions=directions)
-
-    @property
-    def evaluations(self) -> int:
-        """Proposals that kept the budgets."""
-        return len(self._qualities)
-
-    def propose(self, count: int) -> None:
-        """Evaluates what keeps the budgets of so many proposals."""
-        with quiet_optuna() as optuna:
-            for _ in range(count):
-                began = time.process_time()
-                asked = self._study.ask(self._slots)
-                self._seconds += time.process_time() - began
-                self._proposals += 1
-                net = self._problem.space.nearest(asked.params)
-                (check,) = self._problem.budgets.check_many(self._problem.space, [net])
-                if check.feasible:
-                    self._study.tell(asked, self._evaluated(check))
-                else:
-                    self._study.tell(asked, state=optuna.trial.TrialState.PRUNED)
-
-    def _evaluated(self, check: ConstraintCheck) -> list[float]:
-        quality = self._problem.evaluator.quality([check.architecture])[0]
-        self._qualities.append(quality)
-        self._ratios.append(self._problem.ratios(check.parameters, check.upper_ms))
-        return [-quality, *self._ratios[-1]] if self._sampler.many_objectives else [quality]
-
-    def row(self) -> Row:
-        """What it has reached so far."""
-        return self._problem.outcome(self._qualities, self._ratios) | {
-            "evaluations": self.evaluations,
-            "usable_share": self.evaluations / self._proposals,
-            "proposals": self._proposals,
-            "seconds_per_100_proposals": 100 * self._seconds / self._proposals,
-        }
-
-
-def without_repair(problem: Problem, name: str, seed: int) -> tuple[Row, Row]:
-    """One study after as many proposals as trials, and after as many evaluations."""
-    study, proposals = WithoutRepair(problem, name, seed), problem.trials
-    study.propose(proposals)
-    early = study.row()
-    while study.evaluations < problem.trials and proposals < MOST_PROPOSALS * problem.trials:
-        study.propose(1)
-        proposals += 1
-    return early, study.row()
-
-
 def default_strategies() -> list[str]:
     samplers = [f"optuna:{name}" for name in SAMPLERS if name != SLOW]
     return [*(name for name in STRATEGIES.names if name != "optuna"), *samplers]
@@ -172,9 +106,8 @@ def searches(problem: Problem, options: argparse.Namespace, folder: Path) -> Ite
             except UserError as error:
                 yield text, {"refused": str(error)}
         for name in options.without_repair:
-            early, late = without_repair(problem, name, seed)
-            yield f"optuna:{name} without repair, {problem.trials} proposals", early
-            yield f"optuna:{name} without repair, {problem.trials} evaluations", late
+            for how, row in without_repair(problem, name, seed).items():
+                yield f"optuna:{name} without repair, {how}", row
 
 
 def main() -> None:

@@ -19,9 +19,9 @@ does not depend on the calibration, so the nets that are sampled do not either.
 """
 ROUND = 250
 """Nets that are sampled and predicted at once."""
-MAX_EXAMINED = 2000
+MAX_EXAMINED = 8000
 """Nets that are examined before the search for more ends."""
-_MAX_WITHOUT_SUCCESS = 500
+_MAX_WITHOUT_SUCCESS = 1000
 
 OnFound = Callable[[int], None]
 

@@ -491,6 +491,24 @@ def test_quality_decides_and_not_size(tmp_path: Path) -> None:
     assert result.winners[0].quality == max(quality_of(trial.architecture) for trial in result.trials)
 
 
+class FallingEvaluator(FormulaEvaluator):
+    """Each network is worse than the one before."""
+
+    def quality(self, architectures: Sequence[Architecture]) -> list[float]:
+        first = len(self.asked)
+        self.asked.extend(architectures)
+        return [1 - place / 1000 for place in range(first, len(self.asked))]
+
+
+@pytest.mark.parametrize("strategy", [EVOLUTION, RANDOM, "regularised-evolution:population=12", "reinforce"])
+def test_the_best_network_wins_and_not_the_last(tmp_path: Path, strategy: str) -> None:
+    """A known fault of other searches: the result is what the strategy proposes in the end."""
+    evaluator = FallingEvaluator()
+    result = search(tmp_path, toy_budgets(), evaluator=evaluator, strategy=strategy)
+    assert result.winners[0].architecture == evaluator.asked[0]
+    assert result.winners[0].architecture != result.trials[-1].architecture
+
+
 @pytest.mark.parametrize("wrong", [{"trials": 0}, {"winners": 0}, {"feasibility_samples": 0}])
 def test_settings_have_least_values(wrong: dict[str, int]) -> None:
     with pytest.raises(UserError, match="greater than or equal to 1"):

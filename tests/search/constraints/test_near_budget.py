@@ -209,7 +209,7 @@ def test_where_no_net_lies_near_the_budget_nothing_is_measured(store: Measuremen
     predictor, record = calibrated(store, device, budgets(ms=ms))
     assert device.measured == []
     assert predictor.calibration == bounded().calibration
-    assert (record.nets, record.examined) == (0, 500)
+    assert (record.nets, record.examined) == (0, 1000)
     assert "nothing was measured there" in record.statement
 
 
