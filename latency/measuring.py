@@ -14,7 +14,7 @@ from devices.plausible import checked
 from devices.protocol import MeasurementProtocol
 from foundation.errors import UserError
 from latency.noise_floor import adapt_protocol, noise_floor
-from latency.nominal_time import reference_ms
+from latency.nominal_time import reference_ms, refreshed_reference_ms
 from latency.operators.from_onnx import from_onnx
 from latency.operators.operator import OperatorGraph
 from latency.repeatability import repeat_interval_ms
@@ -47,12 +47,17 @@ def measure_one(
 ) -> Measured:
     """Measures one model and stores the result, success or failure.
 
+    Where the machine has become quieter than it was at its nominal time of the reference net, that is taken again, and
+    the result is on the new scale: a certificate is measured on the scale of the machine as it is.
+
     Raises:
         DeviceUnavailableError: the device cannot be used here.
         UserError: the model cannot be measured on it; the reason is the runtime's.
     """
     (measured,) = measure_together(device, [candidate], store, protocol=protocol, seed=seed, source=source)
-    return Measured(measured, noise_floor(device, store, candidate, protocol=protocol, seed=seed))
+    nominal_ms = refreshed_reference_ms(device, store, [measured])
+    floor = noise_floor(device, store, candidate, protocol=protocol, seed=seed)
+    return Measured(measured.on_scale(nominal_ms), floor)
 
 
 def measure_together(

@@ -121,7 +121,6 @@ class ModelsOnDevice(TargetHandle):
         from devices.device import Candidate
         from devices.input_values import encode_all
         from latency.measuring import measure_one
-        from latency.nominal_time import refreshed_reference_ms
         from latseg.operator_tables import measured_rows
 
         fixed, arrays = dict(shapes or {}), as_arrays(values)
@@ -131,8 +130,6 @@ class ModelsOnDevice(TargetHandle):
             candidate = Candidate(path.name, path, tuple(fixed.items()), encode_all(arrays))
             with self.workspace.folder.store() as store:
                 measured = measure_one(self.device, candidate, store, seed=seed)
-                nominal_ms = refreshed_reference_ms(self.device, store, [measured.measurement])
-            measured = replace(measured, measurement=measured.measurement.on_scale(nominal_ms))
             rows = measured_rows(partial(self._graph, path, fixed, arrays), measured.measurement)
             with suppress(UserError):
                 if any(operator.weights_are_inputs for operator in self._graph(path, fixed, arrays).operators):

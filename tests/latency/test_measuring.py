@@ -105,6 +105,19 @@ def test_times_are_on_the_scale_of_the_least_reference_time(store: MeasurementSt
     assert after.latency_ms == pytest.approx(before.latency_ms, rel=0.2)
 
 
+def test_a_machine_that_has_become_quieter_gives_times_on_its_new_scale(
+    store: MeasurementStore, candidate: Candidate
+) -> None:
+    device = Recorder()
+    usual_ms = device.nominal_reference_ms()
+    store.remember_reference(device.info(), 2 * usual_ms)
+    (slow,) = measure_each(device, [candidate], store, protocol=QUICK)
+    assert isinstance(slow, Measurement)
+    measured = measure_one(device, candidate, store, protocol=QUICK).measurement
+    assert measured.nominal_reference_ms == store.nominal_reference_ms(device.info()) < 1.2 * usual_ms
+    assert measured.latency_ms == pytest.approx(slow.latency_ms / 2, rel=0.2)
+
+
 def test_the_reference_net_and_the_noise_floor_are_measured_once(tmp_path: Path, candidate: Candidate) -> None:
     device = Recorder()
     with MeasurementStore(tmp_path / "new.sqlite") as store:
