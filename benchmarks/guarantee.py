@@ -221,7 +221,7 @@ def main() -> None:
     parser.add_argument("--budgets", type=float, nargs="+", default=[0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.2, 1.5, 1.8])
     parser.add_argument("--strategies", nargs="+", default=["evolution"])
     parser.add_argument("--evaluator", default="supernet")
-    parser.add_argument("--calibration-nets", type=int, default=19, help="as of search")
+    parser.add_argument("--calibration-nets", type=int, default=10, help="as of search")
     parser.add_argument("--trials", type=int, default=96, help="of each search")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter
@@ -64,11 +63,8 @@ class BoundedPredictor:
         """For a device whose nominal time of the reference net was corrected after the fit; of one just read."""
         if nominal_reference_ms is None or self.nominal_reference_ms in (None, nominal_reference_ms):
             return self
-        return self._scaled(nominal_reference_ms / self.nominal_reference_ms)
-
-    def _scaled(self, factor: float) -> BoundedPredictor:
-        identity = self.identity and f"{self.identity}x{factor:.6g}"
-        return replace(self, scale=self.scale * factor, identity=identity)
+        scale = nominal_reference_ms / self.nominal_reference_ms
+        return replace(self, scale=scale, identity=self.identity and f"{self.identity}x{scale:.6g}")
 
     def version_warning(self, device: DeviceInfo) -> str | None:
         """A warning where the runtime of ``device`` has another version than the one that was measured."""
@@ -106,14 +102,10 @@ class BoundedPredictor:
     def with_near_budget(self, ratios: Sequence[float]) -> BoundedPredictor:
         """With measured / predicted of random nets near a budget that the predictor was not fitted on.
 
-        They replace earlier ones. Where they are enough for the level of the bound, every prediction is multiplied by
-        their median, and the bound is calibrated on them alone (``Calibration.factor``).
+        They replace earlier ones; the bound moves with them where predictions are too high there
+        (``Calibration.factor``).
         """
-        calibration = self.calibration.with_near_budget(ratios)
-        if calibration.near is None or not calibration.near.exact:
-            return replace(self, calibration=calibration)
-        correction = median(ratios)
-        return replace(self._scaled(correction), calibration=calibration.relative_to(correction))
+        return replace(self, calibration=self.calibration.with_near_budget(ratios))
 
     def save(self, folder: Path) -> None:
         """Writes the folder so that an interruption leaves the old predictor or the new one.

@@ -8,7 +8,8 @@ nominal, and checked by experiment (``benchmarks/coverage.py``).
 
 A search decides near its budget, where the error of a predictor may be larger than over the whole space. Random nets
 that are predicted there and measured (``Calibration.with_near_budget``) were not trained on; they bound, exactly, the
-ratio of other random nets predicted there, and replace the nets held out: those speak of the whole space.
+ratio of other random nets predicted there. Where they show that predictions are too high there, the bound of the nets
+held out moves with them, and not below theirs.
 
 The nets that a search prefers are not exchangeable with these: a search prefers nets whose latency is predicted too
 low. Measured finalists are therefore fed back (``Calibration.recalibrated``), and every finalist is measured anyway.
@@ -20,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from math import isfinite
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -95,18 +97,26 @@ class Calibration:
     def factor(self) -> float:
         """Upper bound / prediction for a net of seen operators; at least 1.
 
-        Random nets near the budget decide alone where they are enough for the level, and may only raise the bound where
-        they are not: pooled, the few would be diluted. Of those fed back, for which no quantile is valid, the largest
-        ratio counts.
+        The largest of the sets' bounds: pooled, the few nets near the budget or fed back would be diluted. Of those fed
+        back, for which no quantile is valid, the largest ratio counts.
         """
-        sets = [each for each in (self.held_out, self.near) if each is not None]
-        valid = [self.near] if self.near is not None and self.near.exact else sets
-        return max(1.0, *(each.value for each in valid), *self.fed_back)
+        near = [self.near.value] if self.near else []
+        return max(1.0, self.held_out.value * self.shift, *near, *self.fed_back)
+
+    @property
+    def shift(self) -> float:
+        """Median ratio near the budget / median ratio of the nets held out, where it is below 1; else 1.
+
+        Of too few nets for the level it is 1.
+        """
+        if self.near is None or not self.near.exact:
+            return 1.0
+        return min(1.0, median(self.near_budget) / median(self.ratios))
 
     @property
     def factor_without_near_budget(self) -> float:
-        """What it would be without the nets measured near the budget, also below 1."""
-        return max(self.held_out.value, *self.fed_back, 0.0)
+        """``factor`` without the nets measured near the budget."""
+        return replace(self, near_budget=()).factor
 
     @property
     def statement(self) -> str:
@@ -115,12 +125,16 @@ class Calibration:
         if near is None:
             return self._held_out_statement
         if near.exact:
-            return f"bound calibrated on {near.count} random nets near the budget at {near.level}, for nets like those"
-        return (
-            f"{self._held_out_statement}; and no smaller than the largest ratio of {near.count} random nets near the "
-            f"budget: fewer than the {near.needed} that {near.level} needs; it holds with probability "
-            f"{near.confidence:.2f} for nets like those"
-        )
+            near_statement = f"and on {near.count} random nets near the budget at {near.level}, for nets like those"
+            if self.shift < 1:
+                near_statement += f", of which predictions are {100 / self.shift - 100:.1f} % too high"
+        else:
+            near_statement = (
+                f"and no smaller than the largest ratio of {near.count} random nets near the budget: fewer than the "
+                f"{near.needed} that {near.level} needs; it holds with probability {near.confidence:.2f} for nets "
+                "like those"
+            )
+        return f"{self._held_out_statement}; {near_statement}"
 
     @property
     def _held_out_statement(self) -> str:
@@ -147,13 +161,6 @@ class Calibration:
             UserError: no ratios, or impossible ones.
         """
         return replace(self, near_budget=Calibration.of(ratios, alpha=self.alpha).ratios)
-
-    def relative_to(self, correction: float) -> Calibration:
-        """The same for predictions that are multiplied by ``correction``."""
-        ratios, fed_back, near_budget = (
-            tuple(ratio / correction for ratio in each) for each in (self.ratios, self.fed_back, self.near_budget)
-        )
-        return replace(self, ratios=ratios, fed_back=fed_back, near_budget=near_budget)
 
     def coverage(self, ratios: Sequence[float]) -> float:
         """Share of nets whose ratio lies within the factor."""

@@ -178,7 +178,7 @@ class Workspace(OpenWorkspace):
         supernet: str | None = None,
         trials: int | None = None,
         winners: int = 1,
-        calibration_nets: int = 19,
+        calibration_nets: int = 10,
         training: TrainingOptions | None = None,
         threads: int | None = None,
         portable: Sequence[str] = (),

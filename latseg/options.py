@@ -357,7 +357,7 @@ class SearchOptions:
         typer.Option(
             "--calibration-nets", "--near-budget", min=0, help="Random nets measured near each latency budget first."
         ),
-    ] = 19
+    ] = 10
     strategy: Annotated[
         str,
         typer.Option(

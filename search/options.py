@@ -135,6 +135,6 @@ class SearchOptions(Options):
     trials: Count | None = None
     """Architectures to evaluate; None for as many as suit the evaluator."""
     winners: Count = 1
-    calibration_nets: Annotated[int, Field(ge=0)] = 19
+    calibration_nets: Annotated[int, Field(ge=0)] = 10
     """Random nets measured near each latency budget before the search."""
     seed: int = 0

@@ -219,5 +219,5 @@ def _slowest(seconds: Mapping[str, float]) -> str:
 
 
 def _near(near: Mapping[str, Any]) -> str:
-    before, after = near["factor_before"], near["factor_after"] * near["correction"]
+    before, after = near["factor_before"], near["factor_after"]
     return f"{near['nets']} random nets measured there: bound {before:.3f} -> {after:.3f} times the prediction"

@@ -92,8 +92,6 @@ def _widening(budget: LatencyBudget, reached_ms: float) -> str:
     if not isinstance(budget.predictor, BoundedPredictor):
         return ""
     calibration = budget.predictor.calibration
-    if calibration.near is None:
-        return ""
     before, after = calibration.factor_without_near_budget, calibration.factor
     if after <= before or reached_ms * before / after > budget.maximum_ms:
         return ""

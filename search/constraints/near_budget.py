@@ -100,7 +100,6 @@ class _Calibrator:
             ratios=tuple(ratios),
             factor_before=before.calibration.factor,
             factor_after=after.calibration.factor,
-            correction=after.scale / before.scale,
             statement="",
         )
         statement = summary(record, budget.maximum_ms, after.calibration.statement, self._reason(fingerprint, nets))

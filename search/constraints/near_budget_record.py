@@ -32,17 +32,10 @@ class NearBudget(BaseModel):
     ratios: tuple[float, ...]
     """Measured / predicted, one for each net."""
     factor_before: float
-    """Upper bound / prediction, before and after; each with the predictions of its time."""
+    """Upper bound / prediction, before and after."""
     factor_after: float
-    correction: float = 1.0
-    """What predictions were multiplied by."""
     statement: str
     """Summary in a sentence or two."""
-
-    @property
-    def bound_after(self) -> float:
-        """Upper bound / prediction before the correction."""
-        return self.factor_after * self.correction
 
 
 def write_near_budget(path: Path, records: Sequence[NearBudget]) -> None:
@@ -113,18 +106,14 @@ def _missing(record: NearBudget, reason: str) -> str:
 
 def _changed(record: NearBudget) -> str:
     before, after = f"{record.factor_before:.3f}", f"{record.factor_after:.3f}"
-    if record.correction != 1:
-        times = f"from {before} to {record.bound_after:.3f} times the earlier prediction"
-        changed = "widen" if record.bound_after > record.factor_before else "narrow"
-        return f"They multiply predictions by {record.correction:.3f} and {changed} the bound {times}"
     if record.factor_after > record.factor_before:
         return f"They widen the bound from {before} to {after} times the prediction"
+    if record.factor_after < record.factor_before:
+        return f"Predictions are too high there, which narrows the bound from {before} to {after} times the prediction"
     return f"They leave the bound at {before} times the prediction"
 
 
 def _beyond(record: NearBudget) -> str:
-    low, high = (share * record.bound_after for share in NEAR)
-    if low <= 1 <= high:
+    if record.factor_after * NEAR[0] <= 1:
         return ""
-    where = "every net that keeps the budget now is predicted below" if low > 1 else "nets are accepted that are above"
-    return f"; {where} those measured, so they stand for it less well"
+    return "; every net that keeps the budget now is predicted below those measured, so they stand for it less well"

@@ -11,17 +11,18 @@ from latency.operators.serialize import graph_digest
 from search.constraints.budgets import LatencyBudget, ParameterBudget
 from search.spaces.space import SearchSpace
 
-NEAR = (0.75, 1.05)
-"""Predicted latency / budget of a net near the budget, as the predictor was fitted.
+NEAR = (0.75, 1.0)
+"""Predicted latency / budget of a net near the budget.
 
-The nets that a search accepts lie in this range as long as the bound is .95 to 1.33 times that prediction. The range
-does not depend on the calibration, so the nets that are sampled do not either.
+A bound is never below its prediction, so a net predicted above the budget is never accepted; and the nets that a search
+accepts lie in this range as long as the bound is less than 1 / .75 times the prediction. The range does not depend on
+the calibration, so the nets that are sampled do not either.
 """
 ROUND = 250
 """Nets that are sampled and predicted at once."""
-MAX_EXAMINED = 8000
+MAX_EXAMINED = 2000
 """Nets that are examined before the search for more ends."""
-_MAX_WITHOUT_SUCCESS = 1000
+_MAX_WITHOUT_SUCCESS = 500
 
 OnFound = Callable[[int], None]
 

@@ -38,13 +38,17 @@ def searches(*qualities: float | None, volume: float = 0.5) -> list[dict[str, An
 def test_proposals_above_a_budget_are_counted_and_not_evaluated(strategies: Any, tmp_path: Path) -> None:
     problem = strategies.Problem.make(max_ms=2.0, max_parameters=300_000, trials=4, folder=tmp_path)
     problem.evaluator.prepare(feasible_sampler(problem.space, problem.budgets))
-    early, late = strategies.without_repair(problem, "random", 0)
+    early, late, told = strategies.without_repair(problem, "random", 0).values()
     assert early["proposals"] == 4
     assert late["evaluations"] == 4
     assert early["evaluations"] < 4 < late["proposals"] <= 40
     assert late["usable_share"] == 4 / late["proposals"]
     assert 0 <= early["best_quality"] <= late["best_quality"] <= 1
     assert early["hypervolume"] <= late["hypervolume"] < late["best_quality"]
+    assert told["evaluations"] == told["proposals"] == 4, "with constraints every proposal is evaluated"
+    assert {key: told[key] for key in ("best_quality", "hypervolume", "usable_share")} == {
+        key: early[key] for key in ("best_quality", "hypervolume", "usable_share")
+    }, "the same proposals of a sampler that learns nothing"
 
 
 def test_means_intervals_and_goals(summaries: Any) -> None:

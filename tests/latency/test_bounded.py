@@ -59,20 +59,6 @@ def test_an_impossible_nominal_time_is_damage(bounded: BoundedPredictor, tmp_pat
         BoundedPredictor.load(tmp_path)
 
 
-def test_enough_nets_near_the_budget_correct_the_predictions(bounded: BoundedPredictor) -> None:
-    graphs = random_graphs(5, 3)
-    before = bounded.predict(graphs)
-    ratios = [0.9 + number / 100 for number in range(9)]  # median .94, largest .98
-    after = bounded.with_near_budget(ratios)
-    for one, two in zip(before, after.predict(graphs), strict=True):
-        assert two.latency_ms == pytest.approx(0.94 * one.latency_ms)
-        assert two.upper_ms - two.widening_ms == pytest.approx(0.98 * one.latency_ms)
-    wider = after.recalibrated([1.05]).predict(graphs)[0]
-    assert wider.upper_ms - wider.widening_ms == pytest.approx(0.94 * 1.05 * before[0].latency_ms)
-    few = bounded.with_near_budget(ratios[:8])
-    assert few.predict(graphs)[0].latency_ms == before[0].latency_ms
-
-
 def test_an_unseen_operator_widens_the_bound(bounded: BoundedPredictor) -> None:
     shape = (1, 32, 32, 32)
     strange = builders.operator("Einsum", (("equation", "ij"),), (shape,), (shape,), flops=10**7)
@@ -123,7 +109,6 @@ def test_the_same_files_have_one_identity(bounded: BoundedPredictor, tmp_path: P
         one.save(folder)
     first, second, third = (BoundedPredictor.load(folder) for folder in folders)
     assert first.identity == second.identity == first.recalibrated([1.3]).with_near_budget([1.2]).identity
-    assert first.with_near_budget([1.2] * 9).identity != first.identity
     assert third.identity not in {first.identity, "", bounded.identity}
 
 

@@ -1,0 +1,38 @@
+"""The rules that ``bound_rules`` compares, on ratios of which they say different things."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from latency.calibration import Calibration
+
+FIT = Calibration.of([1.0] * 24 + [1.1] * 6)
+NEAR = [0.95] * 10 + [0.9] * 7 + [1.04, 1.06]
+
+
+@pytest.fixture
+def rules(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    import bound_rules
+
+    return bound_rules
+
+
+def test_each_rule_has_its_bound(rules: Any) -> None:
+    assert rules.factors(FIT, NEAR) == pytest.approx(
+        {"fit": 1.1, "moved, ten nets": 1.1 * 0.95, "moved, all nets": 1.1 * 0.95, "near alone": 1.04}
+    )
+
+
+def test_candidates_are_compared_with_the_bound_of_their_search(rules: Any) -> None:
+    found = rules.compared(FIT, [(NEAR, np.array([1.0, 1.05])), ([1.2] * 19, np.array([1.15, 1.15]))])
+    assert (found["searches"], found["candidates"]) == (2, 4)
+    assert found["rules"]["fit"]["above_bound_percent"] == 50
+    assert found["rules"]["near alone"]["above_bound_percent"] == 25
+    assert found["rules"]["near alone"]["bound_over_measured"] == pytest.approx(
+        np.mean([np.mean([1.04, 1.04 / 1.05]), 1.2 / 1.15]), abs=1e-4
+    )
