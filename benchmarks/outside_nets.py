@@ -329,13 +329,16 @@ NETS: dict[str, tuple[Callable[[_Net, int], str], int, int]] = {
 SEGMENTING = (unet, deeplab)
 
 
+def write_net(name: str, path: Path, *, width: int | None = None, batch: int = 1) -> Path:
+    """The net of ``NETS`` as an ONNX file; of another width or batch size where these are given."""
+    make, its_width, side = NETS[name]
+    net = _Net(seed=list(NETS).index(name), side=side)
+    output = make(net, width or its_width)
+    shape: tuple[int | str, ...] = (batch, 2, side, side) if make in SEGMENTING else (batch, 10)
+    path.write_bytes(net.finish(output, (batch, 3, side, side), shape).SerializeToString())
+    return path
+
+
 def write_outside_nets(folder: Path) -> dict[str, Path]:
     """One ONNX file for each of ``NETS``."""
-    paths = {}
-    for number, (name, (make, width, side)) in enumerate(NETS.items()):
-        net = _Net(seed=number, side=side)
-        output = make(net, width)
-        shape: tuple[int | str, ...] = (1, 2, side, side) if make in SEGMENTING else (1, 10)
-        paths[name] = folder / f"{name.replace(' ', '-')}.onnx"
-        paths[name].write_bytes(net.finish(output, (1, 3, side, side), shape).SerializeToString())
-    return paths
+    return {name: write_net(name, folder / f"{name.replace(' ', '-')}.onnx") for name in NETS}

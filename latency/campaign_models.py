@@ -40,8 +40,8 @@ def _model_of(item: CampaignItem) -> onnx.ModelProto:
         kinds = ", ".join(operator.kind for operator in item.graph.operators)
         raise UserError(
             f"operator {kinds}",
-            seen="no inputs",
-            expected="an operator that a model can be made of",
+            seen="no input that changes from run to run",
+            expected="at least one, as a model of it alone has",
             remedy="measure the whole model instead: `latseg measure`",
         )
     return model

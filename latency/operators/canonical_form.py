@@ -24,6 +24,8 @@ _WITHOUT_COST = frozenset({"epsilon", "momentum", "stash_type"})
 _POOLS = frozenset({"MaxPool", "AveragePool", "LpPool"})
 _ONCE_ATTRIBUTES = {"Slice": ("starts", "ends", "axes"), "Pad": ("pads", "value")}
 """Attributes of opsets before 10 and 11, in the order of the inputs that they became, from the second on."""
+_KEPT_AS_THEY_ARE = frozenset({"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd"})
+"""Reductions that do nothing where they have no axes, if ``noop_with_empty_axes`` says so."""
 _COMMUTATIVE = frozenset({"Add", "Mul"})
 _SOFTMAX = frozenset({"Softmax", "LogSoftmax", "Hardmax"})
 
@@ -69,9 +71,14 @@ def _drop_sizes(node: Node) -> None:
 
 
 def _axes_to_attribute(node: Node) -> None:
+    if 1 in node.inputs:
+        return
     axes = node.constants.pop(1, None)
     if axes is not None and axes.size:
         node.attributes["axes"] = tuple(int(axis) for axis in axes.reshape(-1))
+    without_axes = node.attributes.pop("noop_with_empty_axes", 0)
+    if without_axes and "axes" not in node.attributes and node.kind in _KEPT_AS_THEY_ARE:
+        node.kind, node.attributes = "Identity", {}
 
 
 def _attributes_to_constants(node: Node) -> None:

@@ -31,12 +31,15 @@ from latency.operators.operator import Shape
 _MAX_SHOWN = 1024
 """Shape inference gets the values of constants up to this size; of larger ones the type is enough."""
 _MAX_FOLDED = 1 << 24
-"""Maximum of the numbers that a constant node reads and writes; a larger node stays an operator."""
+"""Maximum of the numbers that a constant node reads and writes, where it writes more than one of its inputs has; a
+larger node stays an operator."""
 _MAX_EVALUATED_BYTES = 1 << 28
 """Of all evaluated constants of a model together."""
 _MAX_SECONDS = 20.0
 """Of the processor. Folding takes tenths of a second for nets of some hundred nodes."""
 _CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+_VIEWS = frozenset({"Reshape", "Squeeze", "Unsqueeze"})
+"""They move no data: whatever their sizes depend on, nothing is computed in a run if the data are constant."""
 _RANDOM = frozenset(
     {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
 )
@@ -150,11 +153,15 @@ class _Folding:
         arrays = self.constants.arrays
         if node.op_type in _RANDOM or any(name not in arrays for name in inputs):
             return False
-        if self.computed.intersection(inputs):
+        if self.computed.intersection(inputs) and not self._views_constant(node):
             evaluated = self._evaluates(node, inputs)
             self.computed.update(node.output if evaluated else ())
             return evaluated
         return self._evaluates(node, inputs) or self._keeps_shapes(node, inputs)
+
+    def _views_constant(self, node: onnx.NodeProto) -> bool:
+        standard = node.domain in ("", "ai.onnx")
+        return standard and node.op_type in _VIEWS and node.input[0] not in self.computed
 
     def _folds_directly(self, node: onnx.NodeProto, inputs: Sequence[str]) -> bool:
         if node.op_type == "Constant":
@@ -190,8 +197,9 @@ class _Folding:
         standard = node.domain in ("", "ai.onnx")
         if not standard or not outputs or not all(self._types.get(name) and name in self.shapes for name in outputs):
             return False
-        read = sum(self.constants.arrays[name].size for name in inputs)
-        if read + sum(prod(self.shapes[name]) for name in outputs) > _MAX_FOLDED:
+        read = [self.constants.arrays[name].size for name in inputs]
+        written = sum(prod(self.shapes[name]) for name in outputs)
+        if written > max(read, default=0) and sum(read) + written > _MAX_FOLDED:
             return False
         for name in outputs:
             self.constants.add_unknown(name, self.shapes[name], self._types[name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -10,6 +11,11 @@ import numpy as np
 from latency.operators.activation_writers import write_activation, write_gelu, write_single_activation
 from latency.operators.node_writer import NodeWriter, Writer, write_generic
 from latency.operators.operator import Operator, Shape
+
+_RECURRENT_RANKS = {1: 3, 2: 3, 3: 2, 4: 1, 5: 3, 6: 3, 7: 2}
+"""Dimensions of the inputs by slot: weights of input and state, bias, lengths, first states, peepholes."""
+_EVERY_STEP = 4
+"""Dimensions of the output of every step; that of the last one has fewer."""
 
 
 def write_convolution(writer: NodeWriter, operator: Operator, inputs: Sequence[str], outputs: Sequence[str]) -> None:
@@ -85,12 +91,20 @@ def write_split(writer: NodeWriter, operator: Operator, inputs: Sequence[str], o
 
 def write_reduce_sum(writer: NodeWriter, operator: Operator, inputs: Sequence[str], outputs: Sequence[str]) -> None:
     """Its axes are an input since opset 13, unlike those of the other reductions; without any it sums everything."""
-    attributes = dict(operator.attributes)
-    axes = attributes.pop("axes", None)
-    arguments = list(inputs)
-    if axes is not None:
-        arguments.append(writer.constant(f"{outputs[0]}_axes", np.array(axes, np.int64)))
-    writer.node(operator.kind, arguments, outputs, **attributes)
+    attributes = tuple(("constant_1" if name == "axes" else name, value) for name, value in operator.attributes)
+    write_generic(writer, replace(operator, attributes=attributes), inputs, outputs)
+
+
+def write_recurrent(writer: NodeWriter, operator: Operator, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """A layer of LSTM, GRU or RNN: what is left out of its inputs and outputs follows from the shapes of the others."""
+    constant = {int(name[-1]) for name, _ in operator.attributes if name.startswith(("constant_", "weight_"))}
+    waiting = list(zip(inputs[1:], operator.input_shapes[1:], strict=True))
+    names = [inputs[0]]
+    for slot, rank in _RECURRENT_RANKS.items():
+        if waiting and slot not in constant:
+            names.append(waiting.pop(0)[0] if len(waiting[0][1]) == rank else "")
+    every_step = len(operator.output_shapes[0]) == _EVERY_STEP
+    write_generic(writer, operator, names, outputs if every_step else ["", *outputs])
 
 
 def write_gather(writer: NodeWriter, operator: Operator, inputs: Sequence[str], outputs: Sequence[str]) -> None:
@@ -146,4 +160,5 @@ WRITERS: dict[str, Writer] = {
     "Clip": write_single_activation("clip"),
     "PRelu": write_single_activation("prelu"),
     "Silu": write_single_activation("silu"),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), write_recurrent),
 }

@@ -16,8 +16,21 @@ from latency.operators.constant_folding import FoldedModel
 from latency.operators.operator import AttributeValue, Shape
 
 Constants = dict[int, NDArray[np.generic]]
-_WEIGHTED = {"Conv": 3, "ConvTranspose": 3, "Gemm": 2, "MatMul": 2, "BatchNormalization": 5}
-"""Kinds that runtimes compute faster where so many of their first inputs are constants."""
+_WEIGHTED: dict[str, tuple[int, ...]] = {
+    "Conv": (1, 2),
+    "ConvTranspose": (1,),
+    "Gemm": (1,),
+    "MatMul": (1,),
+    "BatchNormalization": (1, 2, 3, 4),
+    "LSTM": (1, 2),
+    "GRU": (1, 2),
+    "QLinearConv": (3,),
+    "QLinearMatMul": (3,),
+    "MatMulInteger": (1,),
+}
+"""Inputs, by slot, that ONNX Runtime folds or brings into a layout of its own when it loads a model, where they are
+constants (``benchmarks/listed_operators.py``). Those of RNN and ConvInteger are read as they are."""
+_ITS_DOMAINS = frozenset({"", "ai.onnx", "com.microsoft"})
 
 
 @dataclass(slots=True)
@@ -126,8 +139,16 @@ def _node(node: onnx.NodeProto, position: int, folded: FoldedModel, listed: Set[
         outputs=[name for name in node.output if name],
         attributes=_attributes(node),
         name=node.name,
-        weights_are_inputs=node.op_type in _WEIGHTED and not listed.isdisjoint(node.input[: _WEIGHTED[node.op_type]]),
+        weights_are_inputs=_reads_weights(node, listed),
     )
+
+
+def _reads_weights(node: onnx.NodeProto, listed: Set[str]) -> bool:
+    """Whether it reads some of these as weights that cost less where they are constants."""
+    if node.domain not in _ITS_DOMAINS:
+        return False
+    slots = _WEIGHTED.get(node.op_type, ())
+    return any(node.input[slot] in listed for slot in slots if slot < len(node.input))
 
 
 def _attributes(node: onnx.NodeProto) -> dict[str, AttributeValue]:

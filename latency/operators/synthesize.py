@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from foundation.errors import UserError
@@ -24,9 +25,10 @@ from latency.operators.views import view_name
 def to_model(graph: OperatorGraph, *, seed: int = 0) -> onnx.ModelProto:
     """An ONNX model with these operators and random weights.
 
-    The graph's inputs are float32 tensors ``input``, ``input_1``, ...; operator ``i`` writes ``t{i}`` (further outputs
-    ``t{i}_1``, ...); outputs are those of the operators that nothing reads. Weights are normal, scaled as by He et al.
-    (2015, section 2.2), so that numbers neither overflow nor become denormal.
+    The graph's inputs are tensors ``input``, ``input_1``, ..., of float32 where the operator that reads them takes it;
+    operator ``i`` writes ``t{i}`` (further outputs ``t{i}_1``, ...); outputs are those of the operators that nothing
+    reads. Weights are normal, scaled as by He et al. (2015, section 2.2), so that numbers neither overflow nor become
+    denormal.
 
     Raises:
         UserError: an operator cannot be written from what a graph knows.
@@ -45,8 +47,11 @@ def to_model(graph: OperatorGraph, *, seed: int = 0) -> onnx.ModelProto:
             write(writer, operator, sources, outputs)
     model = writer.model(
         [
-            *(_value(name, shape) for name, shape in zip(wiring.graph_inputs, graph.input_shapes, strict=True)),
-            *(_value(name, writer.weights[name].shape) for name in listed),
+            *(
+                _value(name, shape, wiring.type_of(name, writer))
+                for name, shape in zip(wiring.graph_inputs, graph.input_shapes, strict=True)
+            ),
+            *(_listed(name, writer.weights[name]) for name in listed),
         ],
         [
             helper.make_empty_tensor_value_info(name)
@@ -83,6 +88,7 @@ class _Wiring:
     def __init__(self, graph: OperatorGraph) -> None:
         self._graph = graph
         self._taken: set[str] = set()
+        self._viewed: dict[str, str] = {}
         self.graph_inputs = [f"input_{k}" if k else "input" for k in range(len(graph.input_shapes))]
 
     def sources(self, consumer: int, writer: NodeWriter) -> list[str]:
@@ -95,9 +101,15 @@ class _Wiring:
                 target = view_name(consumer, slot)
                 sides = writer.constant(f"{target}_shape", np.array(shape, np.int64))
                 writer.node("Reshape", [name, sides], [target])
+                self._viewed[target] = name
                 name = target
             names.append(name)
         return names
+
+    def type_of(self, graph_input: str, writer: NodeWriter) -> int:
+        """As which it is read."""
+        views = (view for view, name in self._viewed.items() if name == graph_input)
+        return next((writer.types[name] for name in (graph_input, *views) if name in writer.types), TensorProto.FLOAT)
 
     def _source(self, source: int, shape: Shape) -> tuple[str, Shape]:
         if source < 0:
@@ -115,8 +127,12 @@ def _output_names(position: int, operator: Operator) -> list[str]:
     return [f"t{position}_{slot}" if slot else f"t{position}" for slot in range(len(operator.output_shapes))]
 
 
-def _value(name: str, shape: Iterable[int]) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
+def _value(name: str, shape: Iterable[int], kind: int) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, list(shape))
+
+
+def _listed(name: str, array: NDArray[np.generic]) -> onnx.ValueInfoProto:
+    return _value(name, array.shape, helper.np_dtype_to_tensor_dtype(array.dtype))
 
 
 def _with_output_types(model: onnx.ModelProto) -> onnx.ModelProto:
