@@ -68,8 +68,12 @@ def above_both(differences: Mapping[str, dict[str, Row]], measure: str) -> list[
 def goals(summaries: dict[str, Row], above: Sequence[str]) -> list[Row]:
     """``above``: the strategies whose best quality is above both baselines beyond chance."""
     ours = {name: row for name, row in summaries.items() if "without repair" not in name}
-    least = min((row["usable_share"] for row in ours.values()), default=0.0)
-    found = [{"what": "usable share of evaluations, with repair", "goal": "1", "value": least, "met": least == 1}]
+    found = []
+    if ours:
+        least = min(row["usable_share"] for row in ours.values())
+        found.append(
+            {"what": "usable share of evaluations, with repair", "goal": "1", "value": least, "met": least == 1}
+        )
     if BASELINE in ours:
         chance = ours[BASELINE]["best_quality"]
         others = [row["best_quality"] for name, row in ours.items() if name not in BASELINES]
