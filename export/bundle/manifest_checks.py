@@ -98,5 +98,7 @@ def _size_faults(file: BundleFile, found: Parity) -> Iterator[str]:
     sizes = [Parity(one.max_abs, one.mask_iou, file.exact) for one in file.parity_by_size]
     if sizes and not file.dynamic:
         yield "it has parities by size but is not dynamic"
+    if len({(one.height, one.width) for one in file.parity_by_size}) < len(sizes):
+        yield "it has the parity of one size twice"
     if sizes and worst(sizes) != found:
         yield "its parity is not the worst of its sizes"

@@ -39,9 +39,10 @@ def new_run(workspace: latseg.Workspace, **changes: Any) -> RunHandle:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> RunHandle:
     """A run whose network is trained, in a workspace of its own; the processor is known as a steady one."""
     folder = tmp_path_factory.mktemp("networks")
-    info = get_device("cpu").info()
+    device = get_device("cpu")
+    info = device.info()
     with MeasurementStore(folder / STORE) as store:
-        store.remember_reference(info, 1.0)
+        store.remember_reference(info, device.nominal_reference_ms())
         store.remember_noise_floor(info, NoiseFloor(1.0, 1.0, 10))
     run = new_run(latseg.Workspace(folder))
     run.train()

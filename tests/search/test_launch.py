@@ -66,12 +66,18 @@ def vector_space(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SPACES.__dict__, "targets", targets)
 
 
+@pytest.fixture(scope="module")
+def reference_ms() -> float:
+    """A certificate tells a nominal time of another machine from that of this one."""
+    return get_device("cpu").nominal_reference_ms()
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[MeasurementStore]:
+def store(tmp_path: Path, reference_ms: float) -> Iterator[MeasurementStore]:
     """A store in which the slow parts of a first measurement are done."""
     info = get_device("cpu").info()
     with MeasurementStore(tmp_path / "measurements.sqlite") as opened:
-        opened.remember_reference(info, 1.0)
+        opened.remember_reference(info, reference_ms)
         opened.remember_noise_floor(info, NoiseFloor(1.0, 1.0, 10))
         yield opened
 

@@ -159,7 +159,7 @@ def test_the_dynamo_exporter_with_weights_in_a_second_file(tmp_path: Path) -> No
     assert from_onnx(path, SHAPES) == from_onnx(export_legacy(made, 17, dynamic=False))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("net", [UNet, Transformer])
 def test_the_dynamo_exporter_in_all_its_opsets(net: type[nn.Module], tmp_path: Path) -> None:
     made, graphs = net(), []
