@@ -65,14 +65,12 @@ def test_a_processor_without_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(not OpenVinoBf16Device().availability().available, reason="no openvino or no bfloat16")
 def test_another_precision_than_the_wanted_one_is_no_measurement() -> None:
     """OpenVINO takes bfloat16 for half precision on a processor without half precision, without a word."""
-    import openvino
-
     try:
         compiled = compile_model(str(REFERENCE_NET), {}, settings(1, "f16"))
+        told = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
     except ModelFailedError as error:
-        assert "bf16 instead of f16" in str(error)
-    else:
-        assert compiled.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.f16, "this processor has it"
+        told = str(error)
+    assert told == "f16" or "bf16 instead of f16" in told, "the wanted one where the processor has it, or a failure"
 
 
 @pytest.mark.skipif(not OpenVinoDevice().availability().available, reason="openvino is not installed")
