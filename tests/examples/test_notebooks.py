@@ -19,6 +19,8 @@ shorten(steps=50)
 sample_less()
 """
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "examples").glob("*.ipynb"))
+LONG = ("own_device_and_strategy", "own_model")
+"""What they show is tested elsewhere, too; the others are among `make test`."""
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -28,11 +30,15 @@ def test_no_outputs_are_committed(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Future[object]]]:
-    """All notebooks at the same time, each in an empty folder."""
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(len(NOTEBOOKS)) as pool:
+def runs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[Path, Future[object]]]:
+    """All chosen notebooks at the same time, each in an empty folder."""
+    chosen = {f"test_notebook[{path.stem}]": path for path in NOTEBOOKS}
+    paths = [chosen[item.name] for item in request.session.items if item.name in chosen]
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(len(paths)) as pool:
         patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-        yield {path: pool.submit(execute, path, tmp_path_factory.mktemp(path.stem)) for path in NOTEBOOKS}
+        yield {path: pool.submit(execute, path, tmp_path_factory.mktemp(path.stem)) for path in paths}
 
 
 def execute(path: Path, folder: Path) -> object:
@@ -43,6 +49,10 @@ def execute(path: Path, folder: Path) -> object:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=pytest.mark.long if path.stem in LONG else ()) for path in NOTEBOOKS],
+    ids=lambda path: path.stem,
+)
 def test_notebook(path: Path, runs: dict[Path, Future[object]]) -> None:
     runs[path].result()
