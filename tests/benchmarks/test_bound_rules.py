@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,8 @@ NEAR = [0.95] * 10 + [0.9] * 7 + [1.04, 1.06]
 
 
 @pytest.fixture
-def rules(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
-    import bound_rules
-
-    return bound_rules
+def rules(benchmark_of: Callable[[str], Any]) -> Any:
+    return benchmark_of("bound_rules")
 
 
 def test_each_rule_has_its_bound(rules: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,15 @@ from devices.registry import get_device
 from latency.operators.from_onnx import from_onnx
 from latency.store import MeasurementStore
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+@pytest.fixture
+def spellings(benchmark_of: Callable[[str], Any]) -> Any:
+    return benchmark_of("spellings")
 
 
 @pytest.fixture
-def spellings(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import spellings
-
-    return spellings
-
-
-@pytest.fixture
-def listed_operators(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import listed_operators
-
-    return listed_operators
+def listed_operators(benchmark_of: Callable[[str], Any]) -> Any:
+    return benchmark_of("listed_operators")
 
 
 def test_a_batch_is_as_much_more_work(spellings: Any, tmp_path: Path) -> None:

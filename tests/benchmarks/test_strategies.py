@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,10 @@ import pytest
 
 from search.constraints.feasible_sampler import feasible_sampler
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def strategies(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import strategies
-
-    return strategies
+def strategies(benchmark_of: Callable[[str], Any]) -> Any:
+    return benchmark_of("strategies")
 
 
 @pytest.fixture
