@@ -33,6 +33,7 @@ from devices.measurement import Measurement
 from devices.protocol import MeasurementProtocol
 from devices.registry import get_device
 from foundation.temporary_folder import TemporaryFolder
+from latency.calibration import Calibration
 from latency.operators.synthesize import to_model
 from latseg.workspace_folder import WorkspaceFolder
 from provenance import RESULTS, provenance, write_result
@@ -61,22 +62,31 @@ def latseg(workspace: Path, *words: str) -> tuple[int, Any]:
 
 
 def finalists(workspace: Path, run: str, device: str) -> list[dict[str, Any]]:
-    """The bound by which each measured candidate winner was accepted, its measurement, and whether that was refused."""
+    """Each measured candidate winner, in this order: its bound then, its measurement, and whether that was refused."""
     with TrialStore(RunFolder(WorkspaceFolder(workspace).runs() / run).trials) as store:
-        trials = [trial for trial in store.trials() if device in trial.measured_ms]
-    return [
-        {
-            name: round(values[device], 4)
-            for name, values in (
-                ("predicted_ms", trial.predicted_ms),
-                ("upper_ms", trial.upper_ms),
-                ("measured_ms", trial.measured_ms),
-            )
+        trials = [trial for trial in store.measured_trials() if device in trial.measured_ms]
+    rows, calibration = [], first_calibration(workspace, run, device)
+    for trial in trials:
+        predicted_ms, measured_ms = trial.predicted_ms[device], trial.measured_ms[device]
+        row = {
+            "predicted_ms": round(predicted_ms, 4),
+            "upper_ms": round(calibration.upper_ms(predicted_ms), 4),
+            "measured_ms": round(measured_ms, 4),
+            "quality": trial.quality,
+            "refused": bool(trial.rejected),
         }
-        | {"quality": trial.quality, "refused": bool(trial.rejected)}
-        | ({"true_ms": round(true_ms(workspace, run, device, trial), 4)} if is_simulated(device) else {})
-        for trial in trials
-    ]
+        rows.append(row | ({"true_ms": round(true_ms(workspace, run, device, trial), 4)} if is_simulated(device) else {}))
+        calibration = calibration.recalibrated([measured_ms / predicted_ms])
+    return rows
+
+
+def first_calibration(workspace: Path, run: str, device: str) -> Calibration:
+    """With the nets near the budget, as the search began."""
+    folder = WorkspaceFolder(workspace)
+    calibration = folder.predictor(get_device(device), print).calibration
+    records = json.loads(RunFolder(folder.runs() / run).near_budget.read_text())
+    ratios = [ratio for record in records for ratio in record["ratios"]]
+    return calibration.with_near_budget(ratios) if ratios else calibration
 
 
 def true_ms(workspace: Path, run: str, device: str, trial: Trial) -> float:

@@ -22,7 +22,7 @@ from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
 from tests.search.strategies.gates_task import TaskEvaluator
 from tests.search.test_loop import TRUTH
 from tests.search.toy import FormulaPredictor, NoisyDevice
-from tests.search.winners.test_rejection_feedback import INFO, Optimist
+from tests.search.winners.test_finalist_feedback import INFO, Optimist
 
 STEP_S = 0.005
 """What an estimate takes, and a measurement."""

@@ -23,7 +23,7 @@ from search.settings import SearchSettings
 from search.strategies.registry import make_strategy
 from search.trial import Trial
 from search.trials import TrialStore
-from search.winners.rejection_feedback import RejectionFeedback
+from search.winners.finalist_feedback import FinalistFeedback
 from tests.search.test_loop import SPACE
 from tests.search.toy import certify
 
@@ -116,7 +116,7 @@ class KilledSearch:
         last = self._last.read_text() if self._last.exists() else ""
         before = fitted_budgets()
         with TrialStore(self._store, read_only=True) as store:
-            after = RejectionFeedback(SPACE, before).replay(store)
+            after = FinalistFeedback(SPACE, before).replay(store)
             widened = bound_factor(after) > bound_factor(before)
             return Stored(store.trials(), store.measured(), widened, json.loads(last or "{}"))
 
@@ -130,7 +130,7 @@ class KilledSearch:
 
     def _search(self) -> None:
         """As ``search.launch`` does it; then writes what the strategy would propose next."""
-        feedback, device = RejectionFeedback(SPACE, fitted_budgets()), SlowDevice()
+        feedback, device = FinalistFeedback(SPACE, fitted_budgets()), SlowDevice()
         evaluator = SlowEvaluator(self.folder, seed=self.seed)
         amounts = {"trials": self.trials, "winners": WINNERS, "feasibility_samples": 30}
         settings = SearchSettings(**amounts, reserve=RESERVE, seed=self.seed)

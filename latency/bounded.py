@@ -93,9 +93,9 @@ class BoundedPredictor:
         return results
 
     def recalibrated(self, ratios: Sequence[float]) -> BoundedPredictor:
-        """With measured / predicted of further nets, such as a search's finalists near the budget.
+        """With measured / predicted of nets that a search preferred and measured.
 
-        The bound can only become wider by this (``Calibration.factor``).
+        As long as they are few, the bound can only become wider by this (``Calibration.factor``).
         """
         return replace(self, calibration=self.calibration.recalibrated(ratios))
 

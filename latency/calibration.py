@@ -12,7 +12,9 @@ ratio of other random nets predicted there. Where they show that predictions are
 held out moves with them, and not below theirs.
 
 The nets that a search prefers are not exchangeable with these: a search prefers nets whose latency is predicted too
-low. Measured finalists are therefore fed back (``Calibration.recalibrated``), and every finalist is measured anyway.
+low. Measured finalists are therefore fed back (``Calibration.recalibrated``). Those that it proposes later resemble
+them more than random nets do: once there are enough, their quantile is the bound, in place of the others
+(``benchmarks/bound_rules.py`` compares the rules). Every finalist is measured anyway.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ class Calibration:
     ratios: tuple[float, ...]
     """Measured / predicted of nets held out."""
     fed_back: tuple[float, ...] = ()
-    """The same of nets that a search preferred and that were measured later."""
+    """The same of nets that a search preferred and measured, in that order."""
     near_budget: tuple[float, ...] = ()
     """The same of random nets predicted near a budget, drawn without regard to their quality."""
 
@@ -93,13 +95,20 @@ class Calibration:
         """The bound on the ratio of random nets near the budget; None where none were measured."""
         return ConformalQuantile(self.near_budget, self.alpha) if self.near_budget else None
 
+    @property
+    def preferred(self) -> ConformalQuantile | None:
+        """The bound on the ratio of nets that a search prefers; None where none were fed back."""
+        return ConformalQuantile(self.fed_back, self.alpha) if self.fed_back else None
+
     @cached_property
     def factor(self) -> float:
-        """Upper bound / prediction for a net of seen operators; at least 1.
+        """Upper bound / prediction for a net of seen operators.
 
-        The largest of the sets' bounds: pooled, the few nets near the budget or fed back would be diluted. Of those fed
-        back, for which no quantile is valid, the largest ratio counts.
+        Of nets fed back, enough for the level, it is their quantile, and may be below 1. Otherwise it is the largest of
+        the sets' bounds, and at least 1: pooled, the few nets near the budget or fed back would be diluted.
         """
+        if self.preferred and self.preferred.exact:
+            return self.preferred.value
         near = [self.near.value] if self.near else []
         return max(1.0, self.held_out.value * self.shift, *near, *self.fed_back)
 

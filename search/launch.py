@@ -25,7 +25,7 @@ from search.settings import SearchSettings
 from search.strategies.registry import make_strategy
 from search.trials import TrialStore
 from search.winners.finalists import Finalists
-from search.winners.rejection_feedback import RejectionFeedback
+from search.winners.finalist_feedback import FinalistFeedback
 from segmentation.training.processor import processor
 
 
@@ -69,7 +69,7 @@ def launch(context: RunContext, budgets: Budgets, *, workers: Workers | None = N
     write_near_budget(context.folder.near_budget, near_budget)
     finalists = Finalists(context, evaluator)
     with TrialStore(context.folder.trials) as trials:
-        feedback = RejectionFeedback(space, budgets)
+        feedback = FinalistFeedback(space, budgets)
         budgets = feedback.replay(trials)
         for number, trial in enumerate(adopt_trials(space, budgets, trials, others), start=1):
             on_progress(SearchProgress("search", number, config.trials, "of a larger budget", trial=trial))

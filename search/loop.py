@@ -64,8 +64,8 @@ def run_search(
 
     A store with trials is resumed: ``strategy`` must be new and receives the stored trials. A ``KeyboardInterrupt``
     passes through and leaves the store ready for that. Most trials are evaluated before the first winners are measured.
-    The rest follow generation by generation, under the bounds that the rejections recalibrated; as long as winners are
-    missing, more are measured after each.
+    The rest follow generation by generation, under the bounds that these recalibrated; as long as winners are missing,
+    more are measured after each.
 
     Args:
         space: where to search.
@@ -76,7 +76,7 @@ def run_search(
         settings: amounts and seed.
         measure: exports and measures a candidate winner. None leaves winners unmeasured.
         certify: the certificate's rule; needed with ``measure``.
-        recalibrate: called with each rejected winner; may return budgets with a recalibrated predictor.
+        recalibrate: called with each measured candidate; may return budgets with a recalibrated predictor.
         on_progress: called after each step.
         first_generation: number of the first own one; what the store has of earlier ones are trials of other runs.
 

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from export.bundle.certificate import Certificate, Refusal, certify
+from latency.bounded import BoundedPredictor
+from search.constraints.budgets import Budgets
 from search.state import SearchState
-from search.trial import REJECTED, Trial
+from search.trial import Trial
 from search.winners.selection import (
     Certify,
     Measure,
@@ -36,14 +38,15 @@ def certify_winners(
 ) -> None:
     """Measures the first ``until`` trials, best quality first, until no measurement could improve the winners.
 
-    As long as trials are left to evaluate, it ends with the number of winners that are wanted, and half of the allowed
-    measurements may be used. At the end (``final``), all trials count, and the safest ones follow while winners are
+    As long as trials are left to evaluate, it ends with the number of winners that are wanted and of the measured
+    finalists that calibrate the bound (``Calibration.factor``); half of the allowed measurements may be used. At the end (``final``), all trials count, and the safest ones follow while winners are
     missing. A resumed search calls it with the same numbers in the same order, and measures the same nets.
     """
     maximum = state.settings.max_measurements
     allowed = maximum if final else maximum // 2
+    calibrating = 0 if recalibrate is None else _calibrating(state.budgets)
     while (used := len(state.store.measured())) < allowed:
-        candidate = _candidate(state, until, final=final, reserved=used >= maximum - _RESERVED_FOR_SAFEST)
+        candidate = _candidate(state, until, calibrating, final=final, reserved=used >= maximum - _RESERVED_FOR_SAFEST)
         if candidate is None:
             break
         state.report("winners", used, allowed, f"measuring {candidate.id}")
@@ -52,15 +55,23 @@ def certify_winners(
     state.report("winners", len(state.store.measured()), allowed)
 
 
-def _candidate(state: SearchState, until: int, *, final: bool, reserved: bool) -> Trial | None:
+def _candidate(state: SearchState, until: int, calibrating: int, *, final: bool, reserved: bool) -> Trial | None:
     trials, wanted = state.trials if final else state.trials[:until], state.settings.winners
     found = len(won(trials))
     if not final:
-        return next_candidate(trials, state.budgets, wanted) if found < wanted else None
+        enough = found >= wanted and len(state.store.measured()) >= calibrating
+        return None if enough else next_candidate(trials, state.budgets, found + 1)
     if reserved and not found:
         return safest_candidate(trials, state.budgets)
     best = next_candidate(trials, state.budgets, wanted)
     return safest_candidate(trials, state.budgets) if best is None and found < wanted else best
+
+
+def _calibrating(budgets: Budgets) -> int:
+    """Number of measured finalists whose ratios are enough for the level of the bound; 0 where none is calibrated."""
+    predictors = [budget.predictor for budget in budgets.latencies]
+    bounded = [predictor for predictor in predictors if isinstance(predictor, BoundedPredictor)]
+    return max((predictor.calibration.held_out.needed for predictor in bounded), default=0)
 
 
 def _measure(
@@ -80,7 +91,7 @@ def _measure(
             result.device,
             f": {result.reason}" if result.reason else "",
         )
-    if recalibrate is not None and _as_it_is_now(state, candidate).status == REJECTED:
+    if recalibrate is not None:
         changed = recalibrate(candidate.architecture, measurements)
         if changed is not None:
             state.constrain(changed)

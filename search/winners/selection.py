@@ -1,8 +1,8 @@
 """Which trials are measured as candidate winners, and what follows from a measurement.
 
-The trials of best quality are measured first. Where a measurement rejects one, the caller recalibrates the bound, so
-that the next candidate keeps the budget by the new bound; when nothing keeps it, the safest trials come next. So a
-search ends with a certified winner whenever one of its trials can be certified.
+The trials of best quality are measured first. After each measurement the caller recalibrates the bound, so that the
+next candidate keeps the budget by the new bound; when nothing keeps it, the safest trials come next. So a search ends
+with a certified winner whenever one of its trials can be certified.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Measure = Callable[[Architecture], Measurements]
 Certify = Callable[[Measurement, float, str], bool]
 """From a measurement, the budget in milliseconds and the device's name to whether the certificate's rule holds."""
 Recalibrate = Callable[[Architecture, Measurements], Budgets | None]
-"""From a rejected candidate to budgets with the recalibrated predictor, or None where nothing changed."""
+"""From a measured candidate to budgets with the recalibrated predictor, or None where nothing changed."""
 
 
 def device_results(budgets: Budgets, measurements: Measurements, certify: Certify) -> tuple[DeviceResult, ...]:

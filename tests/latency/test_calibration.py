@@ -68,12 +68,33 @@ def test_further_ratios_are_kept_at_the_same_level() -> None:
     assert calibration.recalibrated([1.2]).alpha == calibration.with_near_budget([1.2]).alpha == 0.2
 
 
-def test_fed_back_winners_raise_the_bound_and_never_lower_it() -> None:
+def test_few_nets_fed_back_raise_the_bound_and_never_lower_it() -> None:
     calibration = Calibration.of([1.05] * 30)
     assert calibration.recalibrated([1.2]).factor == pytest.approx(1.2)
     assert calibration.recalibrated([0.9]).factor == pytest.approx(1.05)
     twice = calibration.recalibrated([1.2]).recalibrated([1.01])
     assert twice.fed_back == (1.2, 1.01)
+    assert calibration.recalibrated([0.9] * 8).factor == pytest.approx(1.05), "90 % needs nine"
+
+
+def test_the_bound_is_the_quantile_of_the_nets_fed_back_once_they_are_enough() -> None:
+    calibration = Calibration.of([1.05] * 30).with_near_budget([1.02] * 10)
+    assert calibration.recalibrated([0.9] * 8 + [0.95]).factor == pytest.approx(0.95), "below the prediction, too"
+    assert calibration.recalibrated([0.9] * 17 + [0.95, 1.1]).factor == pytest.approx(0.95), "18th of 19"
+    assert calibration.recalibrated([0.9] * 9).recalibrated([1.1]).factor == pytest.approx(1.1)
+    stricter = Calibration.of([1.05] * 30, alpha=0.05)
+    assert stricter.recalibrated([0.9] * 18).factor == pytest.approx(1.05), "95 % needs nineteen"
+
+
+def test_nets_fed_back_cover_nets_of_the_same_search_where_random_ones_do_not() -> None:
+    """Random nets are predicted right; a search prefers nets predicted 3 % too low."""
+    generator = np.random.default_rng(2)
+    random_nets = Calibration.of(list(np.exp(generator.normal(0.0, 0.02, 300))))
+    random_nets = random_nets.with_near_budget(list(np.exp(generator.normal(0.0, 0.02, 10))))
+    preferred = np.exp(generator.normal(0.03, 0.015, (600, 109)))
+    assert np.mean([random_nets.coverage(list(draw)) for draw in preferred]) < 0.6
+    covered = [random_nets.recalibrated(list(draw[:9])).coverage(list(draw[9:])) for draw in preferred]
+    assert np.mean(covered) == pytest.approx(0.9, abs=0.01)
 
 
 def test_nets_near_the_budget_raise_the_bound() -> None:
@@ -152,12 +173,13 @@ def test_a_calibration_from_before_there_were_nets_near_a_budget_is_read() -> No
 
 
 @given(RATIOS, RATIOS, st.sampled_from([0.05, 0.1, 0.2]))
-def test_feeding_back_only_widens_and_json_keeps_it(first: list[float], second: list[float], alpha: float) -> None:
+def test_feeding_back_few_only_widens_and_json_keeps_it(first: list[float], second: list[float], alpha: float) -> None:
     before = Calibration.of(first, alpha=alpha)
-    once = before.recalibrated(second)
-    after = once.with_near_budget(first).recalibrated([1.0] * 40)
+    few = second[: before.held_out.needed - 1]
+    once = before.recalibrated(few)
+    after = once.with_near_budget(first)
     assert once.factor >= before.factor
-    assert after.factor >= max(1.0, *second), "of those fed back the largest counts"
+    assert after.factor >= max(1.0, *few), "of those fed back the largest counts"
     assert Calibration.from_json(json.loads(json.dumps(after.to_json()))) == after
 
 

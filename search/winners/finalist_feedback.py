@@ -1,4 +1,4 @@
-"""Recalibration after a rejection: the bound of a device rises to the ratio of measurement to prediction."""
+"""Recalibration by measured finalists: the bound of a device follows their ratios of measurement to prediction."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from latency.bounded import BoundedPredictor
 from search.architecture import Architecture
 from search.constraints.budgets import Budgets
 from search.spaces.space import SearchSpace
-from search.trial import REJECTED
 from search.trials import TrialStore
 from search.winners.selection import Measurements
 
 _logger = logging.getLogger(__name__)
 
 
-class RejectionFeedback:
+class FinalistFeedback:
     """A ``search.winners.selection.Recalibrate``; ``budgets`` are the current ones.
 
     Args:
@@ -38,8 +37,7 @@ class RejectionFeedback:
     def replay(self, trials: TrialStore) -> Budgets:
         """Repeats, in order, the recalibrations of an interrupted search."""
         for trial in trials.measured_trials():
-            if trial.status == REJECTED:
-                self._recalibrate(trial.architecture, trial.measured_ms)
+            self._recalibrate(trial.architecture, trial.measured_ms)
         return self.budgets
 
     def _recalibrate(self, architecture: Architecture, measured_ms: Mapping[str, float]) -> Budgets:
@@ -51,7 +49,7 @@ class RejectionFeedback:
                 ratio = measured / predictor.predict([graph])[0].latency_ms
                 recalibrated = predictor.recalibrated([ratio])
                 _logger.info(
-                    "bound on %s after the rejection of %s: %.3f times the prediction, before %.3f",
+                    "bound on %s after the measurement of %s: %.3f times the prediction, before %.3f",
                     budget.device,
                     architecture.id,
                     recalibrated.calibration.factor,
