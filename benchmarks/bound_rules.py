@@ -5,10 +5,11 @@ and the candidates that were measured. For each rule it computes the bound that 
 compares it with the candidates' latencies:
 
 - ``fit``: the quantile of the nets held out by ``fit``, without nets near the budget;
-- ``moved``: the rule of ``latency.calibration``, with ten nets near the budget, and with all of them;
-- ``near alone``: the quantile of all nets near the budget in place of those held out.
+- ``moved``: that of ``latency.calibration`` before a candidate is measured, with ten nets near the budget and with all;
+- ``near alone``: the quantile of all nets near the budget in place of those held out;
+- ``nine candidates``: that of ``latency.calibration`` with the first nine measured candidates.
 
-The candidates were chosen under the rule of the program that searched; bounds that a search widened later do not count.
+Judged are the candidates that were measured after the ninth, chosen under the rule of the program that searched.
 Writes ``benchmarks/results/bound_rules.json``.
 """
 
@@ -31,27 +32,30 @@ from provenance import RESULTS, provenance, write_result
 from search.run_folder import RunFolder
 from search.trials import TrialStore
 
-TEN = 10
+TEN, NINE = 10, 9
 Ratios = NDArray[np.float64]
 """Measured / predicted as the predictor was fitted."""
 
 
-def factors(calibration: Calibration, near: Sequence[float]) -> dict[str, float]:
+def factors(calibration: Calibration, near: Sequence[float], first: Sequence[float]) -> dict[str, float]:
     """Upper bound / prediction by rule."""
     return {
         "fit": calibration.factor,
         "moved, ten nets": calibration.with_near_budget(near[:TEN]).factor,
         "moved, all nets": calibration.with_near_budget(near).factor,
         "near alone": ConformalQuantile(near, calibration.alpha).value,
+        "nine candidates": calibration.with_near_budget(near[:TEN]).recalibrated(first).factor,
     }
 
 
 def searches(folder: WorkspaceFolder, device: str) -> list[tuple[list[float], Ratios]]:
-    """Of each search: ratios of the nets near its budget, and of its candidates."""
+    """Of each search: ratios of the nets near its budget, and of its candidates in the order of their measurement."""
     return [
         pair
         for run in sorted(folder.runs().iterdir())
-        if RunFolder(run).near_budget.exists() and (pair := ratios_of(RunFolder(run), device))[0] and pair[1].size
+        if RunFolder(run).near_budget.exists()
+        and (pair := ratios_of(RunFolder(run), device))[0]
+        and pair[1].size > NINE
     ]
 
 
@@ -59,7 +63,7 @@ def ratios_of(run: RunFolder, device: str) -> tuple[list[float], Ratios]:
     """Empty where nothing was measured."""
     (record,) = json.loads(run.near_budget.read_text())
     with TrialStore(run.trials, read_only=True) as store:
-        measured = [trial for trial in store.trials() if device in trial.measured_ms]
+        measured = [trial for trial in store.measured_trials() if device in trial.measured_ms]
     # Programs from 446519e to 11324c7 stored predictions that they had multiplied by this.
     correction = record.get("correction", 1.0)
     found = [correction * trial.measured_ms[device] / trial.predicted_ms[device] for trial in measured]
@@ -68,17 +72,17 @@ def ratios_of(run: RunFolder, device: str) -> tuple[list[float], Ratios]:
 
 def compared(calibration: Calibration, pairs: Sequence[tuple[list[float], Ratios]]) -> dict[str, Any]:
     """By rule: share of the candidates above their bound, and bound over latency, mean over the searches."""
-    bounds: list[Mapping[str, float]] = [factors(calibration, near) for near, _ in pairs]
-    candidates = np.concatenate([ratios for _, ratios in pairs])
+    bounds: list[Mapping[str, float]] = [factors(calibration, near, list(ratios[:NINE])) for near, ratios in pairs]
+    judged = [ratios[NINE:] for _, ratios in pairs]
     rules = {}
     for rule in bounds[0]:
-        above = np.concatenate([ratios > bound[rule] for bound, (_, ratios) in zip(bounds, pairs, strict=True)])
-        over = [np.mean(bound[rule] / ratios) for bound, (_, ratios) in zip(bounds, pairs, strict=True)]
+        above = np.concatenate([ratios > bound[rule] for bound, ratios in zip(bounds, judged, strict=True)])
+        over = [np.mean(bound[rule] / ratios) for bound, ratios in zip(bounds, judged, strict=True)]
         rules[rule] = {
             "above_bound_percent": round(100 * float(above.mean()), 2),
             "bound_over_measured": round(float(np.mean(over)), 4),
         }
-    return {"searches": len(pairs), "candidates": len(candidates), "rules": rules}
+    return {"searches": len(pairs), "candidates": sum(map(len, judged)), "rules": rules}
 
 
 def main() -> None:

@@ -75,7 +75,8 @@ def finalists(workspace: Path, run: str, device: str) -> list[dict[str, Any]]:
             "quality": trial.quality,
             "refused": bool(trial.rejected),
         }
-        rows.append(row | ({"true_ms": round(true_ms(workspace, run, device, trial), 4)} if is_simulated(device) else {}))
+        truth = {"true_ms": round(true_ms(workspace, run, device, trial), 4)} if is_simulated(device) else {}
+        rows.append(row | truth)
         calibration = calibration.recalibrated([measured_ms / predicted_ms])
     return rows
 

@@ -24,8 +24,8 @@ from search.run_context import RunContext
 from search.settings import SearchSettings
 from search.strategies.registry import make_strategy
 from search.trials import TrialStore
-from search.winners.finalists import Finalists
 from search.winners.finalist_feedback import FinalistFeedback
+from search.winners.finalists import Finalists
 from segmentation.training.processor import processor
 
 

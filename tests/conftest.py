@@ -9,6 +9,9 @@ from hypothesis import settings
 
 # Threads of PyTorch that wait for each other leave the core to others: otherwise a busy machine doubles all times.
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
+# As many processes as processors run tests: more threads would only wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _DEVICES = Path(__file__).parent / "devices"
 _TIMED = [

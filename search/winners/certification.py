@@ -38,9 +38,10 @@ def certify_winners(
 ) -> None:
     """Measures the first ``until`` trials, best quality first, until no measurement could improve the winners.
 
-    As long as trials are left to evaluate, it ends with the number of winners that are wanted and of the measured
-    finalists that calibrate the bound (``Calibration.factor``); half of the allowed measurements may be used. At the end (``final``), all trials count, and the safest ones follow while winners are
-    missing. A resumed search calls it with the same numbers in the same order, and measures the same nets.
+    As long as trials are left to evaluate, it ends with the winners that are wanted and with enough measured candidates
+    to calibrate the bound on them (``Calibration.factor``); half of the allowed measurements may be used. At the end
+    (``final``), all trials count, and the safest ones follow while winners are missing. A resumed search calls it with
+    the same numbers in the same order, and measures the same nets.
     """
     maximum = state.settings.max_measurements
     allowed = maximum if final else maximum // 2

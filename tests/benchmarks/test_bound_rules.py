@@ -12,6 +12,7 @@ from latency.calibration import Calibration
 
 FIT = Calibration.of([1.0] * 24 + [1.1] * 6)
 NEAR = [0.95] * 10 + [0.9] * 7 + [1.04, 1.06]
+FIRST = [0.93] * 8 + [0.97]
 
 
 @pytest.fixture
@@ -20,16 +21,24 @@ def rules(benchmark_of: Callable[[str], Any]) -> Any:
 
 
 def test_each_rule_has_its_bound(rules: Any) -> None:
-    assert rules.factors(FIT, NEAR) == pytest.approx(
-        {"fit": 1.1, "moved, ten nets": 1.1 * 0.95, "moved, all nets": 1.1 * 0.95, "near alone": 1.04}
+    assert rules.factors(FIT, NEAR, FIRST) == pytest.approx(
+        {
+            "fit": 1.1,
+            "moved, ten nets": 1.1 * 0.95,
+            "moved, all nets": 1.1 * 0.95,
+            "near alone": 1.04,
+            "nine candidates": 0.97,
+        }
     )
 
 
 def test_candidates_are_compared_with_the_bound_of_their_search(rules: Any) -> None:
-    found = rules.compared(FIT, [(NEAR, np.array([1.0, 1.05])), ([1.2] * 19, np.array([1.15, 1.15]))])
+    pairs = [(NEAR, np.array([*FIRST, 1.0, 1.05])), ([1.2] * 19, np.array([*FIRST, 1.15, 1.15]))]
+    found = rules.compared(FIT, pairs)
     assert (found["searches"], found["candidates"]) == (2, 4)
     assert found["rules"]["fit"]["above_bound_percent"] == 50
     assert found["rules"]["near alone"]["above_bound_percent"] == 25
+    assert found["rules"]["nine candidates"]["above_bound_percent"] == 100
     assert found["rules"]["near alone"]["bound_over_measured"] == pytest.approx(
         np.mean([np.mean([1.04, 1.04 / 1.05]), 1.2 / 1.15]), abs=1e-4
     )

@@ -19,6 +19,7 @@ from latseg.testing.nets import saved, small_net
 from search.spaces.portrait.space import PortraitSpace
 from segmentation.data.source import Pair
 from segmentation.data.synthetic.source import SyntheticPortraits
+from tests.made_once import made_once
 
 DEVICE = "simulated:noise=0.02"
 
@@ -38,21 +39,26 @@ def short_fits() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a campaign and a predictor of the simulated device."""
-    folder = tmp_path_factory.mktemp("workspace")
-    device = latseg.Workspace(folder).device(DEVICE)
-    device.profile(models=32, operators=8, sizes=["128x128"])
-    device.fit()
-    return folder
+
+    def make(folder: Path) -> None:
+        device = latseg.Workspace(folder).device(DEVICE)
+        device.profile(models=32, operators=8, sizes=["128x128"])
+        device.fit()
+
+    return made_once(tmp_path_factory, "workspace", make)
 
 
 @pytest.fixture(scope="session")
 def measured_cpu(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace that knows the nominal time and the noise floor of this processor, which take long to measure."""
-    folder = tmp_path_factory.mktemp("measured-cpu")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on a busy machine
-        latseg.Workspace(folder).device("cpu").measure(saved(small_net(), folder / "small.onnx"))
-    return folder
+
+    def make(folder: Path) -> None:
+        with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+            warnings.simplefilter("ignore")  # on a busy machine
+            patch.setattr("devices.device.PROCESSES", 2)  # how exactly they are measured does not matter here
+            latseg.Workspace(folder).device("cpu").measure(saved(small_net(), folder / "small.onnx"))
+
+    return made_once(tmp_path_factory, "measured-cpu", make)
 
 
 @pytest.fixture

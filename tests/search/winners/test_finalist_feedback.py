@@ -184,5 +184,3 @@ def test_a_predictor_that_cannot_be_recalibrated_still_ends_with_the_safest_net(
     result = search(tmp_path, before, **options)
     assert [trial.architecture for trial in result.winners] == [smallest]
     assert len(device.measured) <= 24
-
-
