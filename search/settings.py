@@ -21,14 +21,14 @@ class SearchSettings(Options):
     seed: int = 0
     feasibility_samples: Count = 500
     measurements: int | None = None
-    """Maximum number of measured candidate winners; None for six for each winner and six more."""
+    """Maximum number of measured candidate winners; None for six for each winner and twelve more."""
     reserve: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Share of the trials that is kept until the first winners were measured, to be proposed under their bound."""
 
     @property
     def max_measurements(self) -> int:
         """Number of candidate winners that may be measured."""
-        return 6 * (self.winners + 1) if self.measurements is None else self.measurements
+        return 6 * (self.winners + 2) if self.measurements is None else self.measurements
 
     def first_stop(self, generation_size: int) -> int:
         """Trials after which the first winners are measured: whole generations, at least one."""

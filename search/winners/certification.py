@@ -38,14 +38,14 @@ def certify_winners(
 ) -> None:
     """Measures the first ``until`` trials, best quality first, until no measurement could improve the winners.
 
-    As long as trials are left to evaluate, it ends with the winners that are wanted and with enough measured candidates
-    to calibrate the bound on them (``Calibration.factor``); half of the allowed measurements may be used. At the end
-    (``final``), all trials count, and the safest ones follow while winners are missing. A resumed search calls it with
-    the same numbers in the same order, and measures the same nets.
+    As long as trials are left to evaluate, half of the allowed measurements may be used: it ends with the winners that
+    are wanted and, if so many may be measured, with enough candidates to calibrate the bound (``Calibration.factor``).
+    At the end (``final``), all trials count, and the safest ones follow while winners are missing. A resumed search
+    calls it with the same numbers in the same order, and measures the same nets.
     """
     maximum = state.settings.max_measurements
     allowed = maximum if final else maximum // 2
-    calibrating = 0 if recalibrate is None else _calibrating(state.budgets)
+    calibrating = 0 if recalibrate is None else _calibrating(state.budgets, allowed)
     while (used := len(state.store.measured())) < allowed:
         candidate = _candidate(state, until, calibrating, final=final, reserved=used >= maximum - _RESERVED_FOR_SAFEST)
         if candidate is None:
@@ -68,11 +68,11 @@ def _candidate(state: SearchState, until: int, calibrating: int, *, final: bool,
     return safest_candidate(trials, state.budgets) if best is None and found < wanted else best
 
 
-def _calibrating(budgets: Budgets) -> int:
-    """Number of measured finalists whose ratios are enough for the level of the bound; 0 where none is calibrated."""
+def _calibrating(budgets: Budgets, allowed: int) -> int:
+    """Number of measured candidates that the level of the bounds needs; 0 where that is more than ``allowed``."""
     predictors = [budget.predictor for budget in budgets.latencies]
-    bounded = [predictor for predictor in predictors if isinstance(predictor, BoundedPredictor)]
-    return max((predictor.calibration.held_out.needed for predictor in bounded), default=0)
+    needed = [each.calibration.held_out.needed for each in predictors if isinstance(each, BoundedPredictor)]
+    return max((count for count in needed if count <= allowed), default=0)
 
 
 def _measure(

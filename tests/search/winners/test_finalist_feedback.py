@@ -24,6 +24,7 @@ from search.trials import TrialStore
 from search.winners.finalist_feedback import FinalistFeedback
 from tests.search.test_loop import search
 from tests.search.toy import FormulaEvaluator, FormulaPredictor, NoisyDevice, ToySpace, certify
+from tests.search.winners.test_certify_winners import Counting
 
 INFO = DeviceInfo("cpu", "none", "none", "1.0", 1, "float32")
 SPACE = PortraitSpace(sizes=((128, 128),))
@@ -152,6 +153,28 @@ def test_where_finalists_are_faster_than_predicted_the_rest_of_the_search_uses_m
     assert best["with"] > best["without"]
 
 
+@pytest.mark.parametrize(("alpha", "winners", "first"), [(0.1, 1, 9), (0.05, 5, 19), (0.05, 1, 1)])
+def test_so_many_candidates_are_measured_first_as_the_bound_needs(
+    tmp_path: Path, alpha: float, winners: int, first: int
+) -> None:
+    """Or only as many as winners are wanted, where the bound needs more than half of those that may be measured."""
+    predictor = BoundedPredictor(Pessimist(), Calibration.of([1.02] * 20, alpha=alpha), INFO)
+    before = Budgets(None, (LatencyBudget("toy", 1.0, predictor),))
+    evaluator = FormulaEvaluator()
+    device = Counting(evaluator, noise=0.005)
+    search(
+        tmp_path,
+        before,
+        evaluator=evaluator,
+        settings=SearchSettings(trials=60, winners=winners, feasibility_samples=60, reserve=0.4),
+        measure=device.measure,
+        certify=certify,
+        recalibrate=FinalistFeedback(ToySpace(), before),
+    )
+    assert device.evaluated.count(device.evaluated[0]) == first
+    assert device.evaluated[0] < 60
+
+
 def test_the_strategy_receives_the_recalibrated_budgets(tmp_path: Path) -> None:
     predictor = BoundedPredictor(Optimist(), Calibration.of([1.02] * 20), INFO)
     before = Budgets(None, (LatencyBudget("toy", 3.0, predictor),))
@@ -183,4 +206,4 @@ def test_a_predictor_that_cannot_be_recalibrated_still_ends_with_the_safest_net(
     options = {"measure": device.measure, "certify": certify, "recalibrate": feedback}
     result = search(tmp_path, before, **options)
     assert [trial.architecture for trial in result.winners] == [smallest]
-    assert len(device.measured) <= 24
+    assert len(device.measured) <= 30
