@@ -4,8 +4,9 @@ Each winner is trained briefly, exported, certified, and later measured again by
 as possible: the test is about latency, not about quality. A net far below its budget is no test, so the certified net
 that is closest to the budget is used.
 
-Every candidate winner that a search measures also tests the bound by which it was accepted: the share of measurements
-above the bound is the rate of violations among searched nets. Writes ``benchmarks/results/guarantee.json``.
+Every candidate winner that a search measures also tests the bound that it kept when it was measured: the share of
+measurements above the bound is the rate of violations among searched nets. Writes
+``benchmarks/results/guarantee.json``.
 
 ``--device simulated:noise=N`` certifies nothing and ends after the searches: it shows the rate of violations, and how
 many of the winners exceed their budget on the same machine without noise, the truth that a real one never tells
@@ -68,9 +69,10 @@ def finalists(workspace: Path, run: str, device: str) -> list[dict[str, Any]]:
     rows, calibration = [], first_calibration(workspace, run, device)
     for trial in trials:
         predicted_ms, measured_ms = trial.predicted_ms[device], trial.measured_ms[device]
+        widening_ms = trial.predictions[device].widening_ms if device in trial.predictions else 0.0
         row = {
             "predicted_ms": round(predicted_ms, 4),
-            "upper_ms": round(calibration.upper_ms(predicted_ms), 4),
+            "upper_ms": round(calibration.upper_ms(predicted_ms, widening_ms), 4),
             "measured_ms": round(measured_ms, 4),
             "quality": trial.quality,
             "refused": bool(trial.rejected),
@@ -86,7 +88,7 @@ def first_calibration(workspace: Path, run: str, device: str) -> Calibration:
     folder = WorkspaceFolder(workspace)
     calibration = folder.predictor(get_device(device), print).calibration
     records = json.loads(RunFolder(folder.runs() / run).near_budget.read_text())
-    ratios = [ratio for record in records for ratio in record["ratios"]]
+    ratios = [ratio for record in records if record["device"] == device for ratio in record["ratios"]]
     return calibration.with_near_budget(ratios) if ratios else calibration
 
 

@@ -66,13 +66,13 @@ class SlowDevice:
 
 
 def fitted_budgets() -> Budgets:
-    """The budgets before the first rejection."""
+    """The budgets before the first measurement."""
     predictor = BoundedPredictor(ScatteredOptimist(), Calibration.of([1.02] * 20), INFO, identity="scattered")
     return Budgets(ParameterBudget(100_000), (LatencyBudget("toy", 1.5, predictor),))
 
 
 def bound_factor(budgets: Budgets) -> float:
-    """Bound / prediction, which a rejection raises."""
+    """Bound / prediction, which measured candidates change."""
     predictor = budgets.latencies[0].predictor
     assert isinstance(predictor, BoundedPredictor)
     return predictor.calibration.factor

@@ -116,7 +116,7 @@ class KilledSearch:
         last = self._last.read_text() if self._last.exists() else ""
         before = fitted_budgets()
         with TrialStore(self._store, read_only=True) as store:
-            after = FinalistFeedback(SPACE, before).replay(store)
+            after = FinalistFeedback(SPACE, before)(store.measured_trials())
             widened = bound_factor(after) > bound_factor(before)
             return Stored(store.trials(), store.measured(), widened, json.loads(last or "{}"))
 
@@ -135,7 +135,7 @@ class KilledSearch:
         amounts = {"trials": self.trials, "winners": WINNERS, "feasibility_samples": 30}
         settings = SearchSettings(**amounts, reserve=RESERVE, seed=self.seed)
         with TrialStore(self._store) as store:
-            budgets = feedback.replay(store)
+            budgets = feedback.budgets
             strategy = make_strategy(self.strategy, SPACE, budgets, seed=self.seed)
             hooks = {"measure": device.measure, "certify": certify, "recalibrate": feedback}
             run_search(SPACE, budgets, evaluator, strategy, store, settings, **hooks)

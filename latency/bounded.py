@@ -95,7 +95,7 @@ class BoundedPredictor:
     def recalibrated(self, ratios: Sequence[float]) -> BoundedPredictor:
         """With measured / predicted of nets that a search preferred and measured.
 
-        As long as they are few, the bound can only become wider by this (``Calibration.factor``).
+        Of fewer than the level needs, the bound can only become wider; see ``Calibration.factor``.
         """
         return replace(self, calibration=self.calibration.recalibrated(ratios))
 

@@ -96,9 +96,9 @@ class Calibration:
         return ConformalQuantile(self.near_budget, self.alpha) if self.near_budget else None
 
     @property
-    def preferred(self) -> ConformalQuantile | None:
-        """The bound on the ratio of nets that a search prefers; None where none were fed back."""
-        return ConformalQuantile(self.fed_back, self.alpha) if self.fed_back else None
+    def rests_on_preferred(self) -> bool:
+        """Whether enough nets were fed back for the level: then their quantile is the bound."""
+        return bool(self.fed_back) and ConformalQuantile(self.fed_back, self.alpha).exact
 
     @cached_property
     def factor(self) -> float:
@@ -107,8 +107,8 @@ class Calibration:
         Of nets fed back, enough for the level, it is their quantile, and may be below 1. Otherwise it is the largest of
         the sets' bounds, and at least 1: pooled, the few nets near the budget or fed back would be diluted.
         """
-        if self.preferred and self.preferred.exact:
-            return self.preferred.value
+        if self.rests_on_preferred:
+            return ConformalQuantile(self.fed_back, self.alpha).value
         near = [self.near.value] if self.near else []
         return max(1.0, self.held_out.value * self.shift, *near, *self.fed_back)
 
@@ -130,6 +130,11 @@ class Calibration:
     @property
     def statement(self) -> str:
         """How the bound was calibrated, in a sentence."""
+        if self.rests_on_preferred:
+            return (
+                f"bound calibrated on {len(self.fed_back)} measured candidates of the search at {self.held_out.level}: "
+                f"{self.factor:.3f} times the prediction"
+            )
         near = self.near
         if near is None:
             return self._held_out_statement
@@ -160,7 +165,7 @@ class Calibration:
         return latency_ms * self.factor + widening_ms
 
     def recalibrated(self, ratios: Sequence[float]) -> Calibration:
-        """With the ratios of further measured nets, e.g. of a search's finalists near the budget."""
+        """With the ratios of nets that a search preferred and measured, after those fed back before."""
         return replace(self, fed_back=(*self.fed_back, *Calibration.of(ratios, alpha=self.alpha).ratios))
 
     def with_near_budget(self, ratios: Sequence[float]) -> Calibration:

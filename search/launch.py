@@ -69,8 +69,6 @@ def launch(context: RunContext, budgets: Budgets, *, workers: Workers | None = N
     write_near_budget(context.folder.near_budget, near_budget)
     finalists = Finalists(context, evaluator)
     with TrialStore(context.folder.trials) as trials:
-        feedback = FinalistFeedback(space, budgets)
-        budgets = feedback.replay(trials)
         for number, trial in enumerate(adopt_trials(space, budgets, trials, others), start=1):
             on_progress(SearchProgress("search", number, config.trials, "of a larger budget", trial=trial))
         result = run_search(
@@ -82,7 +80,7 @@ def launch(context: RunContext, budgets: Budgets, *, workers: Workers | None = N
             SearchSettings(trials=config.trials, winners=config.winners, seed=config.seed),
             measure=finalists.measure,
             certify=finalists.holds,
-            recalibrate=feedback,
+            recalibrate=FinalistFeedback(space, budgets),
             on_progress=on_progress,
             first_generation=1 if others else 0,
         )

@@ -64,8 +64,8 @@ def run_search(
 
     A store with trials is resumed: ``strategy`` must be new and receives the stored trials. A ``KeyboardInterrupt``
     passes through and leaves the store ready for that. Most trials are evaluated before the first winners are measured.
-    The rest follow generation by generation, under the bounds that these recalibrated; as long as winners are missing,
-    more are measured after each.
+    The rest follow generation by generation, under the bounds that the measured ones recalibrated; as long as winners
+    are missing, more are measured after each.
 
     Args:
         space: where to search.
@@ -76,7 +76,7 @@ def run_search(
         settings: amounts and seed.
         measure: exports and measures a candidate winner. None leaves winners unmeasured.
         certify: the certificate's rule; needed with ``measure``.
-        recalibrate: called with each measured candidate; may return budgets with a recalibrated predictor.
+        recalibrate: called with all measured candidates after each measurement, and with those of the store.
         on_progress: called after each step.
         first_generation: number of the first own one; what the store has of earlier ones are trials of other runs.
 
@@ -89,13 +89,16 @@ def run_search(
     samples, seed = settings.feasibility_samples, settings.seed
     found = feasibility(space, budgets, samples=samples, seed=seed, on_progress=on_progress)
     require_feasible(budgets, found)
+    if recalibrate is not None and (measured := trials.measured_trials()):
+        budgets = recalibrate(measured)
     state = SearchState(space, budgets, evaluator, strategy, trials, settings, found, on_progress, first_generation)
     if measure is None or certify is None or not budgets.latencies:
         state.evolve(settings.trials)
         return _result(state, sorted(state.trials, key=lambda trial: -trial.quality))
     for stop in settings.stops(strategy.generation_size):
         reached = state.evolve_once(stop)
-        certify_winners(state, measure, certify, recalibrate, until=reached, final=stop == settings.trials)
+        if not state.went_beyond(stop, reached):
+            certify_winners(state, measure, certify, recalibrate, until=reached, final=stop == settings.trials)
     return _result(state, won(state.trials))
 
 

@@ -23,7 +23,7 @@ class SearchSettings(Options):
     measurements: int | None = None
     """Maximum number of measured candidate winners; None for six for each winner and twelve more."""
     reserve: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    """Share of the trials that is kept until the first winners were measured, to be proposed under their bound."""
+    """Share of the trials that is kept until the first candidates were measured, whose ratios decide its bound."""
 
     @property
     def max_measurements(self) -> int:

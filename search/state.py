@@ -93,6 +93,13 @@ class SearchState:
             self.store.add_exhaustion(stop, until)
         return until
 
+    def went_beyond(self, stop: int, reached: int) -> bool:
+        """Whether the search had gone on after this stop before it was interrupted.
+
+        Then it had measured there what it would. Under the bounds of today it might measure more.
+        """
+        return len(self.trials) > reached or any(later > stop for later in self.store.exhaustions())
+
     def prepare(self) -> None:
         """Has evaluator and strategy prepared, once: before the first proposal, or before a stored one is measured."""
         if not self._prepared:

@@ -200,7 +200,7 @@ class DeviceContract:
         floor = device.noise_floor(candidate, nominal_reference_ms=NOMINAL_MS, protocol=FAST)
         assert floor.normalised_percent >= 0
         assert floor.raw_percent >= 0
-        assert floor.repeats == FEW
+        assert floor.repeats >= FEW
 
     def test_infer_agrees_with_onnx_runtime(self, device: Device, tmp_path: Path) -> None:
         path = saved(mobile_net(), tmp_path / "mobile.onnx")

@@ -38,41 +38,41 @@ def certify_winners(
 ) -> None:
     """Measures the first ``until`` trials, best quality first, until no measurement could improve the winners.
 
-    As long as trials are left to evaluate, half of the allowed measurements may be used: it ends with the winners that
-    are wanted and, if so many may be measured, with enough candidates to calibrate the bound (``Calibration.factor``).
-    At the end (``final``), all trials count, and the safest ones follow while winners are missing. A resumed search
-    calls it with the same numbers in the same order, and measures the same nets.
+    As long as trials are left to evaluate, two thirds of the allowed measurements may be used: it ends with the winners
+    that are wanted and, if so many may be measured, with candidates enough to calibrate the bounds on
+    (``Calibration.factor``). At the end (``final``), all trials count, and the safest ones follow while winners are
+    missing.
     """
     maximum = state.settings.max_measurements
-    allowed = maximum if final else maximum // 2
-    calibrating = 0 if recalibrate is None else _calibrating(state.budgets, allowed)
+    allowed = maximum if final else 2 * maximum // 3
     while (used := len(state.store.measured())) < allowed:
-        candidate = _candidate(state, until, calibrating, final=final, reserved=used >= maximum - _RESERVED_FOR_SAFEST)
+        calibrated = recalibrate is None or _calibrated(state.budgets, allowed)
+        reserved = used >= maximum - _RESERVED_FOR_SAFEST
+        candidate = _candidate(state, until, final=final, calibrated=calibrated, reserved=reserved)
         if candidate is None:
             break
         state.report("winners", used, allowed, f"measuring {candidate.id}")
         _measure(state, candidate, measure, holds, recalibrate)
         state.report("winners", used + 1, allowed, trial=_as_it_is_now(state, candidate))
-    state.report("winners", len(state.store.measured()), allowed)
+    state.report("winners", used := len(state.store.measured()), max(used, allowed))
 
 
-def _candidate(state: SearchState, until: int, calibrating: int, *, final: bool, reserved: bool) -> Trial | None:
+def _candidate(state: SearchState, until: int, *, final: bool, calibrated: bool, reserved: bool) -> Trial | None:
     trials, wanted = state.trials if final else state.trials[:until], state.settings.winners
     found = len(won(trials))
     if not final:
-        enough = found >= wanted and len(state.store.measured()) >= calibrating
-        return None if enough else next_candidate(trials, state.budgets, found + 1)
+        return None if found >= wanted and calibrated else next_candidate(trials, state.budgets)
     if reserved and not found:
         return safest_candidate(trials, state.budgets)
     best = next_candidate(trials, state.budgets, wanted)
     return safest_candidate(trials, state.budgets) if best is None and found < wanted else best
 
 
-def _calibrating(budgets: Budgets, allowed: int) -> int:
-    """Number of measured candidates that the level of the bounds needs; 0 where that is more than ``allowed``."""
+def _calibrated(budgets: Budgets, allowed: int) -> bool:
+    """Whether all bounds rest on measured candidates, those left out that need more than ``allowed``."""
     predictors = [budget.predictor for budget in budgets.latencies]
-    needed = [each.calibration.held_out.needed for each in predictors if isinstance(each, BoundedPredictor)]
-    return max((count for count in needed if count <= allowed), default=0)
+    calibrations = [each.calibration for each in predictors if isinstance(each, BoundedPredictor)]
+    return all(each.rests_on_preferred or each.held_out.needed > allowed for each in calibrations)
 
 
 def _measure(
@@ -93,9 +93,7 @@ def _measure(
             f": {result.reason}" if result.reason else "",
         )
     if recalibrate is not None:
-        changed = recalibrate(candidate.architecture, measurements)
-        if changed is not None:
-            state.constrain(changed)
+        state.constrain(recalibrate(state.store.measured_trials()))
 
 
 def _as_it_is_now(state: SearchState, candidate: Trial) -> Trial:

@@ -1,18 +1,16 @@
-"""Recalibration by measured finalists: the bound of a device follows their ratios of measurement to prediction."""
+"""Recalibration by measured candidates: a device's bound follows their ratios of measurement to prediction."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 
-from devices.measurement import Measurement
 from latency.bounded import BoundedPredictor
 from search.architecture import Architecture
-from search.constraints.budgets import Budgets
+from search.constraints.budgets import Budgets, LatencyBudget
 from search.spaces.space import SearchSpace
-from search.trials import TrialStore
-from search.winners.selection import Measurements
+from search.trial import Trial
 
 _logger = logging.getLogger(__name__)
 
@@ -20,42 +18,41 @@ _logger = logging.getLogger(__name__)
 class FinalistFeedback:
     """A ``search.winners.selection.Recalibrate``; ``budgets`` are the current ones.
 
+    The bounds follow from the measured candidates alone, whether they were measured now or before an interruption.
+
     Args:
-        space: of the architectures.
-        budgets: with the predictors as they were fitted.
+        space: of the candidates.
+        budgets: with the predictors as the search began with them.
     """
 
     def __init__(self, space: SearchSpace, budgets: Budgets) -> None:
         self.budgets = budgets
         self._space = space
+        self._first = budgets
+        self._predicted_ms: dict[tuple[str, Architecture], float] = {}
 
-    def __call__(self, architecture: Architecture, measurements: Measurements) -> Budgets:
-        """Recalibrates the bounds of the devices that measured the net; returns the resulting budgets."""
-        measured = {name: one.latency_ms for name, one in measurements.items() if isinstance(one, Measurement)}
-        return self._recalibrate(architecture, measured)
-
-    def replay(self, trials: TrialStore) -> Budgets:
-        """Repeats, in order, the recalibrations of an interrupted search."""
-        for trial in trials.measured_trials():
-            self._recalibrate(trial.architecture, trial.measured_ms)
+    def __call__(self, measured: Sequence[Trial]) -> Budgets:
+        """Calibrates the bound of each device on the candidates that it measured, in their order."""
+        latencies = tuple(self._recalibrated(budget, measured) for budget in self._first.latencies)
+        self.budgets = replace(self._first, latencies=latencies)
         return self.budgets
 
-    def _recalibrate(self, architecture: Architecture, measured_ms: Mapping[str, float]) -> Budgets:
-        graph = self._space.lower(architecture)
-        latencies = []
-        for budget in self.budgets.latencies:
-            measured, predictor = measured_ms.get(budget.device), budget.predictor
-            if measured is not None and isinstance(predictor, BoundedPredictor):
-                ratio = measured / predictor.predict([graph])[0].latency_ms
-                recalibrated = predictor.recalibrated([ratio])
-                _logger.info(
-                    "bound on %s after the measurement of %s: %.3f times the prediction, before %.3f",
-                    budget.device,
-                    architecture.id,
-                    recalibrated.calibration.factor,
-                    predictor.calibration.factor,
-                )
-                budget = replace(budget, predictor=recalibrated)  # noqa: PLW2901
-            latencies.append(budget)
-        self.budgets = replace(self.budgets, latencies=tuple(latencies))
-        return self.budgets
+    def _recalibrated(self, budget: LatencyBudget, measured: Sequence[Trial]) -> LatencyBudget:
+        predictor, device = budget.predictor, budget.device
+        trials = [trial for trial in measured if device in trial.measured_ms]
+        if not trials or not isinstance(predictor, BoundedPredictor):
+            return budget
+        ratios = [trial.measured_ms[device] / self._predicted(device, predictor, trial) for trial in trials]
+        recalibrated = predictor.recalibrated(ratios)
+        _logger.info(
+            "bound on %s after %d measured candidates: %.3f times the prediction, at first %.3f",
+            device, len(ratios), recalibrated.calibration.factor, predictor.calibration.factor,
+        )  # fmt: skip
+        return replace(budget, predictor=recalibrated)
+
+    def _predicted(self, device: str, predictor: BoundedPredictor, trial: Trial) -> float:
+        key = (device, trial.architecture)
+        if key not in self._predicted_ms:
+            graph = self._space.lower(trial.architecture)
+            self._predicted_ms[key] = predictor.predict([graph])[0].latency_ms
+        return self._predicted_ms[key]

@@ -24,8 +24,8 @@ Measure = Callable[[Architecture], Measurements]
 """Exports the architecture's net and measures it on each device of the budgets."""
 Certify = Callable[[Measurement, float, str], bool]
 """From a measurement, the budget in milliseconds and the device's name to whether the certificate's rule holds."""
-Recalibrate = Callable[[Architecture, Measurements], Budgets | None]
-"""From a measured candidate to budgets with the recalibrated predictor, or None where nothing changed."""
+Recalibrate = Callable[[Sequence[Trial]], Budgets]
+"""From the measured candidates, in the order of their measurement, to budgets with recalibrated predictors."""
 
 
 def device_results(budgets: Budgets, measurements: Measurements, certify: Certify) -> tuple[DeviceResult, ...]:
@@ -89,8 +89,8 @@ def won(trials: Sequence[Trial]) -> list[Trial]:
     return sorted(holding, key=lambda trial: -trial.quality)
 
 
-def next_candidate(trials: Sequence[Trial], budgets: Budgets, winners: int) -> Trial | None:
-    """The best unmeasured trial that keeps the budgets and would improve on the worst of ``winners`` winners."""
+def next_candidate(trials: Sequence[Trial], budgets: Budgets, winners: int | None = None) -> Trial | None:
+    """The best unmeasured trial that keeps the budgets; given ``winners``, one better than the worst of so many."""
     kept = [trial for trial in _unmeasured(trials) if not budgets.violated(trial.parameters, trial.upper_ms)]
     best = won(trials)[:winners]
     if len(best) == winners:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -39,14 +38,13 @@ from search.run_context import RunContext
 from search.run_folder import RunFolder
 from search.spaces.portrait.space import PortraitSpace
 from search.spaces.registry import SPACES
-from search.trial import CERTIFIED, DeviceResult
+from search.trial import CERTIFIED
 from search.trials import TrialStore
 from search.winners.export import export_winner
 from search.winners.finalists import Finalists
 from search.winners.training import find_trial, train_net
 from tests.export.runtime_device import measurement
 from tests.search.cluster.toys import InProcessWorkers
-from tests.search.constraints.near_budget_device import bounded
 from tests.search.test_trials import make_trials
 from tests.search.toy import FormulaPredictor
 
@@ -297,23 +295,6 @@ def test_the_progress_of_a_search_tells_of_the_devices_of_a_pool(
     assert len(list(pool.measure([candidate], nominal_reference_ms=2.0, protocol=FAST))) == 1
     told = [(moment.stage, moment.done, moment.note) for moment in moments]
     assert told == [("winners", 1, f"measuring a net, 2 devices, {measuring} measuring") for measuring in (0, 1, 0)]
-
-
-def test_a_resumed_search_starts_with_the_bounds_that_its_rejections_widened(
-    store: MeasurementStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = bounded()
-    created = config(search=SEARCH.model_copy(update={"space": "portrait:sizes=128x128"}))
-    first = captured(store, tmp_path / "run", created, monkeypatch, before)
-    assert first["budgets"].latencies[0].predictor == before
-    (trial,) = make_trials(1)
-    trial = replace(trial, architecture=first["space"].sample(1, Random(0))[0])
-    with TrialStore(tmp_path / "run" / "trials.sqlite") as trials:
-        trials.add(trial)
-        trials.add_results(trial, [DeviceResult("cpu", 1e6, (1e6, 1e6), holds=False)])
-    resumed = captured(store, tmp_path / "run", created, monkeypatch, before)
-    for each in (resumed["budgets"], resumed["strategy"].budgets):
-        assert each.latencies[0].predictor.calibration.factor > before.calibration.factor
 
 
 def test_a_changed_device_is_refused(store: MeasurementStore, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from search.progress import SearchProgress
 from search.settings import SearchSettings
 from search.strategies.random_search import RandomSearch
 from search.strategies.registry import make_strategy
-from search.trial import CERTIFIED, EVALUATED, REJECTED, UNCERTIFIED
+from search.trial import CERTIFIED, EVALUATED, REJECTED, UNCERTIFIED, Trial
 from search.trials import TrialStore
 from tests.search.toy import FormulaEvaluator, FormulaPredictor, NoisyDevice, ToySpace, certify, quality_of
 
@@ -145,15 +145,15 @@ def test_an_optimistic_predictor_costs_rejections_but_not_the_winner(tmp_path: P
 
 def test_each_measured_candidate_recalibrates_and_the_new_bounds_are_used(tmp_path: Path) -> None:
     device = NoisyDevice(TRUTH)
-    recalibrated: list[Architecture] = []
+    seen: list[list[Architecture]] = []
 
-    def recalibrate(architecture: Architecture, measurements: Mapping[str, object]) -> Budgets:
-        assert set(measurements) == {"toy"}
-        recalibrated.append(architecture)
+    def recalibrate(measured: Sequence[Trial]) -> Budgets:
+        assert all(set(trial.measured_ms) == {"toy"} for trial in measured)
+        seen.append([trial.architecture for trial in measured])
         return toy_budgets(FormulaPredictor(slack=1.08))
 
     result = search(tmp_path, toy_budgets(OPTIMIST), measure=device.measure, certify=certify, recalibrate=recalibrate)
-    assert recalibrated == device.measured
+    assert seen == [device.measured[: count + 1] for count in range(len(device.measured))]
     assert len([trial for trial in result.trials if trial.status == REJECTED]) <= 2
     assert len(result.winners) == 3
     for trial in result.trials:

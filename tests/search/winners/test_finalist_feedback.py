@@ -14,14 +14,16 @@ from latency.predictor import LatencyPredictor, Prediction
 from latency.predictors.additive.lookup_table import LookupTablePredictor
 from latency.sample import LatencySample
 from latseg.testing.synthetic import measured
+from search.architecture import Architecture
 from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
-from search.loop import run_search
+from search.loop import SearchResult, run_search
 from search.settings import SearchSettings
 from search.spaces.portrait.space import PortraitSpace
 from search.strategies.registry import make_strategy
 from search.trial import REJECTED, DeviceResult, Trial
 from search.trials import TrialStore
 from search.winners.finalist_feedback import FinalistFeedback
+from search.winners.selection import Measurements
 from tests.search.test_loop import search
 from tests.search.toy import FormulaEvaluator, FormulaPredictor, NoisyDevice, ToySpace, certify
 from tests.search.winners.test_certify_winners import Counting
@@ -85,16 +87,18 @@ def test_a_resumed_search_repeats_its_recalibrations(
     budgets: Budgets, tmp_path: Path, ratios: list[float], factor: float
 ) -> None:
     with store_with(tmp_path, budgets, ratios) as store:
-        resumed = FinalistFeedback(SPACE, budgets).replay(store)
+        resumed = FinalistFeedback(SPACE, budgets)(store.measured_trials())
     expected = [factor / 1.05 * before for before in upper_ms(budgets)]
     assert upper_ms(resumed) == pytest.approx(expected)
 
 
 class Optimist(LatencyPredictor):
-    """Predicts 85 % of the truth."""
+    """Predicts 85 % of the truth, or another share."""
 
     name = "optimist"
-    share = 0.85
+
+    def __init__(self, share: float = 0.85) -> None:
+        self.share = share
 
     def fit(self, samples: Sequence[LatencySample], *, seed: int = 0) -> None:
         raise NotImplementedError
@@ -128,17 +132,10 @@ def test_the_whole_search_uses_the_bound_of_its_finalists(tmp_path: Path) -> Non
         assert trial.upper_ms["toy"] == pytest.approx(widened * trial.predicted_ms["toy"])
 
 
-class Pessimist(Optimist):
-    """Predicts 120 % of the truth."""
-
-    name = "pessimist"
-    share = 1.2
-
-
 def test_where_finalists_are_faster_than_predicted_the_rest_of_the_search_uses_more_of_the_budget(
     tmp_path: Path,
 ) -> None:
-    predictor = BoundedPredictor(Pessimist(), Calibration.of([1.02] * 20), INFO)
+    predictor = BoundedPredictor(Optimist(1.2), Calibration.of([1.02] * 20), INFO)
     before = Budgets(None, (LatencyBudget("toy", 1.0, predictor),))
     slowest, best = {}, {}
     for name, feedback in (("with", FinalistFeedback(ToySpace(), before)), ("without", None)):
@@ -153,12 +150,14 @@ def test_where_finalists_are_faster_than_predicted_the_rest_of_the_search_uses_m
     assert best["with"] > best["without"]
 
 
-@pytest.mark.parametrize(("alpha", "winners", "first"), [(0.1, 1, 9), (0.05, 5, 19), (0.05, 1, 1)])
+@pytest.mark.parametrize(
+    ("alpha", "winners", "first"), [(0.1, 1, 9), (0.1, 3, 9), (0.2, 3, 4), (0.05, 3, 19), (0.05, 1, 1)]
+)
 def test_so_many_candidates_are_measured_first_as_the_bound_needs(
     tmp_path: Path, alpha: float, winners: int, first: int
 ) -> None:
-    """Or only as many as winners are wanted, where the bound needs more than half of those that may be measured."""
-    predictor = BoundedPredictor(Pessimist(), Calibration.of([1.02] * 20, alpha=alpha), INFO)
+    """Or only as many as winners are wanted, where the bound needs more than may be measured by then."""
+    predictor = BoundedPredictor(Optimist(1.2), Calibration.of([1.02] * 20, alpha=alpha), INFO)
     before = Budgets(None, (LatencyBudget("toy", 1.0, predictor),))
     evaluator = FormulaEvaluator()
     device = Counting(evaluator, noise=0.005)
@@ -173,6 +172,61 @@ def test_so_many_candidates_are_measured_first_as_the_bound_needs(
     )
     assert device.evaluated.count(device.evaluated[0]) == first
     assert device.evaluated[0] < 60
+
+
+class Interrupted:
+    """Measures on a device whose noise depends on the net alone; the first net is ``slower`` than by the formula."""
+
+    def __init__(self, slower: float) -> None:
+        self.measured: list[Architecture] = []
+        self.stop = -1
+        self.slower = slower
+
+    def measure(self, architecture: Architecture) -> Measurements:
+        if len(self.measured) == self.stop:
+            raise KeyboardInterrupt
+        self.measured.append(architecture)
+        times = self.slower if architecture == self.measured[0] else 1.0
+        truth = FormulaPredictor(ms_per_mflop=0.2 * times, ms_per_operator=0.1 * times)
+        return NoisyDevice(truth, noise=0.05, seed=int(architecture.id, 16)).measure(architecture)
+
+
+@pytest.mark.parametrize(
+    ("share", "alpha", "slower"),
+    [
+        pytest.param(1.2, 0.1, 1.0, id="bounds fall"),
+        pytest.param(0.85, 0.2, 1.0, id="bounds rise"),
+        pytest.param(0.97, 0.2, 1.25, id="bounds rise, and fall when the first no longer counts"),
+    ],
+)
+def test_interrupted_at_any_measurement_the_same_nets_are_measured(
+    tmp_path: Path, share: float, alpha: float, slower: float
+) -> None:
+    predictor = BoundedPredictor(Optimist(share), Calibration.of([1.02] * 20, alpha=alpha), INFO)
+    before = Budgets(None, (LatencyBudget("toy", 1.0, predictor),))
+    chosen = SearchSettings(trials=60, winners=8, feasibility_samples=60, reserve=0.6, seed=1)
+
+    def run(folder: str, device: Interrupted) -> SearchResult:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        options = {"measure": device.measure, "certify": certify, "recalibrate": FinalistFeedback(ToySpace(), before)}
+        return search(tmp_path / folder, before, settings=chosen, **options)
+
+    uninterrupted = Interrupted(slower)
+    expected = run("whole", uninterrupted)
+    for stop in range(1, len(uninterrupted.measured)):
+        device = Interrupted(slower)
+        device.stop = stop
+        with pytest.raises(KeyboardInterrupt):
+            run(str(stop), device)
+        device.stop = -1
+        found = run(str(stop), device)
+        assert device.measured == uninterrupted.measured
+        assert [(trial.id, trial.upper_ms) for trial in found.trials] == [
+            (trial.id, trial.upper_ms) for trial in expected.trials
+        ]
+        assert [trial.id for trial in found.winners] == [trial.id for trial in expected.winners]
+    run(str(stop), device)
+    assert device.measured == uninterrupted.measured, "a finished search measures nothing"
 
 
 def test_the_strategy_receives_the_recalibrated_budgets(tmp_path: Path) -> None:
