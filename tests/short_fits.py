@@ -1,19 +1,23 @@
-"""Fits that train attention for few steps, for tests that are about what is done with a predictor.
+"""Fits that train attention for few steps and grow few trees, for tests that are about what is done with a predictor.
 
 ``python -m tests.short_fits WORD...`` is the command line with such fits.
 """
 
 from latency.fit import fit_device
+from latency.predictors.additive import trees
 from latency.predictors.attention.training import TrainingSettings
 
 
 def shorten(steps: int = 100) -> None:
     """Changes the default of ``fit_device`` in this process."""
     fit_device.__kwdefaults__["settings"] = TrainingSettings(steps=steps)
+    trees.BOOSTED = 40
 
 
 if __name__ == "__main__":
     from latseg.cli import main
+    from tests.short_feasibility import sample_less
 
     shorten()
+    sample_less(60)
     main()

@@ -19,7 +19,7 @@ shorten(steps=50)
 sample_less()
 """
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "examples").glob("*.ipynb"))
-LONG = ("own_device_and_strategy", "own_model")
+LONG = ("own_device_and_strategy", "own_model", "quick_start")
 """What they show is tested elsewhere, too; the others are among `make test`."""
 
 

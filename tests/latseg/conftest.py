@@ -25,15 +25,21 @@ DEVICE = "simulated:noise=0.02"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def short_fits() -> Iterator[None]:
-    """These tests are about what is done with a predictor."""
+def short_work() -> Iterator[None]:
+    """These tests are about what is done with a predictor, and what comes after the first look at a space."""
     from latency.fit import fit_device
+    from latency.predictors.additive import trees
+    from search import launch
+    from tests.short_feasibility import sample_less
     from tests.short_fits import shorten
 
-    defaults = dict(fit_device.__kwdefaults__)
+    defaults, boosted, settings = dict(fit_device.__kwdefaults__), trees.BOOSTED, launch.SearchSettings
     shorten()
+    sample_less(60)
     yield
     fit_device.__kwdefaults__.update(defaults)
+    trees.BOOSTED = boosted
+    launch.SearchSettings = settings  # type: ignore[misc]
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,9 @@ def test_describe_a_published_net_of_templates(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("evaluator", ["training:epochs=1", "regression:nets=4,examples=4"])
+@pytest.mark.parametrize(
+    "evaluator", ["training:epochs=1", pytest.param("regression:nets=4,examples=4", marks=pytest.mark.long)]
+)
 def test_search(workspace: Path, evaluator: str) -> None:
     run = latseg.Workspace(workspace).search(
         budgets={DEVICE: "60ms"},

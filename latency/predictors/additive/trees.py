@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
+BOOSTED = 300
+"""Number of boosted trees."""
+
 
 @dataclass(frozen=True)
 class Trees:
@@ -34,7 +37,7 @@ class Trees:
         from sklearn.ensemble import GradientBoostingRegressor
 
         model = GradientBoostingRegressor(
-            n_estimators=300, max_depth=3, learning_rate=0.05, subsample=0.7, min_samples_leaf=3, max_features=0.5,
+            n_estimators=BOOSTED, max_depth=3, learning_rate=0.05, subsample=0.7, min_samples_leaf=3, max_features=0.5,
             init="zero", random_state=seed,
         )  # fmt: skip
         mean = float(np.mean(target))

@@ -36,6 +36,9 @@ _RARE = 0.01
 """Shapes that no larger share of the nets has are left out: a space with many widths has thousands of them."""
 _PARTS = 8
 """Into which a net is divided by depth."""
+_MOST_KNOWN = 2000
+_KNOWN: dict[tuple[int, bool], tuple[OperatorGraph, Sums]] = {}
+"""Sums by a net's identity, with and without work."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +107,18 @@ def _keys(nets: Sequence[Sums], group: str) -> tuple[str, ...]:
 
 
 def _sums(graphs: Sequence[OperatorGraph], groups: Sequence[str]) -> list[Sums]:
-    """Work is only summed where one of the groups needs it."""
+    """Work is only summed where one of the groups needs it. Several predictors in turn ask for the same nets."""
     table, work = OperatorTable(), not _WITHOUT_WORK.issuperset(groups)
-    return [_sums_of(graph, table, work=work) for graph in graphs]
+    found = []
+    for graph in graphs:
+        known = _KNOWN.get((id(graph), work))
+        if known is None:
+            if len(_KNOWN) >= _MOST_KNOWN:
+                _KNOWN.clear()
+            # It keeps the graph alive, so an identity is never reused for another one.
+            known = _KNOWN[id(graph), work] = (graph, _sums_of(graph, table, work=work))
+        found.append(known[1])
+    return found
 
 
 def _sums_of(graph: OperatorGraph, table: OperatorTable, *, work: bool) -> Sums:

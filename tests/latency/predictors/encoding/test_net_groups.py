@@ -7,7 +7,9 @@ import pytest
 
 from latency.operators import builders
 from latency.operators.operator import OperatorGraph
+from latency.predictors.encoding import net_groups
 from latency.predictors.encoding.net_groups import GROUPS, NetGroups
+from latseg.testing.synthetic import random_graphs
 
 IMAGE = (1, 3, 32, 32)
 
@@ -69,3 +71,18 @@ def test_as_json() -> None:
         NetGroups.from_json(replace(groups, mean=groups.mean[:1]).to_json())
     with pytest.raises(ValueError, match="layout"):
         NetGroups.from_json({"keys": [["moon", ["a"]]], "mean": [0.0], "scale": [1.0]})
+
+
+def test_nets_are_summed_once_for_all_predictors_that_share_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs = random_graphs(6, 11)
+    both = NetGroups.learn(graphs, ("flops", "counts")), NetGroups.learn(graphs, ("counts", "depth"))
+    expected = [groups.encode(graphs) for groups in both]
+    monkeypatch.setattr(net_groups, "_sums_of", lambda *_, **__: pytest.fail("summed again"))
+    for groups, before in zip(both, expected, strict=True):
+        np.testing.assert_array_equal(groups.encode(graphs), before)
+    monkeypatch.undo()
+    monkeypatch.setattr(net_groups, "_MOST_KNOWN", 4)  # fewer than there are
+    again = random_graphs(6, 11)
+    for groups, before in zip(both, expected, strict=True):
+        np.testing.assert_array_equal(groups.encode(again), before)
+    assert len(net_groups._KNOWN) <= 4
