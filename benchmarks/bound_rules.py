@@ -5,9 +5,9 @@ and the candidates that were measured. For each rule it computes the bound that 
 compares it with the candidates' latencies:
 
 - ``fit``: the quantile of the nets held out by ``fit``, without nets near the budget;
-- ``moved``: that of ``latency.calibration`` before a candidate is measured, with ten nets near the budget and with all;
-- ``near alone``: the quantile of all nets near the budget in place of those held out;
-- ``nine candidates``: that of ``latency.calibration`` with the first nine measured candidates.
+- ``moved``: that of ``latency.calibration`` before a candidate is measured, with the nets near the budget;
+- ``near alone``: the quantile of the nets near the budget in place of those held out;
+- ``candidates``: that of ``latency.calibration`` with the candidates measured before the one that is judged.
 
 Judged are the candidates that were measured after the ninth, chosen under the rule of the program that searched.
 Writes ``benchmarks/results/bound_rules.json``.
@@ -32,19 +32,20 @@ from provenance import RESULTS, provenance, write_result
 from search.run_folder import RunFolder
 from search.trials import TrialStore
 
-TEN, NINE = 10, 9
+NINE = 9
 Ratios = NDArray[np.float64]
 """Measured / predicted as the predictor was fitted."""
 
 
-def factors(calibration: Calibration, near: Sequence[float], first: Sequence[float]) -> dict[str, float]:
-    """Upper bound / prediction by rule."""
+def factors(calibration: Calibration, near: Sequence[float], candidates: Ratios) -> dict[str, Ratios]:
+    """By rule: upper bound / prediction of each candidate after the ninth."""
+    moved, judged = calibration.with_near_budget(near), range(NINE, len(candidates))
+    alone = ConformalQuantile(near, calibration.alpha).value
     return {
-        "fit": calibration.factor,
-        "moved, ten nets": calibration.with_near_budget(near[:TEN]).factor,
-        "moved, all nets": calibration.with_near_budget(near).factor,
-        "near alone": ConformalQuantile(near, calibration.alpha).value,
-        "nine candidates": calibration.with_near_budget(near[:TEN]).recalibrated(first).factor,
+        "fit": np.array([calibration.factor for _ in judged]),
+        "moved": np.array([moved.factor for _ in judged]),
+        "near alone": np.array([alone for _ in judged]),
+        "candidates": np.array([moved.recalibrated(candidates[:before].tolist()).factor for before in judged]),
     }
 
 
@@ -72,7 +73,7 @@ def ratios_of(run: RunFolder, device: str) -> tuple[list[float], Ratios]:
 
 def compared(calibration: Calibration, pairs: Sequence[tuple[list[float], Ratios]]) -> dict[str, Any]:
     """By rule: share of the candidates above their bound, and bound over latency, mean over the searches."""
-    bounds: list[Mapping[str, float]] = [factors(calibration, near, list(ratios[:NINE])) for near, ratios in pairs]
+    bounds: list[Mapping[str, Ratios]] = [factors(calibration, near, ratios) for near, ratios in pairs]
     judged = [ratios[NINE:] for _, ratios in pairs]
     rules = {}
     for rule in bounds[0]:
