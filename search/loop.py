@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from foundation.progress import OnProgress, ignore_progress
+from latency.bounded import BoundedPredictor
 from search.constraints.budgets import Budgets
 from search.constraints.feasibility import Feasibility, feasibility
 from search.constraints.infeasible import require_feasible
@@ -44,6 +45,8 @@ class SearchResult:
     """How the search ended, in one line."""
     near_budget: tuple[NearBudget, ...] = ()
     """What the caller measured near the budgets before the search."""
+    bounds: Mapping[str, str] = field(default_factory=dict)
+    """By device, how the search's own candidates calibrated the bound in the end; only where they did."""
 
 
 def run_search(
@@ -111,7 +114,17 @@ def _result(state: SearchState, winners: list[Trial]) -> SearchResult:
         front=_front(state),
         feasibility=state.feasibility,
         message=_message(state, winners[: state.settings.winners]),
+        bounds=_bounds(state.budgets),
     )
+
+
+def _bounds(budgets: Budgets) -> dict[str, str]:
+    predictors = [(each.device, each.predictor) for each in budgets.latencies]
+    return {
+        device: predictor.calibration.statement
+        for device, predictor in predictors
+        if isinstance(predictor, BoundedPredictor) and predictor.calibration.rests_on_preferred
+    }
 
 
 def _front(state: SearchState) -> list[Trial]:

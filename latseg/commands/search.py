@@ -141,6 +141,7 @@ def _document(run: str, result: SearchResult) -> dict[str, Any]:
         "repaired": result.repaired,
         "feasible_fraction": result.feasibility.feasible_fraction,
         "near_budget": [near.model_dump(mode="json", by_alias=True) for near in result.near_budget],
+        "bounds": dict(result.bounds),
         "message": result.message,
         "winners": [winner_document(trial) for trial in result.winners],
     }
@@ -163,6 +164,7 @@ def _render(console: Console, run: str, result: SearchResult) -> list[Any]:
     columns = ("winner", "status", "parameters", "measured", "predicted bound, ms", "quality in the search")
     lines: list[Any] = [table(f"Run {run}", columns, rows)] if rows else []
     lines += [plain(_sentence(near.statement)) for near in result.near_budget]
+    lines += [plain(_sentence(f"on {device}, later: {statement}")) for device, statement in result.bounds.items()]
     lines.append(f"{len(result.trials)} nets evaluated; candidates rejected untrained, by constraint: {rejected}.")
     lines.append(_sentence(result.message))
     if result.winners:

@@ -38,8 +38,8 @@ class GateStrategy(Strategy):
     """Trains gates and shared weights before the first proposal, in ``NAME_gates_SEED.safetensors`` of the run.
 
     Trials do not move the gates: they are the method's answer. What they say is proposed without repetition, and trials
-    choose among it. Where the budgets are no longer those of the training, the gates give way by as little as brings
-    the expected costs back to what they were (``BudgetCosts.within``).
+    choose among it. Where the budgets are tighter than those of the training, the gates give way by as little as
+    brings the expected costs back to what they were (``BudgetCosts.within``).
 
     Args:
         space: to search in.
