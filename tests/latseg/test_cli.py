@@ -99,6 +99,7 @@ def test_pretrain_makes_few_measurements_do(
 
     short = {"seed": 0, "steps": 20, "in_context": InContextSettings(width=8, steps=5)}
     monkeypatch.setattr(prior.Prior.learn, "__kwdefaults__", short)
+    monkeypatch.setattr("latency.predictors.transfer.source_tasks._TASKS", 30)
     shared = ("--workspace", str(tmp_path))
     words = ("--size", "128x128")
     assert "40 measured nets" in _one_line(capsys, 2, *shared, "pretrain")

@@ -150,7 +150,7 @@ def test_weights_in_a_second_file(tmp_path: Path) -> None:
     assert from_onnx(path, SHAPES) == from_onnx(written("transformer", 17), SHAPES)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_dynamo_exporter_with_weights_in_a_second_file(tmp_path: Path) -> None:
     made = Classifier()
     path = tmp_path / "net.onnx"
