@@ -63,7 +63,8 @@ def pareto_figure(points: Sequence[TrialPoint], device: str, budget_ms: float) -
     figure.add_annotation(
         x=budget_ms, y=1, yref="paper", text=f"budget {budget_ms:g} ms", showarrow=False, xanchor="right"
     )
-    figure.update_xaxes(title=f"upper bound of the latency on {device} (winners: measured), ms", rangemode="tozero")
+    bound = f"upper bound of the latency on {device} when evaluated (candidates: measured), ms"
+    figure.update_xaxes(title=bound, rangemode="tozero")
     figure.update_yaxes(title="quality during the search, %")
     return _styled(figure)
 
