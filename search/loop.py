@@ -99,9 +99,9 @@ def run_search(
         state.evolve(settings.trials)
         return _result(state, sorted(state.trials, key=lambda trial: -trial.quality))
     for stop in settings.stops(strategy.generation_size):
-        reached = state.evolve_once(stop)
-        if not state.went_beyond(stop, reached):
-            certify_winners(state, measure, certify, recalibrate, until=reached, final=stop == settings.trials)
+        reached, final = state.evolve_once(stop), stop == settings.trials
+        if final or not state.went_beyond(stop, reached):
+            certify_winners(state, measure, certify, recalibrate, until=reached, final=final)
     return _result(state, won(state.trials))
 
 

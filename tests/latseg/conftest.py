@@ -24,8 +24,8 @@ from tests.made_once import made_once
 DEVICE = "simulated:noise=0.02"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def short_work() -> Iterator[None]:
+@contextmanager
+def less_work() -> Iterator[None]:
     """These tests are about what is done with a predictor, and what comes after the first look at a space."""
     from latency.fit import fit_device
     from latency.predictors.additive import trees
@@ -36,10 +36,19 @@ def short_work() -> Iterator[None]:
     defaults, boosted, settings = dict(fit_device.__kwdefaults__), trees.BOOSTED, launch.SearchSettings
     shorten()
     sample_less(60)
-    yield
-    fit_device.__kwdefaults__.update(defaults)
-    trees.BOOSTED = boosted
-    launch.SearchSettings = settings  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        fit_device.__kwdefaults__.update(defaults)
+        trees.BOOSTED = boosted
+        launch.SearchSettings = settings  # type: ignore[misc]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_work() -> Iterator[None]:
+    """Fixtures of the session are made before this one, and say so themselves."""
+    with less_work():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +57,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(folder: Path) -> None:
         device = latseg.Workspace(folder).device(DEVICE)
-        device.profile(models=32, operators=8, sizes=["128x128"])
-        device.fit()
+        with less_work():
+            device.profile(models=32, operators=8, sizes=["128x128"])
+            device.fit()
 
     return made_once(tmp_path_factory, "workspace", make)
 
@@ -104,7 +114,7 @@ def noted(made: set[int]) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def run(workspace: Path, portraits_made: set[int]) -> RunHandle:
     """A finished search on the simulated device with the smallest settings."""
-    with noted(portraits_made):
+    with noted(portraits_made), less_work():
         return latseg.Workspace(workspace).search(
             budgets={DEVICE: "2ms"},
             sizes=["128x128"],
@@ -132,6 +142,6 @@ def finished(run: RunHandle, portraits_made: set[int], tmp_path_factory: pytest.
         if other.name != run.id:
             shutil.rmtree(other)
     handle = latseg.Workspace(folder).run(run.id)
-    with noted(portraits_made):
+    with noted(portraits_made), less_work():
         handle.train(handle.winners[0]).export(formats=["onnx"])
     return folder

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def short_learning() -> Iterator[None]:
     """Fewer trees for each source, and fewer tasks."""
     from latency.predictors.additive import trees
