@@ -100,7 +100,7 @@ def run_search(
         return _result(state, sorted(state.trials, key=lambda trial: -trial.quality))
     for stop in settings.stops(strategy.generation_size):
         reached, final = state.evolve_once(stop), stop == settings.trials
-        if final or not state.went_beyond(stop, reached):
+        if final or not state.went_beyond(reached):
             certify_winners(state, measure, certify, recalibrate, until=reached, final=final)
     return _result(state, won(state.trials))
 

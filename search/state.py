@@ -93,12 +93,12 @@ class SearchState:
             self.store.add_exhaustion(stop, until)
         return until
 
-    def went_beyond(self, stop: int, reached: int) -> bool:
-        """Whether the search had gone on after this stop before it was interrupted.
+    def went_beyond(self, reached: int) -> bool:
+        """Whether the search had gone on after the stop at so many trials before it was interrupted.
 
         Then it had measured there what it would. Under the bounds of today it might measure more.
         """
-        return len(self.trials) > reached or any(later > stop for later in self.store.exhaustions())
+        return len(self.trials) > reached
 
     def prepare(self) -> None:
         """Has evaluator and strategy prepared, once: before the first proposal, or before a stored one is measured."""

@@ -80,6 +80,10 @@ def test_few_nets_fed_back_raise_the_bound_and_never_lower_it() -> None:
 def test_the_bound_is_the_quantile_of_the_nets_fed_back_once_they_are_enough() -> None:
     calibration = Calibration.of([1.05] * 30).with_near_budget([1.02] * 10)
     assert calibration.recalibrated([0.9] * 8 + [0.95]).factor == pytest.approx(0.95), "below the prediction, too"
+    assert calibration.recalibrated([0.9] * 8 + [0.95]).statement == (
+        "bound calibrated on 9 measured candidates of the search at 90 %: 0.950 times the prediction"
+    )
+    assert "held-out" in calibration.recalibrated([0.9] * 8).statement
     assert calibration.recalibrated([0.9] * 17 + [0.95, 1.1]).factor == pytest.approx(0.95), "18th of 19"
     assert calibration.recalibrated([0.9] * 9).recalibrated([1.1]).factor == pytest.approx(1.1)
     stricter = Calibration.of([1.05] * 30, alpha=0.05)

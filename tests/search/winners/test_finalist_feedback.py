@@ -128,6 +128,8 @@ def test_the_whole_search_uses_the_bound_of_its_finalists(tmp_path: Path) -> Non
     widened = max(trial.measured_ms["toy"] / trial.predicted_ms["toy"] for trial in measured)
     assert widened > 1.1
     assert 9 <= len(measured) < 19, "of fewer than 19 the largest ratio is the quantile"
+    assert result.bounds == {"toy": feedback.budgets.latencies[0].predictor.calibration.statement}
+    assert f"on {len(measured)} measured candidates" in result.bounds["toy"]
     for trial in result.trials:
         assert trial.upper_ms["toy"] == pytest.approx(widened * trial.predicted_ms["toy"])
 
