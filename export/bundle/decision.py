@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from devices.measurement import FailedMeasurement, Measurement
 from devices.other_load import BUSY_CORES
@@ -23,6 +24,7 @@ _LOOK_S = 1.0
 
 MeasureAgain = Callable[[int], Measurement | FailedMeasurement]
 """Measures once more, with the seed of this attempt."""
+Result = TypeVar("Result")
 OtherLoad = Callable[[], float]
 """``Device.other_load`` of the device that measures."""
 
@@ -59,20 +61,31 @@ def decide(name: str, budget: Budget, measure: MeasureAgain, other_load: OtherLo
     if not first.undecided:
         return first
     loads.append(_calm(other_load, wait_s))
-    for turn in range(ROUNDS):
-        time.sleep(_PAUSE_S * bool(turn))
-        further = []
-        for place in range(ROUND_SIZE):
-            further.append(measure(1 + turn * ROUND_SIZE + place))
-            loads.append(other_load())
+
+    def measured(attempt: int) -> Measurement | FailedMeasurement:
+        result = measure(attempt)
+        loads.append(other_load())
+        return result
+
+    for turn, further in enumerate(further_rounds(measured), start=1):
         middle = _middle(further)
         busy = max(loads) >= BUSY_CORES
         last = _check(name, budget, middle, whole_interval=busy)
+        which = f"the middle one of {ROUND_SIZE} measurements in round {turn}, after a first one: {first.detail}"
         if busy or not last.undecided:
             break
-    which = f"the middle one of {ROUND_SIZE} measurements in round {turn + 1}, after a first one: {first.detail}"
     last = replace(last, detail=f"{last.detail}; {which}")
     return _explained(last, budget, middle, max(loads)) if last.undecided else last
+
+
+def further_rounds(measure: Callable[[int], Result]) -> Iterator[list[Result]]:
+    """Rounds of measurements after a first one, which is number 0, with a pause between two rounds.
+
+    How many exports a round saves is in ``benchmarks/results/export_refusals.json``.
+    """
+    for turn in range(ROUNDS):
+        time.sleep(_PAUSE_S * bool(turn))
+        yield [measure(1 + turn * ROUND_SIZE + place) for place in range(ROUND_SIZE)]
 
 
 def _explained(check: Check, budget: Budget, middle: Measurement | FailedMeasurement, load: float) -> Check:
