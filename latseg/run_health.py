@@ -53,6 +53,7 @@ def _records(root: Path, run: RunFolder) -> Iterator[CheckedFile]:
     from search.teachers import record as teachers
     from search.transfers import record as transfers
     from search.winners.held_out_record import read_held_out_record
+    from search.winners.trained_record import read_trained_record
 
     if exists(run.near_budget):
         yield _checked_record(root, run.near_budget, "calibration record", lambda: read_near_budget(run.near_budget))
@@ -61,6 +62,8 @@ def _records(root: Path, run: RunFolder) -> Iterator[CheckedFile]:
         yield _checked_record(root, run.path / short_trainings.FILE_NAME, "short trainings", read)
     for path in sorted((run.path / "winners").glob("*_test.json")):
         yield _checked_record(root, path, "scores on the test part", partial(read_held_out_record, path))
+    for path in sorted((run.path / "winners").glob("*_trained.json")):
+        yield _checked_record(root, path, "quality after training", partial(read_trained_record, path))
     for folder in folders_in(run.path / "teachers"):
         yield _checked_record(root, folder / teachers.FILE_NAME, "teacher", partial(teachers.read_record, folder))
     for folder in folders_in(run.path / "transfers"):

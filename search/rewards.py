@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Annotated, Self
@@ -31,6 +31,26 @@ class RewardOptions(PluginOptions):
     useful: Annotated[float, Field(ge=0, le=1)] | None = None
     """Quality above which a net earns a bonus for low costs; None for the median of the first generation."""
 
+    @property
+    def rewards_low_costs(self) -> bool:
+        """Whether the reward is more than the quality."""
+        return max(self.latency, self.parameters, self.flops) > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Hard limits as numbers."""
+
+    parameters: int | None
+    latency_ms: Mapping[str, float]
+    """By device."""
+
+    @classmethod
+    def of(cls, budgets: Budgets) -> Self:
+        """Those of a search."""
+        parameters = None if budgets.parameters is None else budgets.parameters.maximum
+        return cls(parameters, {budget.device: budget.maximum_ms for budget in budgets.latencies})
+
 
 @dataclass(frozen=True, slots=True)
 class Reward:
@@ -41,25 +61,26 @@ class Reward:
     is above ``useful``, the product counts as 1 at most; else a tiny net of useless quality would earn most.
     """
 
-    budgets: Budgets
+    limits: Limits
+    """The targets."""
     options: RewardOptions
     useful: float
     """Quality above which low costs earn a bonus."""
     flops_target: int
 
     @classmethod
-    def of_run(cls, trials: Sequence[Trial], budgets: Budgets, options: RewardOptions) -> Self:
+    def of_run(cls, trials: Sequence[Trial], limits: Limits, options: RewardOptions) -> Self:
         """The reward of a run; what the budgets leave open follows from its first generation.
 
         Args:
             trials: of the run, at least one.
-            budgets: the targets.
+            limits: the targets.
             options: the exponents.
         """
         first = min(trial.generation for trial in trials)
         generation = [trial for trial in trials if trial.generation == first]
         useful = median(trial.quality for trial in generation) if options.useful is None else options.useful
-        return cls(budgets, options, useful, max(trial.flops for trial in generation))
+        return cls(limits, options, useful, max(trial.flops for trial in generation))
 
     def of(self, trial: Trial) -> float:
         """The trial's reward; not negative."""
@@ -71,8 +92,9 @@ class Reward:
     def _costs(self, trial: Trial) -> list[tuple[float, float]]:
         """Exponent, and cost over target."""
         costs = [(self.options.flops, trial.flops / max(1, self.flops_target))]
-        if self.budgets.latencies:
-            costs.append((self.options.latency, self.budgets.latency_ratio(trial.upper_ms)))
-        if self.budgets.parameters is not None:
-            costs.append((self.options.parameters, trial.parameters / self.budgets.parameters.maximum))
+        if self.limits.latency_ms:
+            ratios = [trial.upper_ms[device] / maximum for device, maximum in self.limits.latency_ms.items()]
+            costs.append((self.options.latency, max(ratios)))
+        if self.limits.parameters is not None:
+            costs.append((self.options.parameters, trial.parameters / self.limits.parameters))
         return costs

@@ -39,6 +39,10 @@ class RunFolder:
         """Checkpoint of a winner's full training."""
         return self.path / "winners" / f"{architecture_id}.safetensors"
 
+    def trained(self, architecture_id: str) -> Path:
+        """How good a winner was after its full training."""
+        return self.path / "winners" / f"{architecture_id}_trained.json"
+
     def held_out(self, architecture_id: str) -> Path:
         """How a trained winner does on the test part."""
         return self.path / "winners" / f"{architecture_id}_test.json"

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from foundation.errors import UserError
+from search.analysis.run_rewards import run_rewards
 from search.analysis.search_log import ABSENT, PARAMETERS, Choices, Cost, Matrix, SearchLog, Vector, latency_cost
 from search.run_config import RunConfig, read_config
 from search.run_folder import RunFolder
 from search.strategies.registry import members_of
 from search.trial import Trial
 from search.trials import TrialStore
+from search.winners.trained_record import read_trained_record
 
 _ADOPTED = "another budget"
 """In the place of a strategy."""
@@ -44,6 +46,7 @@ def log_of_run(
 ) -> SearchLog:
     """The log of a run whose trials, at least one, were read already."""
     slots = tuple(slot for slot, _ in trials[0].architecture.choices)
+    strategies = _strategies(config, trials)
     return SearchLog(
         name=config.run,
         numbers=np.arange(1, len(trials) + 1),
@@ -56,7 +59,8 @@ def log_of_run(
         latencies={target.device: _latencies(target.device, trials) for target in config.targets},
         rejected=rejected,
         repaired=repaired,
-        strategies=_strategies(config, trials),
+        strategies=strategies,
+        rewards=run_rewards(config, trials, _proposed(config, strategies)),
     )
 
 
@@ -77,6 +81,14 @@ def _strategies(config: RunConfig, trials: Sequence[Trial]) -> tuple[str, ...]:
         return names[0] if generation == first else names[generation % len(names)]
 
     return tuple(proposer(trial.generation) for trial in trials)
+
+
+def _proposed(config: RunConfig, strategies: Sequence[str]) -> dict[str, list[bool]]:
+    """By the text of a strategy, which trials it proposed; equal members are one."""
+    members = members_of(config.strategy)
+    if not strategies:
+        return {config.strategy: [True]}
+    return {member: [name.split(" #")[0] == member for name in strategies] for member in members}
 
 
 def _costs(config: RunConfig, trials: Sequence[Trial]) -> list[Cost]:
@@ -103,21 +115,15 @@ def _latencies(device: str, trials: Sequence[Trial]) -> Matrix:
 
 
 def _trained(files: RunFolder, trials: Sequence[Trial]) -> Vector:
-    """Mean IoU on the validation part of the trials whose full training has ended; NaN for the others.
+    """Quality after full training of the trials whose training has ended; NaN for the others.
 
-    NaN as well where a checkpoint is damaged, or is of a task that has another one: the commands that need it say so.
+    NaN as well where the record is damaged, of which ``latseg doctor`` tells.
     """
-    return np.array([_mean_iou(files.training(trial.id)) for trial in trials])
+    return np.array([_quality(files.trained(trial.id)) for trial in trials])
 
 
-def _mean_iou(checkpoint: Path) -> float:
-    if not checkpoint.exists():
-        return np.nan
-    from segmentation.training.checkpoint import damage_told, load_checkpoint
-
+def _quality(path: Path) -> float:
     with suppress(UserError):
-        _, document = load_checkpoint(checkpoint)
-        with damage_told(checkpoint):
-            if len(document["history"]) == document["settings"]["epochs"]:
-                return float(document["quality"]["mean_iou"])
+        if record := read_trained_record(path):
+            return record.quality
     return np.nan

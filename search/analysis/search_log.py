@@ -72,6 +72,8 @@ class SearchLog:
     """Of the rejected candidates, those that became a trial after a repair."""
     quality_label: str = "quality"
     """The word for ``quality`` on axes."""
+    rewards: Vector | None = None
+    """``n``: what the strategy of each trial maximised, where that was not the quality alone."""
     strategies: tuple[str, ...] = ()
     """``n``: of several strategies side by side, the one that proposed each trial; empty where there was one."""
 

@@ -79,7 +79,7 @@ def _trials(log: SearchLog) -> CsvTable:
         **{PARAMETERS_COUNT if cost.name == PARAMETERS else cost.name: list(cost.values) for cost in log.costs},
         **{name: list(values) for name, values in predicted_and_measured(log).items()},
     }
-    for name, values in (("seconds", log.seconds), ("trained", log.trained)):
+    for name, values in (("reward", log.rewards), ("seconds", log.seconds), ("trained", log.trained)):
         if values is not None:
             columns[name] = list(values)
     if log.strategies:

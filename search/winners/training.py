@@ -12,6 +12,7 @@ from search.tasks.task import Trained
 from search.trial import REJECTED, Trial
 from search.trials import TrialStore
 from search.winners.selection import won
+from search.winners.trained_record import keep_trained_record
 
 
 def find_trial(context: RunContext, trial_id: str) -> Trial:
@@ -103,9 +104,11 @@ def train_net(context: RunContext, net: Trial | KnownNet, *, epochs: int | None 
             expected="a net that keeps its budgets",
             remedy="choose another one, or search with a larger budget",
         )
-    return context.task.train(
+    trained = context.task.train(
         net.architecture,
         checkpoint=context.folder.training(net.id),
         epochs=epochs,
         on_progress=context.on_progress,
     )
+    keep_trained_record(context.folder.trained(net.id), trained.quality)
+    return trained

@@ -59,7 +59,8 @@ def test_an_intact_workspace(finished: Path) -> None:
     assert not health.damaged
     kinds = {file.kind for file in health.files}
     assert kinds == {
-        "measurement store", "predictor", "run", "trial store", "calibration record", "checkpoint", "bundle",
+        "measurement store", "predictor", "run", "trial store", "calibration record", "checkpoint",
+        "quality after training", "bundle",
     }  # fmt: skip
     assert "measurements" in next(file.saved for file in health.files if file.kind == "measurement store")
 
@@ -75,6 +76,7 @@ DAMAGE = {
     "run file": "runs/*/run.json",
     "checkpoint of a winner": "runs/*/winners/*.safetensors",
     "supernet": "runs/*/supernet.safetensors",
+    "quality after training": "runs/*/winners/*_trained.json",
     "calibration record": "runs/*/near_budget.json",
     "bundle": "runs/*/bundles/*/model.onnx",
 }

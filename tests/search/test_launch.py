@@ -42,6 +42,7 @@ from search.trial import CERTIFIED
 from search.trials import TrialStore
 from search.winners.export import export_winner
 from search.winners.finalists import Finalists
+from search.winners.trained_record import TrainedRecord, read_trained_record
 from search.winners.training import find_trial, train_net
 from tests.export.runtime_device import measurement
 from tests.search.cluster.toys import InProcessWorkers
@@ -118,6 +119,8 @@ def test_a_run_from_search_to_bundle(store: MeasurementStore, tmp_path: Path, sp
         export_winner(context, winner.architecture, formats=["onnx"], command="")
     trained = train_net(context, find_trial(context, winner.id))
     assert trained.epochs == 1
+    record = read_trained_record(context.folder.trained(winner.id))
+    assert record == TrainedRecord(metric=trained.quality.main, quality=trained.quality.value)
     exported = export_winner(context, winner.architecture, formats=["onnx"], command="latseg search")
     assert exported.refusals == ()
     (certificate,) = exported.certificates

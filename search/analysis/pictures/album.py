@@ -45,7 +45,11 @@ def pictures_of(analysed: AnalysedLog) -> Iterator[Picture]:
     """Pictures of one log; those for which it has no data are left out."""
     log = analysed.log
     yield Picture("windows", "The distribution of quality in windows of trials", partial(draw_windows, log))
-    yield Picture("course", "Costs and quality over the trials", partial(draw_course, log))
+    yield Picture(
+        "course",
+        "Costs, quality and reward over the trials" if log.rewards is not None else "Costs and quality over the trials",
+        partial(draw_course, log),
+    )
     parameters = log.cost(PARAMETERS)
     if parameters is not None:
         draw = partial(draw_parameters, parameters, analysed.levels)

@@ -1,4 +1,4 @@
-"""Parameters, latency and quality over the trials."""
+"""Parameters, latency, quality and reward over the trials."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ if TYPE_CHECKING:
 
 
 def draw_course(log: SearchLog) -> Figure:
-    """One panel for each cost and one for quality, with a running median."""
+    """One panel for each cost, one for quality and one for a reward that is more than that, with a running median."""
     costs = [cost for cost in log.costs if len(cost.known)]
-    figure, panels = new_figure(len(costs) + 1, height=0.8 + 1.5 * (len(costs) + 1), share_x=True)
+    worth = [(log.quality_label, log.quality)]
+    if log.rewards is not None:
+        worth.append(("reward of the strategy", log.rewards))
+    count = len(costs) + len(worth)
+    figure, panels = new_figure(count, height=0.8 + 1.5 * count, share_x=True)
     for axes, cost in zip(panels, costs, strict=False):
         _plot(axes, log, cost.values / cost.scale)
         draw_limit(axes, None if cost.limit is None else cost.limit / cost.scale, vertical=False)
         axes.set_ylabel(cost.label.replace(" on ", "\non "))
-    _plot(panels[-1], log, log.quality)
-    panels[-1].set_ylabel(log.quality_label)
+    for axes, (label, values) in zip(panels[len(costs) :], worth, strict=True):
+        _plot(axes, log, values)
+        axes.set_ylabel(label)
     panels[-1].set_xlabel("trial")
     legend_above(panels[0])
     figure.align_ylabels()

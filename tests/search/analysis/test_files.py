@@ -14,11 +14,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from foundation.errors import UserError
+from search.analysis.analysed import AnalysedLog
 from search.analysis.analysis import Analysis, analyse
 from search.analysis.pictures.fronts import front_of
 from search.analysis.pictures.style import COLOURS, line_style, render, shortened
 from search.analysis.read import read_log
 from search.analysis.search_log import Cost, SearchLog
+from search.analysis.tables import tables_of
 from tests.search.analysis.logs import even_log, parameters
 from tests.shared_cases import shared_data
 
@@ -76,6 +78,18 @@ def test_the_line_of_the_best_and_the_limit() -> None:
     assert list(best.get_ydata()) == log.best_so_far.tolist()
     limit = next(line for line in drawn(analyse([log]), "course").axes[0].lines if line.get_label() == "limit")
     assert set(limit.get_ydata()) == {0.2}
+
+
+def test_a_reward_that_is_more_than_the_quality_has_a_panel_and_a_column() -> None:
+    log = even_log(30)
+    rewarded = replace(log, rewards=2 * log.quality)
+    assert [axes.get_ylabel() for axes in drawn(analyse([rewarded]), "course").axes][-2:] == [
+        "quality",
+        "reward of the strategy",
+    ]
+    assert drawn(analyse([log]), "course").axes[-1].get_ylabel() == "quality"
+    (table,) = [table for table in tables_of(AnalysedLog(rewarded)) if table.name == "trials"]
+    assert [row[table.header.index("reward")] for row in table.rows] == rewarded.rewards.tolist()  # type: ignore[union-attr]
 
 
 def test_boxes_are_those_of_the_windows() -> None:

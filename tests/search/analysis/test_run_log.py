@@ -14,9 +14,10 @@ from search.analysis.search_log import ABSENT
 from search.architecture import Architecture
 from search.constraints.budgets import ConstraintCheck
 from search.run_folder import RunFolder
+from search.tasks.task import Quality
 from search.trial import DeviceResult
 from search.trials import TrialStore
-from segmentation.training.checkpoint import save_checkpoint
+from search.winners.trained_record import keep_trained_record
 from tests.search.analysis.logs import write_run
 from tests.search.test_trials import make_trials
 
@@ -52,24 +53,22 @@ def test_only_trainings_that_have_ended_count(folder: Path) -> None:
     with TrialStore(RunFolder(folder).trials) as store:
         for trial in trials:
             store.add(trial)
-    for trial, epochs in ((trials[0], 2), (trials[1], 1)):
-        history = [(epoch, 0.5, 0.7) for epoch in range(epochs)]
-        document = {"settings": {"epochs": 2}, "history": history, "quality": {"mean_iou": 0.8}}
-        save_checkpoint(RunFolder(folder).training(trial.id), {}, document)
+    RunFolder(folder).trained(trials[0].id).parent.mkdir()
+    keep_trained_record(RunFolder(folder).trained(trials[0].id), Quality({"accuracy": 0.8, "f1": 0.7}, "accuracy", 5))
     trained = read_log(folder).trained
     assert trained is not None
     assert trained[0] == 0.8
-    assert trained[1:] != pytest.approx(0.8)
+    assert np.isnan(trained[1:]).all()
 
 
-def test_a_run_without_trials_and_one_with_a_damaged_checkpoint(folder: Path) -> None:
+def test_a_run_without_trials_and_one_with_a_damaged_record(folder: Path) -> None:
     with pytest.raises(UserError, match="no trials"):
         read_log(folder)
     (trial,) = make_trials(1)
     with TrialStore(RunFolder(folder).trials) as store:
         store.add(replace(trial, generation=0))
-    RunFolder(folder).training(trial.id).parent.mkdir()
-    RunFolder(folder).training(trial.id).write_bytes(b"damaged")
+    RunFolder(folder).trained(trial.id).parent.mkdir()
+    RunFolder(folder).trained(trial.id).write_bytes(b"damaged")
     trained = read_log(folder).trained
     assert trained is None or np.isnan(trained).all()
 
@@ -90,3 +89,23 @@ def test_a_slot_that_a_trial_lacks_is_absent(folder: Path) -> None:
     with TrialStore(RunFolder(folder).trials) as store:
         store.add(one, replace(two, architecture=shorter))
     assert read_log(folder).choices[1, 0] == ABSENT
+
+
+@pytest.mark.parametrize(
+    ("strategy", "rewards"),
+    [
+        ("random|regularised-evolution", None),
+        ("random|regularised-evolution:parameters=0.5", [0.5, 0.51, 0.52, 0.53 * (102 / 103) ** 0.5]),
+        ("regularised-evolution:latency=1", [0.5, 0.51 * 1.5, 0.52 * 1.5, 0.53 * 1.5]),
+        ("a-plug-in-that-is-gone", None),
+    ],
+)
+def test_the_reward_is_that_of_the_strategy_that_proposed_the_trial(
+    tmp_path: Path, strategy: str, rewards: list[float] | None
+) -> None:
+    """Bounds of 2 ms of 3 ms, 100 to 103 parameters of 102; generations of two trials in turn."""
+    folder = write_run(tmp_path, strategy=strategy)
+    with TrialStore(RunFolder(folder).trials) as store:
+        store.add(*make_trials(4))
+    found = read_log(folder).rewards
+    assert (None if found is None else found.tolist()) == (None if rewards is None else pytest.approx(rewards))
