@@ -17,7 +17,6 @@ STEPS = ("profile", "fit", "feasibility", "search", "train", "export", "verify",
 
 
 @pytest.mark.slow
-@pytest.mark.serial
 def test_every_step_runs_on_the_cpu(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

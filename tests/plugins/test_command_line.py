@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +39,24 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def latseg(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Latseg:
+def latseg(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Latseg]:
     """Runs a command line in a process that sees the package; its standard output."""
     workspace = tmp_path_factory.mktemp("workspace")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (installed, ROOT))), "COLUMNS": "200"}
+    command = [sys.executable, "-m", "tests.plugins.command_lines"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as server:
+        questions, answers = server.stdin, server.stdout
+        assert questions is not None
+        assert answers is not None
 
-    def run(*words: str) -> str:
-        command = [sys.executable, "-m", "tests.short_fits", "--workspace", str(workspace), *words]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        def run(*words: str) -> str:
+            print(json.dumps(["--workspace", str(workspace), *words]), file=questions, flush=True)
+            code, out, err = json.loads(answers.readline())
+            assert code == 0, out + err
+            return str(out)
 
-    return run
+        yield run
 
 
 @pytest.mark.parametrize(
