@@ -123,7 +123,7 @@ def test_wrong_words(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_section_of_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
     section = course_section(even_log(60, name="<run>", costs=parameters(*[9e5] * 60, limit=4e5)))
     assert "<b>Make the limit a hard one" in section.body
-    assert section.body.count("data:image/png;base64,") == 3
+    assert section.body.count("data:image/png;base64,") == 4
     assert "<run>" not in section.body
     assert len(section.body) < 200_000
 
