@@ -1,8 +1,9 @@
 """How often is the export of a certified candidate refused, and what do further rounds of measurements change?
 
 Reads the searches of a workspace, as ``guarantee.py`` leaves them, and takes of each the ``--nets`` candidates closest
-to their budget of those that the search certified. Each is measured ``--passes`` times as ``export`` certifies a file:
-once, and while the certificate's rule refuses it, in rounds of three that follow after the pauses ``PAUSES_S``. Writes
+to their budget of those that the search certified. Each is exported ``--passes`` times by the rule of
+``certify_file``, but for one more round: measured once, and while the certificate's rule refuses it, in rounds of three
+that follow after the pauses ``PAUSES_S``. Writes
 ``benchmarks/results/export_refusals.json``: how many exports are refused after each round.
 """
 

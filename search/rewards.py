@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -31,10 +32,11 @@ class RewardOptions(PluginOptions):
     useful: Annotated[float, Field(ge=0, le=1)] | None = None
     """Quality above which a net earns a bonus for low costs; None for the median of the first generation."""
 
-    @property
-    def rewards_low_costs(self) -> bool:
-        """Whether the reward is more than the quality."""
-        return max(self.latency, self.parameters, self.flops) > 0
+    def counts(self, limits: Limits) -> bool:
+        """Whether the reward is more than the quality, within these limits."""
+        latency = self.latency if limits.latency_ms else 0
+        parameters = 0 if limits.parameters is None else self.parameters
+        return max(latency, parameters, self.flops) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +71,18 @@ class Reward:
     flops_target: int
 
     @classmethod
-    def of_run(cls, trials: Sequence[Trial], limits: Limits, options: RewardOptions) -> Self:
+    def of_run(cls, trials: Sequence[Trial], budgets: Budgets | Limits, options: RewardOptions) -> Self:
         """The reward of a run; what the budgets leave open follows from its first generation.
 
         Args:
             trials: of the run, at least one.
-            limits: the targets.
+            budgets: the targets.
             options: the exponents.
         """
         first = min(trial.generation for trial in trials)
         generation = [trial for trial in trials if trial.generation == first]
         useful = median(trial.quality for trial in generation) if options.useful is None else options.useful
+        limits = budgets if isinstance(budgets, Limits) else Limits.of(budgets)
         return cls(limits, options, useful, max(trial.flops for trial in generation))
 
     def of(self, trial: Trial) -> float:
@@ -93,7 +96,8 @@ class Reward:
         """Exponent, and cost over target."""
         costs = [(self.options.flops, trial.flops / max(1, self.flops_target))]
         if self.limits.latency_ms:
-            ratios = [trial.upper_ms[device] / maximum for device, maximum in self.limits.latency_ms.items()]
+            bounds = [(trial.upper_ms[device], maximum) for device, maximum in self.limits.latency_ms.items()]
+            ratios = [ms / maximum if ms > 0 else math.inf for ms, maximum in bounds]
             costs.append((self.options.latency, max(ratios)))
         if self.limits.parameters is not None:
             costs.append((self.options.parameters, trial.parameters / self.limits.parameters))

@@ -39,7 +39,7 @@ class RunFolder:
         """Checkpoint of a winner's full training."""
         return self.path / "winners" / f"{architecture_id}.safetensors"
 
-    def trained(self, architecture_id: str) -> Path:
+    def trained_record(self, architecture_id: str) -> Path:
         """How good a winner was after its full training."""
         return self.path / "winners" / f"{architecture_id}_trained.json"
 

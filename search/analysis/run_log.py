@@ -46,7 +46,6 @@ def log_of_run(
 ) -> SearchLog:
     """The log of a run whose trials, at least one, were read already."""
     slots = tuple(slot for slot, _ in trials[0].architecture.choices)
-    strategies = _strategies(config, trials)
     return SearchLog(
         name=config.run,
         numbers=np.arange(1, len(trials) + 1),
@@ -59,36 +58,38 @@ def log_of_run(
         latencies={target.device: _latencies(target.device, trials) for target in config.targets},
         rejected=rejected,
         repaired=repaired,
-        strategies=strategies,
-        rewards=run_rewards(config, trials, _proposed(config, strategies)),
+        strategies=_strategies(config, trials),
+        rewards=run_rewards(config, trials, _proposers(config, trials)),
     )
 
 
 def _strategies(config: RunConfig, trials: Sequence[Trial]) -> tuple[str, ...]:
-    """As ``SideBySide`` deals the generations; equal members are told apart by their place.
-
-    Generation 0 of a later run of a curve are the trials of larger budgets.
-    """
+    """Of strategies side by side, the name of each trial's; equal members are told apart by their place."""
     members = members_of(config.strategy)
     if len(members) == 1:
         return ()
     names = [f"{name} #{place + 1}" if members.count(name) > 1 else name for place, name in enumerate(members)]
+    return tuple(_dealt(config, trials, names))
+
+
+def _proposers(config: RunConfig, trials: Sequence[Trial]) -> list[str]:
+    """Text of the strategy that proposed each trial."""
+    return _dealt(config, trials, members_of(config.strategy))
+
+
+def _dealt(config: RunConfig, trials: Sequence[Trial], members: Sequence[str]) -> list[str]:
+    """As ``SideBySide`` deals the generations to its members.
+
+    Generation 0 of a later run of a curve are the trials of larger budgets.
+    """
     adopts, first = bool(config.curve) and config.run != config.curve[0].run, trials[0].generation
 
     def proposer(generation: int) -> str:
         if adopts and generation == 0:
             return _ADOPTED
-        return names[0] if generation == first else names[generation % len(names)]
+        return members[0] if generation == first else members[generation % len(members)]
 
-    return tuple(proposer(trial.generation) for trial in trials)
-
-
-def _proposed(config: RunConfig, strategies: Sequence[str]) -> dict[str, list[bool]]:
-    """By the text of a strategy, which trials it proposed; equal members are one."""
-    members = members_of(config.strategy)
-    if not strategies:
-        return {config.strategy: [True]}
-    return {member: [name.split(" #")[0] == member for name in strategies] for member in members}
+    return [proposer(trial.generation) for trial in trials]
 
 
 def _costs(config: RunConfig, trials: Sequence[Trial]) -> list[Cost]:
@@ -119,7 +120,7 @@ def _trained(files: RunFolder, trials: Sequence[Trial]) -> Vector:
 
     NaN as well where the record is damaged, of which ``latseg doctor`` tells.
     """
-    return np.array([_quality(files.trained(trial.id)) for trial in trials])
+    return np.array([_quality(files.trained_record(trial.id)) for trial in trials])
 
 
 def _quality(path: Path) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -16,35 +16,32 @@ from search.strategies.registry import STRATEGIES
 from search.trial import Trial
 
 
-def run_rewards(config: RunConfig, trials: Sequence[Trial], proposed: Mapping[str, Sequence[bool]]) -> Vector | None:
+def run_rewards(config: RunConfig, trials: Sequence[Trial], proposers: Sequence[str]) -> Vector | None:
     """The reward of each trial by the strategy that proposed it; None where every strategy maximises the quality.
 
     Costs are the latency bounds of the trials as the log shows them. The quality stands for the reward of a strategy
-    that has none, and of a plug-in that is not installed.
+    that has none, of a plug-in that is not installed, and of trials that another run proposed.
 
     Args:
         config: of the run.
         trials: of the run, at least one.
-        proposed: by the text of a strategy, which trials it proposed.
+        proposers: ``n``: text of the strategy that proposed each trial.
     """
-    options = {text: found for text in proposed if (found := _options(text))}
+    limits = Limits(config.max_parameters, {target.device: target.maximum_ms for target in config.targets})
+    options = {text: found for text in set(proposers) if (found := _options(text, limits))}
     if not options:
         return None
-    limits = Limits(config.max_parameters, {target.device: target.maximum_ms for target in config.targets})
-    rewards = np.array([trial.quality for trial in trials])
-    for text, found in options.items():
-        reward = Reward.of_run(trials, limits, found)
-        own = np.array([reward.of(trial) for trial in trials])
-        rewards = np.where(proposed[text], own, rewards)
-    return rewards
+    rewards = {text: Reward.of_run(trials, limits, each) for text, each in options.items()}
+    pairs = zip(proposers, trials, strict=True)
+    return np.array([rewards[text].of(trial) if text in rewards else trial.quality for text, trial in pairs])
 
 
-def _options(text: str) -> RewardOptions | None:
-    """Of a strategy that rewards low costs."""
+def _options(text: str, limits: Limits) -> RewardOptions | None:
+    """Of a strategy whose reward is not the quality."""
     with suppress(UserError):
         strategy, given = STRATEGIES.parse(text)
         kind: type[PluginOptions] = getattr(strategy, "Options", PluginOptions)
         options = kind(**given)
-        if isinstance(options, RewardOptions) and options.rewards_low_costs:
+        if isinstance(options, RewardOptions) and options.counts(limits):
             return options
     return None

@@ -71,7 +71,7 @@ def tables_of(analysed: AnalysedLog) -> Iterator[CsvTable]:
 
 
 def _trials(log: SearchLog) -> CsvTable:
-    """The log itself; ``read_csv`` reads the same numbers again."""
+    """The log itself; ``read_csv`` reads the same numbers again, but for rewards and the best so far."""
     columns: dict[str, Sequence[object]] = {
         "trial": list(log.numbers),
         "quality": list(log.quality),

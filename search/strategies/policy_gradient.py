@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from search.architecture import Architecture
 from search.constraints.budgets import Budgets
-from search.rewards import Limits, Reward, RewardOptions
+from search.rewards import Reward, RewardOptions
 from search.spaces.space import SearchSpace
 from search.strategies.effective_slots import effective_slots
 from search.strategies.strategy import Strategy
@@ -93,7 +93,7 @@ class PolicyGradient(Strategy):
         """All trials in the order in which they were proposed."""
         if not self._trials:
             return []
-        reward = Reward.of_run(list(self._trials.values()), Limits.of(self.budgets), self.options)
+        reward = Reward.of_run(list(self._trials.values()), self.budgets, self.options)
         found: dict[int, list[tuple[Architecture, float]]] = {}
         for trial in self._trials.values():
             found.setdefault(trial.generation, []).append((trial.architecture, reward.of(trial)))

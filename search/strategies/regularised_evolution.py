@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from search.architecture import Architecture
 from search.constraints.budgets import Budgets
-from search.rewards import Limits, Reward, RewardOptions
+from search.rewards import Reward, RewardOptions
 from search.spaces.space import SearchSpace
 from search.strategies.strategy import Strategy
 
@@ -67,7 +67,7 @@ class RegularisedEvolution(Strategy):
     def _rewards(self) -> dict[Architecture, float]:
         """Of the population."""
         trials = list(self._trials.values())
-        reward = Reward.of_run(trials, Limits.of(self.budgets), self.options)
+        reward = Reward.of_run(trials, self.budgets, self.options)
         return {trial.architecture: reward.of(trial) for trial in trials[-self.options.population :]}
 
     def _parent(self, rewards: dict[Architecture, float], rng: Random) -> Architecture:

@@ -106,19 +106,18 @@ def certify_file(measure: MeasureAgain, *, budget_ms: float) -> Certificate | Re
     Other virtual machines of one computer make a net look slower for seconds. A certificate after such a round says so
     (``Certificate.retry``), with the reason of the first refusal.
     """
-    one = measure(0)
-    decision = first = _decision([one], budget_ms)
-    if isinstance(first, Certificate) or one.measurement.simulated:
+    measured = measure(0)
+    last = first = _decision([measured], budget_ms)
+    if isinstance(first, Certificate) or measured.measurement.simulated:
         return first
     _logger.info("refused by the first measurement, measuring again: %s", first.reason)
     for turn, further in enumerate(further_rounds(measure), start=1):
-        decision = _decision(further, budget_ms)
-        if isinstance(decision, Certificate):
+        last = _decision(further, budget_ms)
+        if isinstance(last, Certificate):
             which = f"the middle one of {ROUND_SIZE} measurements in round {turn}"
-            return decision.model_copy(
-                update={"retry": f"{which}, taken after a first one was refused: {first.reason}"}
-            )
-    return decision
+            retry = f"{which}, taken after a first one was refused: {first.reason}"
+            return last.model_copy(update={"retry": retry})
+    return last
 
 
 def _decision(measured: Sequence[Measured], budget_ms: float) -> Certificate | Refusal:

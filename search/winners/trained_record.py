@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -23,12 +24,13 @@ class TrainedRecord(BaseModel):
 
 
 def keep_trained_record(path: Path, quality: Quality) -> None:
-    """Writes the file, whole or not at all.
+    """Writes the file, whole or not at all; nothing where the task found no number.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    write_checked(path, TrainedRecord(metric=quality.main, quality=quality.value))
+    if math.isfinite(quality.value):
+        write_checked(path, TrainedRecord(metric=quality.main, quality=quality.value))
 
 
 def read_trained_record(path: Path) -> TrainedRecord | None:

@@ -104,11 +104,14 @@ def train_net(context: RunContext, net: Trial | KnownNet, *, epochs: int | None 
             expected="a net that keeps its budgets",
             remedy="choose another one, or search with a larger budget",
         )
+    checkpoint, record = context.folder.training(net.id), context.folder.trained_record(net.id)
+    if not checkpoint.exists():
+        record.unlink(missing_ok=True)  # of weights that are gone
     trained = context.task.train(
         net.architecture,
-        checkpoint=context.folder.training(net.id),
+        checkpoint=checkpoint,
         epochs=epochs,
         on_progress=context.on_progress,
     )
-    keep_trained_record(context.folder.trained(net.id), trained.quality)
+    keep_trained_record(record, trained.quality)
     return trained

@@ -1,7 +1,8 @@
 """Runs the command lines that its standard input names, one JSON list of words in each line, in one process.
 
 Each answer is a line with the exit code, standard output and standard error. Starting a process for each command line
-would take longer than most of them. Fits and the first look at a space are short, as in ``tests.short_fits``.
+would take longer than most of them; that each command can do without the ones before it other tests show. Fits and the
+first look at a space are short, as in ``tests.short_fits``.
 """
 
 from __future__ import annotations

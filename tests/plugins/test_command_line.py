@@ -52,7 +52,9 @@ def latseg(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
         def run(*words: str) -> str:
             print(json.dumps(["--workspace", str(workspace), *words]), file=questions, flush=True)
-            code, out, err = json.loads(answers.readline())
+            answer = answers.readline()
+            assert answer, "the process has ended"
+            code, out, err = json.loads(answer)
             assert code == 0, out + err
             return str(out)
 

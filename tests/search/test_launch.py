@@ -119,7 +119,7 @@ def test_a_run_from_search_to_bundle(store: MeasurementStore, tmp_path: Path, sp
         export_winner(context, winner.architecture, formats=["onnx"], command="")
     trained = train_net(context, find_trial(context, winner.id))
     assert trained.epochs == 1
-    record = read_trained_record(context.folder.trained(winner.id))
+    record = read_trained_record(context.folder.trained_record(winner.id))
     assert record == TrainedRecord(metric=trained.quality.main, quality=trained.quality.value)
     exported = export_winner(context, winner.architecture, formats=["onnx"], command="latseg search")
     assert exported.refusals == ()
@@ -332,12 +332,11 @@ def test_the_weights_of_the_evaluator_are_exported_for_measuring(
     assert exported == [result.winners[0].id]
 
 
-def test_twice_the_noise_floor_belongs_to_the_rule_of_the_search(tmp_path: Path) -> None:
-    """0.9 ms, 0.909 ms with the upper end of the interval; 9.1 % below the budget are needed for a floor of 5 %."""
+def test_the_noise_floor_belongs_to_the_certificates_rule(tmp_path: Path) -> None:
     device, path = get_device("cpu"), tmp_path / "model.onnx"
     path.write_bytes(b"model")
     measured = measurement(path, latency_ms=0.9)
-    for percent, holds in ((1.0, True), (4.0, True), (6.0, False)):
+    for percent, holds in ((1.0, True), (30.0, False)):
         with MeasurementStore(tmp_path / f"{percent}.sqlite") as store:
             store.remember_noise_floor(device.info(), NoiseFloor(percent, percent, 10))
             nothing = cast("Any", None)

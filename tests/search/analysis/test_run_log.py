@@ -48,13 +48,15 @@ def test_a_run_is_read_with_all_that_is_known(folder: Path) -> None:
     assert (log.rejected, log.repaired) == ({"parameters": 1}, 1)
 
 
-def test_only_trainings_that_have_ended_count(folder: Path) -> None:
+def test_quality_after_training_is_that_of_the_record(folder: Path) -> None:
     trials = make_trials(3)
     with TrialStore(RunFolder(folder).trials) as store:
         for trial in trials:
             store.add(trial)
-    RunFolder(folder).trained(trials[0].id).parent.mkdir()
-    keep_trained_record(RunFolder(folder).trained(trials[0].id), Quality({"accuracy": 0.8, "f1": 0.7}, "accuracy", 5))
+    RunFolder(folder).trained_record(trials[0].id).parent.mkdir()
+    keep_trained_record(
+        RunFolder(folder).trained_record(trials[0].id), Quality({"accuracy": 0.8, "f1": 0.7}, "accuracy", 5)
+    )
     trained = read_log(folder).trained
     assert trained is not None
     assert trained[0] == 0.8
@@ -67,10 +69,11 @@ def test_a_run_without_trials_and_one_with_a_damaged_record(folder: Path) -> Non
     (trial,) = make_trials(1)
     with TrialStore(RunFolder(folder).trials) as store:
         store.add(replace(trial, generation=0))
-    RunFolder(folder).trained(trial.id).parent.mkdir()
-    RunFolder(folder).trained(trial.id).write_bytes(b"damaged")
+    RunFolder(folder).trained_record(trial.id).parent.mkdir()
+    RunFolder(folder).trained_record(trial.id).write_bytes(b"damaged")
     trained = read_log(folder).trained
-    assert trained is None or np.isnan(trained).all()
+    assert trained is not None
+    assert np.isnan(trained).all()
 
 
 @pytest.mark.parametrize("pair", [("slot", 2**70), ("slot\ud800", 1)])
