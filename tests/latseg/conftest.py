@@ -33,15 +33,13 @@ def less_work() -> Iterator[None]:
     from tests.short_feasibility import sample_less
     from tests.short_fits import shorten
 
-    defaults, boosted, settings = dict(fit_device.__kwdefaults__), trees.BOOSTED, launch.SearchSettings
-    shorten()
-    sample_less(60)
-    try:
+    with pytest.MonkeyPatch.context() as patch:  # sets what is there, so that it comes back
+        patch.setattr(fit_device, "__kwdefaults__", dict(fit_device.__kwdefaults__))
+        patch.setattr(trees, "BOOSTED", trees.BOOSTED)
+        patch.setattr(launch, "SearchSettings", launch.SearchSettings)
+        shorten()
+        sample_less(60)
         yield
-    finally:
-        fit_device.__kwdefaults__.update(defaults)
-        trees.BOOSTED = boosted
-        launch.SearchSettings = settings  # type: ignore[misc]
 
 
 @pytest.fixture(scope="module", autouse=True)

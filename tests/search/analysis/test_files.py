@@ -89,7 +89,7 @@ def test_a_reward_that_is_more_than_the_quality_has_a_panel_and_a_column() -> No
     ]
     assert drawn(analyse([log]), "course").axes[-1].get_ylabel() == "quality"
     (table,) = [table for table in tables_of(AnalysedLog(rewarded)) if table.name == "trials"]
-    assert [row[table.header.index("reward")] for row in table.rows] == rewarded.rewards.tolist()  # type: ignore[union-attr]
+    assert [row[table.header.index("reward")] for row in table.rows] == (2 * log.quality).tolist()
 
 
 def test_boxes_are_those_of_the_windows() -> None:

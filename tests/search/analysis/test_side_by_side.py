@@ -84,3 +84,15 @@ def test_trials_of_a_larger_budget_are_of_no_strategy_of_this_run(
         for generation, trial in zip(generations, make_trials(3), strict=True):
             store.add(replace(trial, generation=generation))
     assert read_log(folder).strategies == names
+
+
+def test_trials_of_a_larger_budget_have_their_quality_for_a_reward(tmp_path: Path) -> None:
+    curve = (CurvePoint(run="large", maximum_ms=2.0), CurvePoint(run="small", maximum_ms=1.0))
+    folder = write_run(tmp_path, strategy="regularised-evolution:latency=1", run="small", curve=curve)
+    adopted, own = make_trials(2)
+    with TrialStore(RunFolder(folder).trials) as store:
+        store.add(adopted, replace(own, generation=1))
+    rewards = read_log(folder).rewards
+    assert rewards is not None
+    assert rewards[0] == adopted.quality
+    assert rewards[1] == pytest.approx(own.quality * 3 / 2), "2 ms of 3 ms"
