@@ -9,7 +9,7 @@ from search.analysis.search_log import SearchLog, Vector
 
 WINDOW = 25
 """Trials of a window."""
-MAX_WINDOWS = 40
+MAX_WINDOWS = 100
 """Of a longer log, a window has a multiple of ``WINDOW`` trials, so that there are no more."""
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pytest
@@ -29,15 +30,22 @@ from tests.export.small_network import export_small, small_network
 QUICK = MeasurementProtocol(block_ms=2, minimum_blocks=5, maximum_blocks=9, profile_runs=0)
 
 
-def undisturbed(device: Device, candidate: Candidate, nominal_ms: float) -> Measurement:
-    """A measurement of one thread; blocks this short are spoilt by whatever the new process still does beside them."""
-    for attempt in range(6):
-        protocol = replace(QUICK, block_ms=10, minimum_blocks=9 + 6 * attempt, maximum_blocks=9 + 6 * attempt)
+def undisturbed(device: Device, candidate: Candidate) -> Measurement:
+    """A measurement of one thread, during which the machine was as fast as when its reference time was taken."""
+    for attempt in range(10):
+        blocks = 9 + 6 * min(attempt, 5)
+        protocol = replace(QUICK, block_ms=10, minimum_blocks=blocks, maximum_blocks=blocks)
+        nominal_ms = device.nominal_reference_ms()
         (taken,) = device.measure([candidate], nominal_reference_ms=nominal_ms, protocol=protocol, seed=attempt)
         assert isinstance(taken, Measurement)
-        if taken.cpu_per_wall <= 1.05:
+        speed = median(block.reference_ms for block in taken.blocks) / nominal_ms
+        # Blocks this short are spoilt by whatever the new process still does beside them.
+        if taken.cpu_per_wall <= 1.05 and 2 / 3 <= speed <= 1.5:
             return taken
-    raise AssertionError(f"processor time is {taken.cpu_per_wall:.2f} times the wall time, again and again")
+    raise AssertionError(
+        f"again and again: processor time is {taken.cpu_per_wall:.2f} times the wall time, "
+        f"the reference net takes {speed:.2f} times its nominal time"
+    )
 
 
 @pytest.mark.serial
@@ -46,8 +54,7 @@ def test_certified_bundle_verifies(
 ) -> None:
     path = export_small(small_network(), tmp_path / "measured.onnx")
     device = get_device("cpu")
-    nominal_ms = device.nominal_reference_ms()
-    taken = undisturbed(device, Candidate("small", path), nominal_ms)
+    taken = undisturbed(device, Candidate("small", path))
     assert isinstance(certify(taken, budget_ms=taken.latency_ms, noise_floor_percent=1.0), Refusal)
     # Room for a busy machine: what is tested here is the way, not the speed.
     certificate = certify(taken, budget_ms=100 * taken.latency_ms, noise_floor_percent=1.0)
@@ -55,9 +62,9 @@ def test_certified_bundle_verifies(
     manifest = make_bundle(certificates=[certificate], get_device=get_device)
     assert manifest.file("onnx").measured_ms == taken.latency_ms
     # How fast this machine is may have changed since, as that of another machine.
-    monkeypatch.setattr(type(device), "nominal_reference_ms", lambda _: nominal_ms)
+    monkeypatch.setattr(type(device), "nominal_reference_ms", lambda _: taken.nominal_reference_ms)
     result = verify_bundle(tmp_path / "bundle", protocol=QUICK)
-    assert result.ok, result.checks
+    assert [str(check) for check in result.checks if not check.ok] == []
     assert result.checks[-1].name == "budget on cpu"
     assert not result.checks[-1].detail.startswith("another machine")
 
