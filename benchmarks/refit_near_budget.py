@@ -70,10 +70,15 @@ def candidates(folder: Path, device: str) -> Candidates | None:
     )
 
 
+def kernel_of(choices: NDArray[np.int64]) -> Vector:
+    """Covariance of the errors of networks, ``n x n``, from their choices, ``n x slots``."""
+    distances = (choices[:, None] != choices[None]).sum(-1)
+    return np.asarray(SPREAD**2 * (SHARED + (1 - SHARED) * np.exp(-distances / LENGTH)))
+
+
 def by_relatives(errors: Vector, choices: NDArray[np.int64]) -> Vector:
     """The expected error of each candidate, from those before it."""
-    distances = (choices[:, None] != choices[None]).sum(-1)
-    kernel = SPREAD**2 * (SHARED + (1 - SHARED) * np.exp(-distances / LENGTH))
+    kernel = kernel_of(choices)
     expected = np.zeros(len(errors))
     for place in range(1, len(errors)):
         known = kernel[:place, :place] + NOISE**2 * np.eye(place)

@@ -10,7 +10,7 @@ from search.analysis.pictures.album import pictures_of, shared_pictures
 from search.analysis.pictures.style import render
 from search.analysis.search_log import SearchLog
 
-SHOWN = ("best_so_far", "course", "diversity", "importance")
+SHOWN = ("best_so_far", "windows", "course", "parameters", "diversity", "importance")
 """Pictures that are shown, where the log has data for them; ``latseg analyse`` draws all."""
 _DPI = 110
 """Small enough for a page, sharp enough for a screen."""

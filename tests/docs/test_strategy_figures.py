@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from search.rewards import RewardOptions
+from search.strategies.registry import STRATEGIES
+
 ROOT = Path(__file__).parents[2]
 RESULT, REWARDED = (
     json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
@@ -112,6 +115,14 @@ def test_the_advice_names_those_that_are_above_both_baselines() -> None:
             rf"Only ([^.]*?) finds? (?:better|larger) {what}", re.sub(r" \([\d.]+ %\)", "", advice)
         )
         assert re.findall(r"`([^`]+)`", sentence) == RESULT["above_both_baselines"][key]
+
+
+@pytest.mark.parametrize("name", ["evolution", "random", "regularised-evolution", "reinforce", "proxyless"])
+def test_options_are_listed_with_the_defaults_of_the_code(name: str) -> None:
+    cell = tables(section("searching.md", "Strategies"))[0][name]["options (default)"]
+    listed = {option: float(default) for option, default in re.findall(r"`(\w+)` \(([\d.]+)\)", cell)}
+    fields = STRATEGIES.parse(name)[0].Options.model_fields
+    assert listed == {option: fields[option].default for option in fields.keys() - RewardOptions.model_fields.keys()}
 
 
 def expected_with_reward(row: dict[str, Any], base: dict[str, Any]) -> list[list[float]]:

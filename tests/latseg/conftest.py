@@ -6,6 +6,7 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from random import Random
 
@@ -13,6 +14,7 @@ import onnx
 import pytest
 
 import latseg
+from devices.protocol import MeasurementProtocol
 from latency.operators.synthesize import to_model
 from latseg.run_handle import RunHandle
 from latseg.testing.nets import saved, small_net
@@ -22,11 +24,14 @@ from segmentation.data.synthetic.source import SyntheticPortraits
 from tests.made_once import made_once
 
 DEVICE = "simulated:noise=0.02"
+DEFAULTS = {field.name: field.default for field in fields(MeasurementProtocol)}
+FEW_BLOCKS = {"minimum_blocks": 5, "maximum_blocks": 9, "profile_runs": 3}
+"""Beside other tests a measurement takes as many as it may."""
 
 
 @contextmanager
 def less_work() -> Iterator[None]:
-    """These tests are about what is done with a predictor, and what comes after the first look at a space."""
+    """These tests are about what is done with measurements and predictors, and what follows a first look at a space."""
     from latency.fit import fit_device
     from latency.predictors.additive import trees
     from search import launch
@@ -37,6 +42,7 @@ def less_work() -> Iterator[None]:
         patch.setattr(fit_device, "__kwdefaults__", dict(fit_device.__kwdefaults__))
         patch.setattr(trees, "BOOSTED", trees.BOOSTED)
         patch.setattr(launch, "SearchSettings", launch.SearchSettings)
+        patch.setattr(MeasurementProtocol.__init__, "__defaults__", tuple({**DEFAULTS, **FEW_BLOCKS}.values()))
         shorten()
         sample_less(60)
         yield

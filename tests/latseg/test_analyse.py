@@ -123,9 +123,9 @@ def test_wrong_words(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_section_of_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
     section = course_section(even_log(60, name="<run>", costs=parameters(*[9e5] * 60, limit=4e5)))
     assert "<b>Make the limit a hard one" in section.body
-    assert section.body.count("data:image/png;base64,") == 4
+    assert section.body.count("data:image/png;base64,") == 6
     assert "<run>" not in section.body
-    assert len(section.body) < 200_000
+    assert len(section.body) < 300_000
 
 
 def test_matplotlib_waits_for_the_first_picture() -> None:

@@ -1,8 +1,8 @@
-"""Graph neural networks of two layers, each with an attention, an aggregation, heads and a width of its own.
+"""Graph neural networks of two layers, each with an attention, an aggregation, an activation, heads and a width.
 
 The space of GraphNAS (Gao et al., "Graph neural architecture search", IJCAI 2020, section 3.1) without its widest
-layers. The width of the second layer is the number of classes, nothing stands behind its logits, and its heads are
-averaged, as in a graph attention network.
+layers. The width of the second layer is the number of classes, and its heads are averaged, as in a graph attention
+network; what its activation gives are the logits.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _OF_CHOICES = {
     "width": tuple(map(str, WIDTHS)),
     "activation": ACTIVATIONS,
 }
-_DECISIONS = (*((1, name) for name in _OF_CHOICES), (2, "attention"), (2, "aggregation"), (2, "heads"))
+_DECISIONS = tuple((layer, name) for layer in (1, 2) for name in _OF_CHOICES if (layer, name) != (2, "width"))
 SLOTS = tuple(
     Slot(f"layer{layer}.{name}", len(_OF_CHOICES[name]), ordered=name in ("heads", "width"), labels=_OF_CHOICES[name])
     for layer, name in _DECISIONS
@@ -49,6 +49,7 @@ class CitationGraphSpace(SearchSpace):
     """The options are the sizes of the graph, which decide what a network costs; by default those of Cora."""
 
     name = "citation-graph"
+    version = 2
 
     class Options(PluginOptions):
         """Sizes of the graph."""
@@ -66,10 +67,15 @@ class CitationGraphSpace(SearchSpace):
     def designs(self, architecture: Architecture) -> tuple[LayerDesign, LayerDesign]:
         """The two layers."""
         chosen = {slot.name: slot.labels[architecture[slot.name]] for slot in SLOTS}
-        of_layer = [(chosen[f"layer{n}.attention"], chosen[f"layer{n}.aggregation"]) for n in (1, 2)]
-        heads = [int(chosen[f"layer{n}.heads"]) for n in (1, 2)]
-        first = LayerDesign(*of_layer[0], heads[0], int(chosen["layer1.width"]), chosen["layer1.activation"])
-        return first, LayerDesign(*of_layer[1], heads[1], self.classes, concatenated=False)
+
+        def layer(number: int, width: int, *, concatenated: bool) -> LayerDesign:
+            attention, aggregation, heads, activation = (
+                chosen[f"layer{number}.{name}"] for name in ("attention", "aggregation", "heads", "activation")
+            )
+            return LayerDesign(attention, aggregation, int(heads), width, activation, concatenated)
+
+        first = layer(1, int(chosen["layer1.width"]), concatenated=True)
+        return first, layer(2, self.classes, concatenated=False)
 
     @property
     @override
@@ -80,7 +86,7 @@ class CitationGraphSpace(SearchSpace):
     def size(self) -> int:
         learned, fixed = len(ATTENTIONS) - len(_FIXED), len(_FIXED)
         attended = learned * len(HEADS) + fixed
-        return attended**2 * len(AGGREGATIONS) ** 2 * len(WIDTHS) * len(ACTIVATIONS)
+        return attended**2 * len(AGGREGATIONS) ** 2 * len(WIDTHS) * len(ACTIVATIONS) ** 2
 
     @override
     def sample(self, count: int, rng: Random) -> list[Architecture]:

@@ -77,6 +77,17 @@ def test_nets_are_measured_there_and_nothing_is_left(fake_ssh: Path, tmp_path: P
     assert not list((fake_ssh / "work").iterdir())
 
 
+@pytest.mark.usefixtures("fake_ssh")
+def test_boards_of_a_pool_share_what_is_to_be_measured(tmp_path: Path) -> None:
+    boards = ["ssh://me@board1/cpu", "ssh://me@board2/cpu"]
+    (tmp_path / "boards.txt").write_text("\n".join(boards))
+    pool = get_device(f"pool:{tmp_path / 'boards.txt'}")
+    found = _measured(pool, tmp_path, "one", "two")
+    assert all(isinstance(each, Measurement) for each in found.values())
+    assert sorted(each.device.unit for each in found.values()) == boards
+    assert {each.device.fingerprint for each in found.values()} == {pool.info().fingerprint}
+
+
 @pytest.mark.targets
 def test_models_travel_with_their_weights_and_outputs_come_back(fake_ssh: Path, tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
