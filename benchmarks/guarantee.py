@@ -177,9 +177,10 @@ def trained_and_exported(workspace: Path, run: str, winner: str) -> tuple[int, d
 
 def verified(workspace: Path, row: dict[str, Any]) -> dict[str, Any]:
     """The row with the result of ``verify``."""
+    bundle = row.pop("bundle", None)
     if not row["certified"]:
         return row
-    code, document = latseg(workspace, "verify", row.pop("bundle"))
+    code, document = latseg(workspace, "verify", bundle)
     details = {check["name"]: check["detail"] for check in document["checks"]}
     return row | {"verify_exit": code, "verify_budget": [text for name, text in details.items() if "budget" in name]}
 
