@@ -8,9 +8,9 @@ compares it with the candidates' latencies:
 - ``moved``: that of ``latency.calibration`` before a candidate is measured, with the nets near the budget;
 - ``near alone``: the quantile of the nets near the budget in place of those held out;
 - ``candidates``: that of ``latency.calibration`` with the candidates measured before the one that is judged;
-- ``relatives``: the same, but each prediction is corrected first by what the candidates measured before tell, as a
-  predictor that is fitted again within the search would (the Gaussian process of ``refit_near_budget.py``). The
-  quantile is that of their errors, each predicted from the others.
+- ``relatives``: the same, but each prediction is first corrected by the errors of the candidates measured before, as
+  fitting again within the search would do (the Gaussian process of ``refit_near_budget.py``). The quantile is that of
+  their errors, each predicted from the others.
 
 Judged are the candidates that were measured after the ninth, chosen under the rule of the program that searched.
 Writes ``benchmarks/results/bound_rules.json``.

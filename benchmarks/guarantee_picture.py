@@ -29,7 +29,7 @@ def draw(rows: list[dict[str, Any]]) -> Figure:
     places = list(enumerate(rows))
     nets = [(place, net, 100 * net["measured_ms"] / row["budget_ms"]) for place, row in places
             for net in row["finalists"]]  # fmt: skip
-    best = {place: max(accepted(row), key=lambda net: net["quality"]) for place, row in places}
+    best = {place: max(held, key=lambda net: net["quality"]) for place, row in places if (held := accepted(row))}
     put([(place, share) for place, net, share in nets if not net["refused"]], "measured, accepted",
         marker=".", color=MAIN, alpha=0.5)  # fmt: skip
     if refused := [(place, share) for place, net, share in nets if net["refused"]]:
@@ -37,7 +37,7 @@ def draw(rows: list[dict[str, Any]]) -> Figure:
     put([(place, 100 * net["measured_ms"] / rows[place]["budget_ms"]) for place, net in best.items()],
         "best quality", marker="o", color=COLOURS[-1], fillstyle="none")  # fmt: skip
     put([(place, 100 * row["certified_ms"] / row["budget_ms"]) for place, row in places if row["certified"]],
-        "certificate of the closest one, once trained", marker="_", markersize=16, color="black")  # fmt: skip
+        "certificate of the closest winner, once trained", marker="_", markersize=16, color="black")  # fmt: skip
     axes.set_xticks([place for place, _ in places], [f"{row['budget_ms']:g}" for row in rows])
     axes.set_xlabel("budget of the search, ms")
     axes.set_ylabel("measured, % of the budget")

@@ -125,6 +125,15 @@ def test_options_are_listed_with_the_defaults_of_the_code(name: str) -> None:
     assert listed == {option: fields[option].default for option in fields.keys() - RewardOptions.model_fields.keys()}
 
 
+@pytest.mark.parametrize(("name", "least"), [("ppo", 2), ("sgas", 4)])
+def test_options_beside_those_of_another_strategy_have_the_defaults_of_the_code(name: str, least: int) -> None:
+    cell = tables(section("searching.md", "Strategies"))[0][name]["options (default)"]
+    listed = {option: float(default) for option, default in re.findall(r"`(\w+)` \(([\d.]+)\)", cell)}
+    fields = STRATEGIES.parse(name)[0].Options.model_fields
+    assert len(listed) == least
+    assert listed == {option: fields[option].default for option in listed}
+
+
 def expected_with_reward(row: dict[str, Any], base: dict[str, Any]) -> list[list[float]]:
     """Of each column behind the strategy; the baseline is not compared with itself."""
     paired = REWARDED["paired"].get(row["strategy"])

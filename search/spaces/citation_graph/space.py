@@ -2,7 +2,7 @@
 
 The space of GraphNAS (Gao et al., "Graph neural architecture search", IJCAI 2020, section 3.1) without its widest
 layers. The width of the second layer is the number of classes, and its heads are averaged, as in a graph attention
-network; what its activation gives are the logits.
+network; the output of its activation is the logits.
 """
 
 from __future__ import annotations
