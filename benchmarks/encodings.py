@@ -55,7 +55,7 @@ def seen_as(problem: Problem, how: str) -> Problem:
         return replace(problem, space=Unordered(sizes=[(128, 128)]))
     if how == JOINT:
         space = JointTokens(problem.space)
-        return replace(problem, space=space, evaluator=JointEvaluator(space, problem.evaluator))  # type: ignore[arg-type]
+        return replace(problem, space=space, evaluator=JointEvaluator(space, problem.evaluator))
     return problem
 
 

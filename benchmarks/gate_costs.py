@@ -20,13 +20,14 @@ import latseg
 from provenance import RESULTS, provenance, write_result
 from search.constraints.budgets import Budgets, LatencyBudget, ParameterBudget
 from search.spaces.portrait.space import PortraitSpace
+from search.spaces.space import SearchSpace
 from search.strategies.gates.budget_costs import fit_costs
 
 GOAL = 0.9
 SEEDS = range(5)
 
 
-def row_of(name: str, space: PortraitSpace, budgets: Budgets) -> dict[str, Any]:
+def row_of(name: str, space: SearchSpace, budgets: Budgets) -> dict[str, Any]:
     """R squared by constraint, mean over the seeds, which draw other random nets."""
     costs = [fit_costs(space, budgets, seed=seed) for seed in SEEDS]
     fits = zip(*(each.fit for each in costs), strict=True)

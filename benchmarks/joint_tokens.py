@@ -18,7 +18,6 @@ from latency.operators.operator import OperatorGraph
 from search.architecture import Architecture
 from search.constraints.feasible_sampler import FeasibleSampler
 from search.evaluators.evaluator import Evaluator
-from search.spaces.portrait.space import PortraitSpace
 from search.spaces.space import SearchSpace, Slot
 from segmentation.portrait.slots import MAX_DEPTH, STAGES
 
@@ -34,7 +33,7 @@ class JointTokens(SearchSpace):
 
     name = "joint"
 
-    def __init__(self, inner: PortraitSpace) -> None:
+    def __init__(self, inner: SearchSpace) -> None:
         super().__init__(inner.classes)
         self.inner = inner
 

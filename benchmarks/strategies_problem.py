@@ -16,6 +16,7 @@ from search.evaluators.evaluator import Evaluator
 from search.evaluators.registry import make_evaluator
 from search.options import DataOptions, TrainingOptions
 from search.spaces.portrait.space import PortraitSpace
+from search.spaces.space import SearchSpace
 from search.tasks.task import TaskOptions
 
 
@@ -47,7 +48,7 @@ class Roofline:
 class Problem:
     """What is the same for all strategies."""
 
-    space: PortraitSpace
+    space: SearchSpace
     budgets: Budgets
     evaluator: Evaluator
     trials: int
