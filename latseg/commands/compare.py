@@ -39,14 +39,21 @@ def compare(
     seed: SeedOption = 0,
 ) -> None:
     """Measure two models side by side and show, operator by operator, where their times differ."""
+    from latseg.confirmed_comparison import confirmed_comparison
+
     console: Console = context.obj
     percent = None if fail_over is None else parse_percent(fail_over, option="--fail-over")
     device = console.api.device(target.device, threads=target.threads)
     timed = percent is not None and not predicted
     busy = timed and _busy(device)
-    found = device.compare(
-        first, second, predicted=predicted, shapes=parse_shapes(shape), values=parse_inputs(inputs), seed=seed
-    )
+
+    def compared(attempt: int) -> Comparison:
+        return device.compare(
+            first, second, predicted=predicted, shapes=parse_shapes(shape), values=parse_inputs(inputs),
+            seed=seed + attempt,
+        )  # fmt: skip
+
+    found = compared(0) if percent is None or predicted else confirmed_comparison(compared, percent)
     busy = busy or (timed and _busy(device))
     slower = None if percent is None or busy else found.slower_by_over(percent)
     gate = {} if percent is None else {"fail_over_percent": percent, "slower": slower}

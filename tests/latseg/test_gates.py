@@ -10,6 +10,7 @@ import pytest
 from devices.backends.simulated.device import SimulatedDevice
 from export.bundle.check import Check
 from export.bundle.decision import Budget, MeasureAgain, OtherLoad
+from latseg.confirmed_comparison import confirmed_comparison
 from latseg.results import ComparedModel, Comparison
 from latseg.table import Table
 from latseg.testing.nets import mobile_net, saved, small_net
@@ -62,6 +63,28 @@ def test_predicted_latencies_have_no_interval() -> None:
     assert found.slower_by_over(15.0) is False
 
 
+@pytest.mark.parametrize(
+    ("ratios", "kept"),
+    [
+        ([1.00], 0),
+        ([1.15, 1.00, 1.01, 0.99], 1),
+        ([1.15, 1.20, 1.00, 1.16], 3),
+        ([1.05, 1.05, 1.20, 1.04], 1),
+    ],
+)
+def test_a_slower_file_is_compared_again(ratios: list[float], kept: int) -> None:
+    """One comparison where it is fast enough, else the middle one of three more."""
+    made = [comparison((1.00, 1.01), (ratio, 1.01 * ratio)) for ratio in ratios]
+    attempts: list[int] = []
+
+    def compare(attempt: int) -> Comparison:
+        attempts.append(attempt)
+        return made[attempt]
+
+    assert confirmed_comparison(compare, 5.0) is made[kept]
+    assert attempts == list(range(len(ratios)))
+
+
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("devices.other_load.other_load", lambda: 0.0)
@@ -79,6 +102,28 @@ def test_compare_fails_where_the_second_is_slower(
     code, found = document(capsys, *words, small, large)
     assert code == 0
     assert "slower" not in found
+
+
+@pytest.mark.usefixtures("quiet")
+def test_only_a_limit_compares_again(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time with another seed; predictions stay what they are."""
+    from latseg.device_handle import DeviceHandle
+
+    seen: list[tuple[int, bool]] = []
+
+    def compare(self: DeviceHandle, *files: Path, predicted: bool, seed: int, **more: Any) -> Comparison:
+        seen.append((seed, predicted))
+        return comparison((1.00, 1.01), (1.20, 1.21))
+
+    monkeypatch.setattr(DeviceHandle, "compare", compare)
+    words = ("--workspace", tmp_path, "compare", small, small, "--seed", "7", "-d", "cpu")
+    assert document(capsys, *words)[0] == 0
+    assert document(capsys, *words, "--fail-over", "5%", "--predicted")[0] == 4
+    assert seen == [(7, False), (7, True)]
+    assert document(capsys, *words, "--fail-over", "5%")[0] == 4
+    assert seen[2:] == [(7, False), (8, False), (9, False), (10, False)]
 
 
 @pytest.mark.usefixtures("quiet")
