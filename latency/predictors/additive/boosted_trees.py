@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
-from latency.predictors.additive.predictor import AdditivePredictor, Vector
+from latency.predictors.additive.predictor import AdditivePredictor, Indices, Vector
 from latency.predictors.additive.trees import Trees
 from latency.predictors.encoding.edges import Edges
 from latency.predictors.encoding.memory_traffic import memory_traffic
@@ -57,22 +57,25 @@ class BoostedTreesPredictor(AdditivePredictor):
         return base
 
     def _nets(self, graphs: Sequence[OperatorGraph], base: Sequence[Prediction]) -> Vector:
-        """nets x features"""
-        work = np.stack([self._net(graph, one) for graph, one in zip(graphs, base, strict=True)])
+        """nets x features: log. of base and number of operators, memory traffic, shares of families, sizes, topology"""
+        rows, sizes = self._rows(graphs), [len(graph.operators) for graph in graphs]
+        traffic = memory_traffic(graphs, Edges.of([graph.inputs for graph in graphs]), max(sizes))
+        work = np.stack(
+            [
+                np.concatenate([[np.log(one.latency_ms), np.log(size)], its[:size].mean(axis=0), *self._work(at, one)])
+                for size, its, at, one in zip(sizes, traffic, rows, base, strict=True)
+            ]
+        )
         return work if self._topology is None else np.hstack([work, self._topology.encode(graphs)])
 
-    def _net(self, graph: OperatorGraph, base: Prediction) -> Vector:
-        """Logarithm of the base, number of operators, memory traffic, share of each family, sizes."""
+    def _work(self, rows: Indices, base: Prediction) -> tuple[Vector, Vector]:
+        """Share of each family in the time of a net, and its sizes, weighed by time."""
         assert self._vocabulary is not None
-        self._raw(graph)  # fills the caches
         assert self._sizes is not None
-        rows = self._table.rows(graph)
         weight = np.array(base.operators_ms) / base.latency_ms
         families = len(self._vocabulary.families) + 1  # the first one is that of the unknown
-        shares = np.bincount(self._family[rows] + 1, weights=weight, minlength=families)
-        sizes = weight @ self._sizes[rows]
-        traffic = memory_traffic([graph], Edges.of([graph.inputs]), len(graph.operators))[0].mean(axis=0)
-        return np.concatenate([[np.log(base.latency_ms), np.log(len(graph.operators))], traffic, shares, sizes])
+        shares = np.bincount(self._family[rows] + 1, weights=weight, minlength=families).astype(np.float64)
+        return shares, weight @ self._sizes[rows]
 
     def _learned(self) -> tuple[Document, Arrays]:
         assert self._trees is not None, "fit or load comes first"

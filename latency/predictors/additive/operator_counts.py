@@ -14,7 +14,6 @@ from typing_extensions import override
 
 from latency.operators.operator import OperatorGraph
 from latency.predictor import Prediction
-from latency.predictors.encoding.features import operator_key
 from latency.predictors.encoding.liveness import liveness
 from latency.predictors.encoding.operator_table import OperatorTable
 from latency.predictors.sample_checks import MIN_NETS, whole_nets
@@ -98,7 +97,7 @@ class OperatorCountsPredictor(StoredPredictor):
         if self._table.full:
             self._table, self._key_of_row = OperatorTable(), []
         rows = self._table.rows(graph)
-        self._key_of_row += map(operator_key, self._table.features[len(self._key_of_row) :])
+        self._key_of_row += [each.key for each in self._table.features[len(self._key_of_row) :]]
         keys = [self._key_of_row[row] for row in rows]
         if not self._live_only:
             return keys

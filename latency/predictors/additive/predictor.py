@@ -21,6 +21,7 @@ from latency.predictors.stored import Arrays, Document, StoredPredictor
 from latency.sample import LatencySample
 
 Vector = NDArray[np.float64]
+Indices = NDArray[np.int64]
 MIN_MS = 1e-6
 
 
@@ -67,7 +68,8 @@ class AdditivePredictor(StoredPredictor):
         self._regression = OperatorRegression.fit(groups, encoded, len(self._vocabulary.families))
         self._learn(MeasuredOperators(table.operators, encoded, groups, self._regression), seed)
         self._clear_caches()
-        sums = np.array([self._raw(sample.graph).sum() for sample in whole])
+        rows = self._rows([sample.graph for sample in whole])
+        sums = np.array([self._ms[its].sum() for its in rows])
         truth = np.array([sample.latency_ms for sample in whole])
         self._scale, self._overhead = _fit_line(sums, truth)
 
@@ -92,15 +94,11 @@ class AdditivePredictor(StoredPredictor):
 
     @override
     def predict(self, graphs: Sequence[OperatorGraph]) -> list[Prediction]:
-        return [self._predict(graph) for graph in graphs]
+        return [self._predict(rows) for rows in self._rows(graphs)]
 
-    def _predict(self, graph: OperatorGraph) -> Prediction:
-        operators_ms = self._raw(graph) * self._scale
-        rows = self._table.rows(graph)
-        unseen, isolated = (
-            tuple(position for position, row in enumerate(rows) if among[row])
-            for among in (self._unseen, self._isolated)
-        )
+    def _predict(self, rows: Indices) -> Prediction:
+        operators_ms = self._ms[rows] * self._scale
+        unseen, isolated = (tuple(np.flatnonzero(of[rows]).tolist()) for of in (self._unseen, self._isolated))
         total = float(operators_ms.sum()) + self._overhead
         return Prediction(total, tuple(operators_ms.tolist()), self._overhead, unseen, isolated)
 
@@ -127,13 +125,13 @@ class AdditivePredictor(StoredPredictor):
         self._family = np.zeros(0, np.int64)
         self._sizes: Vector | None = None
 
-    def _raw(self, graph: OperatorGraph) -> Vector:
-        """Unscaled milliseconds of each operator; the cache of rows grows with new operators."""
+    def _rows(self, graphs: Sequence[OperatorGraph]) -> list[Indices]:
+        """Rows of the operators of each net in the caches, which grow with all new operators at once."""
         assert self._vocabulary is not None, "fit or load comes first"
         assert self._regression is not None
         if self._table.full:
             self._clear_caches()
-        rows = self._table.rows(graph)
+        rows = [np.array(self._table.rows(graph), np.int64) for graph in graphs]
         known = len(self._ms)
         if known < len(self._table.features):
             fresh, operators = self._vocabulary.encode(self._table.features[known:]), self._table.operators[known:]
@@ -143,7 +141,7 @@ class AdditivePredictor(StoredPredictor):
             self._unseen = np.concatenate([self._unseen, fresh.unseen & ~self._known(operators)])
             self._family = np.concatenate([self._family, fresh.family])
             self._sizes = fresh.sizes if self._sizes is None else np.concatenate([self._sizes, fresh.sizes])
-        return self._ms[rows]
+        return rows
 
 
 def _fit_line(sums: Vector, truth: Vector) -> tuple[float, float]:

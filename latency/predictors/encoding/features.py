@@ -60,7 +60,8 @@ _TOLD_BY_SIZES = {
 """Settings that decide how much is read and written; where a Slice begins costs nothing."""
 
 _NAMED = ("kernel", "strides", "mode")
-"""Properties that make operators of a family different ones."""
+_KNOWN = 2**16
+"""Operators whose features are kept: several predictors in turn ask for the same ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +74,22 @@ class Features:
     """Properties without an order: kind, family, kernel, stride, activation, mode..."""
     numeric: tuple[float, ...]
     """In the order of ``NUMERIC_NAMES``."""
+    key: str
+    """The properties that make operators of a family different ones: family, kernel, strides, mode."""
 
 
+@lru_cache(maxsize=_KNOWN)
 def features(operator: Operator) -> Features:
     """Describes an operator of any kind; shapes that are not batch x channels x height x width are padded with ones."""
     kernel = _pair(operator.attribute("kernel", (1, 1)))
     family = _family(operator, kernel)
-    return Features(family, _categories(operator, family), _numeric(operator, kernel))
+    categories = _categories(operator, family)
+    return Features(family, categories, _numeric(operator, kernel), _key(family, categories))
 
 
-def operator_key(operator: Features) -> str:
-    """The properties that decide an operator's cost: family, kernel, strides, mode."""
-    named = (category for category in operator.categories if category.partition("=")[0].rpartition(".")[2] in _NAMED)
-    return " ".join((operator.family, *named))
+def _key(family: str, categories: tuple[str, ...]) -> str:
+    named = (category for category in categories if category.partition("=")[0].rpartition(".")[2] in _NAMED)
+    return " ".join((family, *named))
 
 
 def _family(operator: Operator, kernel: tuple[int, ...]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latency.operators.operator import Operator, OperatorGraph
-from latency.predictors.encoding.features import Features, operator_key
+from latency.predictors.encoding.features import Features
 from latency.predictors.encoding.liveness import liveness
 from latency.predictors.encoding.operator_table import OperatorTable
 
@@ -29,7 +29,6 @@ by family, and by the depth at which they occur.
 All but ``counts`` are of live operators, on which an output depends, also where they depend on no input: runtimes skip
 what no output needs but compute with zeros. Depth and pairs are of operators of which both are true.
 """
-_WITHOUT_WORK = frozenset(("constant", "counts", "live_counts", "depth", "live_pairs"))
 _JOINTS = ("Add", "Concat", "Mul")
 """Kinds that only join branches: operators on both sides of them count as neighbours."""
 _RARE = 0.01
@@ -37,8 +36,8 @@ _RARE = 0.01
 _PARTS = 8
 """Into which a net is divided by depth."""
 _MOST_KNOWN = 2000
-_KNOWN: dict[tuple[int, bool], tuple[OperatorGraph, Sums]] = {}
-"""Sums by a net's identity, with and without work."""
+_KNOWN: dict[int, tuple[OperatorGraph, Sums]] = {}
+"""Sums by a net's identity."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class NetGroups:
     @staticmethod
     def learn(graphs: Sequence[OperatorGraph], groups: Sequence[str] = GROUPS) -> NetGroups:
         """From the nets of the source devices."""
-        nets = _sums(graphs, groups)
+        nets = _sums(graphs)
         keys = {group: _keys(nets, group) for group in groups}
         raw = _raw(nets, keys)
         mean, deviation = raw.mean(axis=0), raw.std(axis=0)
@@ -73,7 +72,7 @@ class NetGroups:
 
     def encode(self, graphs: Sequence[OperatorGraph]) -> Matrix:
         """nets x features: standardised, each group over the root of its width; unknown operators are left out."""
-        values = (_raw(_sums(graphs, self.names), self.keys) - self.mean) / self.scale
+        values = (_raw(_sums(graphs), self.keys) - self.mean) / self.scale
         if "constant" in self.keys:
             values[:, self.group == self.names.index("constant")] = 1.0
         widths = np.bincount(self.group, minlength=len(self.keys))
@@ -106,24 +105,24 @@ def _keys(nets: Sequence[Sums], group: str) -> tuple[str, ...]:
     return tuple(sorted(key for key, count in found.items() if count > least))
 
 
-def _sums(graphs: Sequence[OperatorGraph], groups: Sequence[str]) -> list[Sums]:
-    """Work is only summed where one of the groups needs it. Several predictors in turn ask for the same nets."""
-    table, work = OperatorTable(), not _WITHOUT_WORK.issuperset(groups)
+def _sums(graphs: Sequence[OperatorGraph]) -> list[Sums]:
+    """Several predictors in turn ask for the same nets."""
+    table = OperatorTable()
     found = []
     for graph in graphs:
-        known = _KNOWN.get((id(graph), work))
+        known = _KNOWN.get(id(graph))
         if known is None:
             if len(_KNOWN) >= _MOST_KNOWN:
                 _KNOWN.clear()
             # It keeps the graph alive, so an identity is never reused for another one.
-            known = _KNOWN[id(graph), work] = (graph, _sums_of(graph, table, work=work))
+            known = _KNOWN[id(graph)] = (graph, _sums_of(graph, table))
         found.append(known[1])
     return found
 
 
-def _sums_of(graph: OperatorGraph, table: OperatorTable, *, work: bool) -> Sums:
+def _sums_of(graph: OperatorGraph, table: OperatorTable) -> Sums:
     features = [table.features[row] for row in table.rows(graph)]
-    keys = [operator_key(each) for each in features]
+    keys = [each.key for each in features]
     lively = liveness(graph)
     depth, pairs = _paths(graph, keys, [bool(read and used) for read, used in lively])
     found: Sums = {group: Counter() for group in GROUPS}
@@ -133,9 +132,8 @@ def _sums_of(graph: OperatorGraph, table: OperatorTable, *, work: bool) -> Sums:
     found["live_pairs"] = pairs
     for place in np.flatnonzero(lively[:, 1]).tolist():
         found["live_counts"][keys[place]] += 1
-        if work:
-            part = _PARTS * depth[place] // (1 + found["depth"][""])
-            _add_work(found, graph.operators[place], features[place], str(part))
+        part = _PARTS * depth[place] // (1 + found["depth"][""])
+        _add_work(found, graph.operators[place], features[place], str(part))
     return found
 
 
@@ -145,7 +143,7 @@ def _add_work(found: Sums, operator: Operator, features: Features, part: str) ->
     found["bytes"][features.family] += moved
     found["flops_at_depth"][part] += operator.flops
     found["bytes_at_depth"][part] += moved
-    found["shapes"][f"{operator_key(features)} {operator.input_shapes} {operator.output_shapes}"] += 1
+    found["shapes"][f"{features.key} {operator.input_shapes} {operator.output_shapes}"] += 1
 
 
 def _paths(graph: OperatorGraph, keys: Sequence[str], alive: Sequence[bool]) -> tuple[list[int], Counter[str]]:

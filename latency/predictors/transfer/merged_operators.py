@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from latency.operators.operator import OperatorGraph
 from latency.predictors.encoding.edges import Edges
-from latency.predictors.encoding.features import operator_key
 from latency.predictors.encoding.liveness import liveness
 from latency.predictors.encoding.operator_table import OperatorTable
 from latency.predictors.encoding.relations import NONE, RELATIONS, relations
@@ -37,7 +36,7 @@ class MergedNet:
     """The classes of one net, in order of their first operators."""
 
     keys: tuple[str, ...]
-    """classes: ``operator_key``, or the family, or nothing where operators of different ones had to be merged."""
+    """classes: ``Features.key``, or the family, or nothing where operators of different ones had to be merged."""
     surroundings: tuple[str, ...]
     """classes: key, and the keys before and after; equal for classes of different nets in equal surroundings."""
     sizes: NDArray[np.float64]
@@ -53,7 +52,7 @@ class MergedNet:
 def merged(graph: OperatorGraph, table: OperatorTable) -> MergedNet:
     """The classes of a net that has an operator; ``table`` caches what is known of operators."""
     described = [table.features[row] for row in table.rows(graph)]
-    keys = [operator_key(one) for one in described]
+    keys = [one.key for one in described]
     alive, around = liveness(graph), _neighbours(graph)
     classes = _classes(around, keys, [one.family for one in described], alive)
     members = np.eye(max(classes) + 1)[classes]  # operators x classes

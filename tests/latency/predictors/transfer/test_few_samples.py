@@ -18,7 +18,6 @@ from latency.operators.serialize import graph_digest
 from latency.predictors.additive.lookup_table import LookupTablePredictor
 from latency.predictors.arbitration import ArbitratedPredictor
 from latency.predictors.attention.training import TrainingSettings
-from latency.predictors.encoding.features import operator_key
 from latency.predictors.encoding.operator_table import OperatorTable
 from latency.predictors.transfer import prior_folder
 from latency.predictors.transfer.few_samples import FewSamplesPredictor
@@ -138,7 +137,7 @@ def test_operator_counts_predict_a_device_whose_latency_is_their_sum() -> None:
     table, random, costs = OperatorTable(), np.random.default_rng(2), {}
 
     def sample(number: int, graph: OperatorGraph) -> LatencySample:
-        keys = [operator_key(table.features[row]) for row in table.rows(graph)]
+        keys = [table.features[row].key for row in table.rows(graph)]
         cost = sum(costs.setdefault(key, float(np.exp(2 * random.standard_normal()))) for key in keys)
         return LatencySample(str(number), graph, cost)
 

@@ -11,7 +11,6 @@ import pytest
 from scipy.stats import spearmanr
 
 from latency.operators.operator import OperatorGraph
-from latency.predictors.encoding.features import operator_key
 from latency.predictors.encoding.operator_table import OperatorTable
 from latency.predictors.folder import read_folder, write_folder
 from latency.predictors.transfer.in_context import InContextTransformer
@@ -33,7 +32,7 @@ print(json.dumps(transformer.predict(context, tests.random_graphs(8, 99)).tolist
 def latencies(graphs: list[OperatorGraph], seed: int) -> np.ndarray:
     """A device with a cost of its own for each key."""
     table, random, costs = OperatorTable(), np.random.default_rng(seed), {}
-    keys = [[operator_key(table.features[row]) for row in table.rows(graph)] for graph in graphs]
+    keys = [[table.features[row].key for row in table.rows(graph)] for graph in graphs]
     for key in sorted({key for net in keys for key in net}):
         costs[key] = float(np.exp(1.2 * random.standard_normal()))
     return np.array([sum(costs[key] for key in net) for net in keys])
