@@ -1,4 +1,4 @@
-"""Fits that train attention for few steps and grow few trees, for tests that are about what is done with a predictor.
+"""Fits of two attention networks and of few trees, in few steps, for tests of what is done with a predictor.
 
 ``python -m tests.short_fits WORD...`` is the command line with such fits.
 """
@@ -9,8 +9,8 @@ from latency.predictors.attention.training import TrainingSettings
 
 
 def shorten(steps: int = 100) -> None:
-    """Changes the default of ``fit_device`` in this process."""
-    fit_device.__kwdefaults__["settings"] = TrainingSettings(steps=steps)
+    """Changes the defaults of ``fit_device`` in this process."""
+    fit_device.__kwdefaults__.update(settings=TrainingSettings(steps=steps), members=2)
     trees.BOOSTED = 40
 
 

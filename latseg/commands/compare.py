@@ -53,7 +53,7 @@ def compare(
             seed=seed + attempt,
         )  # fmt: skip
 
-    found = compared(0) if percent is None or predicted else confirmed_comparison(compared, percent)
+    found = compared(0) if percent is None or predicted or busy else confirmed_comparison(compared, percent)
     busy = busy or (timed and _busy(device))
     slower = None if percent is None or busy else found.slower_by_over(percent)
     gate = {} if percent is None else {"fail_over_percent": percent, "slower": slower}

@@ -28,6 +28,8 @@ PARAMETERS = "0.4M"
 PROFILE: Mapping[str, int] = {"models": 64, "operators": 24}
 KEPT_SHARE = 0.15
 """The latency budget is chosen so that this share of the space keeps both budgets."""
+SAMPLES = 400
+"""Random nets by which it is chosen, and of which the share that keeps it is told."""
 PORTRAITS = 4
 SEARCH: Mapping[str, Any] = {
     "data": "synthetic:640",
@@ -56,7 +58,7 @@ def demo(
     profiled = steps.run("profile", size=SIZE, **PROFILE)
     fitted = steps.run("fit")
     limits = {"max-latency": f"{_budget_ms(inner, seed):g}ms", "max-params": PARAMETERS, "size": SIZE}
-    feasible = steps.run("feasibility", **limits)
+    feasible = steps.run("feasibility", samples=SAMPLES, **limits)
     found = steps.run("search", **limits, **SEARCH)
     if not found["winners"]:
         console.emit(found, lambda: f"No certified net: {plain(found['message'])}.")
@@ -123,7 +125,7 @@ class _Steps:
 def _budget_ms(console: Console, seed: int) -> float:
     """A latency budget that at most ``KEPT_SHARE`` of the space keeps, rounded down to two digits."""
     space = open_space("portrait", sizes=[parse_size(SIZE)])
-    architectures = space.sample(400, Random(seed))
+    architectures = space.sample(SAMPLES, Random(seed))
     predictions = console.api.device(DEVICE).predictor.predict([space.lower(each) for each in architectures])
     maximum = parse_parameters(PARAMETERS)
     kept = sorted(

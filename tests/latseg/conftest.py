@@ -31,7 +31,10 @@ FEW_BLOCKS = {"minimum_blocks": 5, "maximum_blocks": 9, "profile_runs": 3}
 
 @contextmanager
 def less_work() -> Iterator[None]:
-    """These tests are about what is done with measurements and predictors, and what follows a first look at a space."""
+    """Fewer nets, steps, runs and pauses; these tests are about what is done with measurements and predictors."""
+    from devices import device
+    from export.bundle import decision, pipeline_times
+    from latency import campaign_items
     from latency.fit import fit_device
     from latency.predictors.additive import trees
     from search import launch
@@ -41,6 +44,10 @@ def less_work() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:  # sets what is there, so that it comes back
         patch.setattr(fit_device, "__kwdefaults__", dict(fit_device.__kwdefaults__))
         patch.setattr(trees, "BOOSTED", trees.BOOSTED)
+        patch.setattr(campaign_items, "POOL", 60)
+        patch.setattr(decision, "_PAUSE_S", 0.0)
+        patch.setattr(device, "PROCESSES", 2)
+        patch.setattr(pipeline_times, "_PROCESSES", 1)
         patch.setattr(launch, "SearchSettings", launch.SearchSettings)
         patch.setattr(MeasurementProtocol.__init__, "__defaults__", tuple({**DEFAULTS, **FEW_BLOCKS}.values()))
         shorten()

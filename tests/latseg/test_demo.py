@@ -38,8 +38,8 @@ def test_every_step_runs_on_the_cpu(
         "training-threads": 1,
     }
     monkeypatch.setattr(demo, "PROFILE", {"models": 10, "operators": 8})
-    monkeypatch.setattr("devices.device.PROCESSES", 2)
     monkeypatch.setattr(demo, "SEARCH", small)
+    monkeypatch.setattr(demo, "SAMPLES", 60)
     monkeypatch.setattr(demo, "_budget_ms", roomy)
     put_photograph(tmp_path / "packages", monkeypatch)
     code = cli.run(["--json", "demo", "--output", str(tmp_path), "--seed", "1"])

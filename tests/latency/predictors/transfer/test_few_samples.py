@@ -31,6 +31,8 @@ from latseg.testing.predictor_contract import PredictorContract
 from latseg.testing.synthetic import log_errors, measured, random_graphs
 
 NETS = 60
+FEWER = 40
+"""Where it does not matter how good the sources are."""
 SHORT = InContextSettings(width=16, layers=1, steps=30, nets=40, devices=4)
 INFO = DeviceInfo("red", "none", "none", "1.0", 1, "float32", simulated=True)
 
@@ -172,7 +174,7 @@ def test_own_work_predicts_a_device_that_is_like_no_source() -> None:
 
 
 def test_devices_of_one_family_are_no_sources_of_each_other() -> None:
-    graphs = random_graphs(NETS, 0)
+    graphs = random_graphs(FEWER, 0)
     tiny = InContextSettings(width=8, heads=2, layers=1, steps=1, nets=12, devices=1, queries=2)
 
     def learned(family_of_twin: str) -> Prior:
@@ -205,11 +207,11 @@ def test_a_source_can_be_left_out() -> None:
 def test_a_device_is_never_its_own_source() -> None:
     """Its test nets would come back to it: a source that was trained on them must not improve the scores."""
     names = (INFO.fingerprint, "green", "blue")
-    graphs = random_graphs(NETS, 0)
+    graphs = random_graphs(FEWER, 0)
     learned = Prior.learn(
         [SourceDevice(name, name, device(name, graphs)) for name in names], steps=20, in_context=SHORT
     )
-    mine = device(INFO.fingerprint, graphs)[:40]
+    mine = device(INFO.fingerprint, graphs)[:20]
     settings = TrainingSettings(width=16, steps=20)
     scores = [
         fit_device(mine, INFO, settings=settings, members=2, prior=known).summary.predictors["few_samples"]
@@ -233,7 +235,7 @@ def test_the_prior_is_used_with_few_nets_only() -> None:
 
 @pytest.mark.parametrize("families", [3, 4])
 def test_biases_are_learned_from_many_families_only(families: int, tmp_path: Path) -> None:
-    graphs, tiny = random_graphs(NETS, 0), InContextSettings(width=8, heads=2, layers=1, steps=1, nets=12, devices=1)
+    graphs, tiny = random_graphs(FEWER, 0), InContextSettings(width=8, heads=2, layers=1, steps=1, nets=12, devices=1)
     names = ("red", "green", "blue", "black")[:families]
     learned = Prior.learn([SourceDevice(name, name, device(name, graphs)) for name in names], steps=3, in_context=tiny)
     assert set(learned.weighing.bias) == ({"operator_counts", "in_context", *VIEWS} if families == 4 else set())
