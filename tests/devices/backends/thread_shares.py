@@ -14,9 +14,11 @@ from pathlib import Path
 from devices.model_inputs import ModelInput
 from devices.registry import get_device
 from devices.worker.device import ProcessDevice
-from devices.worker.runtime import ModelFile, Runtime
+from devices.worker.runtime import LoadedModel, ModelFile, Runtime
 
 _TASKS = Path("/proc/self/task")
+BLOCKS = 10
+"""The least share counts: where another program has a core, the thread on the other one gets most of the work."""
 
 
 def _cpu_ns() -> dict[str, int]:
@@ -29,6 +31,10 @@ def busiest_share(device: ProcessDevice, path: Path, threads: int) -> float:
     runtime: Runtime = getattr(importlib.import_module(module), kind)(threads)
     model = runtime.load(ModelFile(device.convert(path), path, (ModelInput("image", (1, 256, 16, 16), "float32"),)))
     model.time_block(3)
+    return min(_share_in_a_block(model) for _ in range(BLOCKS))
+
+
+def _share_in_a_block(model: LoadedModel) -> float:
     before = _cpu_ns()
     model.time_block(20)
     spent = [after - before.get(thread, 0) for thread, after in _cpu_ns().items()]
