@@ -26,6 +26,7 @@ from devices.registry import get_device
 from latency.bounded import BoundedPredictor
 from latency.campaign_items import campaign_items
 from latency.fit import fit_device
+from latency.predictors.transfer.prior_folder import prior_for
 from latency.store import MeasurementStore
 from provenance import RESULTS, provenance, write_result
 from search.constraints.budgets import Budgets, LatencyBudget
@@ -101,7 +102,8 @@ def main() -> None:
         graphs = {item.label for item in campaign_items(sampled(options.models, options.seed), operator_limit=40)}
         samples = [sample for sample in store.samples(info.fingerprint) if sample.label in graphs]
     print(f"{len(samples)} samples; fitting", file=sys.stderr)
-    fitted = fit_device(samples, info, seed=options.seed)
+    prior = prior_for(options.output.parent, info)  # the shipped one, and only used for few nets
+    fitted = fit_device(samples, info, seed=options.seed, prior=prior)
     predictor = fitted.predictor
     speed = rates(predictor, options.rounds)
     document = {
