@@ -101,8 +101,8 @@ def main() -> None:
         info = get_device("cpu").info()
         graphs = {item.label for item in campaign_items(sampled(options.models, options.seed), operator_limit=40)}
         samples = [sample for sample in store.samples(info.fingerprint) if sample.label in graphs]
+        prior = prior_for(Path(folder), info)  # the shipped one, and only used for few nets
     print(f"{len(samples)} samples; fitting", file=sys.stderr)
-    prior = prior_for(options.output.parent, info)  # the shipped one, and only used for few nets
     fitted = fit_device(samples, info, seed=options.seed, prior=prior)
     predictor = fitted.predictor
     speed = rates(predictor, options.rounds)

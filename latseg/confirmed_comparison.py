@@ -11,7 +11,8 @@ from latseg.results import Comparison
 def confirmed_comparison(compare: Callable[[int], Comparison], percent: float) -> Comparison:
     """The first comparison if it says that B does not take over ``percent`` longer, else the middle one of three more.
 
-    A comparison is one process, and in some processes one of two equal files takes 15 % longer than the other.
+    A comparison is one process, whose intervals do not tell how much processes differ: a file of .05 ms was once called
+    15 % slower than itself.
 
     Args:
         compare: compares once, with a seed that is made of this number.

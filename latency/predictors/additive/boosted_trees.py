@@ -57,25 +57,21 @@ class BoostedTreesPredictor(AdditivePredictor):
         return base
 
     def _nets(self, graphs: Sequence[OperatorGraph], base: Sequence[Prediction]) -> Vector:
-        """nets x features: log. of base and number of operators, memory traffic, shares of families, sizes, topology"""
-        rows, sizes = self._rows(graphs), [len(graph.operators) for graph in graphs]
-        traffic = memory_traffic(graphs, Edges.of([graph.inputs for graph in graphs]), max(sizes))
-        work = np.stack(
-            [
-                np.concatenate([[np.log(one.latency_ms), np.log(size)], its[:size].mean(axis=0), *self._work(at, one)])
-                for size, its, at, one in zip(sizes, traffic, rows, base, strict=True)
-            ]
-        )
+        """nets x features"""
+        nets = zip(graphs, self._rows(graphs), base, strict=True)
+        work = np.stack([self._net(graph, rows, one) for graph, rows, one in nets])
         return work if self._topology is None else np.hstack([work, self._topology.encode(graphs)])
 
-    def _work(self, rows: Indices, base: Prediction) -> tuple[Vector, Vector]:
-        """Share of each family in the time of a net, and its sizes, weighed by time."""
+    def _net(self, graph: OperatorGraph, rows: Indices, base: Prediction) -> Vector:
+        """Logarithm of the base, number of operators, memory traffic, share of each family, sizes."""
         assert self._vocabulary is not None
         assert self._sizes is not None
         weight = np.array(base.operators_ms) / base.latency_ms
         families = len(self._vocabulary.families) + 1  # the first one is that of the unknown
-        shares = np.bincount(self._family[rows] + 1, weights=weight, minlength=families).astype(np.float64)
-        return shares, weight @ self._sizes[rows]
+        shares = np.bincount(self._family[rows] + 1, weights=weight, minlength=families)
+        sizes = weight @ self._sizes[rows]
+        traffic = memory_traffic([graph], Edges.of([graph.inputs]), len(rows))[0].mean(axis=0)
+        return np.concatenate([[np.log(base.latency_ms), np.log(len(rows))], traffic, shares, sizes])
 
     def _learned(self) -> tuple[Document, Arrays]:
         assert self._trees is not None, "fit or load comes first"

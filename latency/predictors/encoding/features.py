@@ -59,9 +59,11 @@ _TOLD_BY_SIZES = {
 }
 """Settings that decide how much is read and written; where a Slice begins costs nothing."""
 
-_NAMED = ("kernel", "strides", "mode")
 _KNOWN = 2**16
 """Operators whose features are kept: several predictors in turn ask for the same ones."""
+
+_NAMED = ("kernel", "strides", "mode")
+"""Properties that make operators of a family different ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Features:
     numeric: tuple[float, ...]
     """In the order of ``NUMERIC_NAMES``."""
     key: str
-    """The properties that make operators of a family different ones: family, kernel, strides, mode."""
+    """The properties that decide an operator's cost: family, kernel, strides, mode."""
 
 
 @lru_cache(maxsize=_KNOWN)
