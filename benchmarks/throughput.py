@@ -26,7 +26,6 @@ from devices.registry import get_device
 from latency.bounded import BoundedPredictor
 from latency.campaign_items import campaign_items
 from latency.fit import fit_device
-from latency.predictors.transfer.prior_folder import prior_for
 from latency.store import MeasurementStore
 from provenance import RESULTS, provenance, write_result
 from search.constraints.budgets import Budgets, LatencyBudget
@@ -101,9 +100,8 @@ def main() -> None:
         info = get_device("cpu").info()
         graphs = {item.label for item in campaign_items(sampled(options.models, options.seed), operator_limit=40)}
         samples = [sample for sample in store.samples(info.fingerprint) if sample.label in graphs]
-        prior = prior_for(Path(folder), info)  # the shipped one, and only used for few nets
     print(f"{len(samples)} samples; fitting", file=sys.stderr)
-    fitted = fit_device(samples, info, seed=options.seed, prior=prior)
+    fitted = fit_device(samples, info, seed=options.seed)
     predictor = fitted.predictor
     speed = rates(predictor, options.rounds)
     document = {
