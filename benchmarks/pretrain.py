@@ -1,4 +1,4 @@
-"""Trains the weights that ship with the package on synthetic scenes with people: those of the teacher and a supernet.
+"""Trains the weights that ship with the package on synthetic scenes with people: a teacher, a supernet, an encoder.
 
 Resumable: started again with the same options it continues. ``--ship`` writes what was trained, with its recipe and its
 quality on synthetic scenes that were not used, to ``segmentation/pretrained/``. No photograph is used.
@@ -23,17 +23,21 @@ from provenance import commit
 from search.architecture import Architecture
 from search.evaluators.supernet import sandwich
 from search.spaces.portrait.trained_nets import trained_nets
+from segmentation.auxiliary_cells.genotype import Genotype
+from segmentation.auxiliary_cells.plan import plan as cells_plan
 from segmentation.data.registry import open_source
 from segmentation.data.source import DataSource, batch_of
 from segmentation.evaluation import evaluate
+from segmentation.networks.network import Network
 from segmentation.normalisation import normalise
+from segmentation.pretrained.encoder import encoder_of
 from segmentation.pretrained.weights import Name, ship
 from segmentation.supernet.narrower import narrowed
 from segmentation.supernet.supernet import Supernet, recalibrate
 from segmentation.supernet.training import SupernetSettings, train_supernet
 from segmentation.training.loop import TrainingProgress
 from segmentation.training.settings import TrainSettings
-from segmentation.training.train import trained_teacher
+from segmentation.training.train import train, trained_teacher
 
 SIZE = (128, 128)
 TESTED = 400
@@ -42,6 +46,8 @@ DRAWS = 2000
 MEGAFLOPS = (10, 320)
 CALIBRATION = 256
 """Scenes for the statistics of a slice's batch normalisation."""
+ENCODERS_DECODER = "[[9, [0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10]], [[0, 1], [2, 3], [4, 5]]]"
+"""Genotype of the decoder behind the small encoder: reads every feature, and computes next to nothing itself."""
 
 
 def report(progress: TrainingProgress) -> None:
@@ -90,6 +96,25 @@ def supernet(options: argparse.Namespace) -> tuple[nn.Module, dict[str, Any]]:
     return narrowed(shared, plans), recipe("portrait-supernet", source, asdict(settings), **more)
 
 
+def encoder(options: argparse.Namespace) -> tuple[nn.Module, dict[str, Any]]:
+    """The small encoder of ``auxiliary-cells``, trained in a net with a small decoder, and its recipe."""
+    source = open_source(f"synthetic:{options.encoder_scenes}?people", seed=options.seed + 200, size=SIZE)
+    settings = TrainSettings(
+        input_size=SIZE,
+        steps=options.encoder_steps,
+        batch_size=16,
+        evaluate_limit=100,
+        threads=options.threads,
+        seed=options.seed,
+    )
+    torch.manual_seed(options.seed)
+    network = Network(cells_plan(Genotype.parse(ENCODERS_DECODER), encoder="small"))
+    train(network, source, settings, checkpoint=options.folder / "encoder.safetensors", on_progress=report)
+    quality = evaluate(network, source.test, SIZE, limit=TESTED).mean_iou
+    more = {"decoder": ENCODERS_DECODER, "test_mean_iou": round(quality, 4)}
+    return encoder_of(network), recipe("small-encoder", source, settings.to_json(), **more)
+
+
 def nets(seed: int) -> Sequence[Architecture]:
     """Random nets and children of nets that are known to be good or bad, from the one with the most operations."""
     rng, known, found = Random(seed), trained_nets().nets, dict[Architecture, float]()
@@ -127,6 +152,7 @@ def recipe(name: Name, source: DataSource, settings: dict[str, Any], **more: Any
 MAKERS: dict[Name, Callable[[argparse.Namespace], tuple[nn.Module, dict[str, Any]]]] = {
     "teacher": teacher,
     "portrait-supernet": supernet,
+    "small-encoder": encoder,
 }
 
 
@@ -139,6 +165,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--supernet-scenes", type=int, default=25_000)
     parser.add_argument("--supernet-steps", type=int, default=6_000)
+    parser.add_argument("--encoder-scenes", type=int, default=12_500)
+    parser.add_argument("--encoder-steps", type=int, default=5_000)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ship", action="store_true", help="write the weights into the package")

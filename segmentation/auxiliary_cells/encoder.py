@@ -23,6 +23,8 @@ class Encoder:
     rows: int
 
 
+PREFIX = "encoder."
+"""Of the names of its layers."""
 ENCODERS = {"full": Encoder(1.0, 7), "small": Encoder(0.35, 6)}
 """1,812,800 and 179,848 parameters."""
 
@@ -39,12 +41,12 @@ def encoder_rows(builder: PlanBuilder, name: str, count: int) -> tuple[str, ...]
     As in the published search, blocks with an expansion of 1 have an expanding convolution, too.
     """
     encoder = ENCODERS[name]
-    x = builder.conv("encoder.stem", INPUT, int(_STEM_WIDTH * encoder.width), 3, stride=2, activation="relu6")
+    x = builder.conv(f"{PREFIX}stem", INPUT, int(_STEM_WIDTH * encoder.width), 3, stride=2, activation="relu6")
     rows = []
     for number, (expansion, width, blocks, stride) in enumerate(_ROWS[:count], start=1):
         for block in range(1, blocks + 1):
             first = stride if block == 1 else 1
-            x = _block(builder, f"encoder.row{number}.block{block}", x, int(width * encoder.width), expansion, first)
+            x = _block(builder, f"{PREFIX}row{number}.block{block}", x, int(width * encoder.width), expansion, first)
         rows.append(x)
     return tuple(rows)
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from foundation.atomic_file import write_file
 from foundation.errors import UserError
 
-Name = Literal["teacher", "portrait-supernet"]
+Name = Literal["teacher", "portrait-supernet", "small-encoder"]
 SHIPPED = Path(__file__).parent
 MANIFEST = "manifest.json"
 
