@@ -41,6 +41,9 @@ SHIPPED_TEACHER = "shipped teacher"
 """Key in ``versions`` of the weights with which the teacher begins: their SHA-256."""
 SHIPPED_SUPERNET = "shipped supernet"
 """Key in ``versions`` of the weights with which supernets and short trainings begin: their SHA-256."""
+SHIPPED_ENCODER = "shipped encoder"
+"""The same of the weights with which the nets' encoder begins."""
+_SHIPPED = {"portrait-supernet": SHIPPED_SUPERNET, "small-encoder": SHIPPED_ENCODER}
 DATA = "data"
 """Key in ``versions`` of the data's fingerprint, in runs whose evaluator learns from them before the search."""
 TRAINED_NETS = "trained nets"
@@ -272,8 +275,8 @@ def versions_of_evaluator(evaluator: str | None, space: SearchSpace, training: T
     if EVALUATORS.parse(evaluator)[0].name == PRETRAINED:
         known = space.trained_nets()
         return {} if known is None else {TRAINED_NETS: known.sha256}
-    if training.pretrained and isinstance(space, PlanSpace) and space.ships_supernet:
-        return {SHIPPED_SUPERNET: shipped_sha256("portrait-supernet")}
+    if training.pretrained and isinstance(space, PlanSpace) and space.shipped_weights is not None:
+        return {_SHIPPED[space.shipped_weights]: shipped_sha256(space.shipped_weights)}
     return {}
 
 

@@ -35,6 +35,7 @@ from segmentation.data.source import batch_of
 from segmentation.evaluation import resized
 from segmentation.networks.network import Network
 from segmentation.normalisation import normalise
+from segmentation.pretrained.weights import SUPERNET
 from segmentation.supernet.supernet import Supernet, recalibrate
 from segmentation.supernet.training import Draw, SupernetSettings, train_supernet
 
@@ -101,7 +102,7 @@ class SupernetEvaluator(Evaluator):
     def prepare(self, sampler: FeasibleSampler, on_progress: OnProgress = ignore_progress) -> None:
         pool = self._pool(sampler)
         training = self._task.options.training
-        begun = training.pretrained and self._space.ships_supernet
+        begun = training.pretrained and self._space.shipped_weights == SUPERNET
         settings = SupernetSettings(
             steps=training.supernet_steps or (1 if begun else _STEPS),
             batch_size=training.batch_size,

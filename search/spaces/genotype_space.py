@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Annotated, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import Field
 from typing_extensions import override
@@ -16,6 +16,9 @@ from search.architecture import Architecture
 from search.spaces.plan_space import PlanSpace
 from search.spaces.sizes import SIZES, Sizes, allowed_sizes
 from segmentation.auxiliary_cells.encoder import ENCODERS
+
+if TYPE_CHECKING:
+    from segmentation.pretrained.weights import Name
 
 G = TypeVar("G")
 _MAX_CHANGES = 3
@@ -62,6 +65,11 @@ class GenotypeSpace(PlanSpace, Generic[G]):
             )
         self.encoder, self.agg = encoder, self.published_agg if agg is None else agg
         self._sizes = allowed_sizes(sizes, SIZES)
+
+    @property
+    @override
+    def shipped_weights(self) -> Name | None:
+        return "small-encoder" if self.encoder == "small" else None
 
     @abstractmethod
     def random_genotype(self, depth: int, rng: Random) -> G:

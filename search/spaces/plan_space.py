@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
@@ -18,14 +18,17 @@ from segmentation.networks.plan import Plan
 if TYPE_CHECKING:
     from torch import nn
 
+    from segmentation.pretrained.weights import Name
     from segmentation.supernet.supernet import Supernet
 
 
 class PlanSpace(SearchSpace):
     """A space of segmentation nets. Size, operator graph and task follow from the plan."""
 
-    ships_supernet: ClassVar[bool] = False
-    """Whether the weights of ``segmentation.pretrained.supernet`` are those of this space."""
+    @property
+    def shipped_weights(self) -> Name | None:
+        """Which weights of the package its nets begin with, if any."""
+        return None
 
     @abstractmethod
     def plan(self, architecture: Architecture) -> Plan:
@@ -46,10 +49,17 @@ class PlanSpace(SearchSpace):
         return Network(self.plan(architecture))
 
     def pretrained(self, architecture: Architecture) -> nn.Module:
-        """The net with its slice of the supernet that ships; with fresh weights where none does."""
-        if not self.ships_supernet:
-            return self.build(architecture)
-        return self.supernet(pretrained=True).extract(self.plan(architecture))
+        """The net with those of its weights that ship; the others are fresh."""
+        from segmentation.networks.network import Network
+        from segmentation.pretrained.encoder import start_encoder
+        from segmentation.pretrained.weights import SMALL_ENCODER, SUPERNET
+
+        if self.shipped_weights == SUPERNET:
+            return self.supernet(pretrained=True).extract(self.plan(architecture))
+        network = Network(self.plan(architecture))
+        if self.shipped_weights == SMALL_ENCODER:
+            start_encoder(network)
+        return network
 
     def supernet(self, *, pretrained: bool) -> Supernet:
         """Weights that all nets of the space share.
@@ -57,12 +67,16 @@ class PlanSpace(SearchSpace):
         Args:
             pretrained: begin with those that ship, where there are some.
         """
+        from segmentation.pretrained.encoder import start_shared_encoder
         from segmentation.pretrained.supernet import start_supernet
+        from segmentation.pretrained.weights import SMALL_ENCODER, SUPERNET
         from segmentation.supernet.supernet import Supernet
 
         supernet = Supernet(self.classes, self.widest())
-        if pretrained and self.ships_supernet:
+        if pretrained and self.shipped_weights == SUPERNET:
             start_supernet(supernet)
+        if pretrained and self.shipped_weights == SMALL_ENCODER:
+            start_shared_encoder(supernet)
         return supernet
 
     @override

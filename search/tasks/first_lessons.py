@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from search.architecture import Architecture
-from segmentation.pretrained.weights import take_fitting
+from segmentation.pretrained.weights import Name, take_fitting
 from segmentation.training.loop import OnTrainingProgress
 from segmentation.training.scenes import learn_scenes
 
@@ -31,12 +31,14 @@ class Nets(Protocol):
 
 @runtime_checkable
 class SharingNets(Nets, Protocol):
-    """Nets for which a supernet may ship."""
+    """Nets for which weights may ship."""
 
-    ships_supernet: bool
+    @property
+    def shipped_weights(self) -> Name | None:
+        """Which of the package's weights."""
 
     def pretrained(self, architecture: Architecture) -> nn.Module:
-        """The net with its slice of the supernet that ships."""
+        """The net with those of its weights that ship; the others are fresh."""
 
 
 def taught_by_scenes(
@@ -68,13 +70,13 @@ def taught_by_scenes(
 
 
 def with_shipped_weights(space: Nets, architecture: Architecture, *, seed: int) -> nn.Module:
-    """The net with its slice of the supernet that ships for its space, its head fresh unless it has two classes.
+    """The net with what ships for its space, its head fresh unless it has two classes.
 
-    Where none ships, all of it is fresh.
+    Where nothing ships, all of it is fresh.
     """
     torch.manual_seed(seed)
     network = space.build(architecture)
     of_people = space.for_classes(_PERSON_CLASSES)
-    if isinstance(of_people, SharingNets) and of_people.ships_supernet:
+    if isinstance(of_people, SharingNets) and of_people.shipped_weights is not None:
         take_fitting(network, of_people.pretrained(architecture).state_dict())
     return network

@@ -1,4 +1,4 @@
-"""Nets with the small encoder of ``auxiliary-cells`` start from weights that ship. Importing this module loads torch."""
+"""Nets start from a small encoder of ``auxiliary-cells`` that ships. Importing this module loads torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from torch import nn
 
 from segmentation.auxiliary_cells.encoder import PREFIX
 from segmentation.networks.network import Network
-from segmentation.pretrained.weights import shipped, take_fitting
+from segmentation.pretrained.weights import SMALL_ENCODER, shipped, take_fitting
+from segmentation.supernet.extents import MAIN
+from segmentation.supernet.supernet import Supernet, shared_key
+
+_SHARED = {"0.weight": "weight", "1.weight": "scale", "1.bias": "shift"}
+"""What a supernet calls the parts of a convolution (0) and its batch normalisation (1)."""
 
 _logger = logging.getLogger(__name__)
 
@@ -22,6 +27,21 @@ def encoder_of(network: Network) -> nn.ModuleDict:
     )
 
 
+def start_shared_encoder(supernet: Supernet) -> int:
+    """Copies the shipped weights to where ``supernet`` shares layers of their names; returns how many tensors.
+
+    Raises:
+        UserError: the files are missing or changed.
+    """
+    keys = {key: key.partition(".")[::2] for key in shipped(SMALL_ENCODER)}
+    weights = {
+        f"shared.{shared_key(layer, _SHARED[part], MAIN)}": shipped(SMALL_ENCODER)[key]
+        for key, (layer, part) in keys.items()
+        if part in _SHARED
+    }
+    return take_fitting(supernet, weights)
+
+
 def start_encoder(network: Network) -> int:
     """Copies the shipped weights to where ``network`` has layers of their names; returns how many tensors.
 
@@ -29,6 +49,6 @@ def start_encoder(network: Network) -> int:
         UserError: the files are missing or changed.
     """
     encoder = encoder_of(network)
-    taken = take_fitting(encoder, shipped("small-encoder"))
+    taken = take_fitting(encoder, shipped(SMALL_ENCODER))
     _logger.info("%d of %d tensors of the encoder start from shipped weights", taken, len(encoder.state_dict()))
     return taken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from segmentation.pretrained.weights import shipped
+from segmentation.pretrained.weights import SUPERNET, shipped
 from segmentation.supernet.narrower import take_narrower
 from segmentation.supernet.supernet import Supernet
 
@@ -18,6 +18,6 @@ def start_supernet(supernet: Supernet) -> int:
     Raises:
         UserError: the files are missing or changed.
     """
-    taken = take_narrower(supernet, shipped("portrait-supernet"), classes=_CLASSES)
+    taken = take_narrower(supernet, shipped(SUPERNET), classes=_CLASSES)
     _logger.info("%d of %d tensors of the supernet start from shipped weights", taken, len(supernet.state_dict()))
     return taken

@@ -22,6 +22,8 @@ from foundation.atomic_file import write_file
 from foundation.errors import UserError
 
 Name = Literal["teacher", "portrait-supernet", "small-encoder"]
+SUPERNET: Name = "portrait-supernet"
+SMALL_ENCODER: Name = "small-encoder"
 SHIPPED = Path(__file__).parent
 MANIFEST = "manifest.json"
 

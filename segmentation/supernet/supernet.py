@@ -51,13 +51,13 @@ class Supernet(nn.Module):
             weight = torch.zeros(*shape, extent.kernel, extent.kernel)
             if not self._has_classifier(layer):
                 initialise(weight, layer)
-            self.shared[_key(name, "weight", segment)] = nn.Parameter(weight)
+            self.shared[shared_key(name, "weight", segment)] = nn.Parameter(weight)
         for segment, channels in (extent.inputs if layer.depthwise else {MAIN: extent.out_channels}).items():
             if layer.normalise:
                 scale = torch.full((channels,), _RESIDUAL_SCALE if extent.residual else 1.0)
-                self.shared[_key(name, "scale", segment)] = nn.Parameter(scale)
+                self.shared[shared_key(name, "scale", segment)] = nn.Parameter(scale)
             if layer.normalise or layer.bias:
-                self.shared[_key(name, "shift", segment)] = nn.Parameter(torch.zeros(channels))
+                self.shared[shared_key(name, "shift", segment)] = nn.Parameter(torch.zeros(channels))
 
     def _has_classifier(self, layer: Layer) -> bool:
         return _has_classifier_inside(layer) and _CLASSIFIER in self.extents
@@ -97,7 +97,7 @@ class Supernet(nn.Module):
         middle = slice(margin, margin + layer.kernel)
         parts = []
         for segment, channels in layout:
-            shared = self.shared[_key(layer.name, "weight", segment)]
+            shared = self.shared[shared_key(layer.name, "weight", segment)]
             first, second = _weight_shape(layer, channels, layer)
             parts.append(shared[:first, :second, middle, middle])
         joined_along = 0 if layer.depthwise or layer.kind == "conv_transpose" else 1
@@ -105,7 +105,7 @@ class Supernet(nn.Module):
         weight = parts[0].contiguous() if len(parts) == 1 else torch.cat(parts, dim=joined_along)
         if not self._has_classifier(layer):
             return weight
-        classifier = self.shared[_key(_CLASSIFIER, "weight", MAIN)][:, : layout[0][1]]
+        classifier = self.shared[shared_key(_CLASSIFIER, "weight", MAIN)][:, : layout[0][1]]
         return weight + _head_weight(layer, classifier)
 
     def scale(self, layer: Layer, layout: Layout) -> Tensor:
@@ -117,11 +117,11 @@ class Supernet(nn.Module):
         shift = self._slice(layer, "shift", layout)
         if not self._has_classifier(layer):
             return shift
-        return shift + _head_bias(layer, self.shared[_key(_CLASSIFIER, "shift", MAIN)])
+        return shift + _head_bias(layer, self.shared[shared_key(_CLASSIFIER, "shift", MAIN)])
 
     def _slice(self, layer: Layer, part: str, layout: Layout) -> Tensor:
         sizes = layout if layer.depthwise else ((MAIN, layer.out_channels),)
-        parts = [self.shared[_key(layer.name, part, segment)][:channels] for segment, channels in sizes]
+        parts = [self.shared[shared_key(layer.name, part, segment)][:channels] for segment, channels in sizes]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def extract(self, plan: Plan) -> Network:
@@ -165,7 +165,8 @@ def recalibrate(network: nn.Module, batches: Iterable[Tensor]) -> None:
         module.momentum = momentum
 
 
-def _key(name: str, part: str, segment: str) -> str:
+def shared_key(name: str, part: str, segment: str) -> str:
+    """Key in ``Supernet.shared`` of a layer's ``weight``, ``scale`` or ``shift``."""
     # Parameters of torch cannot have a dot in their names.
     return f"{name}:{part}:{segment}".replace(".", "/")
 

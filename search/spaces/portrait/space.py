@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from random import Random
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
@@ -38,6 +39,9 @@ from segmentation.portrait.slots import (
 from segmentation.portrait.upsampling import WITHOUT_RESIZE
 from segmentation.portrait.widest import widest_plans
 
+if TYPE_CHECKING:
+    from segmentation.pretrained.weights import Name
+
 MAX_TOTAL_DEPTH = MAX_DEPTH * len(STAGES)
 _MAX_CHANGES = 3
 _GROUPS = tuple(dict.fromkeys(name.split(".")[0] for name in SLOT_NAMES))
@@ -57,7 +61,6 @@ class PortraitSpace(PlanSpace):
 
     name = SPACE
     version = 2
-    ships_supernet = True
 
     class Options(PluginOptions):
         """Options of the space."""
@@ -76,6 +79,11 @@ class PortraitSpace(PlanSpace):
                 index for index, name in enumerate(UPSAMPLINGS) if not no_resize or name in WITHOUT_RESIZE
             ),
         }
+
+    @property
+    @override
+    def shipped_weights(self) -> Name | None:
+        return "portrait-supernet"
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:

@@ -120,7 +120,7 @@ def test_a_net_of_the_space_takes_its_slice_of_the_shipped_weights(classes: int)
 
 
 class OwnSpace(PortraitSpace):
-    ships_supernet = False
+    shipped_weights = None
 
 
 @pytest.mark.parametrize("space", [KnownNetwork(2, network="lraspp", size=SIZE), OwnSpace()], ids=["known", "own"])
