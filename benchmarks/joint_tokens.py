@@ -1,4 +1,4 @@
-"""The space ``portrait`` with one token for kernel, width and depth of a block, for ``encodings.py``.
+"""The space ``portrait`` with one token for kernel, width and depth of a block, for ``slot_encodings.py``.
 
 The space itself has a token of kernel and width for each block, and the depth of each stage in a slot of its own. Here
 the token of a block also says whether there is a block: a stage is as deep as the blocks before the first absent one.

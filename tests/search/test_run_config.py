@@ -13,7 +13,7 @@ from PIL import Image
 from foundation.errors import UserError
 from search.evaluators.pretrained import PretrainedEvaluator
 from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOptions
-from search.run_config import SHIPPED_SUPERNET, SHIPPED_TEACHER, RunConfig, read_config, write_config
+from search.run_config import SHIPPED_ENCODER, SHIPPED_SUPERNET, SHIPPED_TEACHER, RunConfig, read_config, write_config
 from segmentation.pretrained.weights import SHIPPED
 
 DEVICE = "simulated"
@@ -142,6 +142,18 @@ def test_the_shipped_supernet_is_recorded_where_candidates_begin_with_it() -> No
     assert versions("supernet")[SHIPPED_SUPERNET] == versions("training")[SHIPPED_SUPERNET] == expected
     assert SHIPPED_SUPERNET not in versions("supernet", pretrained=False)
     assert SHIPPED_SUPERNET not in versions("pretrained")
+
+
+@pytest.mark.parametrize("space", ["auxiliary-cells", "templates"])
+def test_the_shipped_encoder_is_recorded_where_candidates_begin_with_it(space: str) -> None:
+    def versions(encoder: str, **training: Any) -> dict[str, str]:
+        search = SearchOptions(space=f"{space}:encoder={encoder}", evaluator="regression")
+        return RunConfig.create(BUDGETS, DATA, TrainingOptions(**training), search=search).versions
+
+    expected = hashlib.sha256((SHIPPED / "small-encoder.safetensors").read_bytes()).hexdigest()
+    assert versions("small")[SHIPPED_ENCODER] == expected
+    assert SHIPPED_ENCODER not in versions("small", pretrained=False)
+    assert SHIPPED_ENCODER not in versions("full")
 
 
 def test_a_changed_value_is_noticed(tmp_path: Path) -> None:

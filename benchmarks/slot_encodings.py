@@ -6,7 +6,7 @@
 
 The problem is that of ``strategies.py``; nothing is measured or trained, and all figures but the
 times come out again. Paired over the seeds, with 95 % intervals by Student's t. Writes
-``benchmarks/results/encodings.json`` after each search.
+``benchmarks/results/slot_encodings.json`` after each search.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from search.constraints.feasible_sampler import feasible_sampler
 from search.spaces.portrait.space import PortraitSpace
 from search.spaces.space import Slot
 
-RESULT = RESULTS / "encodings.json"
+RESULT = RESULTS / "slot_encodings.json"
 JOINT, SEPARATE = "joint token", "depth in a slot of the stage"
 CATEGORIES, INTEGERS = "categories", "integers where slots have an order"
 OTHER = {"reinforce": (JOINT, SEPARATE), "ppo": (JOINT, SEPARATE), "optuna:tpe": (CATEGORIES, INTEGERS)}
@@ -108,7 +108,7 @@ def main() -> None:
             rows.setdefault(strategy, {}).setdefault(how, []).append(row)
             sys.stderr.write(f"{strategy}, {how}: {json.dumps({key: row[key] for key in row if key != COURSE})}\n")
             settings = {"trials": options.trials, "seeds": options.seeds}
-            document = {"benchmark": "encodings", "settings": settings, **summarised(rows), "rows": rows}
+            document = {"benchmark": "slot_encodings", "settings": settings, **summarised(rows), "rows": rows}
             save(options.output, document | provenance())
     print_goals(document["goals"])
 
