@@ -57,9 +57,13 @@ def _check_convolution(node: Node, weights: Shape, output_shape: Shape) -> None:
         raise ValueError(f"{node.kind} {node.name!r} has the output shape {output_shape}")
 
 
+def _integer_convolution(node: Node, output_shapes: Sequence[Shape]) -> Operator:
+    return _generic(node, output_shapes, flops=_convolution_flops(node, output_shapes[0]))
+
+
 def _convolution_flops(node: Node, output_shape: Shape) -> int | None:
-    """Of one whose weights are no constant, as after a DequantizeLinear; see ``builders`` for the plain ones."""
-    weights = node.input_shapes.get(1)
+    """Of one of integers or whose weights are no constant, as after a DequantizeLinear; plain ones: ``builders``."""
+    weights = _shape(node, 3 if node.kind == "QLinearConv" else 1)
     if weights is None or 0 not in node.input_shapes:
         return None
     transposed = node.kind == "ConvTranspose"
@@ -107,9 +111,20 @@ def _batch_normalization(node: Node, output_shapes: Sequence[Shape]) -> Operator
 
 
 def _matrix_product(node: Node, output_shapes: Sequence[Shape]) -> Operator:
-    first = node.input_shapes[0] if 0 in node.input_shapes else tuple(node.constants[0].shape)
+    first = _shape(node, 0)
+    if not first:
+        return _generic(node, output_shapes)
     inner = first[0] if node.kind == "Gemm" and node.attributes.get("transA") else first[-1]
     return _generic(node, output_shapes, flops=2 * inner * prod(output_shapes[0]))
+
+
+def _recurrent(node: Node, output_shapes: Sequence[Shape]) -> Operator:
+    # LSTM, GRU, RNN: in each step every sequence meets the weights W (slot 1) and R (slot 2) of every direction.
+    sequences, weights = _shape(node, 0), [_shape(node, slot) for slot in (1, 2)]
+    if sequences is None or None in weights:
+        return _generic(node, output_shapes)
+    multiply_adds = prod(sequences[:2]) * sum(prod(shape) for shape in weights if shape is not None)
+    return _generic(node, output_shapes, flops=2 * multiply_adds)
 
 
 def _pool(node: Node, output_shapes: Sequence[Shape]) -> Operator:
@@ -130,6 +145,12 @@ def _generic(node: Node, output_shapes: Sequence[Shape], flops: int | None = Non
     kind = f"{node.domain}.{node.kind}" if node.domain else node.kind
     shapes = tuple(node.input_shapes.values())
     return builders.operator(kind, attributes.items(), shapes, output_shapes, parameters=parameters, flops=flops)
+
+
+def _shape(node: Node, slot: int) -> Shape | None:
+    """Of an input, constant or not; None where the node has none there."""
+    constant = node.constants.get(slot)
+    return node.input_shapes.get(slot) if constant is None else tuple(constant.shape)
 
 
 def _plain(array: NDArray[np.generic]) -> AttributeValue | None:
@@ -162,6 +183,11 @@ _READERS: dict[str, Reader] = {
     "BatchNormalization": _batch_normalization,
     "MatMul": _matrix_product,
     "Gemm": _matrix_product,
+    "QLinearConv": _integer_convolution,
+    "ConvInteger": _integer_convolution,
+    "QLinearMatMul": _matrix_product,
+    "MatMulInteger": _matrix_product,
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
     "MaxPool": _pool,
     "AveragePool": _pool,
 }

@@ -47,11 +47,29 @@ NETS: dict[str, onnx.ModelProto] = {
     "MatMulInteger": model(
         "y = MatMulInteger(x, w)", inputs="uint8[4,8] x", output="int32[4,8] y", weights={"w": PRODUCT}
     ),
+    "ConvInteger": model(
+        "y = ConvInteger(x, w)",
+        inputs="uint8[1,3,8,8] x",
+        output="int32[1,4,6,6] y",
+        weights={"w": BYTES.reshape(4, 3, 3, 3)},
+    ),
     "Conv after DequantizeLinear": model(
         "d = DequantizeLinear(w, s, zero_w) y = Conv(x, d)", weights={**SCALES, "w": BYTES.reshape(4, 3, 3, 3)}
     ),
 }
 """One operator each, with its weights as constants."""
+FLOPS = {
+    "LSTM": 2 * 5 * (16 * 3 + 16 * 4),
+    "GRU": 2 * 5 * (12 * 3 + 12 * 4),
+    "RNN": 2 * 5 * (4 * 3 + 4 * 4),
+    "ConvTranspose": 2 * 64 * 3 * 4 * 4,
+    "QLinearConv": 2 * 36 * 4 * 27,
+    "ConvInteger": 2 * 36 * 4 * 27,
+    "QLinearMatMul": 2 * 4 * 8 * 8,
+    "MatMulInteger": 2 * 4 * 8 * 8,
+    "Conv after DequantizeLinear": 2 * 36 * 4 * 27,
+}
+"""Two for each multiplication and addition."""
 COST_TIME = {
     "LSTM": "w r",
     "GRU": "w r",
@@ -94,6 +112,13 @@ def test_weights_that_cost_time_where_they_are_inputs(name: str) -> None:
         assert operator.weights_are_inputs is (weight in COST_TIME.get(name, "").split()), weight
         assert operator.with_constant_weights() == plain.operators[0]
         assert from_onnx(listed(NETS[name], weight)) == plain, "for runtimes that take them as constants"
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_their_operations_are_counted_constant_or_not(name: str) -> None:
+    weights = " ".join(tensor.name for tensor in NETS[name].graph.initializer)
+    for made in (NETS[name], listed(NETS[name], weights)):
+        assert from_onnx(made, listed_weights_are_inputs=True).flops == FLOPS[name]
 
 
 @pytest.mark.parametrize("name", COST_TIME)
