@@ -1,8 +1,8 @@
 """What the shipped small encoder is worth to nets of ``auxiliary-cells``: with and without it, equal updates on pairs.
 
 The nets are the first random ones within the limits below. Validation pairs are judged, the test part is not read;
-photographs stay where they are. Resumable: a row that the result holds is not made again. Writes
-``benchmarks/results/pretraining_encoder.json``.
+photographs stay where they are. Resumable: a row that the result holds, which is of one data set, is not made again.
+Writes ``benchmarks/results/pretraining_encoder.json``.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def known_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def goals(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mean gain over the nets, for each way of training."""
+    """Mean gain over nets and seeds, for each way of training."""
     scores = {tuple(row[key] for key in KEY): row["mean_iou"] for row in rows}
     gains: dict[tuple[int, int, int], list[float]] = {}
     for (net, begins, *way, seed), value in scores.items():

@@ -331,7 +331,7 @@ class TrainingGroup(RecipeGroup):
         int | None,
         typer.Option(
             min=1,
-            help="Training steps of the supernet. Default: 1 with shipped weights, else 400.",
+            help="Training steps of the supernet. Default: 1 with a shipped supernet, else 400.",
             show_default=False,
         ),
     ] = None

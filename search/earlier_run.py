@@ -15,7 +15,7 @@ from foundation.errors import UserError
 from foundation.regular_file import MODEL_BYTES, RefusedFileError, read_regular
 from search.evaluators.evaluator import Preparation
 from search.evaluators.registry import EVALUATORS
-from search.run_config import DATA, RunConfig
+from search.run_config import DATA, SHIPPED_ENCODER, SHIPPED_SUPERNET, RunConfig
 from search.run_folder import RunFolder
 from search.trials import TrialStore
 
@@ -84,8 +84,8 @@ def _require_same(preparation: Preparation, earlier: RunConfig, new: RunConfig) 
         raise _unlike(earlier.run, "evaluator", earlier.evaluator, new.evaluator)
     for names, before, now in (
         (_SPACE + _DATA, earlier.model_dump(), new.model_dump()),
-        ((DATA,), earlier.versions, new.versions),
         (preparation.training, earlier.training.model_dump(), new.training.model_dump()),
+        ((DATA, SHIPPED_SUPERNET, SHIPPED_ENCODER), earlier.versions, new.versions),
     ):
         _require_equal(earlier.run, names, before, now)
 

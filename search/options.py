@@ -83,7 +83,7 @@ class TrainingOptions(Options):
     teacher_epochs: Annotated[int, Field(ge=0)] = 0
     """Of a teacher that is trained first; 0 trains none (``benchmarks/distillation.py``: no network gained by it)."""
     supernet_steps: Count | None = None
-    """Of the evaluator ``supernet``; None for 1 where it begins with weights that ship, and 400 otherwise."""
+    """Of the evaluator ``supernet``; None for 1 where a supernet ships for the space, and 400 otherwise."""
     winner_epochs: Count | None = None
     """None for 30, and more where there are few pairs: a winner sees 36,000 pictures at least."""
     batch_size: Count = 8
@@ -102,7 +102,7 @@ class TrainingOptions(Options):
     scene_steps: Annotated[int, Field(ge=0)] = 1500
     """Of 16 synthetic scenes of people, from which a winner learns before it sees the data."""
     pretrained: bool = True
-    """The teacher begins with the weights that ship with the package, where they fit; winners learn from scenes."""
+    """Teacher, supernet and short trainings begin with weights of the package that fit; winners learn from scenes."""
 
     @field_validator("device")
     @classmethod

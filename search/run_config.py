@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -35,6 +35,9 @@ from search.strategies.registry import STRATEGIES
 from search.tasks.task import Task, TaskOptions
 from search.teachers.resolve import resolved
 
+if TYPE_CHECKING:
+    from segmentation.pretrained.weights import Name
+
 SCHEMA_VERSION = 1
 FILE_NAME = "run.json"
 SHIPPED_TEACHER = "shipped teacher"
@@ -43,7 +46,7 @@ SHIPPED_SUPERNET = "shipped supernet"
 """Key in ``versions`` of the weights with which supernets and short trainings begin: their SHA-256."""
 SHIPPED_ENCODER = "shipped encoder"
 """The same of the weights with which the nets' encoder begins."""
-_SHIPPED = {"portrait-supernet": SHIPPED_SUPERNET, "small-encoder": SHIPPED_ENCODER}
+_SHIPPED: Mapping[Name, str] = {"portrait-supernet": SHIPPED_SUPERNET, "small-encoder": SHIPPED_ENCODER}
 DATA = "data"
 """Key in ``versions`` of the data's fingerprint, in runs whose evaluator learns from them before the search."""
 TRAINED_NETS = "trained nets"

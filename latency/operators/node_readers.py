@@ -62,7 +62,7 @@ def _integer_convolution(node: Node, output_shapes: Sequence[Shape]) -> Operator
 
 
 def _convolution_flops(node: Node, output_shape: Shape) -> int | None:
-    """Of one of integers or whose weights are no constant, as after a DequantizeLinear; plain ones: ``builders``."""
+    """Of a convolution of integers, or whose weights are no constant (as after a DequantizeLinear)."""
     weights = _shape(node, 3 if node.kind == "QLinearConv" else 1)
     if weights is None or 0 not in node.input_shapes:
         return None
@@ -120,11 +120,10 @@ def _matrix_product(node: Node, output_shapes: Sequence[Shape]) -> Operator:
 
 def _recurrent(node: Node, output_shapes: Sequence[Shape]) -> Operator:
     # LSTM, GRU, RNN: in each step every sequence meets the weights W (slot 1) and R (slot 2) of every direction.
-    sequences, weights = _shape(node, 0), [_shape(node, slot) for slot in (1, 2)]
-    if sequences is None or None in weights:
+    sequences, inner, recurrent = (_shape(node, slot) for slot in range(3))
+    if sequences is None or inner is None or recurrent is None:
         return _generic(node, output_shapes)
-    multiply_adds = prod(sequences[:2]) * sum(prod(shape) for shape in weights if shape is not None)
-    return _generic(node, output_shapes, flops=2 * multiply_adds)
+    return _generic(node, output_shapes, flops=2 * prod(sequences[:2]) * (prod(inner) + prod(recurrent)))
 
 
 def _pool(node: Node, output_shapes: Sequence[Shape]) -> Operator:

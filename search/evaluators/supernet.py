@@ -43,7 +43,7 @@ _logger = logging.getLogger(__name__)
 
 Count = Annotated[int, Field(ge=1)]
 _STEPS = 400
-"""From random weights. From shipped ones, 100 steps rank worse than one (``benchmarks/ranking.py``)."""
+"""Unless a supernet ships: from that, 100 steps rank worse than one (``benchmarks/ranking.py``)."""
 
 
 class SupernetEvaluator(Evaluator):
@@ -102,9 +102,9 @@ class SupernetEvaluator(Evaluator):
     def prepare(self, sampler: FeasibleSampler, on_progress: OnProgress = ignore_progress) -> None:
         pool = self._pool(sampler)
         training = self._task.options.training
-        begun = training.pretrained and self._space.shipped_weights == SUPERNET
+        trained = training.pretrained and self._space.shipped_weights == SUPERNET
         settings = SupernetSettings(
-            steps=training.supernet_steps or (1 if begun else _STEPS),
+            steps=training.supernet_steps or (1 if trained else _STEPS),
             batch_size=training.batch_size,
             teacher_size=self._task.teacher_size,
             seed=self.seed,

@@ -56,8 +56,8 @@ class PlanSpace(SearchSpace):
 
         if self.shipped_weights == SUPERNET:
             return self.supernet(pretrained=True).extract(self.plan(architecture))
-        network = Network(self.plan(architecture))
-        if self.shipped_weights == SMALL_ENCODER:
+        network = self.build(architecture)
+        if self.shipped_weights == SMALL_ENCODER and isinstance(network, Network):
             start_encoder(network)
         return network
 

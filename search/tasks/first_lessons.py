@@ -30,7 +30,7 @@ class Nets(Protocol):
 
 
 @runtime_checkable
-class SharingNets(Nets, Protocol):
+class NetsWithShippedWeights(Nets, Protocol):
     """Nets for which weights may ship."""
 
     @property
@@ -70,13 +70,10 @@ def taught_by_scenes(
 
 
 def with_shipped_weights(space: Nets, architecture: Architecture, *, seed: int) -> nn.Module:
-    """The net with what ships for its space, its head fresh unless it has two classes.
-
-    Where nothing ships, all of it is fresh.
-    """
+    """The net with weights that ship for its space; the rest is fresh, and so is a head of other than two classes."""
     torch.manual_seed(seed)
     network = space.build(architecture)
     of_people = space.for_classes(_PERSON_CLASSES)
-    if isinstance(of_people, SharingNets) and of_people.shipped_weights is not None:
+    if isinstance(of_people, NetsWithShippedWeights) and of_people.shipped_weights is not None:
         take_fitting(network, of_people.pretrained(architecture).state_dict())
     return network

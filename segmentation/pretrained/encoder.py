@@ -1,4 +1,7 @@
-"""Nets start from a small encoder of ``auxiliary-cells`` that ships. Importing this module loads torch."""
+"""Nets of ``auxiliary-cells`` and ``templates`` start from the small encoder that ships.
+
+Importing this module loads torch.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +36,14 @@ def start_shared_encoder(supernet: Supernet) -> int:
     Raises:
         UserError: the files are missing or changed.
     """
-    keys = {key: key.partition(".")[::2] for key in shipped(SMALL_ENCODER)}
-    weights = {
-        f"shared.{shared_key(layer, _SHARED[part], MAIN)}": shipped(SMALL_ENCODER)[key]
-        for key, (layer, part) in keys.items()
-        if part in _SHARED
-    }
-    return take_fitting(supernet, weights)
+    weights = {}
+    for key, value in shipped(SMALL_ENCODER).items():
+        layer, _, part = key.partition(".")  # a layer's name has slashes, as in the keys of ``Supernet.shared``
+        if part in _SHARED:
+            weights[f"shared.{shared_key(layer, _SHARED[part], MAIN)}"] = value
+    taken = take_fitting(supernet, weights)
+    _logger.info("%d of %d tensors of the supernet start from the shipped encoder", taken, len(supernet.state_dict()))
+    return taken
 
 
 def start_encoder(network: Network) -> int:

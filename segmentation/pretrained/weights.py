@@ -1,7 +1,7 @@
 """Networks start from weights that ship with the package. Importing this module loads torch.
 
-The weights are of two classes, background and person, stored as float16. A network with other classes takes all but
-its heads.
+The weights are stored as float16. Teacher and supernet are of two classes, background and person; a network with other
+classes takes all but their heads.
 """
 
 from __future__ import annotations

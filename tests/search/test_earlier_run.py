@@ -14,7 +14,7 @@ from foundation.errors import UserError
 from search.earlier_run import take_preparation, with_preparation_of
 from search.evaluators.short_trainings import FILE_NAME, ShortTrainings, write_short_trainings
 from search.options import BudgetOptions, DataOptions, SearchOptions, TrainingOptions
-from search.run_config import DATA, RunConfig, write_config
+from search.run_config import DATA, SHIPPED_ENCODER, SHIPPED_SUPERNET, RunConfig, write_config
 from search.run_folder import RunFolder
 from search.trials import TrialStore
 from tests.search.test_trials import make_trials
@@ -105,6 +105,17 @@ def test_what_would_give_other_estimates_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=said):
         with_preparation_of(written(tmp_path, earlier), earlier, later(earlier, **changes))
+
+
+@pytest.mark.parametrize(
+    ("space", "key"), [("portrait", SHIPPED_SUPERNET), ("auxiliary-cells:encoder=small", SHIPPED_ENCODER)]
+)
+def test_short_trainings_from_other_shipped_weights_are_refused(tmp_path: Path, space: str, key: str) -> None:
+    before = created(search={"space": space})
+    assert key in before.versions
+    older = before.model_copy(update={"versions": {**before.versions, key: "0" * 64}})
+    with pytest.raises(UserError, match=f"{key} 0000"):
+        with_preparation_of(written(tmp_path, older), older, later(older, search={"space": space}))
 
 
 def test_what_the_estimates_do_not_depend_on_may_differ(tmp_path: Path, earlier: RunConfig) -> None:

@@ -31,12 +31,24 @@ NETS: dict[str, onnx.ModelProto] = {
     "RNN": model(
         "y = RNN<hidden_size=4>(x, w, r, b)", weights={"w": (1, 4, 3), "r": (1, 4, 4), "b": (1, 8)}, **RECURRENT
     ),
+    "LSTM of two directions": model(
+        'y = LSTM<hidden_size=4, direction="bidirectional">(x, w, r, b)',
+        weights={"w": (2, 16, 3), "r": (2, 16, 4), "b": (2, 32)},
+        inputs="float[5,7,3] x",
+        output="float[5,2,7,4] y",
+    ),
     "ConvTranspose": model("y = ConvTranspose(x, w, b)", weights={"w": (3, 4, 2, 2), "b": (4,)}),
     "QLinearConv": model(
         f"y = QLinearConv{QUANTISED}",
         inputs="uint8[1,3,8,8] x",
         output="uint8[1,4,6,6] y",
         weights={**SCALES, "w": BYTES.reshape(4, 3, 3, 3)},
+    ),
+    "QLinearConv of groups": model(
+        f"y = QLinearConv<group=3>{QUANTISED}",
+        inputs="uint8[2,3,8,8] x",
+        output="uint8[2,12,6,6] y",
+        weights={**SCALES, "w": BYTES.reshape(12, 1, 3, 3)},
     ),
     "QLinearMatMul": model(
         f"y = QLinearMatMul{QUANTISED}",
@@ -60,17 +72,21 @@ NETS: dict[str, onnx.ModelProto] = {
 """One operator each, with its weights as constants."""
 FLOPS = {
     "LSTM": 2 * 5 * (16 * 3 + 16 * 4),
+    "LSTM of two directions": 2 * 5 * 7 * 2 * (16 * 3 + 16 * 4),
     "GRU": 2 * 5 * (12 * 3 + 12 * 4),
     "RNN": 2 * 5 * (4 * 3 + 4 * 4),
     "ConvTranspose": 2 * 64 * 3 * 4 * 4,
     "QLinearConv": 2 * 36 * 4 * 27,
     "ConvInteger": 2 * 36 * 4 * 27,
+    "QLinearConv of groups": 2 * 2 * 36 * 12 * 9,
     "QLinearMatMul": 2 * 4 * 8 * 8,
     "MatMulInteger": 2 * 4 * 8 * 8,
     "Conv after DequantizeLinear": 2 * 36 * 4 * 27,
 }
 """Two for each multiplication and addition."""
 COST_TIME = {
+    "LSTM of two directions": "w r",
+    "QLinearConv of groups": "w",
     "LSTM": "w r",
     "GRU": "w r",
     "ConvTranspose": "w",

@@ -124,7 +124,7 @@ class OwnSpace(PortraitSpace):
 
 
 @pytest.mark.parametrize("space", [KnownNetwork(2, network="lraspp", size=SIZE), OwnSpace()], ids=["known", "own"])
-def test_where_no_supernet_ships_all_is_fresh(space: Any) -> None:
+def test_where_no_weights_ship_all_is_fresh(space: Any) -> None:
     net = NET if space.name == "portrait" else space.architecture
     begun = with_shipped_weights(space, net, seed=0).state_dict()
     torch.manual_seed(0)

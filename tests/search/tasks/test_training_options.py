@@ -13,6 +13,8 @@ import torch
 from search.evaluators import supernet as evaluating
 from search.evaluators.supernet import SupernetEvaluator
 from search.options import DataOptions, TrainingOptions
+from search.spaces.auxiliary_cells.space import AuxiliaryCellsSpace
+from search.spaces.plan_space import PlanSpace
 from search.spaces.portrait.space import PortraitSpace
 from search.tasks import segmentation as tasks
 from search.tasks.segmentation import SegmentationTask
@@ -57,13 +59,15 @@ def train(
     seed: int = 0,
     epochs: int | None = None,
     short: bool = False,
+    space: PlanSpace = SPACE,
     **changes: Any,
 ) -> Any:
     training = BASE.model_copy(update=changes)
     data = DataOptions(source="synthetic:8", size=(100, 64))
-    task = SegmentationTask(SPACE, TaskOptions(data, training, seed, folder))
-    task.train(NET, checkpoint=folder / "net.safetensors", epochs=epochs, short=short)
-    SupernetEvaluator(SPACE, task, folder=folder, seed=seed, pool=2).prepare(lambda _, __: [NET])
+    net = NET if space is SPACE else space.sample(1, Random(0))[0]
+    task = SegmentationTask(space, TaskOptions(data, training, seed, folder))
+    task.train(net, checkpoint=folder / "net.safetensors", epochs=epochs, short=short)
+    SupernetEvaluator(space, task, folder=folder, seed=seed, pool=2).prepare(lambda _, __: [net])
     return SimpleNamespace(**{name.replace(" ", "_"): value for name, value in calls.items()})
 
 
@@ -155,6 +159,11 @@ def test_a_supernet_with_shipped_weights_is_hardly_trained_by_default(
     calls: dict[str, Any], tmp_path: Path, pretrained: bool, steps: int
 ) -> None:
     assert train(calls, tmp_path, pretrained=pretrained, supernet_steps=None).supernet.steps == steps
+
+
+def test_a_supernet_of_which_only_the_encoder_ships_is_trained(calls: dict[str, Any], tmp_path: Path) -> None:
+    space = AuxiliaryCellsSpace(encoder="small", sizes=[(160, 128)])
+    assert train(calls, tmp_path, space=space, supernet_steps=None).supernet.steps == 400
 
 
 @pytest.mark.parametrize(("epochs", "every"), [(5, 1), (199, 1), (200, 2), (4500, 45)])

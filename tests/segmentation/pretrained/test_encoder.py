@@ -12,7 +12,7 @@ from search.spaces.auxiliary_cells.space import AuxiliaryCellsSpace
 from search.spaces.genotype_space import GenotypeSpace
 from search.spaces.templates.space import TemplatesSpace
 from search.tasks.first_lessons import with_shipped_weights
-from segmentation.auxiliary_cells.encoder import encoder_features
+from segmentation.auxiliary_cells.encoder import PREFIX, encoder_features
 from segmentation.data.source import batch_of
 from segmentation.data.synthetic.source import SyntheticPeople
 from segmentation.networks.network import Network
@@ -47,10 +47,12 @@ def test_every_weight_of_the_encoder_ships(space: GenotypeSpace) -> None:
     network, other = fresh(space), fresh(space)
     assert start_encoder(network) == len(encoder_of(network).state_dict()) > 100
     assert_begun(network)
-    behind = network.state_dict().keys() - {
-        key for key, value in network.state_dict().items() if not torch.equal(value, other.state_dict()[key])
-    }
-    assert behind, "the decoder stays as it is"
+    layers = [*network.plan.layers, *network.plan.unread]
+    modules = zip([*network.layers, *network.unread], [*other.layers, *other.unread], strict=True)
+    for layer, (module, as_it_was) in zip(layers, modules, strict=True):
+        if not layer.name.startswith(PREFIX):
+            state = as_it_was.state_dict()
+            assert all(torch.equal(value, state[key]) for key, value in module.state_dict().items()), layer.name
 
 
 def test_layers_are_found_by_name_where_they_stand_elsewhere() -> None:
