@@ -102,7 +102,7 @@ class TrainingOptions(Options):
     scene_steps: Annotated[int, Field(ge=0)] = 1500
     """Of 16 synthetic scenes of people, from which a winner learns before it sees the data."""
     pretrained: bool = True
-    """Teacher, supernet and short trainings begin with weights of the package that fit; winners learn from scenes."""
+    """Teacher, supernet, short trainings and encoder begin with weights that ship; winners learn from scenes."""
 
     @field_validator("device")
     @classmethod

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from search.architecture import Architecture
-from segmentation.pretrained.weights import Name, take_fitting
+from segmentation.pretrained.weights import SMALL_ENCODER, Name, take_fitting
 from segmentation.training.loop import OnTrainingProgress
 from segmentation.training.scenes import learn_scenes
 
@@ -58,8 +58,7 @@ def taught_by_scenes(
         UserError: as ``learn_scenes``.
         KeyboardInterrupt: on Ctrl-C, after the checkpoint was written.
     """
-    torch.manual_seed(seed)
-    student = space.for_classes(_PERSON_CLASSES).build(architecture)
+    student = with_shipped_encoder(space.for_classes(_PERSON_CLASSES), architecture, seed=seed)
     learn_scenes(
         student, steps, seed=seed, threads=threads, device=device, checkpoint=checkpoint, on_progress=on_progress
     )
@@ -67,6 +66,18 @@ def taught_by_scenes(
     network = space.build(architecture)
     take_fitting(network, student.state_dict())
     return network
+
+
+def with_shipped_encoder(space: Nets, architecture: Architecture, *, seed: int) -> nn.Module:
+    """The net before a full training: its encoder with weights that ship, where some do; the rest is fresh.
+
+    A slice of the supernet that ships gains nothing there (``benchmarks/recipe.py``); the encoder seems to be worth a
+    point (``benchmarks/pretraining_encoder.py``).
+    """
+    if isinstance(space, NetsWithShippedWeights) and space.shipped_weights == SMALL_ENCODER:
+        return with_shipped_weights(space, architecture, seed=seed)
+    torch.manual_seed(seed)
+    return space.build(architecture)
 
 
 def with_shipped_weights(space: Nets, architecture: Architecture, *, seed: int) -> nn.Module:

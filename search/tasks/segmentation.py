@@ -18,7 +18,7 @@ from foundation.progress import OnProgress, ignore_progress
 from foundation.temporary_folder import TemporaryFolder
 from search.architecture import Architecture
 from search.progress import SearchProgress
-from search.tasks.first_lessons import Nets, taught_by_scenes, with_shipped_weights
+from search.tasks.first_lessons import Nets, taught_by_scenes, with_shipped_encoder, with_shipped_weights
 from search.tasks.task import Quality, Split, Task, TaskOptions, Trained
 from search.teachers.brought import BroughtTeacher
 from segmentation.data.contact_sheet import contact_sheet
@@ -208,16 +208,15 @@ class SegmentationTask(Task):
     def _student(
         self, architecture: Architecture, checkpoint: Path, *, short: bool, on_progress: OnProgress
     ) -> nn.Module:
-        """The net at the beginning of its training: with shipped weights where it is short, after scenes otherwise.
-
-        A full training gains nothing from the shipped weights (``benchmarks/recipe.py``).
-        """
+        """The net at the beginning of its training: with shipped weights where it is short, after scenes otherwise."""
         training, seed = self.options.training, self.options.seed
-        if training.pretrained and short and not checkpoint.exists():
-            return with_shipped_weights(self.space, architecture, seed=seed)
-        if short or checkpoint.exists() or not (training.pretrained and training.scene_steps):
+        if checkpoint.exists() or not training.pretrained:
             torch.manual_seed(seed)
             return self.build(architecture)
+        if short:
+            return with_shipped_weights(self.space, architecture, seed=seed)
+        if not training.scene_steps:
+            return with_shipped_encoder(self.space, architecture, seed=seed)
         return taught_by_scenes(
             self.space,
             architecture,

@@ -75,8 +75,8 @@ class Target:
         return "classification" if self.classified else "segmentation"
 
     def task(self, options: TaskOptions, weights: Mapping[str, Tensor] | None) -> SegmentationTask:
-        """The task whose nets begin with ``weights``, or with random ones."""
-        nets = self.nets if weights is None else StartedNets(self.nets, weights)
+        """The task whose nets begin with ``weights``, or with random ones: not with any that ship."""
+        nets = StartedNets(self.nets, weights or {})
         return (ClassificationTask if self.classified else SegmentationTask)(nets, options, self.source)
 
     def fitting(self, trained: nn.Module, architecture: Architecture, classes: tuple[str, ...]) -> Mapping[str, Tensor]:

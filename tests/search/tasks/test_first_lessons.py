@@ -12,6 +12,7 @@ from torch import nn
 
 from foundation.progress import ignore_progress
 from search.options import DataOptions, TrainingOptions
+from search.spaces.auxiliary_cells.space import AuxiliaryCellsSpace
 from search.spaces.known_network import KnownNetwork
 from search.spaces.portrait.space import PortraitSpace
 from search.tasks import first_lessons
@@ -19,10 +20,16 @@ from search.tasks import segmentation as tasks
 from search.tasks.first_lessons import taught_by_scenes, with_shipped_weights
 from search.tasks.segmentation import SegmentationTask
 from search.tasks.task import TaskOptions
+from search.transfers.target import Target
+from segmentation.data.registry import open_source
+from segmentation.networks.network import Network
+from segmentation.pretrained.encoder import encoder_of
+from segmentation.pretrained.weights import shipped
 
 SIZE = (128, 128)
 SPACE = PortraitSpace(2, sizes=(SIZE,))
 (NET,) = SPACE.sample(1, Random(0))
+CELLS = AuxiliaryCellsSpace(encoder="small", sizes=(SIZE,))
 TRAINING = TrainingOptions(
     teacher_epochs=0, winner_epochs=1, scene_steps=5, batch_size=2, evaluation_images=1, threads=1
 )
@@ -117,6 +124,42 @@ def test_a_net_of_the_space_takes_its_slice_of_the_shipped_weights(classes: int)
     for name, value in begun.items():
         assert torch.equal(value, fresh[name] if name in head else shipped[name]), name
     assert not torch.equal(begun["layers.0.0.weight"], fresh["layers.0.0.weight"])
+
+
+def beginnings(task: SegmentationTask, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether the net has the shipped encoder before scenes, where there are some, and before its full training."""
+    begun: list[bool] = []
+    weights, trained = shipped("small-encoder"), tasks.train
+
+    def seen(network: nn.Module, *arguments: Any, **keywords: Any) -> Any:
+        assert isinstance(network, Network)
+        begun.append(all(torch.equal(value, weights[key]) for key, value in encoder_of(network).state_dict().items()))
+        return trained(network, *arguments, **keywords) if arguments[0] is task.source else None
+
+    monkeypatch.setattr(first_lessons, "learn_scenes", seen)
+    monkeypatch.setattr(tasks, "train", seen)
+    task.train(CELLS.sample(1, Random(0))[0], checkpoint=folder / "net.safetensors")
+    return begun
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [({}, [True, True]), ({"scene_steps": 0}, [True]), ({"pretrained": False}, [False])],
+    ids=["scenes", "none", "scratch"],
+)
+def test_a_full_training_begins_with_the_shipped_encoder(
+    changes: dict[str, Any], expected: list[bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = TaskOptions(DataOptions(source="synthetic:6", size=(64, 64)), TRAINING.model_copy(update=changes))
+    assert beginnings(SegmentationTask(CELLS, options), tmp_path, monkeypatch) == expected
+
+
+def test_a_transfer_from_scratch_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = TaskOptions(
+        DataOptions(source="synthetic:6", size=(64, 64)), TRAINING.model_copy(update={"scene_steps": 0})
+    )
+    target = Target(open_source("synthetic:6", size=(64, 64)), classified=False, nets=CELLS)
+    assert beginnings(target.task(options, weights=None), tmp_path, monkeypatch) == [False]
 
 
 class OwnSpace(PortraitSpace):
