@@ -46,7 +46,7 @@ mutants: $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cluster,graphs,litert,mnn,ncnn,openvino,optuna,dev,mutants]'
 	$(BIN)/python benchmarks/mutants.py $(FILES)
 
-# Trains the weights that ship, about three hours on two cores; continues where it was interrupted.
+# Trains the weights that ship, two to three hours on two cores; continues where it was interrupted.
 pretrain: $(STAMP)
 	$(BIN)/python benchmarks/pretrain.py --ship
 
