@@ -13,8 +13,11 @@ import pytest
 from nbclient import NotebookClient
 
 SHORT_WORK = """
+from tests.latseg.conftest import less_work
 from tests.short_feasibility import sample_less
 from tests.short_fits import shorten
+less = less_work()
+less.__enter__()
 shorten(steps=50)
 sample_less()
 """

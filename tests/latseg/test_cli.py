@@ -100,11 +100,12 @@ def test_pretrain_makes_few_measurements_do(
     short = {"seed": 0, "steps": 20, "in_context": InContextSettings(width=8, steps=5)}
     monkeypatch.setattr(prior.Prior.learn, "__kwdefaults__", short)
     monkeypatch.setattr("latency.predictors.transfer.source_tasks._TASKS", 30)
+    monkeypatch.setattr(prior, "MIN_NETS", 20)
     shared = ("--workspace", str(tmp_path))
     words = ("--size", "128x128")
-    assert "40 measured nets" in _one_line(capsys, 2, *shared, "pretrain")
+    assert "20 measured nets" in _one_line(capsys, 2, *shared, "pretrain")
     for seed in (1, 2):
-        document(capsys, *shared, "profile", "-d", f"simulated:drift=0.1,seed={seed}", *words, "--models", "40")
+        document(capsys, *shared, "profile", "-d", f"simulated:drift=0.1,seed={seed}", *words, "--models", "20")
         if seed == 1:
             assert "two families" in _one_line(capsys, 2, *shared, "pretrain")
     missing = tmp_path / "misspelt"
@@ -113,7 +114,7 @@ def test_pretrain_makes_few_measurements_do(
     )
     assert not missing.exists()
     told = document(capsys, *shared, "pretrain", "--workspace-of", str(tmp_path))
-    assert [row["nets"] for row in told["devices"]] == [40, 40], "a device of two workspaces is one device"
+    assert [row["nets"] for row in told["devices"]] == [20, 20], "a device of two workspaces is one device"
     few = document(capsys, *shared, "profile", "-d", DEVICE, *words, "--models", "12")
     _, out, _ = say(capsys, *shared, "profile", "-d", DEVICE, *words, "--models", "12", "--threads", "1", "--quiet")
     assert out.splitlines()[-1].endswith(f" fit --device {DEVICE} --threads 1")
