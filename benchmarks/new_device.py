@@ -4,7 +4,7 @@ Each runtime of a workspace is new once: the prior is learned on the devices of 
 are known, chosen as ``latseg profile`` chooses them or drawn at random, and others are predicted. Beside it stand the
 prior that comes with the package (learned on other machines or, where it knows this very device, without it), the same
 prior without its biases, and none. Takes a workspace that ``latseg profile`` filled with several runtimes. Writes
-``benchmarks/results/new_device.json`` after each runtime; what it holds is not computed again.
+``benchmarks/results/new_device_runtimes.json`` after each runtime; what it holds is not computed again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from latseg.pretraining import source_devices
 from latseg.workspace_folder import WorkspaceFolder
 from provenance import RESULTS, provenance, save, write_result
 
-RESULT = RESULTS / "new_device.json"
+RESULT = RESULTS / "new_device_runtimes.json"
 COUNTS = (10, 20)
 GOAL_NETS = 20
 GOAL_PERCENT = 10.0
