@@ -5,9 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONWARNINGS :=
-# What is imported is compiled once and kept: pip need not compile the twenty thousand files that nobody imports.
+# Otherwise each of the processes that run tests would compile all of them anew.
 unexport PYTHONDONTWRITEBYTECODE
-INSTALL := $(BIN)/python -m pip install --no-compile --constraint constraints.txt
 
 .PHONY: install demo test test-long test-targets check docs mutants pretrain clean
 
@@ -15,8 +14,8 @@ install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(INSTALL) torch==2.13.0
-	$(INSTALL) --quiet --editable '.[cluster,graphs,litert,mnn,ncnn,openvino,optuna,dev,docs]'
+	$(BIN)/python -m pip install --constraint constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cluster,graphs,litert,mnn,ncnn,openvino,optuna,dev,docs]'
 	touch $(STAMP)
 
 demo: $(STAMP)
@@ -46,7 +45,7 @@ check: docs
 
 # make mutants FILES=search/pareto.py scores one file.
 mutants: $(STAMP)
-	$(INSTALL) --quiet --editable '.[cluster,graphs,litert,mnn,ncnn,openvino,optuna,dev,mutants]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[cluster,graphs,litert,mnn,ncnn,openvino,optuna,dev,mutants]'
 	$(BIN)/python benchmarks/mutants.py $(FILES)
 
 # Trains the weights that ship, two to three hours on two cores; continues where it was interrupted.
