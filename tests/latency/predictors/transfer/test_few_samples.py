@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -16,12 +15,11 @@ from foundation.errors import UserError
 from latency.fit import FEW_NETS, fit_device
 from latency.operators.operator import OperatorGraph
 from latency.operators.serialize import graph_digest
-from latency.predictors.additive import trees
 from latency.predictors.additive.lookup_table import LookupTablePredictor
 from latency.predictors.arbitration import ArbitratedPredictor
 from latency.predictors.attention.training import TrainingSettings
 from latency.predictors.encoding.operator_table import OperatorTable
-from latency.predictors.transfer import prior_folder, source_tasks
+from latency.predictors.transfer import prior_folder
 from latency.predictors.transfer.few_samples import FewSamplesPredictor
 from latency.predictors.transfer.in_context import Context
 from latency.predictors.transfer.in_context_training import InContextSettings
@@ -37,16 +35,6 @@ FEWER = 40
 """Where it does not matter how good the sources are."""
 SHORT = InContextSettings(width=16, layers=1, steps=30, nets=40, devices=4)
 INFO = DeviceInfo("red", "none", "none", "1.0", 1, "float32", simulated=True)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def less_work() -> Iterator[None]:
-    """Fewer trees and tasks than a prior that ships is learned with; learning three sources takes seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trees, "BOOSTED", 60)
-        patch.setattr(source_tasks, "_TASKS", 90)
-        patch.setattr(source_tasks, "_WEIGHING_TASKS", 30)
-        yield
 
 
 def device(name: str, graphs: list[OperatorGraph]) -> list[LatencySample]:
