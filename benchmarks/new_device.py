@@ -4,7 +4,8 @@ Each runtime of a workspace is new once: the prior is learned on the devices of 
 are known, chosen as ``latseg profile`` chooses them or drawn at random, and others are predicted. Beside it stand the
 prior that comes with the package (learned on other machines or, where it knows this very device, without it), the same
 prior without its biases, and none. Takes a workspace that ``latseg profile`` filled with several runtimes. Writes
-``benchmarks/results/new_device_runtimes.json`` after each runtime; what it holds is not computed again.
+``benchmarks/results/new_device_runtimes.json`` after each runtime; runtimes that it holds with as many draws are not
+computed again.
 """
 
 from __future__ import annotations
@@ -123,13 +124,18 @@ def one_count(
     return found
 
 
+def known_rows(path: Path, draws: int) -> list[dict[str, Any]]:
+    """Of the result so far."""
+    before = json.loads(path.read_text()) if path.exists() else {}
+    return list(before["devices"]) if before.get("draws") == draws else []
+
+
 def document(rows: list[dict[str, Any]], draws: int) -> dict[str, Any]:
     """The result: rows by device, and the goal for each."""
-    name = f"{GOAL_NETS} nets"
     errors = [row["figures"][str(GOAL_NETS)]["fit; nets chosen"]["mape_percent"] for row in rows]
     goals = [
         {
-            "what": f"{row['device']}, {row['threads']} threads: mean error from {name}, %",
+            "what": f"{row['device']}, {row['threads']} threads: mean error from {GOAL_NETS} nets, %",
             "goal": f"<= {GOAL_PERCENT:g}",
             "value": error,
             "met": error <= GOAL_PERCENT,
@@ -146,7 +152,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--output", type=Path, default=RESULT)
     options = parser.parse_args()
-    rows = json.loads(options.output.read_text())["devices"] if options.output.exists() else []
+    rows = known_rows(options.output, options.draws)
     known = {row["family"] for row in rows}
     devices = source_devices([WorkspaceFolder(options.workspace)], MIN_NETS)
     new = sorted({source.family for _, source in devices} - known)

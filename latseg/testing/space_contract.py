@@ -159,7 +159,7 @@ class SpaceContract(ABC):
     @pytest.mark.parametrize("classes", [2, 5])
     def test_lowering_equals_the_exported_net(self, classes: int, tmp_path: Path) -> None:
         space = self.make_space(classes)
-        for architecture in space.sample(4 if classes == 2 else 2, Random(classes)):
+        for architecture in space.sample(6 if classes == 2 else 2, Random(classes)):
             check_lowering(space, self.data, architecture, tmp_path)
 
     def test_lowered_graphs_can_be_written_as_models(self, space: SearchSpace, samples: list[Architecture]) -> None:

@@ -16,7 +16,7 @@ SHORT_WORK = """
 from tests.latseg.conftest import less_work
 from tests.short_feasibility import sample_less
 from tests.short_fits import shorten
-less = less_work()
+less = less_work()  # without a name it would end at once
 less.__enter__()
 shorten(steps=50)
 sample_less()
